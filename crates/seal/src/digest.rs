@@ -1,0 +1,147 @@
+//! SHA-256, always under a domain, so that bytes of one kind never hash as another kind.
+
+use core::fmt;
+use core::str::FromStr;
+
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder};
+use sha2::{Digest as _, Sha256};
+
+use crate::text::{from_hex_array, to_hex};
+
+/// What kind of bytes are hashed, signed or derived: `wayleave/permit/v1`.
+///
+/// The version stands in the name: a new layout is a new domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Domain(&'static str);
+
+impl Domain {
+    /// A domain. The name must hold no zero byte: zero ends it in every preimage.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+/// 32 bytes of SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// All zero: the "previous" of the first batch. No known input has it.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// A digest of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bare bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first eight hex digits, for people. Never compared.
+    #[must_use]
+    pub fn short(&self) -> String {
+        to_hex(&self.0[..4])
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&to_hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = crate::BadKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        from_hex_array(text).map(Self).ok_or(crate::BadKey { expected: "64 lower-case hex digits" })
+    }
+}
+
+impl<C> Encode<C> for Digest {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(&self.0)?;
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Digest {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        d.bytes()?.try_into().map(Self).map_err(|_| DecodeError::message("expected 32 bytes"))
+    }
+}
+
+/// SHA-256 of bare bytes, for formats that others define (SD-JWT, RFC 6962, signed notes).
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}
+
+/// SHA-256 of the pieces one after another, for formats that others define.
+#[must_use]
+pub fn sha256_of(pieces: &[&[u8]]) -> Digest {
+    let mut hasher = Sha256::new();
+    for piece in pieces {
+        hasher.update(piece);
+    }
+    Digest(hasher.finalize().into())
+}
+
+/// SHA-256 of `domain ‖ 0x00 ‖ bytes`.
+#[must_use]
+pub fn digest(domain: Domain, bytes: &[u8]) -> Digest {
+    sha256_of(&[domain.0.as_bytes(), &[0], bytes])
+}
+
+/// SHA-256 of `domain ‖ 0x00 ‖ for each piece: its length as 8 bytes big-endian ‖ the piece`.
+#[must_use]
+pub fn digest_of(domain: Domain, pieces: &[&[u8]]) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update(domain.0.as_bytes());
+    hasher.update([0]);
+    for piece in pieces {
+        hasher.update(u64::try_from(piece.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(piece);
+    }
+    Digest(hasher.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha256_of_abc_is_the_published_value() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc").to_string(), abc);
+        assert_eq!(sha256_of(&[b"a", b"bc"]).to_string(), abc);
+        assert_eq!(abc.parse::<Digest>().unwrap(), sha256(b"abc"));
+    }
+
+    #[test]
+    fn a_domain_separates() {
+        let a = Domain::new("wayleave/a/v1");
+        let b = Domain::new("wayleave/b/v1");
+        assert_ne!(digest(a, b"x"), digest(b, b"x"));
+        assert_ne!(digest_of(a, &[b"ab", b"c"]), digest_of(a, &[b"a", b"bc"]));
+    }
+}

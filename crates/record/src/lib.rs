@@ -5,6 +5,10 @@
 
 pub mod document;
 pub mod fact;
+pub mod permit;
+pub mod promise;
+pub mod quote;
+pub mod statement;
 pub mod trust;
 
 pub use document::{Document, DocumentError, Signed};
@@ -12,6 +16,16 @@ pub use fact::{
     Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedField, SaltSlot,
     commitment_of, field_commitment, leaf_bytes, leaf_hash,
 };
+pub use permit::{
+    Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,
+    PERMIT_SECONDS_MAX, PackNotice, PackStanding, Permit, Refusal, ReliedOn, Snapshot,
+};
+pub use promise::{
+    Durability, Ending, INTEGRATE_WITHIN_SECONDS, Promise, RecoveryCertificate, Resolved,
+    ResolvedEnd,
+};
+pub use quote::{Acceptance, Fee, FeeTaker, Invoice, Quote, Rate};
+pub use statement::{PartyStatement, PostalAddress, SEALED_STATEMENT, StatedParty};
 pub use trust::{
     CorridorSide, IssuerKey, Recognised, Recognition, RegisteredClaims, RegisteredVerifier, Side,
     TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider,

@@ -8,7 +8,9 @@ pub mod fact;
 pub mod permit;
 pub mod promise;
 pub mod quote;
+pub mod settlement;
 pub mod statement;
+pub mod terms_string;
 pub mod trust;
 
 pub use document::{Document, DocumentError, Signed};
@@ -25,7 +27,15 @@ pub use promise::{
     ResolvedEnd,
 };
 pub use quote::{Acceptance, Fee, FeeTaker, Invoice, Quote, Rate};
+pub use settlement::{
+    AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, Parcel,
+    PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
+};
 pub use statement::{PartyStatement, PostalAddress, SEALED_STATEMENT, StatedParty};
+pub use terms_string::{
+    ChargeBearer, MANDATE_QUERY_ID, PaymentTerms, TERMS_TYPE, TermsDiffer, TermsFee,
+    TermsStringError,
+};
 pub use trust::{
     CorridorSide, IssuerKey, Recognised, Recognition, RegisteredClaims, RegisteredVerifier, Side,
     TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider,

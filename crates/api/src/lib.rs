@@ -12,6 +12,7 @@
 
 pub mod caller;
 pub mod json;
+pub mod messages;
 pub mod problem;
 pub mod replay;
 pub mod signature;

@@ -26,7 +26,9 @@ pub use promise::{
     Durability, Ending, INTEGRATE_WITHIN_SECONDS, Promise, RecoveryCertificate, Resolved,
     ResolvedEnd,
 };
-pub use quote::{Acceptance, Fee, FeeTaker, Invoice, Quote, Rate};
+pub use quote::{
+    Acceptance, Fee, FeeTaker, Invoice, Quote, Rate, RequestToPay, SandboxLine, SandboxStatement,
+};
 pub use settlement::{
     AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, Parcel,
     PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,

@@ -1,5 +1,7 @@
 //! Holds: they end once, and time is judged by the stamp alone.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use ledger::{

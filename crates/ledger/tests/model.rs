@@ -232,7 +232,7 @@ impl Model {
                 for _ in 0..*at_most {
                     let due = self.holds.iter().filter_map(|(id, h)| match h.end {
                         End::Open(Some(until)) if until <= now => Some((until, *id)),
-                        _ => None,
+                        End::Open(_) | End::Posted(_) | End::Released => None,
                     });
                     let Some((_, id)) = due.min() else { break };
                     self.holds.get_mut(&id).unwrap().end = End::Released;

@@ -1,6 +1,6 @@
 //! One line per rule: the command breaks that rule and as many later ones as it can, and the
 //! earliest speaks. The lines stand in the order of precedence.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
 
 mod support;
 

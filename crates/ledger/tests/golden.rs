@@ -204,7 +204,8 @@ fn hold_voided() -> Vec<&'static str> {
         "820181",                             // ground: not done
         "82",                                 // evidence is two things
         "00",                                 // source: the rail refused
-        "58200909090909090909090909090909090909090909090909090909090909090909", // digest of the document
+        "5820",                               // digest of the document
+        "0909090909090909090909090909090909090909090909090909090909090909",
     ]
 }
 

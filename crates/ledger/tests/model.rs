@@ -213,7 +213,10 @@ impl Model {
                 None => self.may_hold(new, now),
             },
             Command::PinHold { hold } => {
-                let may = self.open(*hold, now) && self.holds[hold].end != End::Open(None);
+                let may = self.open(*hold, now) && {
+                    let MHold { content, end } = &self.holds[hold];
+                    *end != End::Open(None) && !self.frozen(content.account, content.side)
+                };
                 if may {
                     self.holds.get_mut(hold).unwrap().end = End::Open(None);
                 }

@@ -43,10 +43,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let decision = witness.decide(&asked.encode(), NOW);
         witness.adopt(decision.next.ok_or("the witness did not cosign")?)?;
         let body = decision.body.as_bytes();
-        match read_answer(decision.status, body, witness.verifier(), checkpoint.checkpoint())? {
-            Answer::Cosigned { line, .. } => checkpoint.add(line),
-            other => return Err(format!("the witness answered {other:?}").into()),
-        }
+        let answer =
+            read_answer(decision.status, body, witness.verifier(), checkpoint.checkpoint())?;
+        let Answer::Cosigned { line, .. } = answer else {
+            return Err(format!("the witness answered {answer:?}").into());
+        };
+        checkpoint.add(line);
     }
     policy.push_str("group both all w2 w3\nquorum both\n");
 

@@ -1,5 +1,5 @@
 //! Published vectors, read in place; and a small world of one log and two witnesses.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part")]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! Key files and the sandbox, on a real file system and a real kernel.
+#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -32,9 +32,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// Others may read it.
-    #[error(
-        "`{path}` has mode {mode:o}, expected {expected:o}: replace the keys, others may have read them"
-    )]
+    #[error("`{path}` has mode {mode:o}, expected {expected:o}: replace it, others may know it")]
     OpenToOthers {
         /// Which file or folder.
         path: PathBuf,

@@ -48,6 +48,6 @@ pub fn health_routes(readiness: Readiness) -> Router {
 async fn ready(State(readiness): State<Readiness>) -> Result<Json<serde_json::Value>, Refuse> {
     match readiness.reason() {
         None => Ok(Json(serde_json::json!({"status": "ready"}))),
-        Some(reason) => Err(Refuse(Problem::of(&problem::NOT_READY).detail(reason))),
+        Some(reason) => Err(Refuse::from(Problem::of(&problem::NOT_READY).detail(reason))),
     }
 }

@@ -1,15 +1,42 @@
 //! Every document and fact as data: layout, version, digest, commitments, openings. No rules.
 //!
-//! Start at [`fact`]: what a journal stores and how a log leaf commits to it.
+//! Start at [`fact`] for what a journal stores and how a log leaf commits to it, and at
+//! [`document`] for what parties sign.
 
+pub mod document;
 pub mod fact;
+pub mod permit;
+pub mod promise;
+pub mod quote;
+pub mod settlement;
+pub mod statement;
 pub mod terms_string;
+pub mod trust;
 
+pub use document::{Document, DocumentError, Signed};
 pub use fact::{
     Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedField, SaltSlot,
     commitment_of, field_commitment, leaf_bytes, leaf_hash,
 };
+pub use permit::{
+    Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,
+    PERMIT_SECONDS_MAX, PackNotice, PackStanding, Permit, Refusal, ReliedOn, Snapshot,
+};
+pub use promise::{
+    Durability, Ending, INTEGRATE_WITHIN_SECONDS, Promise, RecoveryCertificate, Resolved,
+    ResolvedEnd,
+};
+pub use quote::{Acceptance, Fee, FeeTaker, Invoice, Quote, Rate};
+pub use settlement::{
+    AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, Parcel,
+    PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
+};
+pub use statement::{PartyStatement, PostalAddress, SEALED_STATEMENT, StatedParty};
 pub use terms_string::{
-    ChargeBearer, MANDATE_QUERY_ID, PaymentTerms, TERMS_TYPE, TermsAction, TermsDiffer, TermsFee,
+    ChargeBearer, MANDATE_QUERY_ID, PaymentTerms, TERMS_TYPE, TermsDiffer, TermsFee,
     TermsStringError,
+};
+pub use trust::{
+    CorridorSide, IssuerKey, Recognised, Recognition, RegisteredClaims, RegisteredVerifier, Side,
+    TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider,
 };

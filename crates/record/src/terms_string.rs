@@ -15,6 +15,8 @@ use terms::{
 };
 use thiserror::Error;
 
+use crate::permit::Action;
+
 /// The registered `transaction_data` type, with its version. A new layout is a new name.
 pub const TERMS_TYPE: &str = "wayleave.payment.v1";
 /// The one DCQL credential id whose key signs the terms. It is fixed, since both edges must make
@@ -27,17 +29,6 @@ pub const TERMS_STRING_CHARACTERS_MAX: usize = 8_192;
 pub const FEES_MAX: usize = 8;
 /// The longest free text of one field, in bytes: ISO 20022 `Max140Text`.
 pub const TEXT_BYTES_MAX: usize = 140;
-
-/// What the payment does. A return and a refund name the payment they undo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TermsAction {
-    /// Pays an invoice.
-    Pay,
-    /// The payee's bank sends a payment back (pacs.004).
-    Return,
-    /// The payee sends money back by a new payment.
-    Refund,
-}
 
 /// Who bears the charges, as in ISO 20022 `ChargeBearerType1Code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +64,7 @@ pub struct PaymentTerms {
     /// The pair of jurisdictions.
     pub corridor: CorridorName,
     /// Pay, return or refund.
-    pub action: TermsAction,
+    pub action: Action,
     /// The account that is debited.
     pub debited_account: AccountId,
     /// The account that is credited.
@@ -214,18 +205,6 @@ impl PaymentTerms {
             ("purpose", self.purpose.clone()),
             ("expires_at", self.expires_at.seconds().to_string()),
         ]
-    }
-}
-
-impl TermsAction {
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pay => "pay",
-            Self::Return => "return",
-            Self::Refund => "refund",
-        }
     }
 }
 
@@ -378,8 +357,8 @@ fn read_fee(fee: WireFee) -> Result<TermsFee, TermsStringError> {
     })
 }
 
-fn read_action(text: &str) -> Result<TermsAction, TermsStringError> {
-    [TermsAction::Pay, TermsAction::Return, TermsAction::Refund]
+fn read_action(text: &str) -> Result<Action, TermsStringError> {
+    [Action::Pay, Action::Return, Action::Refund]
         .into_iter()
         .find(|action| action.as_str() == text)
         .ok_or_else(|| bad("action", text))
@@ -392,11 +371,11 @@ fn read_bearer(text: &str) -> Result<ChargeBearer, TermsStringError> {
         .ok_or_else(|| bad("charge_bearer", text))
 }
 
-fn read_linked(action: TermsAction, text: &str) -> Result<Option<PaymentId>, TermsStringError> {
+fn read_linked(action: Action, text: &str) -> Result<Option<PaymentId>, TermsStringError> {
     match (action, text) {
-        (TermsAction::Pay, "") => Ok(None),
-        (TermsAction::Pay, _) => Err(bad("linked_payment", text)),
-        (TermsAction::Return | TermsAction::Refund, _) => parse("linked_payment", text).map(Some),
+        (Action::Pay, "") => Ok(None),
+        (Action::Pay, _) => Err(bad("linked_payment", text)),
+        (Action::Return | Action::Refund, _) => parse("linked_payment", text).map(Some),
     }
 }
 

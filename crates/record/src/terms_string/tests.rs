@@ -10,7 +10,7 @@ fn terms() -> PaymentTerms {
         environment: "sandbox".parse().unwrap(),
         book: "settlement".parse().unwrap(),
         corridor: "nl-sg".parse().unwrap(),
-        action: TermsAction::Pay,
+        action: Action::Pay,
         debited_account: AccountId::from_bytes([2; 16]),
         credited_account: AccountId::from_bytes([3; 16]),
         payee_name: "Straits Components Pte. Ltd.".to_owned(),
@@ -107,13 +107,12 @@ fn each_near_miss_is_refused() {
 #[test]
 fn every_field_is_compared() {
     let other_eur: AssetCode = "EUR.2@other".parse().unwrap();
-    #[expect(clippy::type_complexity, reason = "a table of one-line changes, read once")]
     let changes: [(&str, fn(&mut PaymentTerms)); 17] = [
         ("payment_id", |t| t.payment = PaymentId::from_bytes([9; 16])),
         ("environment", |t| t.environment = "production".parse().unwrap()),
         ("book", |t| t.book = "other".parse().unwrap()),
         ("corridor", |t| t.corridor = "sg-nl".parse().unwrap()),
-        ("action", |t| t.action = TermsAction::Refund),
+        ("action", |t| t.action = Action::Refund),
         ("debited_account", |t| t.debited_account = AccountId::from_bytes([9; 16])),
         ("credited_account", |t| t.credited_account = AccountId::from_bytes([9; 16])),
         ("payee_name", |t| t.payee_name.push('x')),

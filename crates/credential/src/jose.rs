@@ -151,7 +151,8 @@ pub fn sign(
 ) -> String {
     header.insert("alg".to_owned(), ALGORITHM.into());
     // Writing a `Value` as text cannot fail: all keys are strings.
-    let part = |object: Map<String, Value>| to_base64url(Value::Object(object).to_string().as_bytes());
+    let part =
+        |object: Map<String, Value>| to_base64url(Value::Object(object).to_string().as_bytes());
     let input = format!("{}.{}", part(header), part(payload.clone()));
     let signature = key.sign(input.as_bytes());
     format!("{input}.{}", to_base64url(&signature.0))

@@ -27,7 +27,7 @@ mod fixtures;
 
 pub use claims::{
     ACCOUNT_OWNERSHIP, AccountOwnership, Address, COMPANY_REGISTRATION, CREDIT_BAND,
-    CompanyRegistration, CreditBand, CredentialClaims, MANDATE, Mandate, TAX_STANDING, TaxStanding,
+    CompanyRegistration, CredentialClaims, CreditBand, MANDATE, Mandate, TAX_STANDING, TaxStanding,
 };
 pub use holder::{ConsentCredential, ConsentView, compare_terms, consent, respond};
 pub use party::{Expectation, PartyRefused, VerifiedMandate, VerifiedParty, verify_response};

@@ -58,8 +58,7 @@ impl Dcql {
 
     pub(crate) fn matches(&self, held: &[Candidate<'_>]) -> Result<Vec<Match>, String> {
         let candidates: Vec<_> = held.iter().map(candidate).collect();
-        let found =
-            self.0.match_credentials(&candidates).map_err(|error| error.to_string())?;
+        let found = self.0.match_credentials(&candidates).map_err(|error| error.to_string())?;
         let one = |found: affinidi_openid4vp::dcql::CredentialMatch| Match {
             query_id: found.credential_query_id,
             candidate_id: found.candidate_id,

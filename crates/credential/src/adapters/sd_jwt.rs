@@ -4,9 +4,9 @@
 //! (signatures are `seal`'s). What is used is the part that is easy to get wrong: digests that
 //! stand twice, disclosures that nothing refers to, names that collide.
 
+use affinidi_sd_jwt::SdHasher;
 use affinidi_sd_jwt::disclosure::Disclosure as Inner;
 use affinidi_sd_jwt::holder::resolve_claims;
-use affinidi_sd_jwt::SdHasher;
 use seal::sha256;
 use seal::text::{from_base64url, to_base64url};
 use serde_json::{Map, Value};

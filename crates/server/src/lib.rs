@@ -4,6 +4,7 @@
 //! stranger can send is bounded by [`web::Limits`] before a handler sees it.
 
 pub mod keys;
+pub mod roles;
 pub mod sandbox;
 pub mod system;
 pub mod telemetry;

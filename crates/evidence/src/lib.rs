@@ -7,6 +7,7 @@
 //! | module | what | written down in |
 //! |---|---|---|
 //! | [`tree`] | hashes, roots, inclusion and consistency proofs | RFC 6962 section 2.1, RFC 9162 section 2.1.3 |
+//! | [`subtree`] | proofs about a part of a tree | draft-ietf-plants-merkle-tree-certs section 4 |
 //! | [`tile`], [`log`] | the tree as static files, and the projection that writes them | C2SP tlog-tiles |
 //! | [`note`] | signed text and its keys | C2SP signed-note |
 //! | [`checkpoint`] | origin, size and root as a note | C2SP tlog-checkpoint |
@@ -28,6 +29,7 @@ pub mod note;
 pub mod proof;
 pub mod quorum;
 pub mod receipt;
+pub mod subtree;
 pub mod tile;
 pub mod tree;
 pub mod witness;

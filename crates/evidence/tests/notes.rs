@@ -22,6 +22,7 @@ use evidence::tree::{TreeHead, leaf_hash};
 use evidence::{
     Checkpoint, KeyName, Note, NoteSigner, Policy, SignedCheckpoint, TlogProof, Trust, VerifierKey,
 };
+use proptest::prelude::*;
 use serde_json::Value;
 use support::{NOW, key, log_of, signer, witness};
 use terms::Instant;
@@ -271,4 +272,38 @@ fn a_newer_checkpoint_extends_an_older_one_or_convicts_the_log() {
         check_extends(&forked, &newer, &proof, &vkey),
         Err(ExtendsError::NotShown(_))
     ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+
+    #[test]
+    fn proofs_of_random_sizes_read_back_and_hold(size in 1_u64..700, pick: u64, other: u64) {
+        let (index, other) = (pick % size, other % size);
+        let proof = support::proof(index, size, &[2, 3]);
+        let text = proof.to_string();
+        prop_assert_eq!(&TlogProof::parse(text.as_bytes()).unwrap(), &proof);
+        let leaf = |n| record::leaf_hash(&support::fact(n).commitment(&support::salts(n)));
+        prop_assert!(proof.verify(leaf(index), &support::trust()).is_ok());
+        prop_assert_eq!(proof.verify(leaf(other), &support::trust()).is_ok(), other == index);
+    }
+
+    #[test]
+    fn no_reader_panics_and_what_reads_writes_the_same(at: usize, byte: u8, cut: usize) {
+        let good = support::proof(2, 5, &[2]).to_string().into_bytes();
+        let mut changed = good.clone();
+        changed[at % good.len()] = byte;
+        for bytes in [changed.as_slice(), &good[..cut % good.len()], &[byte, 10, 10, byte]] {
+            if let Ok(read) = TlogProof::parse(bytes) {
+                prop_assert_eq!(read.to_string().into_bytes(), bytes);
+            }
+            let split = bytes.windows(2).position(|pair| pair == b"\n\n");
+            let note = split.map_or(bytes, |at| &bytes[at + 2..]);
+            if let Ok(read) = SignedCheckpoint::parse(note) {
+                prop_assert_eq!(read.to_string().into_bytes(), note);
+            }
+            let _ = Policy::parse(bytes);
+            let _ = evidence::exchange::AddCheckpoint::parse(bytes);
+        }
+    }
 }

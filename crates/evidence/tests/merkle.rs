@@ -93,28 +93,40 @@ fn consistency(case: &Value) -> Option<bool> {
     Some(check_consistency(old, new, &hashes(&case["proof"])?).is_ok())
 }
 
-fn run(name: &str, check: fn(&Value) -> Option<bool>) {
+/// Runs all cases of one kind. `narrower` names those that the vectors accept and we do not.
+fn run(name: &str, check: fn(&Value) -> Option<bool>, narrower: fn(&Value) -> bool) {
     let Some(folder) = support::vectors(&format!("rfc6962-merkle/{name}")) else { return };
     let mut cases = Vec::new();
     json_files(&folder, &mut cases);
     let (mut held, mut refused) = (0, 0);
     for case in &cases {
         let holds = check(case) == Some(true);
-        assert_eq!(holds, !case["wantErr"].as_bool().unwrap(), "{name}: {case}");
+        let expected = !case["wantErr"].as_bool().unwrap() && !narrower(case);
+        assert_eq!(holds, expected, "{name}: {case}");
         *(if holds { &mut held } else { &mut refused }) += 1;
     }
     println!("{name}: {held} hold, {refused} are refused");
     assert!(held > 0 && refused > 0);
 }
 
+/// Roots that are no hashes: the vectors compare any bytes, our types hold 32.
+fn has_no_hash(case: &Value) -> bool {
+    hash(&case["root1"]).is_none() || hash(&case["root2"]).is_none()
+}
+
+/// A part without entries: it is in every tree, so a proof of it shows nothing.
+fn is_of_nothing(case: &Value) -> bool {
+    case["start"] == case["end"] || has_no_hash(case)
+}
+
 #[test]
 fn published_inclusion_proofs_hold_and_mutated_ones_do_not() {
-    run("inclusion", inclusion);
+    run("inclusion", inclusion, |_| false);
 }
 
 #[test]
 fn published_consistency_proofs_hold_and_mutated_ones_do_not() {
-    run("consistency", consistency);
+    run("consistency", consistency, has_no_hash);
 }
 
 fn subtree_inclusion(case: &Value) -> Option<bool> {
@@ -133,12 +145,12 @@ fn subtree_consistency(case: &Value) -> Option<bool> {
 
 #[test]
 fn published_subtree_inclusion_proofs_hold_and_mutated_ones_do_not() {
-    run("subtreeinclusion", subtree_inclusion);
+    run("subtreeinclusion", subtree_inclusion, |_| false);
 }
 
 #[test]
 fn published_subtree_consistency_proofs_hold_and_mutated_ones_do_not() {
-    run("subtreeconsistency", subtree_consistency);
+    run("subtreeconsistency", subtree_consistency, is_of_nothing);
 }
 
 #[test]

@@ -275,7 +275,9 @@ fn a_newer_checkpoint_extends_an_older_one_or_convicts_the_log() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, cases: 48, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn proofs_of_random_sizes_read_back_and_hold(size in 1_u64..700, pick: u64, other: u64) {

@@ -16,7 +16,7 @@ use crate::finding::Finding;
 const RULES: &str = "deny.toml";
 /// Most surplus versions of one library, summed over all: the count when the whole dependency set
 /// was first resolved together, and a few. Lower it when it falls.
-const SURPLUS_VERSIONS_MAX: usize = 50;
+const SURPLUS_VERSIONS_MAX: usize = 20;
 
 /// What the audit looks at of one package.
 struct Library {

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
-
 use crate::finding::Finding;
 use crate::source::{code_only, functions};
 use crate::workspace::SourceFile;
@@ -12,6 +10,19 @@ use crate::workspace::SourceFile;
 const DEPENDENCIES: &str = "docs/dependencies.md";
 /// One row for each capability.
 pub(crate) const CAPABILITIES: &str = "docs/capabilities.md";
+/// What a stranger looks for first.
+const REQUIRED: [&str; 10] = [
+    "Cargo.toml",
+    "README.md",
+    "ARCHITECTURE.md",
+    "LICENSE",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/GLOSSARY.md",
+    "docs/THREATS.md",
+    CAPABILITIES,
+];
 /// How a capability names an interop suite as its test.
 pub(crate) const SUITE_PREFIX: &str = "suite:";
 
@@ -31,18 +42,37 @@ pub(crate) struct Capability {
 }
 
 /// All that is wrong with the documents.
-pub(crate) fn check(files: &[SourceFile]) -> Result<Vec<Finding>> {
+pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let text_of = |path: &str| {
-        files
-            .iter()
-            .find(|file| file.path == path)
-            .map(|file| file.text.as_str())
-            .with_context(|| format!("`{path}` is missing"))
+        let found = files.iter().find(|file| file.path == path);
+        found.map_or("", |file| file.text.as_str())
     };
-    let mut findings = check_dependencies(text_of("Cargo.toml")?, text_of(DEPENDENCIES)?);
-    findings.extend(check_capabilities(text_of(CAPABILITIES)?, &tests_in_source(files)));
+    let mut findings: Vec<Finding> = REQUIRED
+        .iter()
+        .filter(|path| text_of(path).is_empty())
+        .map(|path| Finding::of(path, "is missing"))
+        .collect();
+    findings.extend(check_dependencies(text_of("Cargo.toml"), text_of(DEPENDENCIES)));
+    findings.extend(check_capabilities(text_of(CAPABILITIES), &tests_in_source(files)));
+    findings.extend(files.iter().filter(|file| file.is_markdown()).flat_map(check_commands));
     findings.extend(check_links(files));
-    Ok(findings)
+    findings
+}
+
+/// Documents name only commands of xtask that exist.
+fn check_commands(file: &SourceFile) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (line, text) in (1..).zip(file.text.lines()) {
+        for (at, start) in text.match_indices("cargo xtask ") {
+            let rest = text.get(at + start.len()..).unwrap_or_default();
+            let command: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+            if !command.is_empty() && !crate::COMMANDS.contains(&command.as_str()) {
+                let message = format!("`cargo xtask {command}` does not exist");
+                findings.push(Finding::at(&file.path, line, message));
+            }
+        }
+    }
+    findings
 }
 
 /// Every library of the workspace has a line, and every line a library.

@@ -38,6 +38,9 @@ usage: cargo xtask COMMAND
   soak               the long run
 ";
 
+/// Every command, as documents may name it.
+const COMMANDS: [&str; 8] = ["tidy", "test", "ci", "audit", "ranks", "bench", "simulate", "soak"];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {

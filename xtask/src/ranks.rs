@@ -115,7 +115,8 @@ fn check_arrows(from: &Crate) -> Vec<Finding> {
         return vec![Finding::of(&from.noun, message)];
     };
     let to = from.ours.iter().chain(&from.ours_in_tests);
-    to.filter_map(|to| wrong_arrow(&from.noun, rank, to)).collect()
+    // A crate's tests may ask for a feature of the crate itself.
+    to.filter(|to| **to != from.noun).filter_map(|to| wrong_arrow(&from.noun, rank, to)).collect()
 }
 
 fn wrong_arrow(from: &str, rank: u8, to: &str) -> Option<Finding> {
@@ -199,6 +200,12 @@ mod tests {
         assert!(messages(&[planted("wallet", &["client"])]).is_empty());
         assert_eq!(messages(&[planted("client", &["wallet"])]).len(), 1);
         assert_eq!(messages(&[planted("evidence", &["credential"])]).len(), 1);
+    }
+
+    #[test]
+    fn a_crate_may_ask_for_its_own_feature_in_tests() {
+        let itself = vec!["journal".to_owned()];
+        assert!(messages(&[Crate { ours_in_tests: itself, ..planted("journal", &[]) }]).is_empty());
     }
 
     #[test]

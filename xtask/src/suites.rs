@@ -148,8 +148,7 @@ fn documents(workspace: &Workspace, ran_path: &std::path::Path) -> Result<Outcom
     let works = crate::documents::capabilities(&document);
     let works = works.iter().filter(|row| row.state == "works").count();
     let mut findings = check_ran(&document, &read_ran(ran_path));
-    let rules = crate::documents::check(&workspace.files()?)?;
-    findings.extend(rules);
+    findings.extend(crate::documents::check(&workspace.files()?));
     let failed = findings.len();
     Ok(Outcome {
         name: "documents".to_owned(),

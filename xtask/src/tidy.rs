@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::finding::Finding;
 use crate::workspace::{SourceFile, Workspace};
@@ -14,7 +14,7 @@ use crate::{crypto, documents, ranks, suites, text};
 pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode> {
     let started = Instant::now();
     let files = workspace.files()?;
-    let findings = check(workspace, &files)?;
+    let findings = check(workspace, &files);
     findings.iter().for_each(|finding| println!("{finding}"));
     let seconds = started.elapsed().as_secs_f64();
     println!("tidy: {} files, {} findings, {seconds:.2} s", files.len(), findings.len());
@@ -22,7 +22,7 @@ pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode> {
 }
 
 /// All breaches, sorted by place.
-pub(crate) fn check(workspace: &Workspace, files: &[SourceFile]) -> Result<Vec<Finding>> {
+pub(crate) fn check(workspace: &Workspace, files: &[SourceFile]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for file in files {
         findings.extend(text::check(file));
@@ -33,12 +33,10 @@ pub(crate) fn check(workspace: &Workspace, files: &[SourceFile]) -> Result<Vec<F
     let crates = workspace.crates();
     findings.extend(ranks::check(&crates));
     findings.extend(crates.iter().flat_map(crypto::check));
-    findings.extend(documents::check(files)?);
-    let packages = std::fs::read_to_string(workspace.root.join(suites::PACKAGES))
-        .with_context(|| format!("`{}` cannot be read", suites::PACKAGES))?;
-    findings.extend(suites::check_needs(files, &packages));
+    findings.extend(documents::check(files));
+    findings.extend(suites::check_needs(files));
     findings.sort();
-    Ok(findings)
+    findings
 }
 
 /// Every crate takes the workspace's lints: a crate without them is checked by nobody.

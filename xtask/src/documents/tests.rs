@@ -127,3 +127,15 @@ fn a_link_must_lead_to_a_file_and_a_heading() {
     );
     assert_eq!(check("[b](../B.md#other)").len(), 1);
 }
+
+#[test]
+fn a_missing_document_and_an_unknown_command_are_found() {
+    let findings = strings(&check(&[SourceFile::planted("README.md", "run `cargo xtask tset`\n")]));
+    assert!(findings.contains(&"LICENSE: is missing".to_owned()), "{findings:?}");
+    let unknown = "README.md:1: `cargo xtask tset` does not exist".to_owned();
+    assert!(findings.contains(&unknown), "{findings:?}");
+    for command in crate::COMMANDS {
+        let text = format!("`cargo xtask {command} x`\n");
+        assert!(check_commands(&SourceFile::planted("README.md", &text)).is_empty());
+    }
+}

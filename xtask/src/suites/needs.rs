@@ -31,12 +31,14 @@ pub(crate) fn of(text: &str) -> Vec<String> {
 }
 
 /// Scripts without a header, needs that nobody can bring, Debian packages not listed in one place.
-pub(crate) fn check_needs(files: &[SourceFile], packages: &str) -> Vec<Finding> {
-    let listed: BTreeSet<&str> = package_names(packages).collect();
+pub(crate) fn check_needs(files: &[SourceFile]) -> Vec<Finding> {
+    let packages = files.iter().find(|file| file.path == PACKAGES);
+    let listed: BTreeSet<&str> =
+        packages.map_or("", |file| &file.text).lines().filter_map(named).collect();
     let mut findings = Vec::new();
     for file in files.iter().filter(|f| f.path.starts_with("interop/") && f.path.ends_with(".sh")) {
-        let inside_a_folder = file.path.matches('/').count() > 1;
-        if inside_a_folder {
+        // Deeper down, or without a first line that names an interpreter, it is another's part.
+        if file.path.matches('/').count() > 1 || !file.text.starts_with("#!") {
             continue;
         }
         if !name_of(file).is_some_and(|name| name.starts_with("interop-")) {
@@ -59,12 +61,9 @@ fn refusal(path: &str, need: &str, listed: &BTreeSet<&str>) -> Option<Finding> {
     unlisted.then(|| Finding::at(path, 1, format!("`{name}` is not listed in {PACKAGES}")))
 }
 
-fn package_names(packages: &str) -> impl Iterator<Item = &str> {
-    packages
-        .lines()
-        .filter_map(|line| line.split('#').next())
-        .map(str::trim)
-        .filter(|n| !n.is_empty())
+/// The package that a line of the list names, without what is said of it.
+fn named(line: &str) -> Option<&str> {
+    line.split('#').next().map(str::trim).filter(|name| !name.is_empty())
 }
 
 /// Brings a need; the error is the hint that a person reads.
@@ -152,7 +151,8 @@ mod tests {
 
     fn findings(header: &str) -> Vec<Finding> {
         let text = format!("#!/usr/bin/env bash\n{header}set -e\n");
-        check_needs(&[SourceFile::planted("interop/a.sh", &text)], "golang-go # Go\n")
+        let packages = SourceFile::planted(PACKAGES, "# what\ngolang-go # Go\n");
+        check_needs(&[SourceFile::planted("interop/a.sh", &text), packages])
     }
 
     #[test]
@@ -168,6 +168,8 @@ mod tests {
         assert_eq!(findings("# suite: a\n").len(), 1);
         assert_eq!(findings("# suite: interop-a\n# needs: brew:go\n").len(), 1);
         assert_eq!(findings("# suite: interop-a\n# needs: apt:unlisted\n").len(), 1);
+        let part = SourceFile::planted("interop/part.sh", "# Sourced by others.\n");
+        assert!(check_needs(&[part]).is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod run;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
@@ -43,19 +44,20 @@ impl Suite {
             Self::Documents => "documents",
         }
     }
+
+    fn needs(&self) -> &[String] {
+        if let Self::Interop { needs, .. } = self { needs } else { &[] }
+    }
 }
 
-/// `cargo xtask test [SUITE…]`. A name chooses the suites that begin with it.
+/// `cargo xtask test [SUITE…]`. A name chooses the suites that begin with it. The minutes hold
+/// what a suite installs and builds first.
+#[expect(clippy::disallowed_methods, reason = "the minutes of each suite are printed")]
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let suites = discover(&workspace.files()?);
     if arguments.iter().any(|argument| argument == "--list") {
         for suite in &suites {
-            let needs = if let Suite::Interop { needs, .. } = suite {
-                needs.join(" ")
-            } else {
-                String::new()
-            };
-            println!("{:<24} {needs}", suite.name());
+            println!("{:<24} {}", suite.name(), suite.needs().join(" "));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -64,7 +66,9 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
     let mut outcomes = Vec::new();
     for suite in &chosen {
         println!("--- {}", suite.name());
-        let outcome = run_one(workspace, suite)?;
+        let started = Instant::now();
+        let mut outcome = run_one(workspace, suite)?;
+        outcome.seconds = started.elapsed().as_secs_f64();
         outcome.notes.iter().for_each(|note| println!("{note}"));
         outcomes.push(outcome);
     }

@@ -11,7 +11,7 @@ pub(crate) struct Outcome {
     pub(crate) passed: usize,
     /// How many failed; a suite that could not run counts one.
     pub(crate) failed: usize,
-    /// How long it took.
+    /// How long it took, with what it installed and built first.
     pub(crate) seconds: f64,
     /// What a reader has to know.
     pub(crate) notes: Vec<String>,

@@ -1,9 +1,8 @@
-//! Starts cargo and the scripts, reads what they print, measures how long they take.
+//! Starts cargo and the scripts, and reads what they print.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -47,14 +46,13 @@ pub(crate) fn workspace_tests(workspace: &Workspace) -> Result<Outcome> {
     }
     let mut output = CargoOutput::default();
     let log = workspace.scratch.join("workspace.log");
-    let (success, seconds) =
-        follow(command.current_dir(&workspace.root), &log, |line| output.take(line))?;
+    let success = follow(command.current_dir(&workspace.root), &log, |line| output.take(line))?;
     if !success && output.failed == 0 {
         output.failed = 1;
         notes.push("the tests did not build or did not end".to_owned());
     }
     let CargoOutput { ran, passed, failed, .. } = output;
-    Ok(Outcome { name: "workspace".to_owned(), passed, failed, seconds, notes, ran })
+    Ok(Outcome { name: "workspace".to_owned(), passed, failed, notes, ran, ..Outcome::default() })
 }
 
 /// One script of `interop/`, with what it needs.
@@ -75,12 +73,15 @@ pub(crate) fn script(
     for binary in needs.iter().filter(|need| need.starts_with("wayleave")) {
         match build(workspace, binary)? {
             Some(built) => drop(command.env("WAYLEAVE_BIN", built)),
-            None => return Ok(Outcome::not_run(name, format!("{name}: `wayleave` did not build"))),
+            None => {
+                let why = format!("{name}: the binary `wayleave` does not exist or does not build");
+                return Ok(Outcome::not_run(name, why));
+            }
         }
     }
     let mut counts = None;
     let log = workspace.scratch.join(format!("{name}.log"));
-    let (success, seconds) = follow(&mut command, &log, |line| {
+    let success = follow(&mut command, &log, |line| {
         counts = plain_line(line).or(counts);
         true
     })?;
@@ -90,7 +91,7 @@ pub(crate) fn script(
         (None, true) => (1, 0),
         (None, false) => (0, 1),
     };
-    Ok(Outcome { name: name.to_owned(), passed, failed, seconds, ..Outcome::default() })
+    Ok(Outcome { name: name.to_owned(), passed, failed, ..Outcome::default() })
 }
 
 /// What every script finds in its environment; `interop/README.md` lists it.
@@ -125,14 +126,9 @@ fn build(workspace: &Workspace, need: &str) -> Result<Option<PathBuf>> {
     Ok(built.then(|| workspace.target.join(profile).join("wayleave")))
 }
 
-/// Runs a command, keeps all its output in a log, prints the lines that `wanted` chooses.
-#[expect(clippy::disallowed_methods, reason = "the minutes of each suite are printed")]
-fn follow(
-    command: &mut Command,
-    log: &Path,
-    mut wanted: impl FnMut(&str) -> bool,
-) -> Result<(bool, f64)> {
-    let started = Instant::now();
+/// Runs a command, keeps all its output in a log, prints the lines that `wanted` chooses; tells
+/// whether the command succeeded.
+fn follow(command: &mut Command, log: &Path, mut wanted: impl FnMut(&str) -> bool) -> Result<bool> {
     let mut log = std::fs::File::create(log).context("the target folder is not writable")?;
     let (reader, writer) = std::io::pipe().context("no pipe could be opened")?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
@@ -151,5 +147,5 @@ fn follow(
         bytes.clear();
     }
     let status = child.wait().context("the command's end was not seen")?;
-    Ok((status.success(), started.elapsed().as_secs_f64()))
+    Ok(status.success())
 }

@@ -106,8 +106,33 @@ fn count(text: &str, word: &str) -> usize {
     pair.and_then(|pair| pair.first()?.parse().ok()).unwrap_or(0)
 }
 
+/// Reads the output of a script line by line.
+#[derive(Default)]
+pub(crate) struct ScriptOutput {
+    /// The counts of the last closing line.
+    closing: Option<(usize, usize)>,
+    /// How many lines began with `ok: `.
+    ok: usize,
+}
+
+impl ScriptOutput {
+    /// Takes one line.
+    pub(crate) fn take(&mut self, line: &str) {
+        self.closing = plain_line(line).or(self.closing);
+        self.ok += usize::from(line.starts_with("ok: "));
+    }
+
+    /// Passed and failed: by the closing line, else one for each `ok: ` line, else one in all. A
+    /// script that ended badly, or that counted no test at all, has failed at least once.
+    pub(crate) fn end(&self, success: bool) -> (usize, usize) {
+        let (passed, failed) = self.closing.unwrap_or((self.ok.max(usize::from(success)), 0));
+        let failed_at_all = !success || passed + failed == 0;
+        (passed, failed.max(usize::from(failed_at_all)))
+    }
+}
+
 /// The counts of a closing line such as `interop: 5 passed, 0 failed`; `None` for another line.
-pub(crate) fn plain_line(line: &str) -> Option<(usize, usize)> {
+fn plain_line(line: &str) -> Option<(usize, usize)> {
     let counts = line.rsplit(": ").next()?;
     let (passed, rest) = counts.trim().split_once(" passed, ")?;
     let failed = rest.split_once(" failed")?.0;
@@ -152,6 +177,22 @@ test result: ok. 1 passed; 0 failed; 4 ignored; 0 measured; 0 filtered out
         assert_eq!(plain_line("proof: 5 passed, 2 failed, 1 skipped"), Some((5, 2)));
         assert_eq!(plain_line("all passed, none failed"), None);
         assert_eq!(plain_line("fine"), None);
+    }
+
+    #[test]
+    fn a_script_is_counted_by_its_closing_line_else_by_its_ok_lines() {
+        let counted = |lines: &[&str], success| {
+            let mut output = ScriptOutput::default();
+            lines.iter().for_each(|line| output.take(line));
+            output.end(success)
+        };
+        assert_eq!(counted(&["ok: a", "5 passed, 1 failed", "bye"], true), (5, 1));
+        assert_eq!(counted(&["ok: a", "ok: b", "as expected"], true), (2, 0));
+        assert_eq!(counted(&["ok: a", "FAILED: b"], false), (1, 1));
+        assert_eq!(counted(&["5 passed, 0 failed"], false), (5, 1));
+        assert_eq!(counted(&["0 passed, 0 failed"], true), (0, 1));
+        assert_eq!(counted(&[], true), (1, 0));
+        assert_eq!(counted(&[], false), (0, 1));
     }
 
     #[test]

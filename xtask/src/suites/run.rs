@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::needs::bring;
-use super::outcome::{CargoOutput, Outcome, plain_line};
+use super::outcome::{CargoOutput, Outcome, ScriptOutput};
 use crate::workspace::Workspace;
 
 /// Names the folder of published test vectors for every test.
@@ -79,18 +79,13 @@ pub(crate) fn script(
             }
         }
     }
-    let mut counts = None;
+    let mut counts = ScriptOutput::default();
     let log = workspace.scratch.join(format!("{name}.log"));
     let success = follow(&mut command, &log, |line| {
-        counts = plain_line(line).or(counts);
+        counts.take(line);
         true
     })?;
-    let (passed, failed) = match (counts, success) {
-        (Some((passed, failed)), true) => (passed, failed),
-        (Some((passed, failed)), false) => (passed, failed.max(1)),
-        (None, true) => (1, 0),
-        (None, false) => (0, 1),
-    };
+    let (passed, failed) = counts.end(success);
     Ok(Outcome { name: name.to_owned(), passed, failed, ..Outcome::default() })
 }
 

@@ -3,8 +3,9 @@
 //! The scan tells three ends apart. *Clean*: only zeros follow. *Torn*: an append that was never
 //! acknowledged reached the disk in part; it is last, and at least one of its sectors was never
 //! written and still reads zero. *Damaged*: anything else; damaged bytes are never cut and never
-//! served. A bit flipped in the last acknowledged batch leaves every sector non-zero, so it is
-//! found as damage and not mistaken for a torn append.
+//! served. A write may also have been cut short in the middle of a sector: then the batch's last
+//! byte, which is never zero, is missing. A bit flipped in the last acknowledged batch leaves every
+//! sector and the last byte non-zero, so it is found as damage and not mistaken for a torn append.
 
 use journal::batch::{BATCH_BYTES_MAX, HEADER_BYTES, MAGIC, stated_length};
 use journal::{Batch, BatchError, BatchProblem, Tip};
@@ -108,28 +109,25 @@ fn judge(rest: &[u8], offset: usize, tip: &Tip, book: &BookName, error: BatchErr
         return damaged;
     }
     let last = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
-    // With a sound header the extent is known; otherwise the header itself must have a hole, or
-    // the append ended within it.
-    let extent = match stated_length(rest) {
-        Ok(length) => length,
-        Err(_) => HEADER_BYTES,
+    let torn = match stated_length(rest) {
+        // A sound header states the extent. Nothing may lie beyond it; its last byte is never
+        // zero, so a write that was cut short is told by it.
+        Ok(length) => last < length || last == length && has_hole(rest, offset, length),
+        // Otherwise the write was cut short within the header, or one of the header's own
+        // sectors was never written.
+        Err(_) => last < HEADER_BYTES || has_hole(rest, offset, HEADER_BYTES),
     };
-    if stated_length(rest).is_ok() && last > extent || last > BATCH_BYTES_MAX {
-        return damaged;
-    }
-    if has_hole(rest.get(..extent).unwrap_or(rest), offset) {
-        SegmentEnd::Torn { bytes: last }
-    } else {
-        damaged
-    }
+    if torn && last <= BATCH_BYTES_MAX { SegmentEnd::Torn { bytes: last } } else { damaged }
 }
 
-/// Whether one of the sectors that these bytes touch was never written: all zero.
-fn has_hole(bytes: &[u8], offset: usize) -> bool {
+/// Whether one of the sectors that the first `extent` bytes touch was never written: all zero as
+/// far as it lies in `bytes`, which begin at `offset` of the segment.
+fn has_hole(bytes: &[u8], offset: usize, extent: usize) -> bool {
     let to_boundary = SECTOR_BYTES.saturating_sub(offset % SECTOR_BYTES).min(bytes.len());
     let (head, rest) = bytes.split_at_checked(to_boundary).unwrap_or((bytes, &[]));
+    let sectors = extent.saturating_sub(to_boundary).div_ceil(SECTOR_BYTES);
     core::iter::once(head)
-        .chain(rest.chunks(SECTOR_BYTES))
+        .chain(rest.chunks(SECTOR_BYTES).take(sectors))
         .any(|sector| sector.iter().all(|byte| *byte == 0))
 }
 

@@ -122,9 +122,13 @@ impl<M> ImagePolicy<M> {
 
 enum Work<M: Machine> {
     Command(M::Command, Box<dyn FnOnce(Answer<M::Outcome>) + Send>),
-    Read(Box<dyn FnOnce(Option<&M>) -> Finish + Send>),
+    Read(Look<M>),
     Subscribe(Position, SyncSender<Arc<Batch>>),
 }
+
+/// Looks at the state, or learns that there is none.
+#[expect(clippy::type_complexity, reason = "this struct is the name of the type")]
+struct Look<M>(Box<dyn FnOnce(Option<&M>) -> Finish + Send>);
 
 /// Holds what a read saw until it may be told.
 struct Finish(Box<dyn FnOnce(Answer<()>) + Send>);
@@ -202,10 +206,10 @@ impl<M: Machine + 'static> BookHandle<M> {
         look: impl FnOnce(&M) -> R + Send + 'static,
         reply: impl FnOnce(Answer<R>) + Send + 'static,
     ) {
-        let work = Work::Read(Box::new(move |state| {
+        let work = Work::Read(Look(Box::new(move |state| {
             let seen = state.map(look);
             Finish(Box::new(move |answer| reply(with_outcome(answer, seen))))
-        }));
+        })));
         match self.queue.try_send(work) {
             Ok(()) => {}
             Err(TrySendError::Full(work)) => decline(work, Decline::Busy),
@@ -269,7 +273,7 @@ impl Decline {
 fn decline<M: Machine>(work: Work<M>, why: Decline) {
     match work {
         Work::Command(_, reply) => reply(why.answer()),
-        Work::Read(look) => (look(None).0)(why.answer()),
+        Work::Read(look) => ((look.0)(None).0)(why.answer()),
         Work::Subscribe(..) => {}
     }
 }
@@ -502,15 +506,15 @@ where
         reply(Answer::Busy);
     }
 
-    fn take_read(&mut self, look: Box<dyn FnOnce(Option<&M>) -> Finish + Send>) {
+    fn take_read(&mut self, look: Look<M>) {
         let now = (self.parts.clock)();
-        let Some(book) = &mut self.book else { return (look(None).0)(Answer::Stopped) };
+        let Some(book) = &mut self.book else { return ((look.0)(None).0)(Answer::Stopped) };
         match book.read(now) {
             Ok(ticket) => {
-                self.waiting.insert(ticket, Waiting::Read(look(Some(book.working()))));
+                self.waiting.insert(ticket, Waiting::Read((look.0)(Some(book.working()))));
             }
-            Err(SubmitError::Busy) => (look(None).0)(Answer::Busy),
-            Err(_) => (look(None).0)(Answer::Stopped),
+            Err(SubmitError::Busy) => ((look.0)(None).0)(Answer::Busy),
+            Err(_) => ((look.0)(None).0)(Answer::Stopped),
         }
     }
 

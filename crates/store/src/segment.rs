@@ -82,7 +82,7 @@ pub fn scan(bytes: &[u8], tip: Tip, book: &BookName) -> Scan {
                 scan.found.push(Found { offset, batch });
             }
             Err(error) => {
-                scan.end = judge(rest, scan.used, &scan.tip, book, error);
+                scan.end = judge(rest, scan.used, &scan.tip, book, &error);
                 return scan;
             }
         }
@@ -103,7 +103,7 @@ fn next_batch(rest: &[u8], tip: &Tip, book: &BookName) -> Result<Batch, BatchErr
 }
 
 /// Torn or damaged? `rest` begins with bytes that are no batch, at `offset` of the segment.
-fn judge(rest: &[u8], offset: usize, tip: &Tip, book: &BookName, error: BatchError) -> SegmentEnd {
+fn judge(rest: &[u8], offset: usize, tip: &Tip, book: &BookName, error: &BatchError) -> SegmentEnd {
     let damaged = SegmentEnd::Damaged(error.clone());
     if matches!(error.problem, BatchProblem::Unchained(_)) || later_batch(rest, tip, book) {
         return damaged;

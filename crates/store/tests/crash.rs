@@ -86,14 +86,14 @@ fn live<J: Journal>(
     let torn = journal.torn_bytes();
     let mut journal = wrap(journal);
     let mut now = 0;
-    for _reopening in 0..4 {
+    for _reopening in 0..3 {
         let limits = limits(dice);
         let start = Start::genesis(Counter::default());
         let Ok((mut book, _)) = Book::open(book_name(), limits, run, start, &mut journal) else {
             continue;
         };
         let mut waiting: BTreeMap<Ticket, Option<Add>> = BTreeMap::new();
-        for _turn in 0..12 {
+        for _turn in 0..8 {
             for _ in 0..dice.below(8) {
                 now += dice.below(3);
                 let at = Instant::from_nanos(now);
@@ -213,17 +213,31 @@ fn world<J: Journal>(
     Ok(seen)
 }
 
+impl Seen {
+    fn and(self, other: Self) -> Self {
+        Self {
+            crashes: self.crashes + other.crashes,
+            faults: self.faults + other.faults,
+            torn: self.torn + other.torn,
+            acknowledged: self.acknowledged + other.acknowledged,
+        }
+    }
+}
+
+/// Every second world of these.
+fn many(seeds: std::ops::Range<u64>) -> Seen {
+    let run = |seed| world(seed, |journal| journal).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    seeds.step_by(2).map(run).fold(Seen::default(), Seen::and)
+}
+
 #[test]
 fn what_was_acknowledged_survives_every_accident() {
-    let worlds = std::env::var("WAYLEAVE_WORLDS").ok().and_then(|w| w.parse().ok()).unwrap_or(2500);
-    let mut all = Seen::default();
-    for seed in 0..worlds {
-        let seen = world(seed, |journal| journal).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        all.crashes += seen.crashes;
-        all.faults += seen.faults;
-        all.torn += seen.torn;
-        all.acknowledged += seen.acknowledged;
-    }
+    let worlds = std::env::var("WAYLEAVE_WORLDS").ok().and_then(|w| w.parse().ok()).unwrap_or(2000);
+    let all = std::thread::scope(|scope| {
+        let half = |first: u64| scope.spawn(move || many(first..worlds));
+        let halves = [half(0), half(1)].map(|thread| thread.join().unwrap());
+        halves.into_iter().fold(Seen::default(), Seen::and)
+    });
     println!("{worlds} worlds: {all:?}");
     // The worlds must be rough, or they prove nothing.
     assert!(all.crashes > worlds && all.faults > worlds / 2 && all.torn > worlds / 50, "{all:?}");

@@ -106,6 +106,8 @@ fn a_wrong_commitment_under_a_sound_digest_is_found_by_its_salts() {
     assert!(fsck(&disk, &book_name(), None).unwrap().is_sound());
     let report = fsck(&disk, &book_name(), Some(&FixedSalts)).unwrap();
     assert_eq!(report.findings.len(), 1);
+    let second = journal::batch::HEADER_BYTES + honest.entries()[0].stored_bytes();
+    assert_eq!(report.findings[0].offset, second as u64);
     assert_eq!(report.findings[0].fact, Some(Position::new(1)));
 }
 

@@ -10,8 +10,8 @@
 //! fenced does not claim the epoch back: it answers [`Answer::Stopped`] from then on.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -141,11 +141,12 @@ enum Waiting<O> {
 /// Callers' side of a book. Clones share the queue; the writer ends when the last is dropped.
 pub struct BookHandle<M: Machine> {
     queue: SyncSender<Work<M>>,
+    latest: Arc<Mutex<Recovery>>,
 }
 
 impl<M: Machine> Clone for BookHandle<M> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { queue: self.queue.clone(), latest: Arc::clone(&self.latest) }
     }
 }
 
@@ -241,6 +242,12 @@ impl<M: Machine + 'static> BookHandle<M> {
             let _ = sender.send(answer);
         });
         receiver
+    }
+
+    /// What the newest opening found and did: at start, or after an append that failed since.
+    #[must_use]
+    pub fn latest_recovery(&self) -> Recovery {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every durable batch in order, from the one that holds `from`; the first may begin before
@@ -353,6 +360,7 @@ where
     let (book, recovery) = open_book(&config, &mut parts)?;
     let (queue, work) = sync_channel(config.queue.max(1));
     let imaged = recovery.tip.next;
+    let latest = Arc::new(Mutex::new(recovery.clone()));
     let writer = Writer {
         config,
         parts,
@@ -360,6 +368,7 @@ where
         waiting: BTreeMap::new(),
         subscribers: Vec::new(),
         imaged,
+        latest: Arc::clone(&latest),
         retry_at: Instant::EPOCH,
         fenced: false,
     };
@@ -367,7 +376,7 @@ where
         .name(format!("book {}", config.name))
         .spawn(move || writer.run(&work))
         .map_err(SpawnError::Thread)?;
-    Ok((BookHandle { queue }, BookWriter { recovery, thread }))
+    Ok((BookHandle { queue, latest }, BookWriter { recovery, thread }))
 }
 
 /// The one way to open a book: at start and after a failed append.
@@ -431,6 +440,7 @@ struct Writer<M: Machine, J, S, C> {
     subscribers: Vec<Subscriber>,
     /// Position of the newest image.
     imaged: Position,
+    latest: Arc<Mutex<Recovery>>,
     retry_at: Instant,
     /// Another writer claimed a newer epoch.
     fenced: bool,
@@ -570,7 +580,8 @@ where
         }
         self.waiting.clear();
         match open_book(&self.config, &mut self.parts) {
-            Ok((book, _)) => {
+            Ok((book, recovery)) => {
+                *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = recovery;
                 self.book = Some(book);
                 true
             }

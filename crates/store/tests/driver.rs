@@ -139,6 +139,9 @@ fn after_an_unknown_append_the_answer_is_found_by_asking_again() {
         assert_eq!(matches!(outcome, Added::Duplicate(_)), landed, "{fault:?}");
     }
     chained(feed, Position::new(3));
+    let latest = handle.latest_recovery();
+    assert_eq!(latest.tip.next, Position::new(3));
+    assert_eq!(latest.epoch.number(), 4, "one claim at start and one after each fault");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn next_batch(rest: &[u8], tip: &Tip, book: &BookName) -> Result<Batch, BatchErr
 /// Torn or damaged? `rest` begins with bytes that are no batch, at `offset` of the segment.
 fn judge(rest: &[u8], offset: usize, tip: &Tip, book: &BookName, error: &BatchError) -> SegmentEnd {
     let damaged = SegmentEnd::Damaged(error.clone());
-    if matches!(error.problem, BatchProblem::Unchained(_)) || later_batch(rest, tip, book) {
+    if matches!(error.problem, BatchProblem::Unchained(_)) {
         return damaged;
     }
     let last = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
@@ -114,8 +114,11 @@ fn judge(rest: &[u8], offset: usize, tip: &Tip, book: &BookName, error: &BatchEr
         // zero, so a write that was cut short is told by it.
         Ok(length) => last < length || last == length && has_hole(rest, offset, length),
         // Otherwise the write was cut short within the header, or one of the header's own
-        // sectors was never written.
-        Err(_) => last < HEADER_BYTES || has_hole(rest, offset, HEADER_BYTES),
+        // sectors was never written. Where the torn append would end is not known then, so sound
+        // batches further on are looked for; with a sound header they are not, because a fact
+        // may hold bytes that look like a batch.
+        Err(_) if last < HEADER_BYTES => true,
+        Err(_) => has_hole(rest, offset, HEADER_BYTES) && !later_batch(rest, tip, book),
     };
     if torn && last <= BATCH_BYTES_MAX { SegmentEnd::Torn { bytes: last } } else { damaged }
 }

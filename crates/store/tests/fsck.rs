@@ -134,3 +134,30 @@ fn a_missing_segment_is_found() {
     assert!(!fsck(&disk, &book_name(), None).unwrap().is_sound());
     assert!(SegmentJournal::open(disk, config()).is_err());
 }
+
+/// Overwrites bytes with zeros, as a sector that was lost long after it was written.
+fn lose(disk: &FaultDisk, name: &str, range: std::ops::Range<usize>) {
+    let bytes = disk.open(name).unwrap().read_at(0, usize::MAX).unwrap();
+    range.for_each(|offset| disk.damage(name, offset, bytes[offset]));
+}
+
+#[test]
+fn a_lost_sector_before_sound_batches_is_damage_and_not_a_torn_end() {
+    let disk = FaultDisk::new(1);
+    let config = SegmentConfig { book: book_name(), segment_bytes: 8192 };
+    let mut journal = SegmentJournal::open(disk.clone(), config).unwrap();
+    let epoch = journal.claim_epoch(RunId::from_bytes([1; 16])).unwrap();
+    for _ in 0..4 {
+        let tip = journal.head().unwrap();
+        let batch = batch_after(&tip, epoch, 12);
+        assert_eq!(journal.append(tip.next, epoch, &batch), Append::Appended);
+    }
+    let name = "00000000000000000000.segment";
+    for sector in 0..4 {
+        lose(&disk, name, sector * 512..(sector + 1) * 512);
+        let opened = SegmentJournal::open(disk.clone(), config);
+        assert!(matches!(opened, Err(OpenJournalError::Read(_))), "sector {sector}");
+        let report = fsck(&disk, &book_name(), None).unwrap();
+        assert!(report.findings[0].fatal, "sector {sector}");
+    }
+}

@@ -118,10 +118,10 @@ pub struct DecisionEnvelope {
 
 /// What one policy set answered.
 #[derive(Default)]
-struct Answer {
-    allowed: bool,
-    determining: BTreeSet<String>,
-    errors: Vec<EvaluationError>,
+pub(crate) struct Answer {
+    pub(crate) allowed: bool,
+    pub(crate) determining: BTreeSet<String>,
+    pub(crate) errors: Vec<EvaluationError>,
 }
 
 impl Pack {
@@ -225,7 +225,7 @@ impl Pack {
                 name: row.name.to_owned(),
                 value: findings.value(row.name)?.clone(),
                 unit: row.unit.to_owned(),
-                source: row.source.word().to_owned(),
+                source: row.source_on(self.side).word().to_owned(),
                 visibility: row.visibility,
             })
         })
@@ -370,7 +370,7 @@ fn outcome(
     DecisionOutcome::Referral { next_opening: opening() }
 }
 
-fn evaluate(set: &PolicySet, request: &Request, entities: &Entities) -> Answer {
+pub(crate) fn evaluate(set: &PolicySet, request: &Request, entities: &Entities) -> Answer {
     let response: Response = Authorizer::new().is_authorized(request, set, entities);
     let errors = response.diagnostics().errors().map(|error| match error {
         cedar_policy::AuthorizationError::PolicyEvaluationError(failed) => {

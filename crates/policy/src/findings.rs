@@ -14,6 +14,11 @@ use crate::vocabulary::{AMOUNT, ASSET, CURRENCY, Flag, Number, Text, Texts, defi
 /// time, and would make an age negative, hence always fresh.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(60);
 
+/// The largest number, either side of zero: 2^53 - 1, the largest that every JSON reader keeps
+/// whole, so that engines in a browser can replay too. In minor units it is 90 million million
+/// euro; and far from it no sum of two findings overflows.
+pub const NUMBER_MAX: i64 = 9_007_199_254_740_991;
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
@@ -43,8 +48,8 @@ impl Action {
 /// Why an input is no finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
 pub enum FindingsError {
-    /// A number that the rules' 64-bit integers do not hold.
-    #[error("expected finding `{finding}` within 63 bits")]
+    /// A number beyond [`NUMBER_MAX`].
+    #[error("expected finding `{finding}` within 53 bits")]
     OutOfRange {
         /// The finding.
         finding: &'static str,
@@ -105,6 +110,9 @@ impl Findings {
         for finding in recorded {
             let row = definition(&finding.name)?;
             (row.kind == kind_of(&finding.value)).then_some(())?;
+            if let FindingValue::Number(number) = finding.value {
+                in_range(number).then_some(())?;
+            }
             values.insert(row.name, finding.value.clone());
         }
         Some(Self { action, values, errors: Vec::new() })
@@ -132,8 +140,12 @@ impl FindingsBuilder {
 
     /// A whole number in the finding's unit.
     #[must_use]
-    pub fn number(self, name: Number, value: i64) -> Self {
-        self.put(name.0, FindingValue::Number(value))
+    pub fn number(mut self, name: Number, value: i64) -> Self {
+        if in_range(value) {
+            return self.put(name.0, FindingValue::Number(value));
+        }
+        self.findings.errors.push(FindingsError::OutOfRange { finding: name.0 });
+        self
     }
 
     /// A word.
@@ -178,7 +190,7 @@ impl FindingsBuilder {
             return self;
         }
         let seconds = now.since(signed_at).as_secs();
-        self.number(name, i64::try_from(seconds).unwrap_or(i64::MAX))
+        self.number(name, i64::try_from(seconds).unwrap_or(NUMBER_MAX).min(NUMBER_MAX))
     }
 
     /// What screening said.
@@ -197,6 +209,10 @@ impl FindingsBuilder {
         self.findings.values.insert(name, value);
         self
     }
+}
+
+pub(crate) const fn in_range(value: i64) -> bool {
+    -NUMBER_MAX <= value && value <= NUMBER_MAX
 }
 
 pub(crate) const fn kind_of(value: &FindingValue) -> crate::vocabulary::Kind {

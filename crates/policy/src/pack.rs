@@ -201,7 +201,7 @@ impl Pack {
     pub fn asks(&self) -> Vec<Ask> {
         let mut asks: BTreeMap<&'static str, Ask> = BTreeMap::new();
         for row in self.reads.iter().filter_map(|name| definition(name)) {
-            for claims in row.asks {
+            for claims in row.asks_on(self.side) {
                 let ask = asks.entry(claims.vct).or_insert_with(|| Ask {
                     vct: claims.vct,
                     claims: BTreeSet::new(),

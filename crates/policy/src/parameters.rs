@@ -7,6 +7,7 @@ use record::Side;
 use serde::Deserialize;
 use terms::{BusinessDate, CorridorName};
 
+use crate::findings::in_range;
 use crate::pack::PackError;
 
 /// A parameter's value.
@@ -108,6 +109,11 @@ pub(crate) fn read(text: &str) -> Result<Parameters, PackError> {
     for parameter in file.parameters {
         let mut values = BTreeMap::new();
         for DatedValue { from, value } in parameter.values {
+            if let ParameterValue::Number(number) = value
+                && !in_range(number)
+            {
+                return Err(bad(format!("expected `{}` within 53 bits", parameter.name)));
+            }
             let from = from.parse().map_err(|e: terms::InstantError| bad(e.to_string()))?;
             if values.insert(from, value).is_some() {
                 return Err(bad(format!("expected each day once in `{}`", parameter.name)));

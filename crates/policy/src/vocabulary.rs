@@ -5,7 +5,7 @@
 //! into its request nor recorded nor asked of a wallet. Changing what a name means raises
 //! [`FINDINGS_LAYER`].
 
-use record::Visibility;
+use record::{Side, Visibility};
 
 /// Version of the meaning of these findings; stands in each record.
 pub const FINDINGS_LAYER: u16 = 1;
@@ -78,6 +78,17 @@ pub struct Claims {
     pub paths: &'static [&'static str],
 }
 
+/// Which party's wallet holds the claims behind a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedOf {
+    /// The deciding institution's own customer, whichever side it is on.
+    Either,
+    /// The payer: on the creditor side the finding comes from the party statement instead.
+    Payer,
+    /// The payee: on the debtor side the finding comes from the party statement instead.
+    Payee,
+}
+
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
@@ -91,8 +102,35 @@ pub struct Definition {
     pub source: Source,
     /// Who may see it.
     pub visibility: Visibility,
+    /// Whose wallet holds the claims.
+    pub asked_of: AskedOf,
     /// Which claims it is made from; empty when no credential is needed.
     pub asks: &'static [Claims],
+}
+
+impl Definition {
+    /// Claims that an institution on `side` asks its own customer for. A presentation is never
+    /// forwarded, so nobody is asked for what the other party's wallet holds.
+    #[must_use]
+    pub fn asks_on(&self, side: Side) -> &'static [Claims] {
+        match (self.asked_of, side) {
+            (AskedOf::Either, _)
+            | (AskedOf::Payer, Side::Debtor)
+            | (AskedOf::Payee, Side::Creditor) => self.asks,
+            (AskedOf::Payer, Side::Creditor) | (AskedOf::Payee, Side::Debtor) => &[],
+        }
+    }
+
+    /// Where the finding comes from on `side`: what is stated about the other party is
+    /// presented by the own one.
+    #[must_use]
+    pub fn source_on(&self, side: Side) -> Source {
+        if self.source == Source::Statement && !self.asks_on(side).is_empty() {
+            Source::Presentation
+        } else {
+            self.source
+        }
+    }
 }
 
 /// The name of a yes-or-no finding.
@@ -191,6 +229,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: REGISTRATION, paths: &["company_id"] }],
     },
     Definition {
@@ -199,6 +238,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: REGISTRATION, paths: &["registration_status"] }],
     },
     Definition {
@@ -207,6 +247,7 @@ pub const TABLE: &[Definition] = &[
         unit: "seconds",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: REGISTRATION, paths: &["status"] }],
     },
     Definition {
@@ -215,6 +256,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Book,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: REGISTRATION, paths: &["company_id"] }],
     },
     Definition {
@@ -223,6 +265,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Book,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -231,6 +274,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Book,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -239,6 +283,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: MANDATE, paths: &["company_id"] }],
     },
     Definition {
@@ -247,6 +292,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: MANDATE, paths: &["actions"] }],
     },
     Definition {
@@ -255,6 +301,7 @@ pub const TABLE: &[Definition] = &[
         unit: "seconds",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: MANDATE, paths: &["status"] }],
     },
     Definition {
@@ -263,6 +310,7 @@ pub const TABLE: &[Definition] = &[
         unit: "minor units",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: MANDATE, paths: &["limit"] }],
     },
     Definition {
@@ -271,6 +319,7 @@ pub const TABLE: &[Definition] = &[
         unit: "minor units",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: MANDATE, paths: &["month_limit"] }],
     },
     Definition {
@@ -279,6 +328,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: MANDATE, paths: &["mandate_id"] }],
     },
     Definition {
@@ -287,6 +337,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[
             Claims { vct: CREDIT_BAND, paths: &["company_id"] },
             Claims { vct: CREDIT_BAND, paths: &["band"] },
@@ -298,6 +349,7 @@ pub const TABLE: &[Definition] = &[
         unit: "seconds",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: CREDIT_BAND, paths: &["status"] }],
     },
     Definition {
@@ -306,6 +358,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[
             Claims { vct: TAX_STANDING, paths: &["company_id"] },
             Claims { vct: TAX_STANDING, paths: &["standing"] },
@@ -317,6 +370,7 @@ pub const TABLE: &[Definition] = &[
         unit: "seconds",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[Claims { vct: TAX_STANDING, paths: &["as_of"] }],
     },
     Definition {
@@ -325,6 +379,7 @@ pub const TABLE: &[Definition] = &[
         unit: "minor units",
         source: Source::Order,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -333,6 +388,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Order,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -341,6 +397,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Order,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -349,6 +406,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Order,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -357,6 +415,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Payer,
         asks: &[Claims { vct: REGISTRATION, paths: &["address/country"] }],
     },
     Definition {
@@ -365,7 +424,8 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
-        asks: &[],
+        asked_of: AskedOf::Payee,
+        asks: &[Claims { vct: REGISTRATION, paths: &["address/country"] }],
     },
     Definition {
         name: PAYER_NAME_GIVEN.0,
@@ -373,6 +433,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Payer,
         asks: &[Claims { vct: REGISTRATION, paths: &["legal_name"] }],
     },
     Definition {
@@ -381,6 +442,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -389,6 +451,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Payer,
         asks: &[Claims { vct: REGISTRATION, paths: &["address/town_name", "address/country"] }],
     },
     Definition {
@@ -397,7 +460,8 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
-        asks: &[],
+        asked_of: AskedOf::Payee,
+        asks: &[Claims { vct: REGISTRATION, paths: &["legal_name"] }],
     },
     Definition {
         name: PAYEE_NAME_FITS_ACCOUNT.0,
@@ -405,6 +469,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -413,6 +478,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -421,6 +487,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -429,6 +496,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Presentation,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -437,7 +505,8 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::List,
         visibility: Visibility::Restricted,
-        asks: &[Claims { vct: REGISTRATION, paths: &["legal_name"] }],
+        asked_of: AskedOf::Payer,
+        asks: &[Claims { vct: REGISTRATION, paths: &["legal_name", "address/country"] }],
     },
     Definition {
         name: PAYEE_SCREENING.0,
@@ -445,7 +514,8 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::List,
         visibility: Visibility::Restricted,
-        asks: &[],
+        asked_of: AskedOf::Payee,
+        asks: &[Claims { vct: REGISTRATION, paths: &["legal_name", "address/country"] }],
     },
     Definition {
         name: LIST_AGE.0,
@@ -453,6 +523,7 @@ pub const TABLE: &[Definition] = &[
         unit: "seconds",
         source: Source::List,
         visibility: Visibility::Restricted,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -461,6 +532,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::List,
         visibility: Visibility::Restricted,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -469,6 +541,7 @@ pub const TABLE: &[Definition] = &[
         unit: "ISO weekday",
         source: Source::Calendar,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -477,6 +550,7 @@ pub const TABLE: &[Definition] = &[
         unit: "minutes",
         source: Source::Calendar,
         visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
     Definition {
@@ -485,6 +559,7 @@ pub const TABLE: &[Definition] = &[
         unit: "",
         source: Source::Edge,
         visibility: Visibility::Restricted,
+        asked_of: AskedOf::Either,
         asks: &[],
     },
 ];

@@ -1,10 +1,19 @@
 //! One row per rule: a permitted base payment, one finding changed, exactly that reason.
-#![expect(clippy::print_stdout, reason = "tests print what they measured")]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "helpers of tests fail by panicking"
+    )
+)]
 
 mod support;
 
 use std::collections::BTreeSet;
 
+use policy::findings::NUMBER_MAX;
 use policy::vocabulary as v;
 use policy::{
     Action, Decision, DigestCheck, EvaluationError, FindingsBuilder, Lack, Pack, PackError,
@@ -86,7 +95,8 @@ fn duties_and_limits_follow_amount_and_outcome() {
     assert_eq!(small.limits[0].key, "mandate:m1");
     assert_eq!(small.limits[0].max.units(), 20_000_000);
     assert_eq!(small.limits[0].asset.as_str(), "EUR.2@tcb-sandbox");
-    let large = support::debtor().number(v::AMOUNT, 24_000_000).number(v::MANDATE_LIMIT, i64::MAX);
+    let large =
+        support::debtor().number(v::AMOUNT, 24_000_000).number(v::MANDATE_LIMIT, NUMBER_MAX);
     let large = pack.decide(&large.build(), now());
     let all = ["evidence-escrow", "report-large", "review-large", "travel-rule-data"];
     assert_eq!(kinds(&large), all);
@@ -145,6 +155,8 @@ fn inputs_that_are_no_findings_deny() {
     let late = Instant::from_seconds(now().seconds() + 61);
     let table = [
         support::debtor().minor(v::AMOUNT, terms::Minor::MAX),
+        support::debtor().number(v::AMOUNT, NUMBER_MAX + 1),
+        support::debtor().number(v::MANDATE_LIMIT, i64::MIN),
         support::debtor().age(v::CREDIT_STATUS_AGE, now(), late),
     ];
     for builder in table {
@@ -162,7 +174,7 @@ fn a_parameter_changes_on_its_day() {
     let pack = shipped::nl_sg().unwrap();
     let large = support::debtor()
         .number(v::AMOUNT, 60_000_000)
-        .number(v::MANDATE_LIMIT, i64::MAX)
+        .number(v::MANDATE_LIMIT, NUMBER_MAX)
         .text(v::CREDIT_BAND_GIVEN, "A")
         .build();
     let day = |text: &str| text.parse::<terms::BusinessDate>().unwrap().start();
@@ -276,6 +288,11 @@ fn a_tampered_record_does_not_replay() {
     assert!(mismatch(|r| r.findings[0].visibility = Visibility::Restricted));
     assert!(replayed(|r| r.findings[0].name = "unknown".into()).is_err());
     assert!(replayed(|r| r.action = "steal".into()).is_err());
+    let huge = |r: &mut record::DecisionRecord| {
+        r.findings[0].name = "amount".into();
+        r.findings[0].value = record::FindingValue::Number(i64::MAX);
+    };
+    assert!(replayed(huge).is_err());
     assert!(replayed(|r| r.version = 2).is_err());
     assert!(replay(b"\x80", &pack).is_err());
 }
@@ -335,11 +352,25 @@ fn what_is_asked_is_what_the_text_reads() {
         let asks = pack.asks();
         for row in v::TABLE {
             let asked = asks.iter().any(|ask| ask.findings.contains(row.name));
-            assert_eq!(asked, expected.contains(row.name) && !row.asks.is_empty(), "{}", row.name);
+            assert_eq!(
+                asked,
+                expected.contains(row.name) && !row.asks_on(pack.side()).is_empty(),
+                "{}",
+                row.name
+            );
         }
         let tax = asks.iter().any(|ask| ask.vct == v::TAX_STANDING);
         assert_eq!(tax, pack.side() == record::Side::Debtor);
     }
+    // Nobody is asked for what the other party's wallet holds.
+    let of = |pack: Pack| {
+        let ask = pack.asks().into_iter().find(|a| a.vct == v::REGISTRATION).unwrap();
+        ask.claims.iter().map(|path| path.join("/")).collect::<Vec<_>>()
+    };
+    let (town, common) = ("address/town_name", ["address/country", "company_id", "legal_name"]);
+    let (payer, payee) = (of(shipped::nl_sg().unwrap()), of(shipped::sg_in().unwrap()));
+    assert!(payer.iter().any(|p| p == town) && payee.iter().all(|p| p != town));
+    assert!(common.iter().all(|c| payer.iter().any(|p| p == c) && payee.iter().any(|p| p == c)));
     // A rule fewer is a claim fewer.
     let (_, rest) = without_each(shipped::NL_SG.decide)
         .into_iter()

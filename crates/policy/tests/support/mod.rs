@@ -8,12 +8,12 @@ use seal::Digest;
 use terms::{Amount, DecisionId, Instant, Minor, PaymentId, Sequence};
 
 /// Wednesday 2026-11-18, 10:00 UTC: open in both countries.
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::from_seconds(1_794_996_000)
 }
 
 /// The debtor side's base payment: EUR 12,400.00, permitted.
-pub fn debtor() -> FindingsBuilder {
+pub(crate) fn debtor() -> FindingsBuilder {
     both("EUR.2@tcb-sandbox", 1_240_000)
         .flag(v::ACCOUNT_MAY_BE_DEBITED, true)
         .flag(v::TERMS_SIGNED, true)
@@ -31,7 +31,7 @@ pub fn debtor() -> FindingsBuilder {
 }
 
 /// The creditor side's base payment: SGD 18,600.00, permitted.
-pub fn creditor() -> FindingsBuilder {
+pub(crate) fn creditor() -> FindingsBuilder {
     both("SGD.2@mas-sandbox", 1_860_000)
         .flag(v::ACCOUNT_MAY_BE_CREDITED, true)
         .flag(v::INVOICE_SIGNED, true)
@@ -65,21 +65,22 @@ fn both(asset: &str, minor: u128) -> FindingsBuilder {
 
 /// One of the two sides.
 #[derive(Clone, Copy)]
-pub struct SideCase {
-    pub files: PackFiles<'static>,
-    pub base: fn() -> FindingsBuilder,
+pub(crate) struct SideCase {
+    pub(crate) files: PackFiles<'static>,
+    pub(crate) base: fn() -> FindingsBuilder,
 }
 
-pub const SIDES: [SideCase; 2] = [
+pub(crate) const SIDES: [SideCase; 2] = [
     SideCase { files: shipped::NL_SG, base: debtor },
     SideCase { files: shipped::SG_IN, base: creditor },
 ];
 
 /// One row: what is changed, and the codes that decide.
-pub type Row = (&'static str, fn(FindingsBuilder) -> FindingsBuilder, &'static [&'static str]);
+pub(crate) type Row =
+    (&'static str, fn(FindingsBuilder) -> FindingsBuilder, &'static [&'static str]);
 
 /// Rows that both packs share.
-pub const SHARED: &[Row] = &[
+pub(crate) const SHARED: &[Row] = &[
     ("base", |b| b, &["permit"]),
     ("other company", |b| b.flag(v::SUBJECTS_SAME, false), &["subjects-differ"]),
     ("inactive", |b| b.flag(v::REGISTRATION_ACTIVE, false), &["registration-inactive"]),
@@ -87,7 +88,7 @@ pub const SHARED: &[Row] = &[
     ("status", |b| b.number(v::REGISTRATION_STATUS_AGE, 901), &["registration-status-stale"]),
     ("owner", |b| b.flag(v::OWNER_MATCHES, false), &["owner-differs"]),
     ("nothing", |b| b.number(v::AMOUNT, 0), &["amount-not-positive"]),
-    ("negative", |b| b.number(v::AMOUNT, i64::MIN), &["amount-not-positive"]),
+    ("negative", |b| b.number(v::AMOUNT, -1), &["amount-not-positive"]),
     ("currency", |b| b.text(v::CURRENCY, "USD"), &["currency-differs"]),
     ("purpose", |b| b.text(v::PURPOSE, "GAMB"), &["purpose-not-allowed"]),
     ("payer name", |b| b.flag(v::PAYER_NAME_GIVEN, false), &["payer-name-missing"]),
@@ -118,7 +119,7 @@ pub const SHARED: &[Row] = &[
 ];
 
 /// Rows of the debtor side.
-pub const DEBTOR: &[Row] = &[
+pub(crate) const DEBTOR: &[Row] = &[
     ("account", |b| b.flag(v::ACCOUNT_MAY_BE_DEBITED, false), &["account-not-debitable"]),
     ("unsigned", |b| b.flag(v::TERMS_SIGNED, false), &["terms-unsigned"]),
     ("mandate", |b| b.flag(v::MANDATE_MAY_PAY, false), &["mandate-not-for-this"]),
@@ -129,7 +130,7 @@ pub const DEBTOR: &[Row] = &[
         "corridor limit",
         |b| {
             b.number(v::AMOUNT, 50_000_001)
-                .number(v::MANDATE_LIMIT, i64::MAX)
+                .number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX)
                 .text(v::CREDIT_BAND_GIVEN, "A")
         },
         &["corridor-limit-exceeded"],
@@ -143,7 +144,7 @@ pub const DEBTOR: &[Row] = &[
 ];
 
 /// Rows of the creditor side.
-pub const CREDITOR: &[Row] = &[
+pub(crate) const CREDITOR: &[Row] = &[
     ("account", |b| b.flag(v::ACCOUNT_MAY_BE_CREDITED, false), &["account-not-creditable"]),
     ("unsigned", |b| b.flag(v::INVOICE_SIGNED, false), &["invoice-unsigned"]),
     ("payer account", |b| b.flag(v::PAYER_ACCOUNT_GIVEN, false), &["payer-account-missing"]),
@@ -152,22 +153,22 @@ pub const CREDITOR: &[Row] = &[
 ];
 
 fn large_debtor(b: FindingsBuilder) -> FindingsBuilder {
-    b.number(v::AMOUNT, 24_000_000).number(v::MANDATE_LIMIT, i64::MAX)
+    b.number(v::AMOUNT, 24_000_000).number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX)
 }
 
 /// All rows of a side.
-pub fn rows(pack: &Pack) -> impl Iterator<Item = &'static Row> {
+pub(crate) fn rows(pack: &Pack) -> impl Iterator<Item = &'static Row> {
     let own = if pack.side() == record::Side::Debtor { DEBTOR } else { CREDITOR };
     SHARED.iter().chain(own)
 }
 
 /// The findings of a row.
-pub fn findings(side: &SideCase, row: &Row) -> Findings {
+pub(crate) fn findings(side: &SideCase, row: &Row) -> Findings {
     row.1((side.base)()).build()
 }
 
 /// What stands around a decision.
-pub fn envelope() -> DecisionEnvelope {
+pub(crate) fn envelope() -> DecisionEnvelope {
     DecisionEnvelope {
         environment: "sandbox".parse().unwrap(),
         decision: DecisionId::from_bytes([1; 16]),

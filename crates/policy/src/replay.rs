@@ -53,7 +53,8 @@ pub enum ReplayError {
     NotARecord(#[from] CanonicalError),
     /// A layout or findings layer that this build does not know.
     #[error(
-        "expected layout {DECISION_VERSION} and findings layer {FINDINGS_LAYER}, got layout {layout} and findings layer {findings_layer}"
+        "expected layout {DECISION_VERSION} and findings layer {FINDINGS_LAYER}, \
+         got layout {layout} and findings layer {findings_layer}"
     )]
     VersionUnknown {
         /// The record's layout.

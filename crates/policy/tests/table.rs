@@ -125,7 +125,8 @@ fn an_error_in_any_chapter_denies() {
     let overflow = "context.amount * 9000000000000000000 > 1";
     let forbid = format!(
         "@id(\"x\") @precedence(\"1\") @visibility(\"open\") @ref(\"r\") \
-         @reason(\"s\") @mend(\"m\") forbid (principal, action == Action::\"pay\", resource) when {{ {overflow} }};"
+         @reason(\"s\") @mend(\"m\") forbid (principal, action == Action::\"pay\", resource) \
+         when {{ {overflow} }};"
     );
     let permit = format!(
         "@id(\"x\") @kind(\"k\") @visibility(\"open\") @ref(\"r\") @owner(\"o\") @hours(\"1\") \
@@ -133,9 +134,16 @@ fn an_error_in_any_chapter_denies() {
     );
     let decide = [shipped::NL_SG.decide, &forbid].concat();
     let oblige = [shipped::NL_SG.oblige, &permit].concat();
+    let schema = shipped::NL_SG.schema.replace("type Gate = {", "type Gate = {\n  listAge: Long,");
+    let gate = forbid
+        .replace("Action::\"pay\"", "Action::\"settle\"")
+        .replace("context.amount", "context.listAge")
+        .replace("\"open\"", "\"restricted\"");
+    let gate = [shipped::NL_SG.gate, &gate].concat();
     let broken = [
         PackFiles { decide: &decide, ..shipped::NL_SG },
         PackFiles { oblige: &oblige, ..shipped::NL_SG },
+        PackFiles { schema: &schema, gate: &gate, ..shipped::NL_SG },
     ];
     for files in broken {
         let decision = Pack::load(&files).unwrap().decide(&support::debtor().build(), now());

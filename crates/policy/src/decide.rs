@@ -28,12 +28,6 @@ pub enum EvaluationError {
         /// The finding.
         finding: String,
     },
-    /// An input was no finding.
-    #[error("{reason}")]
-    FindingInvalid {
-        /// Why.
-        reason: String,
-    },
     /// A policy failed.
     #[error("policy `{policy}` failed: {reason}")]
     PolicyFailed {
@@ -234,15 +228,7 @@ impl Pack {
 
     fn input_errors(&self, findings: &Findings) -> Vec<EvaluationError> {
         let missing = self.reads.iter().filter(|name| findings.value(name).is_none());
-        missing
-            .map(|name| EvaluationError::FindingMissing { finding: name.clone() })
-            .chain(
-                findings
-                    .errors()
-                    .iter()
-                    .map(|error| EvaluationError::FindingInvalid { reason: error.to_string() }),
-            )
-            .collect()
+        missing.map(|name| EvaluationError::FindingMissing { finding: name.clone() }).collect()
     }
 
     pub(crate) fn request(&self, findings: &Findings) -> Result<Request, EvaluationError> {

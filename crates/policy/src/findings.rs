@@ -83,7 +83,7 @@ impl Findings {
         self.values.get(name)
     }
 
-    /// What was wrong with the inputs: any error denies.
+    /// What was wrong with the inputs, for the operator: the findings meant are missing.
     #[must_use]
     pub fn errors(&self) -> &[FindingsError] {
         &self.errors
@@ -140,12 +140,11 @@ impl FindingsBuilder {
 
     /// A whole number in the finding's unit.
     #[must_use]
-    pub fn number(mut self, name: Number, value: i64) -> Self {
+    pub fn number(self, name: Number, value: i64) -> Self {
         if in_range(value) {
             return self.put(name.0, FindingValue::Number(value));
         }
-        self.findings.errors.push(FindingsError::OutOfRange { finding: name.0 });
-        self
+        self.refuse(name.0, FindingsError::OutOfRange { finding: name.0 })
     }
 
     /// A word.
@@ -164,13 +163,10 @@ impl FindingsBuilder {
 
     /// A count of minor units.
     #[must_use]
-    pub fn minor(mut self, name: Number, value: Minor) -> Self {
+    pub fn minor(self, name: Number, value: Minor) -> Self {
         match i64::try_from(value.units()) {
             Ok(units) => self.number(name, units),
-            Err(_) => {
-                self.findings.errors.push(FindingsError::OutOfRange { finding: name.0 });
-                self
-            }
+            Err(_) => self.refuse(name.0, FindingsError::OutOfRange { finding: name.0 }),
         }
     }
 
@@ -184,10 +180,9 @@ impl FindingsBuilder {
 
     /// The age of something signed at `signed_at`, in seconds.
     #[must_use]
-    pub fn age(mut self, name: Number, now: Instant, signed_at: Instant) -> Self {
+    pub fn age(self, name: Number, now: Instant, signed_at: Instant) -> Self {
         if signed_at.since(now) > CLOCK_SKEW_MAX {
-            self.findings.errors.push(FindingsError::FromTheFuture { finding: name.0 });
-            return self;
+            return self.refuse(name.0, FindingsError::FromTheFuture { finding: name.0 });
         }
         let seconds = now.since(signed_at).as_secs();
         self.number(name, i64::try_from(seconds).unwrap_or(NUMBER_MAX).min(NUMBER_MAX))
@@ -203,6 +198,14 @@ impl FindingsBuilder {
     #[must_use]
     pub fn build(self) -> Findings {
         self.findings
+    }
+
+    /// A refused input leaves its finding missing, whatever it was before: a rule that reads it
+    /// denies, and a replay, which sees only what was recorded, denies for the same cause.
+    fn refuse(mut self, name: &'static str, error: FindingsError) -> Self {
+        self.findings.values.remove(name);
+        self.findings.errors.push(error);
+        self
     }
 
     fn put(mut self, name: &'static str, value: FindingValue) -> Self {

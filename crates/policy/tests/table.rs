@@ -171,9 +171,13 @@ fn inputs_that_are_no_findings_deny() {
         support::debtor().age(v::CREDIT_STATUS_AGE, now(), late),
     ];
     for builder in table {
-        let decision = pack.decide(&builder.build(), now());
+        let findings = builder.build();
+        assert_eq!(findings.errors().len(), 1);
+        let decision = pack.decide(&findings, now());
         assert_eq!(decision.outcome, DecisionOutcome::Denial);
-        assert!(decision.alarm());
+        assert!(matches!(&decision.errors[..], [EvaluationError::FindingMissing { .. }]));
+        let bytes = seal::to_canonical(&pack.record(envelope(), &findings, &decision, now()));
+        assert_eq!(replay(&bytes, &pack), Ok(Replay::Match));
     }
     let before = Instant::from_seconds(1_700_000_000);
     let decision = pack.decide(&support::debtor().build(), before);

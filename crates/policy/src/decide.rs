@@ -7,10 +7,10 @@ use cedar_policy::{
 };
 use record::{
     DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, EdgeMark, Finding, FindingValue,
-    LimitClaim, ListVersion, Reason, ReasonEffect,
+    LimitClaim, LimitPeriod, ListVersion, Reason, ReasonEffect,
 };
 use seal::Digest;
-use terms::{DecisionId, Environment, Instant, InstitutionName, Minor, PaymentId};
+use terms::{Amount, DecisionId, Environment, Instant, InstitutionName, Minor, PaymentId};
 use thiserror::Error;
 
 use crate::findings::Findings;
@@ -303,7 +303,7 @@ impl Pack {
         let mut limits = Vec::new();
         for rule in due.iter().filter_map(|id| self.rule(id)) {
             let Some(Due::Limit { key, asset, max, period }) = &rule.due else { continue };
-            match limit(findings, [key, asset, max], period) {
+            match limit(findings, [key, asset, max], *period) {
                 Some(claim) => limits.push(claim),
                 None => errors.push(EvaluationError::LimitInvalid { policy: rule.id.clone() }),
             }
@@ -312,18 +312,14 @@ impl Pack {
     }
 }
 
-fn limit(findings: &Findings, names: [&String; 3], period: &str) -> Option<LimitClaim> {
+fn limit(findings: &Findings, names: [&String; 3], period: LimitPeriod) -> Option<LimitClaim> {
     let [key, asset, max] = names.map(|name| findings.value(name));
     let (Some(FindingValue::Text(key)), Some(FindingValue::Text(asset))) = (key, asset) else {
         return None;
     };
     let Some(FindingValue::Number(max)) = max else { return None };
-    Some(LimitClaim {
-        key: key.clone(),
-        asset: asset.parse().ok()?,
-        period: period.to_owned(),
-        max: Minor::new(u128::try_from(*max).ok()?),
-    })
+    let most = Minor::new(u128::try_from(*max).ok()?);
+    Some(LimitClaim { key: key.clone(), amount: Amount::new(most, asset.parse().ok()?), period })
 }
 
 fn denied(mut errors: Vec<EvaluationError>) -> Decision {

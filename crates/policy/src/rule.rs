@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
-use record::{ReasonEffect, Visibility};
+use record::{LimitPeriod, ReasonEffect, Visibility};
 
 use crate::pack::PackError;
 use crate::walk;
@@ -51,7 +51,7 @@ pub(crate) enum Due {
         visibility: Visibility,
     },
     /// A limit claim; key, asset and maximum are names of findings.
-    Limit { key: String, asset: String, max: String, period: String },
+    Limit { key: String, asset: String, max: String, period: LimitPeriod },
 }
 
 /// One rule.
@@ -149,7 +149,12 @@ fn due(policy: &Policy, file: &'static str) -> Result<Due, PackError> {
     let kind = need("kind")?;
     if kind == "limit" {
         let (key, asset) = (need("key")?, need("asset")?);
-        return Ok(Due::Limit { key, asset, max: need("max")?, period: need("period")? });
+        let period = match need("period")?.as_str() {
+            "day" => LimitPeriod::BusinessDay,
+            "month" => LimitPeriod::Month,
+            other => return Err(bad(&id, "period", other)),
+        };
+        return Ok(Due::Limit { key, asset, max: need("max")?, period });
     }
     let hours = need("hours")?;
     let always = match policy.annotation("on") {

@@ -93,8 +93,8 @@ fn duties_and_limits_follow_amount_and_outcome() {
     assert_eq!(kinds(&small), ["evidence-escrow", "travel-rule-data"]);
     assert_eq!(small.limits.len(), 1);
     assert_eq!(small.limits[0].key, "mandate:m1");
-    assert_eq!(small.limits[0].max.units(), 20_000_000);
-    assert_eq!(small.limits[0].asset.as_str(), "EUR.2@tcb-sandbox");
+    assert_eq!(small.limits[0].amount.minor.units(), 20_000_000);
+    assert_eq!(small.limits[0].amount.asset.as_str(), "EUR.2@tcb-sandbox");
     let large =
         support::debtor().number(v::AMOUNT, 24_000_000).number(v::MANDATE_LIMIT, NUMBER_MAX);
     let large = pack.decide(&large.build(), now());

@@ -495,16 +495,15 @@ impl OwnReason {
             PartyRefused::Query(_) => {
                 ("PresentationIncomplete", "Present exactly the claims that were asked for.")
             }
-            PartyRefused::Credential { reason, .. } => match reason {
-                CredentialRefused::OtherTransactionData => {
-                    ("SignatureOverOtherTerms", "Open the order in the wallet again and sign it.")
-                }
-                _ => ("PresentationRefused", "Present again, to this edge, with live credentials."),
-            },
+            PartyRefused::Credential {
+                reason: CredentialRefused::OtherTransactionData, ..
+            } => ("SignatureOverOtherTerms", "Open the order in the wallet again and sign it."),
             PartyRefused::MandateMissing | PartyRefused::MandateMayNotPay => {
                 ("MandateMissing", "Present a mandate that allows to pay.")
             }
-            PartyRefused::Malformed { .. } | PartyRefused::Claim { .. } => {
+            PartyRefused::Malformed { .. }
+            | PartyRefused::Claim { .. }
+            | PartyRefused::Credential { .. } => {
                 ("PresentationRefused", "Present again, to this edge, with live credentials.")
             }
         };

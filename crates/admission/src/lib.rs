@@ -9,6 +9,7 @@
 //! Pure: instants, entropy, keys and lists are arguments. Knows no ledger, no journal, no wire.
 //! An edge keeps nothing between two requests of a payment: what it must remember it seals to
 //! itself in a [`ticket`], so any instance goes on where another stopped.
+#![expect(clippy::result_large_err, reason = "a refusal is made once per request: clarity first")]
 
 pub mod asking;
 pub mod decide;

@@ -190,9 +190,11 @@ fn a_revoked_credential_is_refused_and_the_older_list_does_not_bring_it_back() {
     let mut world = World::new();
     let done = world.exchange();
     let old = world.status.clone();
-    world.nl_status(NOW, &[]);
-    world.high_water = world.debtor_decides(&done).high_water.unwrap();
-    world.status = old;
+    world.nl_status(NOW, &[12]);
+    let refused = world.debtor_decides(&done);
+    assert_eq!(code(&refused), "StatusRevoked");
+    world.high_water = refused.high_water;
+    world.status = old.clone();
     assert_eq!(code(&world.debtor_decides(&done)), "StatusTooOld");
     // The payee's, at the creditor's side, after the invoice was accepted.
     let decided = later(Side::Creditor, |w| w.sg_status(NOW, &[20]));
@@ -200,6 +202,12 @@ fn a_revoked_credential_is_refused_and_the_older_list_does_not_bring_it_back() {
     replays(&decided);
     let decided = later(Side::Creditor, |w| w.status.clear());
     assert_eq!(code(&decided), "StatusUnavailable");
+    let mut world = World::new();
+    let done = world.exchange();
+    world.sg_status(NOW, &[20]);
+    world.high_water = world.creditor_decides(&done).high_water;
+    world.status = old;
+    assert_eq!(code(&world.creditor_decides(&done)), "StatusTooOld");
 }
 
 #[test]

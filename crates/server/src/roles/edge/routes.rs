@@ -6,7 +6,7 @@ use std::sync::Arc;
 use admission::{
     Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs,
     Onboarding, OpenConsent, PayeeRefused, Reply, Statuses, Untrusted, Verdict, Wanted,
-    accept_payee, answer_statement, ask_payee, decide_creditor, decide_debtor,
+    accept_payee, answer_statement, ask_payee, decide_creditor, decide_debtor, lists_seen,
     open_creditor_consent, open_debtor_consent, prepare, sealed_record, state_payer,
 };
 use api::messages::{
@@ -84,9 +84,11 @@ async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
     edge.statuses.freshen(&edge.client, &lists_named_by(&vp_token), edge.now()).await;
     let (tokens, high_water) = edge.statuses.at_hand();
     let statuses = Statuses { tokens: &tokens, high_water: &high_water };
-    let (ticket, party) =
-        accept_payee(&edge.desk(&lists), &state, &vp_token, statuses).map_err(payee_refused)?;
-    edge.statuses.raise(party.high_water()).map_err(|error| disk_fault(&error))?;
+    let desk = edge.desk(&lists);
+    // Whatever comes of the presentation: a list that was seen is never older again.
+    let seen = lists_seen(&desk, &vp_token, statuses);
+    edge.statuses.raise(&seen).map_err(|error| disk_fault(&error))?;
+    let (ticket, _) = accept_payee(&desk, &state, &vp_token, statuses).map_err(payee_refused)?;
     Ok(Json(serde_json::json!({ "ticket": to_base64url(&ticket) })).into_response())
 }
 
@@ -269,9 +271,7 @@ fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
     if decided.alarm {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
-    if let Some(seen) = &decided.high_water {
-        edge.statuses.raise(seen).map_err(disk)?;
-    }
+    edge.statuses.raise(&decided.high_water).map_err(disk)?;
     let items = leave_behind(edge, open, &data_key, &decided)?;
     edge.outbox().keep(items).map_err(disk)?;
     edge.deliver.notify_one();

@@ -1,5 +1,10 @@
 //! One payment through both edges, and everything that must not pass them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of tests may stop the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a helper of tests may stop the test"
+)]
 #![expect(unreachable_pub, reason = "support is a module of this test only")]
 
 mod support;
@@ -18,6 +23,9 @@ use record::{
 use seal::{BoxSecretKey, DataKey, open_box};
 use support::*;
 use terms::{AccountId, Instant};
+
+/// The code that is expected, and what is changed before.
+type Case = (&'static str, fn(&mut World));
 
 fn code(decided: &Decided) -> &str {
     match &decided.verdict {
@@ -119,7 +127,7 @@ fn whoever_shows_anothers_credential_is_refused() {
 
 #[test]
 fn open_rules_refuse_by_name_and_the_record_replays() {
-    let cases: [(&str, fn(&mut World)); 9] = [
+    let cases: [Case; 9] = [
         ("mandate-limit-exceeded", |w| {
             let mut mandate = mandate(PAYER);
             mandate.limit.minor = terms::Minor::new(846_690);
@@ -364,7 +372,7 @@ fn outside_opening_hours_it_waits_for_the_next_opening() {
 
 #[test]
 fn what_is_restricted_looks_the_same_to_the_customer() {
-    let cases: [(&str, fn(&mut World)); 6] = [
+    let cases: [Case; 6] = [
         ("payee-listed", |w| w.sanctions = vec![sanctions(&[("X2", PAYEE_NAME, "SG")])]),
         ("payer-listed", |w| w.sanctions = vec![sanctions(&[("X3", PAYER_NAME, "NL")])]),
         ("screening-unclear", |w| w.sanctions = vec![sanctions(&[("X4", PAYEE_NAME, "MY")])]),

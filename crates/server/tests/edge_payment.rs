@@ -2,8 +2,14 @@
 //!
 //! Core, supervisors and issuers are small peers of this test: they keep what they are sent and
 //! show what they are told to.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of tests may stop the test")]
-#![expect(clippy::large_futures, reason = "a test's future lives once")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a helper of tests may stop the test"
+)]
 
 #[path = "../../admission/tests/support/mod.rs"]
 #[expect(dead_code, unreachable_pub, reason = "shared with the tests of `admission`")]
@@ -12,7 +18,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use api::Role;
 use api::messages::{AccountView, Consent, DecisionAnswer, Preparation, PreparationRequest, Taken};
@@ -247,12 +253,12 @@ impl Town {
     }
 
     async fn until<F: Future<Output = bool>>(&self, mut is_so: impl FnMut() -> F) {
-        let deadline = Clock::now() + Duration::from_secs(30);
-        while !is_so().await {
-            assert!(Clock::now() < deadline, "not so within 30 s");
-            tokio::task::yield_now().await;
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let asking = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), asking).await.expect("so within 30 s");
     }
 
     fn edge(&self, side: Side) -> Peer {

@@ -1,4 +1,9 @@
 //! Two edges, their lists, two wallets and a provider, without any I/O.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    reason = "a test may stop and may copy"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -422,6 +422,10 @@ impl CustomersBook {
         command: &Command,
         reason: &str,
     ) -> Checked<CustomerAnswer> {
+        if self.ends_payment_hold(command) {
+            let detail = "the hold of a payment ends with the payment";
+            return refused(Rule::new(RuleName::LedgerRefuses, detail));
+        }
         match self.ledger.check(at, command) {
             Ok(checked) => {
                 let (changes, _) = checked.into_parts();
@@ -433,6 +437,26 @@ impl CustomersBook {
                 Checked { facts, outcome: CustomerAnswer::Done }
             }
             Err(refusal) => refused(rule_of(&refusal)),
+        }
+    }
+
+    // INVARIANT (PaymentEndsItsHold): only the steps of its payment end a payment's hold. Without
+    // it a settled payment could not be debited any more.
+    fn ends_payment_hold(&self, command: &Command) -> bool {
+        let is_held = |hold: HoldId| self.held.contains_key(&PaymentId::from_bytes(hold.bytes()));
+        match command {
+            Command::VoidHold { hold, .. } => is_held(*hold),
+            Command::Post(transaction) => {
+                transaction.entries.iter().filter_map(|entry| entry.hold).any(is_held)
+            }
+            Command::OpenAccount(_)
+            | Command::SetLimits { .. }
+            | Command::SetFreeze { .. }
+            | Command::SetBlocked { .. }
+            | Command::CloseAccount { .. }
+            | Command::PlaceHold(_)
+            | Command::PinHold { .. }
+            | Command::ExpireHolds { .. } => false,
         }
     }
 
@@ -448,6 +472,10 @@ impl CustomersBook {
             && opening.purpose == Purpose::Customer;
         if !fits {
             return refused(Rule::new(RuleName::OwnersDiffer, "opening and profile differ"));
+        }
+        if self.profiles.get(&opening.id).is_some_and(|known| known != profile) {
+            let detail = format!("`{}` was opened with another profile", opening.id);
+            return refused(Rule::new(RuleName::OwnersDiffer, detail));
         }
         let mut checked = self.ledger_command(at, slot, &Command::OpenAccount(*opening), "opened");
         if !checked.facts.is_empty() {

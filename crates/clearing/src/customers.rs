@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use journal::{Checked, Machine};
+use journal::{Checked, Image, ImageError, Machine};
 use ledger::{
     Change, Command, Entry, Ledger, Link, NotDone, NotDoneSource, Opening, Owner, Placement,
     Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
@@ -26,7 +26,7 @@ use terms::{
 use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
-use crate::settlement::{rule_of, stop};
+use crate::settlement::{load_image, rule_of, stop};
 
 /// What a customers' book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -601,6 +601,17 @@ impl Machine for CustomersBook {
             },
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
+    }
+}
+
+/// As of the settlement book: canonical bytes, read strictly.
+impl Image for CustomersBook {
+    fn save(&self) -> Vec<u8> {
+        to_canonical(self)
+    }
+
+    fn load(bytes: &[u8]) -> Result<Self, ImageError> {
+        load_image(bytes)
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journal::{Checked, Machine};
+use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, Ledger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
 use record::settlement::{
@@ -544,6 +544,32 @@ impl Machine for SettlementBook {
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
+    }
+}
+
+/// A saved state is the state's canonical bytes; reading refuses every other encoding, and the
+/// ledger inside audits itself. An image is larger than a document, so the bound on documents does
+/// not apply: the store bounds the file.
+impl Image for SettlementBook {
+    fn save(&self) -> Vec<u8> {
+        to_canonical(self)
+    }
+
+    fn load(bytes: &[u8]) -> Result<Self, ImageError> {
+        load_image(bytes)
+    }
+}
+
+/// Reads a saved state in its one encoding.
+pub(crate) fn load_image<T>(bytes: &[u8]) -> Result<T, ImageError>
+where
+    T: Encode<()> + for<'b> Decode<'b, ()>,
+{
+    let state: T = minicbor::decode(bytes).map_err(|error| ImageError(error.to_string()))?;
+    if to_canonical(&state) == bytes {
+        Ok(state)
+    } else {
+        Err(ImageError("expected the one canonical encoding".to_owned()))
     }
 }
 

@@ -24,6 +24,8 @@ pub mod trust;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod vectors;
 
 pub use claims::{
     ACCOUNT_OWNERSHIP, AccountOwnership, Address, COMPANY_REGISTRATION, CREDIT_BAND,

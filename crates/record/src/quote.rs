@@ -233,3 +233,66 @@ impl Document for Acceptance {
     const DOMAIN: Domain = Domain::new("wayleave/acceptance/v1");
     const NAME: &'static str = "acceptance";
 }
+
+/// What the creditor hands to the debtor: the invoice and its institution's ticket for it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct RequestToPay {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The signed invoice.
+    #[n(1)]
+    pub invoice: crate::document::Signed<Invoice>,
+    /// The creditor institution's sealed note to itself: who signed, what was presented. Opaque
+    /// to everybody else.
+    #[n(2)]
+    pub ticket: minicbor::bytes::ByteVec,
+}
+
+impl Document for RequestToPay {
+    const DOMAIN: Domain = Domain::new("wayleave/request-to-pay/v1");
+    const NAME: &'static str = "request to pay";
+}
+
+/// Money that arrived outside, as the operator states it. The sandbox's stand-in for a bank
+/// statement: it says so in its name, and its facts name it as the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SandboxStatement {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Where it is worth something; never `production`.
+    #[n(1)]
+    pub environment: Environment,
+    /// The statement's number: booked once.
+    #[n(2)]
+    pub number: String,
+    /// Its lines.
+    #[n(3)]
+    pub lines: Vec<SandboxLine>,
+}
+
+impl Document for SandboxStatement {
+    const DOMAIN: Domain = Domain::new("wayleave/sandbox-statement/v1");
+    const NAME: &'static str = "sandbox statement";
+}
+
+/// One line of a sandbox statement: `amount` arrived for `account` of `book`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SandboxLine {
+    /// The line's own reference: booked once.
+    #[n(0)]
+    pub reference: terms::TransactionId,
+    /// The book.
+    #[n(1)]
+    pub book: terms::BookName,
+    /// The account to credit, against the control or due-from account of its asset.
+    #[n(2)]
+    pub account: AccountId,
+    /// How much.
+    #[n(3)]
+    pub amount: Amount,
+}

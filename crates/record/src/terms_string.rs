@@ -15,7 +15,9 @@ use terms::{
 };
 use thiserror::Error;
 
+use crate::document::Signed;
 use crate::permit::Action;
+use crate::quote::{Fee, Invoice, Quote};
 
 /// The registered `transaction_data` type, with its version. A new layout is a new name.
 pub const TERMS_TYPE: &str = "wayleave.payment.v1";
@@ -135,6 +137,43 @@ pub struct TermsDiffer {
 }
 
 impl PaymentTerms {
+    /// The terms of a first payment, from the documents that both edges and the wallet hold: each
+    /// makes the same bytes from them.
+    #[must_use]
+    pub fn of_payment(
+        quote: &Signed<Quote>,
+        invoice: &Signed<Invoice>,
+        debited_account: AccountId,
+        book: BookName,
+    ) -> Option<Self> {
+        let (read_quote, read_invoice) =
+            (quote.read_unverified().ok()?, invoice.read_unverified().ok()?);
+        let fee = |fee: &Fee| TermsFee {
+            kind: fee.purpose.clone(),
+            taker: fee.taker.as_str().to_owned(),
+            amount: fee.amount,
+        };
+        Some(Self {
+            payment: read_quote.payment,
+            environment: read_quote.environment,
+            book,
+            corridor: read_quote.corridor,
+            action: Action::Pay,
+            debited_account,
+            credited_account: read_invoice.account,
+            payee_name: read_invoice.creditor_name,
+            debited: read_quote.debit,
+            credited: read_quote.credit,
+            fees: read_quote.fees.iter().map(fee).collect(),
+            charge_bearer: ChargeBearer::Debtor,
+            linked_payment: None,
+            quote_hash: quote.digest(),
+            invoice_hash: invoice.digest(),
+            purpose: read_invoice.purpose,
+            expires_at: Instant::from_seconds(read_quote.expires_at.seconds()),
+        })
+    }
+
     /// The base64url text that is an entry of `transaction_data`.
     #[must_use]
     pub fn to_terms_string(&self) -> String {

@@ -1,0 +1,366 @@
+//! What crosses between the roles, by route. Bodies are canonical documents (`application/cbor`)
+//! unless the route's own standard says otherwise (OpenID4VP, OpenID4VCI, tlog-witness).
+//!
+//! | role | route | body → answer |
+//! |---|---|---|
+//! | provider | `POST /v1/quotes` | [`QuoteRequest`] → `Signed<Quote>` |
+//! | creditor's edge | `POST /v1/invoices` | `Signed<Invoice>` → JSON OpenID4VP request |
+//! | creditor's edge | `POST /v1/invoices/presentations` | form `vp_token`, `state` → JSON `{"ticket"}` |
+//! | debtor's edge | `POST /v1/preparations` | [`PreparationRequest`] → [`Preparation`] |
+//! | creditor's edge | `POST /v1/statements` | [`StatementExchange`] → [`StatementReply`] |
+//! | both edges | `POST /v1/decisions` | form `vp_token` (where asked), `state` → JSON [`DecisionAnswer`] |
+//! | core | `POST /v1/orders` | `SettleOrder` → [`OrderAnswer`] |
+//! | core | `POST /v1/refusals` | `Signed<Refusal>` → [`OrderAnswer`] |
+//! | core | `GET /v1/payments/{id}` | → [`PaymentStatus`] |
+//! | core | `GET /v1/payments/{id}/receipt` | → receipt file, or 404 with `retry-after` while not yet cosigned |
+//! | core | `POST /v1/parcels`, `GET /v1/parcels/{payment}/{side}/{kind}` | `Parcel` of the caller's own institution |
+//! | core | `GET /v1/accounts/{id}` | → [`AccountView`], own institution or owner only |
+//! | core | `POST /v1/customers` | [`NewCustomer`], by the institution's edge |
+//! | core | `POST /v1/trust-lists`, `/v1/snapshots`, `/v1/packs`, `/v1/edges` | the signed document |
+//! | core | `POST /v1/sandbox-statements` | `Signed<SandboxStatement>` by the operator |
+//! | core | `GET /v1/about` | → JSON: environment, book, log key, witnesses, tlog-policy |
+//! | core | `GET /log/checkpoint`, `/log/tile/…` | C2SP tlog-tiles, open to everybody |
+//! | supervisor | `POST /add-checkpoint` | C2SP tlog-witness |
+//! | supervisor | `GET /v1/trust-list`, `GET /v1/sanctions` | `Signed<TrustList>`, signed sanctions list |
+//! | supervisor | `POST /v1/trust-list/edits` | an operator's act on the list it keeps |
+//! | issuer | `/{issuer}/…` | OpenID4VCI 1.0, Token Status List, `/.well-known/jwt-vc-issuer` |
+//! | issuer | `POST /{issuer}/v1/revocations` | JSON, by the issuer's operator |
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use record::{
+    Acceptance, AccountProfile, Ending, Invoice, Permit, Promise, Quote, Refusal, RequestToPay,
+    Signed,
+};
+use serde::{Deserialize, Serialize};
+use terms::{
+    AccountId, Amount, AssetCode, CorridorName, Instant, InstitutionName, PaymentId, Position,
+};
+
+/// Asks a provider for a firm quote.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct QuoteRequest {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The payment it shall be bound to.
+    #[n(1)]
+    pub payment: PaymentId,
+    /// The corridor.
+    #[n(2)]
+    pub corridor: CorridorName,
+    /// What the creditor shall get.
+    #[n(3)]
+    pub credit: Amount,
+    /// In which asset the debtor pays.
+    #[n(4)]
+    pub debit_asset: AssetCode,
+}
+
+/// Asks the debtor's edge to prepare a payment: statements, acceptance, terms, what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct PreparationRequest {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// What is to be paid.
+    #[n(1)]
+    pub request: RequestToPay,
+    /// At which quote.
+    #[n(2)]
+    pub quote: Signed<Quote>,
+    /// From which account.
+    #[n(3)]
+    pub debited_account: AccountId,
+}
+
+/// The debtor's edge to the creditor's: its party statement, sealed, and what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StatementExchange {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Who sends.
+    #[n(1)]
+    pub from: InstitutionName,
+    /// `Signed<PartyStatement>` sealed to the creditor institution's statement key.
+    #[n(2)]
+    pub sealed: ByteVec,
+    /// What is to be paid.
+    #[n(3)]
+    pub request: RequestToPay,
+    /// At which quote.
+    #[n(4)]
+    pub quote: Signed<Quote>,
+    /// The terms string, which both sides make alike.
+    #[n(5)]
+    pub terms: String,
+}
+
+/// The creditor's edge back: its statement, sealed, and its acceptance.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StatementReply {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// `Signed<PartyStatement>` sealed to the debtor institution's statement key.
+    #[n(1)]
+    pub sealed: ByteVec,
+    /// It can credit the account.
+    #[n(2)]
+    pub acceptance: Signed<Acceptance>,
+    /// Its sealed note to itself, which comes back with the consent.
+    #[n(3)]
+    pub ticket: ByteVec,
+}
+
+/// What the debtor's edge hands back to the wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Preparation {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The terms string.
+    #[n(1)]
+    pub terms: String,
+    /// The creditor institution's acceptance.
+    #[n(2)]
+    pub acceptance: Signed<Acceptance>,
+    /// Where the creditor's edge decides: its base URL.
+    #[n(3)]
+    pub creditor_edge: String,
+    /// The debtor edge's note to itself.
+    #[n(4)]
+    pub debtor_ticket: ByteVec,
+    /// The creditor edge's note to itself.
+    #[n(5)]
+    pub creditor_ticket: ByteVec,
+    /// The debtor edge's OpenID4VP authorization request, JSON.
+    #[n(6)]
+    pub ask: String,
+    /// All that open rules miss, at once. Empty: nothing is missing.
+    #[n(7)]
+    pub missing: Vec<MissingThing>,
+    /// How many rules both packs will ask, for people: debtor's side.
+    #[n(8)]
+    pub rules: u32,
+}
+
+/// Something that open rules miss before money moves.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct MissingThing {
+    /// The code of the reason that would follow.
+    #[n(0)]
+    pub code: String,
+    /// What is missing.
+    #[n(1)]
+    pub what: String,
+    /// How to mend it.
+    #[n(2)]
+    pub mend: String,
+}
+
+/// What comes with a consent, as the `state` of the direct post: base64url of this document. The
+/// edge keeps nothing between preparation and consent, so any instance can decide.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Consent {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The edge's own ticket.
+    #[n(1)]
+    pub ticket: ByteVec,
+    /// The terms string.
+    #[n(2)]
+    pub terms: String,
+    /// The quote.
+    #[n(3)]
+    pub quote: Signed<Quote>,
+    /// The invoice.
+    #[n(4)]
+    pub invoice: Signed<Invoice>,
+    /// The acceptance.
+    #[n(5)]
+    pub acceptance: Signed<Acceptance>,
+}
+
+/// An edge's decision, as JSON (the answer to a direct post is JSON by OpenID4VP section 8.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionAnswer {
+    /// `permit`, `refusal` or `referral`.
+    pub outcome: String,
+    /// `Signed<Permit>` or `Signed<Refusal>`, base64url. A referral has none yet.
+    pub document: Option<String>,
+    /// The open or neutral code of a refusal or referral.
+    pub code: Option<String>,
+    /// What happened, in words.
+    pub sentence: Option<String>,
+    /// How to mend it.
+    pub mend: Option<String>,
+    /// How many policies of the pack were asked and passed.
+    pub rules: u32,
+    /// Digest of the pack, hex.
+    pub pack: String,
+    /// When a referral is decided anew at the earliest: RFC 3339.
+    pub next: Option<String>,
+}
+
+impl DecisionAnswer {
+    /// The signed permit inside, read but not believed.
+    #[must_use]
+    pub fn permit(&self) -> Option<Signed<Permit>> {
+        let bytes = seal::text::from_base64url(self.document.as_deref()?)?;
+        (self.outcome == "permit").then(|| Signed::from_bytes(&bytes).ok())?
+    }
+
+    /// The signed refusal inside, read but not believed.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Signed<Refusal>> {
+        let bytes = seal::text::from_base64url(self.document.as_deref()?)?;
+        (self.outcome == "refusal").then(|| Signed::from_bytes(&bytes).ok())?
+    }
+}
+
+/// What the core answers to an order or a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct OrderAnswer {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The promise.
+    #[n(1)]
+    pub promise: Signed<Promise>,
+    /// Whether this is the first answer given again.
+    #[n(2)]
+    pub repeated: Repeated,
+    /// What happened and how to mend it, in words; empty when settled.
+    #[n(3)]
+    pub words: String,
+}
+
+/// Whether an answer was given before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Repeated {
+    /// It is new.
+    #[n(0)]
+    First,
+    /// The same request was answered before: this is that answer.
+    #[n(1)]
+    Again,
+}
+
+/// What the core knows of a payment. Linearizable: read in the writer's turn.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct PaymentStatus {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The payment.
+    #[n(1)]
+    pub payment: PaymentId,
+    /// How it ended, if it has.
+    #[n(2)]
+    pub ending: Option<EndedAt>,
+    /// The head of the settlement book when it was asked: if nothing has ended below it, nothing
+    /// had happened then.
+    #[n(3)]
+    pub head: Position,
+    /// Whether the debtor's money is held.
+    #[n(4)]
+    pub held: Held,
+}
+
+/// An ending and its place.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct EndedAt {
+    /// How.
+    #[n(0)]
+    pub ending: Ending,
+    /// Where.
+    #[n(1)]
+    pub position: Position,
+    /// When.
+    #[n(2)]
+    pub recorded_at: Instant,
+}
+
+/// What the debtor's book says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Held {
+    /// Nothing.
+    #[n(0)]
+    No,
+    /// Money is held, pinned.
+    #[n(1)]
+    Yes,
+    /// It was posted.
+    #[n(2)]
+    Debited,
+    /// It was released.
+    #[n(3)]
+    Released,
+}
+
+/// An account as its institution and its owner see it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct AccountView {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Owner, name and key.
+    #[n(1)]
+    pub profile: AccountProfile,
+    /// What may leave it now.
+    #[n(2)]
+    pub available: Amount,
+    /// Whether it takes debits.
+    #[n(3)]
+    pub debits: Taken,
+    /// Whether it takes credits.
+    #[n(4)]
+    pub credits: Taken,
+    /// The head of the customers' book when it was read.
+    #[n(5)]
+    pub head: Position,
+}
+
+/// Whether an account takes entries of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Taken {
+    /// It does.
+    #[n(0)]
+    Yes,
+    /// It is frozen or closed for them.
+    #[n(1)]
+    No,
+}
+
+/// An institution opens an account for a customer in its hosted book.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct NewCustomer {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Owner, name and key.
+    #[n(1)]
+    pub profile: AccountProfile,
+    /// In which asset.
+    #[n(2)]
+    pub asset: AssetCode,
+}

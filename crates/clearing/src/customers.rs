@@ -1,0 +1,569 @@
+//! A customers' book of one hosted institution: accounts, holds for payments, credits, parcels.
+//!
+//! Nothing is debited here without a permit of this institution for the owner that the book
+//! names. The hold is pinned when it is placed: only the settlement book's word ends it.
+
+use std::collections::BTreeMap;
+
+use journal::{Checked, Machine};
+use ledger::{
+    Change, Command, Entry, Ledger, Link, NotDone, NotDoneSource, Opening, Owner, Placement,
+    Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
+};
+use minicbor::{Decode, Encode};
+use record::settlement::{ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED};
+use record::{
+    AccountProfile, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged, Parcel, Quote,
+    ReleaseReason, SaltSlot, SettleOrder, Side,
+};
+use seal::{Domain, KeyId, digest, from_canonical, to_canonical};
+use terms::{
+    AccountId, Amount, AssetCode, BookName, CompanyId, HoldId, Instant, InstitutionName, Minor,
+    PaymentId, Position, TransactionId,
+};
+
+use crate::order::CheckedOrder;
+use crate::rule::{Rule, RuleName, same};
+use crate::saga::{CreditorSide, DebtorSide};
+use crate::settlement::{rule_of, stop};
+
+/// What a customers' book is asked to do, with the durable salt slot of the fact to come.
+#[derive(Clone, Debug)]
+pub struct CustomerCommand {
+    /// Key of the fact's salts, durable before this is submitted.
+    pub slot: SaltSlot,
+    /// What to do.
+    pub work: CustomerWork,
+}
+
+/// What a customers' book can do.
+#[derive(Clone, Debug)]
+pub enum CustomerWork {
+    /// Open an account of the institution itself.
+    OpenAccount(Opening),
+    /// Open a customer's account with its owner and key.
+    OpenCustomer(Opening, AccountProfile),
+    /// Another ledger command of the institution, with its reason.
+    Ledger {
+        /// What to do.
+        command: Box<Command>,
+        /// Why.
+        reason: String,
+    },
+    /// Hold the debtor's money for an order, pinned.
+    Hold(Box<CheckedOrder>),
+    /// Post the hold: the payment settled at this position.
+    Debit(PaymentId, Position),
+    /// Release the hold: the payment surely did not settle.
+    Release(PaymentId, ReleaseReason),
+    /// Credit the creditor: the payment settled at this position on these terms.
+    Credit(Box<CreditOrder>),
+    /// Keep a sealed payload.
+    Store(Parcel),
+}
+
+/// What is credited, from the settlement fact.
+#[derive(Clone, Debug)]
+pub struct CreditOrder {
+    /// The payment.
+    pub payment: PaymentId,
+    /// Where it settled.
+    pub settled: Position,
+    /// The account.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// What a customers' book answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CustomerAnswer {
+    /// Done, now or before.
+    Done,
+    /// A rule said no; nothing is recorded here.
+    Refused(Rule),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct HeldPayment {
+    #[n(0)]
+    order: Box<SettleOrder>,
+    #[n(1)]
+    account: AccountId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+enum DebtorEnd {
+    #[n(0)]
+    Debited,
+    #[n(1)]
+    Released,
+}
+
+/// The state of a customers' book: a fold over its facts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct CustomersBook {
+    #[n(0)]
+    book: BookName,
+    #[n(1)]
+    institution: InstitutionName,
+    #[n(2)]
+    ledger: Ledger,
+    #[n(3)]
+    profiles: BTreeMap<AccountId, AccountProfile>,
+    #[n(4)]
+    own: BTreeMap<OwnAccountKey, AccountId>,
+    #[n(5)]
+    held: BTreeMap<PaymentId, HeldPayment>,
+    #[n(6)]
+    ended: BTreeMap<PaymentId, DebtorEnd>,
+    #[n(7)]
+    credited: BTreeMap<PaymentId, Position>,
+    #[n(8)]
+    parcels: BTreeMap<ParcelKey, Position>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+struct OwnAccountKey {
+    #[n(0)]
+    asset: AssetCode,
+    #[n(1)]
+    use_for: OwnUse,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+enum OwnUse {
+    /// What the settlement book owes to this institution.
+    #[n(0)]
+    DueFrom,
+    /// Fees taken.
+    #[n(1)]
+    Fee,
+    /// Money whose account does not take it.
+    #[n(2)]
+    Suspense,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+struct ParcelKey {
+    #[n(0)]
+    payment: PaymentId,
+    #[n(1)]
+    side: Side,
+    #[n(2)]
+    kind: String,
+}
+
+/// Domain of the evidence that lets a pinned hold be voided.
+const RELEASE: Domain = Domain::new("wayleave/release-evidence/v1");
+
+impl CustomersBook {
+    /// An empty book of an institution.
+    #[must_use]
+    pub fn new(book: BookName, institution: InstitutionName) -> Self {
+        Self {
+            book,
+            institution,
+            ledger: Ledger::new(),
+            profiles: BTreeMap::new(),
+            own: BTreeMap::new(),
+            held: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            credited: BTreeMap::new(),
+            parcels: BTreeMap::new(),
+        }
+    }
+
+    /// Whose book it is.
+    #[must_use]
+    pub const fn institution(&self) -> InstitutionName {
+        self.institution
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// An account's owner and key.
+    #[must_use]
+    pub fn profile(&self, account: AccountId) -> Option<&AccountProfile> {
+        self.profiles.get(&account)
+    }
+
+    /// The company whose key this is, with the key.
+    #[must_use]
+    pub fn client(&self, key: KeyId) -> Option<&AccountProfile> {
+        self.profiles.values().find(|profile| profile.client_key.key_id() == key)
+    }
+
+    /// The accounts of a company.
+    pub fn accounts_of(&self, owner: CompanyId) -> impl Iterator<Item = &AccountProfile> {
+        self.profiles.values().filter(move |profile| profile.owner == owner)
+    }
+
+    /// What this book says of a payment whose debtor is here.
+    #[must_use]
+    pub fn debtor_side(&self, payment: PaymentId) -> DebtorSide {
+        if self.held.contains_key(&payment) {
+            return DebtorSide::Held;
+        }
+        match self.ended.get(&payment) {
+            Some(DebtorEnd::Debited) => DebtorSide::Debited,
+            Some(DebtorEnd::Released) => DebtorSide::Released,
+            None => DebtorSide::Untouched,
+        }
+    }
+
+    /// What this book says of a payment whose creditor is here.
+    #[must_use]
+    pub fn creditor_side(&self, payment: PaymentId) -> CreditorSide {
+        if self.credited.contains_key(&payment) {
+            CreditorSide::Credited
+        } else {
+            CreditorSide::Untouched
+        }
+    }
+
+    /// The payments whose hold is open: what recovery must ask about.
+    pub fn open_holds(&self) -> impl Iterator<Item = (PaymentId, &SettleOrder)> {
+        self.held.iter().map(|(payment, held)| (*payment, held.order.as_ref()))
+    }
+
+    /// Where a parcel lies.
+    #[must_use]
+    pub fn parcel(&self, payment: PaymentId, side: Side, kind: &str) -> Option<Position> {
+        self.parcels.get(&ParcelKey { payment, side, kind: kind.to_owned() }).copied()
+    }
+
+    /// What the settlement book owes to this institution in an asset, as this book sees it.
+    #[must_use]
+    pub fn due_from_settlement(&self, asset: AssetCode) -> Option<AccountId> {
+        self.own.get(&OwnAccountKey { asset, use_for: OwnUse::DueFrom }).copied()
+    }
+
+    fn hold(&self, at: Instant, order: &CheckedOrder) -> Result<Option<CustomerStep>, Rule> {
+        let payment = order.terms().payment;
+        if self.debtor_side(payment) != DebtorSide::Untouched {
+            return Ok(None);
+        }
+        let (permit, terms) = (order.permit(Side::Debtor), order.terms());
+        same(RuleName::OwnersDiffer, "institution", self.institution, permit.institution)?;
+        let account = terms.debited_account;
+        let profile = self
+            .profiles
+            .get(&account)
+            .ok_or_else(|| Rule::new(RuleName::AccountUnknown, account.to_string()))?;
+        same(RuleName::OwnersDiffer, "owner", profile.owner, permit.owner)?;
+        let placement = Placement {
+            id: hold_of(payment),
+            account,
+            side: EntrySide::Debit,
+            amount: terms.debited.minor,
+            term: Term::Pinned,
+            business_date: at.date(),
+            limits: vec![],
+            links: vec![Link::Payment(payment)],
+        };
+        let change = self.one_change(at, &Command::PlaceHold(placement))?;
+        let order = Box::new(order.order().clone());
+        Ok(Some(CustomerStep::Held { payment, order, change: change.into() }))
+    }
+
+    fn debit(
+        &self,
+        at: Instant,
+        payment: PaymentId,
+        settled: Position,
+    ) -> Result<Option<CustomerStep>, Rule> {
+        let Some(held) = self.held.get(&payment) else { return Ok(None) };
+        let quote = quote_of(&held.order)?;
+        let fee = quote
+            .fees_of(FeeTaker::DebtorInstitution)
+            .ok_or_else(|| Rule::new(RuleName::QuoteDiffers, "a fee overflows"))?;
+        let net =
+            quote.debit.minus(fee).map_err(|e| Rule::new(RuleName::QuoteDiffers, e.to_string()))?;
+        let asset = quote.debit.asset;
+        let hold = Some(hold_of(payment));
+        let mut entries = vec![
+            Entry { hold, ..entry(held.account, EntrySide::Debit, quote.debit.minor) },
+            entry(self.own_account(asset, OwnUse::DueFrom)?, EntrySide::Credit, net.minor),
+        ];
+        if !fee.minor.is_zero() {
+            let taker = self.own_account(asset, OwnUse::Fee)?;
+            entries.push(entry(taker, EntrySide::Credit, fee.minor));
+        }
+        let change = self.one_change(at, &post(at, payment, entries, Side::Debtor))?;
+        Ok(Some(CustomerStep::Debited { payment, settled, change: change.into() }))
+    }
+
+    fn release(
+        &self,
+        at: Instant,
+        payment: PaymentId,
+        reason: ReleaseReason,
+    ) -> Result<Option<CustomerStep>, Rule> {
+        if !self.held.contains_key(&payment) {
+            return Ok(None);
+        }
+        let (ReleaseReason::RefusedAt(position) | ReleaseReason::NeverSettled(position)) = reason;
+        let evidence = [&payment.bytes()[..], &position.number().to_be_bytes()].concat();
+        let ground = VoidGround::NotDone(NotDone {
+            source: NotDoneSource::NeverSent,
+            document: digest(RELEASE, &evidence),
+        });
+        let command = Command::VoidHold { hold: hold_of(payment), ground };
+        let change = self.one_change(at, &command)?;
+        Ok(Some(CustomerStep::Released { payment, reason, change: change.into() }))
+    }
+
+    /// Credits the creditor once. An account that does not take the money sends it to suspense:
+    /// the institution then owes a return, and the money is never lost from sight.
+    fn credit(&self, at: Instant, order: &CreditOrder) -> Result<Option<CustomerStep>, Rule> {
+        let CreditOrder { payment, settled, account, amount } = *order;
+        if self.credited.contains_key(&payment) {
+            return Ok(None);
+        }
+        let due_from = self.own_account(amount.asset, OwnUse::DueFrom)?;
+        let entries = |to| {
+            vec![
+                entry(due_from, EntrySide::Debit, amount.minor),
+                entry(to, EntrySide::Credit, amount.minor),
+            ]
+        };
+        let first = self.one_change(at, &post(at, payment, entries(account), Side::Creditor));
+        let change = match first {
+            Ok(change) => change,
+            Err(_) => {
+                let suspense = self.own_account(amount.asset, OwnUse::Suspense)?;
+                self.one_change(at, &post(at, payment, entries(suspense), Side::Creditor))?
+            }
+        };
+        Ok(Some(CustomerStep::Credited { payment, settled, change: change.into() }))
+    }
+
+    fn own_account(&self, asset: AssetCode, use_for: OwnUse) -> Result<AccountId, Rule> {
+        self.own.get(&OwnAccountKey { asset, use_for }).copied().ok_or_else(|| {
+            let detail = format!("`{}` has no own account in `{asset}`", self.institution);
+            Rule::new(RuleName::AccountUnknown, detail)
+        })
+    }
+
+    fn one_change(&self, at: Instant, command: &Command) -> Result<Vec<u8>, Rule> {
+        let checked = self.ledger.check(at, command).map_err(|refusal| rule_of(&refusal))?;
+        let (changes, _) = checked.into_parts();
+        let known = || Rule::new(RuleName::LedgerRefuses, "the ledger knows this step already");
+        changes.first().map(to_canonical::<Change>).ok_or_else(known)
+    }
+
+    fn ledger_command(
+        &self,
+        at: Instant,
+        slot: SaltSlot,
+        command: &Command,
+        reason: &str,
+    ) -> Checked<CustomerAnswer> {
+        match self.ledger.check(at, command) {
+            Ok(checked) => {
+                let (changes, _) = checked.into_parts();
+                let fact = |change: &Change| {
+                    LedgerChanged { change: to_canonical(change), reason: reason.to_owned() }
+                        .to_fact(slot, Heading::default())
+                };
+                let facts = changes.iter().map(fact).collect();
+                Checked { facts, outcome: CustomerAnswer::Done }
+            }
+            Err(refusal) => refused(rule_of(&refusal)),
+        }
+    }
+
+    fn open_customer(
+        &self,
+        at: Instant,
+        slot: SaltSlot,
+        opening: &Opening,
+        profile: &AccountProfile,
+    ) -> Checked<CustomerAnswer> {
+        let fits = opening.id == profile.account
+            && opening.owner == Owner::Company(profile.owner)
+            && opening.purpose == Purpose::Customer;
+        if !fits {
+            return refused(Rule::new(RuleName::OwnersDiffer, "opening and profile differ"));
+        }
+        let mut checked = self.ledger_command(at, slot, &Command::OpenAccount(*opening), "opened");
+        if !checked.facts.is_empty() {
+            let body = vec![to_canonical(profile)];
+            checked.facts.push(Fact::plain(ACCOUNT_OPENED, slot, body));
+        }
+        checked
+    }
+}
+
+fn entry(account: AccountId, side: EntrySide, amount: Minor) -> Entry {
+    Entry { account, side, amount, hold: None }
+}
+
+fn hold_of(payment: PaymentId) -> HoldId {
+    HoldId::from_bytes(payment.bytes())
+}
+
+/// Debtor and creditor may bank at one institution: their transactions must not share an id.
+fn post(at: Instant, payment: PaymentId, entries: Vec<Entry>, side: Side) -> Command {
+    let mut id = payment.bytes();
+    if let (Some(last), Side::Creditor) = (id.last_mut(), side) {
+        *last ^= 0xff;
+    }
+    Command::Post(Transaction {
+        id: TransactionId::from_bytes(id),
+        business_date: at.date(),
+        reason: Reason::Payment,
+        entries,
+        claims: vec![],
+        links: vec![Link::Payment(payment)],
+    })
+}
+
+fn quote_of(order: &SettleOrder) -> Result<Quote, Rule> {
+    order
+        .quote
+        .read_unverified()
+        .map_err(|error| Rule::new(RuleName::QuoteDiffers, error.to_string()))
+}
+
+fn refused(rule: Rule) -> Checked<CustomerAnswer> {
+    Checked { facts: vec![], outcome: CustomerAnswer::Refused(rule) }
+}
+
+fn stepped(slot: SaltSlot, step: Result<Option<CustomerStep>, Rule>) -> Checked<CustomerAnswer> {
+    match step {
+        Ok(step) => Checked {
+            facts: step.iter().map(|s| s.to_fact(slot, Heading::default())).collect(),
+            outcome: CustomerAnswer::Done,
+        },
+        Err(rule) => refused(rule),
+    }
+}
+
+impl Machine for CustomersBook {
+    type Command = CustomerCommand;
+    type Outcome = CustomerAnswer;
+
+    fn check(&self, stamp: Instant, command: &CustomerCommand) -> Checked<CustomerAnswer> {
+        let slot = command.slot;
+        match &command.work {
+            CustomerWork::OpenAccount(opening) => {
+                let command = Command::OpenAccount(*opening);
+                self.ledger_command(stamp, slot, &command, "account opened")
+            }
+            CustomerWork::OpenCustomer(opening, profile) => {
+                self.open_customer(stamp, slot, opening, profile)
+            }
+            CustomerWork::Ledger { command, reason } => {
+                self.ledger_command(stamp, slot, command, reason)
+            }
+            CustomerWork::Hold(order) => stepped(slot, self.hold(stamp, order)),
+            CustomerWork::Debit(payment, at) => stepped(slot, self.debit(stamp, *payment, *at)),
+            CustomerWork::Release(payment, reason) => {
+                stepped(slot, self.release(stamp, *payment, *reason))
+            }
+            CustomerWork::Credit(order) => stepped(slot, self.credit(stamp, order)),
+            CustomerWork::Store(parcel) => {
+                let known = self.parcel(parcel.payment, parcel.side, &parcel.kind).is_some();
+                let fact = || parcel.to_fact(slot, Heading::default());
+                let facts = if known { vec![] } else { vec![fact()] };
+                Checked { facts, outcome: CustomerAnswer::Done }
+            }
+        }
+    }
+
+    /// # Panics
+    /// On a fact that this build cannot read; see `FactsReadBack` in [`crate::settlement`].
+    fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact) {
+        match fact.kind {
+            LEDGER_CHANGED => match LedgerChanged::from_fact(fact) {
+                Ok(body) => self.apply_change(stamp, &body.change),
+                Err(error) => stop(&error.to_string()),
+            },
+            ACCOUNT_OPENED => {
+                let bytes = fact.body.first().map_or(&[][..], |field| field.as_slice());
+                match from_canonical::<AccountProfile>(bytes) {
+                    Ok(profile) => self.profiles.insert(profile.account, profile),
+                    Err(error) => stop(&error.to_string()),
+                };
+            }
+            CUSTOMER_STEP => match CustomerStep::from_fact(fact) {
+                Ok(step) => self.apply_step(stamp, step),
+                Err(error) => stop(&error.to_string()),
+            },
+            PARCEL_STORED => match Parcel::from_fact(fact) {
+                Ok(Parcel { payment, side, kind, .. }) => {
+                    self.parcels.insert(ParcelKey { payment, side, kind }, position);
+                }
+                Err(error) => stop(&error.to_string()),
+            },
+            other => stop(&format!("kind {other:?} is unknown to this build")),
+        }
+    }
+}
+
+impl CustomersBook {
+    fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) {
+        let change: Change = match from_canonical(bytes) {
+            Ok(change) => change,
+            Err(error) => stop(&error.to_string()),
+        };
+        if let ledger::Resolved::AccountOpened(opening) = change.resolved() {
+            self.index(opening);
+        }
+        self.ledger.apply(stamp, &change);
+    }
+
+    fn index(&mut self, opening: &Opening) {
+        let use_for = match opening.purpose {
+            Purpose::DueFrom => OwnUse::DueFrom,
+            Purpose::Fee => OwnUse::Fee,
+            Purpose::Suspense => OwnUse::Suspense,
+            Purpose::Customer
+            | Purpose::Settlement
+            | Purpose::Control
+            | Purpose::BlockedFunds
+            | Purpose::DueTo
+            | Purpose::Transit => return,
+        };
+        self.own.insert(OwnAccountKey { asset: opening.asset, use_for }, opening.id);
+    }
+
+    fn apply_step(&mut self, stamp: Instant, step: CustomerStep) {
+        match step {
+            CustomerStep::Held { payment, order, change } => {
+                self.apply_change(stamp, &change);
+                let hold = self.ledger.hold(hold_of(payment));
+                let Some(account) = hold.map(|hold| hold.placement().account) else {
+                    stop("a hold is missing after it was placed")
+                };
+                self.held.insert(payment, HeldPayment { order, account });
+            }
+            CustomerStep::Debited { payment, change, .. } => {
+                self.apply_change(stamp, &change);
+                self.held.remove(&payment);
+                self.ended.insert(payment, DebtorEnd::Debited);
+            }
+            CustomerStep::Released { payment, change, .. } => {
+                self.apply_change(stamp, &change);
+                self.held.remove(&payment);
+                self.ended.insert(payment, DebtorEnd::Released);
+            }
+            CustomerStep::Credited { payment, settled, change } => {
+                self.apply_change(stamp, &change);
+                self.credited.insert(payment, settled);
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The core's use cases: order and permits become facts of the settlement book and of the
+//! customers' books beside it.
+//!
+//! The core trusts no edge. Whatever an edge could have signed wrongly is checked here again, in
+//! the writer's turn, against what the books themselves say: [`rule`] names every way to be
+//! refused, [`order`] checks signatures before the writer's turn, [`settlement`] and
+//! [`customers`] are the machines, [`saga`] says which step of a payment comes next, [`readers`]
+//! says who may see which field.
+//!
+//! This crate must not know how credentials are verified or how policies are evaluated.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod customers;
+pub mod order;
+pub mod readers;
+pub mod rule;
+pub mod saga;
+pub mod settlement;
+pub mod trusted;
+
+pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook};
+pub use order::{CheckedOrder, check_order};
+pub use readers::{Reader, fields_for};
+pub use rule::Rule;
+pub use saga::{Progress, SettlementSide, Step, next_step};
+pub use settlement::{
+    PaymentEntry, SettlementAnswer, SettlementBook, SettlementCommand, SettlementWork,
+};
+pub use trusted::TrustView;

@@ -1,0 +1,227 @@
+//! The part of a settle order that needs no writer's turn: signatures, and that all its documents
+//! speak of one payment.
+
+use record::{
+    Acceptance, Action, Document, Invoice, PaymentTerms, Permit, Quote, SettleOrder, Side, Signed,
+};
+use seal::{Digest, PublicKey, sha256};
+use terms::{BookName, Environment};
+
+use crate::rule::{Rule, RuleName, same};
+use crate::trusted::{TrustView, open};
+
+/// An order whose signatures were checked and whose documents agree. Only [`check_order`] makes
+/// one; what depends on time and on the books is left to the writer's turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedOrder {
+    pub(crate) order: SettleOrder,
+    pub(crate) terms: PaymentTerms,
+    pub(crate) terms_digest: Digest,
+    pub(crate) quote: Quote,
+    pub(crate) invoice: Invoice,
+    pub(crate) acceptance: Acceptance,
+    pub(crate) debtor: CheckedPermit,
+    pub(crate) creditor: CheckedPermit,
+}
+
+/// A permit that a key of the trust list signed. Only this module makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedPermit {
+    pub(crate) permit: Permit,
+    pub(crate) key: PublicKey,
+}
+
+impl CheckedOrder {
+    /// The terms.
+    #[must_use]
+    pub const fn terms(&self) -> &PaymentTerms {
+        &self.terms
+    }
+
+    /// The digest of the terms string.
+    #[must_use]
+    pub const fn terms_digest(&self) -> Digest {
+        self.terms_digest
+    }
+
+    /// The order as it came.
+    #[must_use]
+    pub const fn order(&self) -> &SettleOrder {
+        &self.order
+    }
+
+    /// The quote.
+    #[must_use]
+    pub const fn quote(&self) -> &Quote {
+        &self.quote
+    }
+
+    /// The permit of one side.
+    #[must_use]
+    pub const fn permit(&self, side: Side) -> &Permit {
+        match side {
+            Side::Debtor => &self.debtor.permit,
+            Side::Creditor => &self.creditor.permit,
+        }
+    }
+}
+
+/// Checks signatures against the trust view and that every document is about these terms.
+///
+/// `terms` must be the reading of `order.terms`; a terms string that does not read is malformed
+/// input, not a refusal.
+pub fn check_order(
+    order: SettleOrder,
+    terms: PaymentTerms,
+    environment: Environment,
+    book: BookName,
+    trust: &TrustView,
+) -> Result<CheckedOrder, Rule> {
+    same(RuleName::EnvironmentsDiffer, "environment", environment, terms.environment)?;
+    same(RuleName::BooksDiffer, "book", book, terms.book)?;
+    same(RuleName::ActionNotServed, "action", Action::Pay.as_str(), terms.action.as_str())?;
+    let terms_digest = sha256(order.terms.as_bytes());
+    let quote = open_quote(&order.quote, trust)?;
+    let debtor = open_permit(&order.debtor_permit, Side::Debtor, &terms, trust)?;
+    let creditor = open_permit(&order.creditor_permit, Side::Creditor, &terms, trust)?;
+    let acceptance = open_acceptance(&order.acceptance, &creditor.permit, trust)?;
+    let invoice = read_invoice(&order.invoice)?;
+    let checked =
+        CheckedOrder { order, terms, terms_digest, quote, invoice, acceptance, debtor, creditor };
+    checked.one_key_per_side()?;
+    checked.permits_fit(Side::Debtor)?;
+    checked.permits_fit(Side::Creditor)?;
+    checked.quote_fits()?;
+    checked.invoice_fits()?;
+    checked.acceptance_fits()?;
+    checked.statements_match()?;
+    Ok(checked)
+}
+
+fn open_quote(signed: &Signed<Quote>, trust: &TrustView) -> Result<Quote, Rule> {
+    let claimed = read(signed)?;
+    open(signed, trust.quote_key(claimed.provider, signed.key()))
+}
+
+fn open_permit(
+    signed: &Signed<Permit>,
+    side: Side,
+    terms: &PaymentTerms,
+    trust: &TrustView,
+) -> Result<CheckedPermit, Rule> {
+    let claimed = read(signed)?;
+    let key = trust.permit_key(claimed.institution, terms.corridor, side, signed.key());
+    let permit = open(signed, key)?;
+    let key = key.ok_or_else(|| Rule::new(RuleName::SignerNotTrusted, "permit"))?;
+    Ok(CheckedPermit { permit, key })
+}
+
+fn open_acceptance(
+    signed: &Signed<Acceptance>,
+    creditor: &Permit,
+    trust: &TrustView,
+) -> Result<Acceptance, Rule> {
+    let corridor = creditor.corridor;
+    let key = trust.permit_key(creditor.institution, corridor, Side::Creditor, signed.key());
+    open(signed, key)
+}
+
+/// The invoice is signed by a customer's key, which only the creditor's institution knows: it
+/// vouches for it by the digest in its acceptance.
+fn read_invoice(signed: &Signed<Invoice>) -> Result<Invoice, Rule> {
+    read(signed)
+}
+
+fn read<T: Document>(signed: &Signed<T>) -> Result<T, Rule> {
+    signed.read_unverified().map_err(|e| Rule::new(RuleName::SignerNotTrusted, e.to_string()))
+}
+
+impl CheckedOrder {
+    fn one_key_per_side(&self) -> Result<(), Rule> {
+        if self.debtor.key == self.creditor.key
+            || self.debtor.permit.institution == self.creditor.permit.institution
+        {
+            let detail = format!("key `{}`", self.debtor.key.key_id());
+            return Err(Rule::new(RuleName::OneKeyForBothSides, detail));
+        }
+        Ok(())
+    }
+
+    fn permits_fit(&self, side: Side) -> Result<(), Rule> {
+        let (permit, terms) = (self.permit(side), &self.terms);
+        let same = |field: &str, expected: String, got: String| {
+            if expected == got { Ok(()) } else { Err(Rule::permit(side, field, expected, got)) }
+        };
+        same("layout", "1".into(), permit.layout.to_string())?;
+        same("environment", terms.environment.to_string(), permit.environment.to_string())?;
+        same("corridor", terms.corridor.to_string(), permit.corridor.to_string())?;
+        same("action", terms.action.as_str().into(), permit.action.as_str().into())?;
+        same("side", side.to_string(), permit.side.to_string())?;
+        same("payment", terms.payment.to_string(), permit.payment.to_string())?;
+        same("terms", self.terms_digest.to_string(), permit.terms.to_string())?;
+        let acceptance = match side {
+            Side::Debtor => None,
+            Side::Creditor => Some(self.order.acceptance.digest()),
+        };
+        let show = |digest: Option<Digest>| digest.map_or_else(|| "none".into(), |d| d.to_string());
+        same("acceptance", show(acceptance), show(permit.acceptance))
+    }
+
+    fn quote_fits(&self) -> Result<(), Rule> {
+        let (quote, terms) = (&self.quote, &self.terms);
+        let name = RuleName::QuoteDiffers;
+        same(name, "layout", 1, quote.layout)?;
+        same(name, "digest", terms.quote_hash, self.order.quote.digest())?;
+        same(name, "environment", terms.environment, quote.environment)?;
+        same(name, "payment", terms.payment, quote.payment)?;
+        same(name, "corridor", terms.corridor, quote.corridor)?;
+        same(name, "debit", terms.debited, quote.debit)?;
+        same(name, "credit", terms.credited, quote.credit)?;
+        same(name, "expires_at", quote.expires_at.seconds(), terms.expires_at.seconds())?;
+        same(name, "fees", quote.fees.len(), terms.fees.len())?;
+        for (fee, stated) in quote.fees.iter().zip(&terms.fees) {
+            same(name, "fee", fee.amount, stated.amount)?;
+            same(name, "fee taker", fee.taker.as_str(), stated.taker.as_str())?;
+        }
+        if quote.adds_up() {
+            Ok(())
+        } else {
+            Err(Rule::new(name, "the debit is not the sum of its parts"))
+        }
+    }
+
+    fn invoice_fits(&self) -> Result<(), Rule> {
+        let (invoice, terms) = (&self.invoice, &self.terms);
+        let name = RuleName::InvoiceDiffers;
+        same(name, "layout", 1, invoice.layout)?;
+        same(name, "digest", terms.invoice_hash, self.order.invoice.digest())?;
+        same(name, "environment", terms.environment, invoice.environment)?;
+        same(name, "account", terms.credited_account, invoice.account)?;
+        same(name, "amount", terms.credited, invoice.amount)?;
+        same(name, "payee name", &terms.payee_name, &invoice.creditor_name)?;
+        same(name, "purpose", &terms.purpose, &invoice.purpose)
+    }
+
+    fn acceptance_fits(&self) -> Result<(), Rule> {
+        let (acceptance, terms) = (&self.acceptance, &self.terms);
+        let name = RuleName::AcceptanceDiffers;
+        let creditor = &self.creditor.permit;
+        same(name, "layout", 1, acceptance.layout)?;
+        same(name, "environment", terms.environment, acceptance.environment)?;
+        same(name, "payment", terms.payment, acceptance.payment)?;
+        same(name, "institution", creditor.institution, acceptance.institution)?;
+        same(name, "institution", self.invoice.institution, acceptance.institution)?;
+        same(name, "invoice", terms.invoice_hash, acceptance.invoice)?;
+        same(name, "account", terms.credited_account, acceptance.account)?;
+        same(name, "owner", creditor.owner, acceptance.owner)?;
+        same(name, "creditor", self.invoice.creditor, acceptance.owner)?;
+        same(name, "amount", terms.credited, acceptance.amount)
+    }
+
+    fn statements_match(&self) -> Result<(), Rule> {
+        let (debtor, creditor) = (&self.debtor.permit, &self.creditor.permit);
+        let name = RuleName::StatementsDiffer;
+        same(name, "of the debtor", debtor.statement_sent, creditor.statement_received)?;
+        same(name, "of the creditor", creditor.statement_sent, debtor.statement_received)
+    }
+}

@@ -1,0 +1,150 @@
+//! Every rule by which the core refuses a payment, in its order of precedence.
+
+use core::fmt;
+
+use record::Side;
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident => $iso:literal, $words:literal;)*) => {
+        /// A rule that said no. Ordered by precedence: the first that fails is the answer.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum RuleName {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl RuleName {
+            /// All rules, in precedence.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name in records, receipts and messages.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// The ISO 20022 external status reason code.
+            #[must_use]
+            pub const fn iso_20022(self) -> &'static str {
+                match self { $(Self::$name => $iso,)* }
+            }
+
+            /// What happened and how to mend it, in words for people.
+            #[must_use]
+            pub const fn for_people(self) -> &'static str {
+                match self { $(Self::$name => $words,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    /// The terms belong to another environment.
+    EnvironmentsDiffer => "AG03", "the order was made for another environment; make it here";
+    /// The terms name another settlement book.
+    BooksDiffer => "AG03", "the order names another settlement book; send it there";
+    /// What is asked for is not built for this action.
+    ActionNotServed => "AG03", "this book does not serve this action";
+    /// A signature over a document does not fit, or its signer is not on the trust list for it.
+    SignerNotTrusted => "DS0H", "a document was not signed by a key that the trust list names for it";
+    /// One key signed for both sides.
+    OneKeyForBothSides => "DS0H", "both permits were signed by one key; each side must decide itself";
+    /// The permit was given for something else; the detail says which field.
+    PermitDiffers => "DS24", "a permit was given for another payment than this one; ask for new permits";
+    /// The quote was made for something else; the detail says which field.
+    QuoteDiffers => "AM09", "the quote does not fit the terms; ask for a new quote";
+    /// The invoice says something else; the detail says which field.
+    InvoiceDiffers => "AM09", "the invoice does not fit the terms; ask the payee for its invoice";
+    /// The acceptance was given for something else; the detail says which field.
+    AcceptanceDiffers => "AC04", "the payee's institution accepted something else; ask it again";
+    /// What one side sent is not what the other side received.
+    StatementsDiffer => "RR04", "the two institutions did not see the same party statements";
+    /// A permit rests on a pack that is not in force here.
+    PackNotInForce => "RR04", "a permit rests on rules that are not in force; ask for a new permit";
+    /// A permit rests on a superseded or stale snapshot of lists.
+    SnapshotTooOld => "RR04", "a permit rests on lists that were superseded; ask for a new permit";
+    /// A party is suspended.
+    PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
+    /// The account to debit is not the one its institution may debit for this owner.
+    OwnersDiffer => "AC01", "the account does not belong to the company that the permit names";
+    /// No such account in this book.
+    AccountUnknown => "AC01", "the account does not exist in this book";
+    /// A permit's time is over.
+    PermitExpired => "TM01", "a permit has expired; ask for a new one and settle at once";
+    /// A permit claims to be decided later than now.
+    PermitFromTheFuture => "DT01", "a permit is dated later than the core's clock; check the edge's clock";
+    /// The acceptance's time is over.
+    AcceptanceExpired => "TM01", "the acceptance has expired; ask for a new one";
+    /// The invoice's time is over.
+    InvoiceExpired => "TM01", "the invoice has expired; ask the payee for a new one";
+    /// The quote's time is over.
+    QuoteExpired => "TM01", "the quote has expired; ask for a new one";
+    /// The quote was used by another payment.
+    QuoteUsed => "DUPL", "the quote was used already; ask for a new one";
+    /// The provider lacks the currency to be delivered.
+    ProviderLiquidityInsufficient => "AM04", "the FX provider lacks the currency; try again later or ask another provider";
+    /// The debtor's institution lacks prefunded money.
+    ParticipantLiquidityInsufficient => "AM04", "the payer's institution lacks prefunded money; try again later";
+    /// The debtor lacks money.
+    InsufficientFunds => "AM04", "the account to debit lacks money; fund it and order again";
+    /// A limit on a total would be passed.
+    LimitExceeded => "AM02", "a limit on the total of a period would be passed; try less or later";
+    /// The ledger refuses for another reason, which the detail names.
+    LedgerRefuses => "AC04", "an account does not take this entry; ask the institution that holds it";
+}
+
+impl fmt::Display for RuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refusal: the rule, and what was expected and got. The detail never holds personal data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {detail}")]
+pub struct Rule {
+    /// Which rule.
+    pub name: RuleName,
+    /// What was expected and what came.
+    pub detail: String,
+}
+
+impl Rule {
+    /// A refusal by `name`.
+    #[must_use]
+    pub fn new(name: RuleName, detail: impl Into<String>) -> Self {
+        Self { name, detail: detail.into() }
+    }
+
+    /// A refusal because a field differs.
+    #[must_use]
+    pub fn differs(
+        name: RuleName,
+        field: &str,
+        expected: impl fmt::Display,
+        got: impl fmt::Display,
+    ) -> Self {
+        Self::new(name, format!("`{field}`: expected `{expected}`, got `{got}`"))
+    }
+
+    /// A refusal because a permit's field differs.
+    #[must_use]
+    pub fn permit(
+        side: Side,
+        field: &str,
+        expected: impl fmt::Display,
+        got: impl fmt::Display,
+    ) -> Self {
+        let detail = format!("{side} permit, `{field}`: expected `{expected}`, got `{got}`");
+        Self::new(RuleName::PermitDiffers, detail)
+    }
+}
+
+/// Refuses unless both are equal.
+pub(crate) fn same<T: PartialEq + fmt::Display>(
+    name: RuleName,
+    field: &str,
+    expected: T,
+    got: T,
+) -> Result<(), Rule> {
+    if expected == got { Ok(()) } else { Err(Rule::differs(name, field, expected, got)) }
+}

@@ -1,0 +1,610 @@
+//! The settlement book: participants' prefunded accounts, and one fact for each payment's end.
+//!
+//! The commit point of a payment is the append of its `PaymentSettled` fact. Before it nothing
+//! has moved here; after it both legs and every fee have, and nothing takes them back. A crash
+//! before the append leaves no trace in this book; a crash after it leaves a settled payment
+//! whose customers' books are completed by [`crate::saga`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use journal::{Checked, Machine};
+use ledger::{Change, Command, Ledger, Opening, Owner, Purpose};
+use minicbor::{Decode, Encode};
+use record::settlement::{
+    EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
+    RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
+};
+use record::{
+    Document, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged, PackNotice,
+    PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate, Refusal,
+    RefusedBy, SaltSlot, Side, Signed, Snapshot, TrustList,
+};
+use seal::{Digest, PublicKey, from_canonical, to_canonical};
+use terms::{
+    AccountId, AssetCode, BookName, CorridorName, EdgeName, Environment, Instant, InstitutionName,
+    Jurisdiction, PaymentId, Position, QuoteId,
+};
+
+use crate::order::CheckedOrder;
+use crate::rule::{Rule, RuleName};
+use crate::trusted::TrustView;
+
+mod judge;
+
+/// What the settlement book is asked to do, with the durable salt slot of the fact to come.
+#[derive(Clone, Debug)]
+pub struct SettlementCommand {
+    /// Key of the fact's salts, durable before this is submitted.
+    pub slot: SaltSlot,
+    /// What to do.
+    pub work: SettlementWork,
+}
+
+/// What the settlement book can do.
+#[derive(Clone, Debug)]
+pub enum SettlementWork {
+    /// Settle an order, or record why not.
+    Settle(Box<CheckedOrder>),
+    /// Record a refusal by an edge. The caller has verified the signature.
+    RecordEdgeRefusal(Box<Signed<Refusal>>),
+    /// Record a refusal by the core that came before the writer's turn.
+    RecordCoreRefusal {
+        /// The payment.
+        payment: PaymentId,
+        /// The terms that were asked for.
+        terms: Digest,
+        /// Its heading, as far as it is known.
+        heading: Heading,
+        /// Why.
+        rule: Rule,
+    },
+    /// Open an account of a participant, a provider or the operator.
+    OpenAccount(Opening),
+    /// Another ledger command of the operator, with its reason.
+    Ledger {
+        /// What to do.
+        command: Box<Command>,
+        /// Why, such as the line of a statement file.
+        reason: String,
+    },
+    /// Adopt a newer trust list.
+    AdoptTrustList(Box<Signed<TrustList>>),
+    /// Put a pack in force or retire it. The caller has verified the signature.
+    NoticePack(Box<Signed<PackNotice>>),
+    /// Publish a newer snapshot of lists. The caller has verified the signature.
+    PublishSnapshot(Box<Signed<Snapshot>>),
+    /// Let an edge instance join. The caller has verified the signature.
+    JoinEdge(Box<Signed<EdgeNotice>>),
+    /// Record a recovery certificate of the core itself.
+    CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+}
+
+/// What the settlement book answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettlementAnswer {
+    /// The payment has ended: now, with the position in the journal's answer.
+    EndedNow(PaymentEnded),
+    /// The payment had ended before: the first answer, whatever was asked now.
+    EndedBefore(PaymentEntry),
+    /// The payment id was used before with other terms.
+    PaymentIdUsed {
+        /// The terms it was used with.
+        first: Digest,
+        /// The terms that came now.
+        got: Digest,
+    },
+    /// Done, or done before.
+    Done,
+    /// Not done and not recorded: the request itself is not acceptable.
+    NotAccepted(String),
+}
+
+/// How a payment ended, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct PaymentEntry {
+    /// Position of its fact.
+    #[n(0)]
+    pub position: Position,
+    /// The terms.
+    #[n(1)]
+    pub terms: Digest,
+    /// The ending.
+    #[n(2)]
+    pub ending: Ending,
+    /// The writer's stamp.
+    #[n(3)]
+    pub recorded_at: Instant,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct PackEntry {
+    #[n(0)]
+    schema: Digest,
+    #[n(1)]
+    standing: PackStanding,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+struct PackKey {
+    #[n(0)]
+    institution: InstitutionName,
+    #[n(1)]
+    corridor: CorridorName,
+    #[n(2)]
+    side: Side,
+    #[n(3)]
+    pack: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct SnapshotEntry {
+    #[n(0)]
+    digest: Digest,
+    #[n(1)]
+    version: u64,
+    #[n(2)]
+    valid_until: Instant,
+}
+
+/// The state of the settlement book: a fold over its facts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SettlementBook {
+    #[n(0)]
+    environment: Environment,
+    #[n(1)]
+    book: BookName,
+    #[n(2)]
+    operator: InstitutionName,
+    #[n(3)]
+    roots: BTreeMap<Jurisdiction, PublicKey>,
+    #[n(4)]
+    ledger: Ledger,
+    #[n(5)]
+    trust: TrustView,
+    #[n(6)]
+    accounts: BTreeMap<SettlementAccountKey, AccountId>,
+    #[n(7)]
+    packs: BTreeMap<PackKey, PackEntry>,
+    #[n(8)]
+    snapshots: BTreeMap<InstitutionName, SnapshotEntry>,
+    #[n(9)]
+    edges: BTreeMap<EdgeName, Signed<EdgeNotice>>,
+    #[n(10)]
+    payments: BTreeMap<PaymentId, PaymentEntry>,
+    #[n(11)]
+    quotes_used: BTreeSet<QuoteId>,
+    #[n(12)]
+    recoveries: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+struct SettlementAccountKey {
+    #[n(0)]
+    owner: InstitutionName,
+    #[n(1)]
+    asset: AssetCode,
+    #[n(2)]
+    use_for: AccountUse,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+enum AccountUse {
+    #[n(0)]
+    Settlement,
+    #[n(1)]
+    Fee,
+}
+
+/// What a settlement book is told once, when it is made. Part of its configuration, not a fact.
+#[derive(Clone, Debug)]
+pub struct SettlementConfig {
+    /// Where it runs.
+    pub environment: Environment,
+    /// Its name.
+    pub book: BookName,
+    /// Who operates it and takes the operator's fee.
+    pub operator: InstitutionName,
+    /// The pinned root key of each jurisdiction's trust list.
+    pub roots: BTreeMap<Jurisdiction, PublicKey>,
+}
+
+impl SettlementBook {
+    /// An empty book.
+    #[must_use]
+    pub fn new(config: SettlementConfig) -> Self {
+        Self {
+            environment: config.environment,
+            book: config.book,
+            operator: config.operator,
+            roots: config.roots,
+            ledger: Ledger::new(),
+            trust: TrustView::default(),
+            accounts: BTreeMap::new(),
+            packs: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            edges: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            quotes_used: BTreeSet::new(),
+            recoveries: 0,
+        }
+    }
+
+    /// How a payment ended, if it has.
+    #[must_use]
+    pub fn payment(&self, payment: PaymentId) -> Option<&PaymentEntry> {
+        self.payments.get(&payment)
+    }
+
+    /// All payments that have ended.
+    pub fn payments(&self) -> impl Iterator<Item = (&PaymentId, &PaymentEntry)> {
+        self.payments.iter()
+    }
+
+    /// The trust lists in force.
+    #[must_use]
+    pub const fn trust(&self) -> &TrustView {
+        &self.trust
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The settlement account of a participant or provider.
+    #[must_use]
+    pub fn settlement_account(
+        &self,
+        owner: InstitutionName,
+        asset: AssetCode,
+    ) -> Option<AccountId> {
+        let use_for = AccountUse::Settlement;
+        self.accounts.get(&SettlementAccountKey { owner, asset, use_for }).copied()
+    }
+
+    /// How many recovery certificates were recorded.
+    #[must_use]
+    pub const fn recoveries(&self) -> u64 {
+        self.recoveries
+    }
+
+    /// The version of the snapshot in force for an institution.
+    #[must_use]
+    pub fn snapshot_version(&self, institution: InstitutionName) -> Option<u64> {
+        self.snapshots.get(&institution).map(|entry| entry.version)
+    }
+
+    fn record(
+        &self,
+        slot: SaltSlot,
+        kind: FactKind,
+        document: Vec<u8>,
+    ) -> Checked<SettlementAnswer> {
+        Checked {
+            facts: vec![Fact::plain(kind, slot, vec![document])],
+            outcome: SettlementAnswer::Done,
+        }
+    }
+
+    fn ledger_command(
+        &self,
+        at: Instant,
+        slot: SaltSlot,
+        command: &Command,
+        why: &str,
+    ) -> Checked<SettlementAnswer> {
+        match self.ledger.check(at, command) {
+            Ok(checked) => {
+                let (changes, _) = checked.into_parts();
+                let fact = |change: &Change| {
+                    LedgerChanged { change: to_canonical(change), reason: why.to_owned() }
+                        .to_fact(slot, Heading::default())
+                };
+                let facts = changes.iter().map(fact).collect();
+                Checked { facts, outcome: SettlementAnswer::Done }
+            }
+            Err(refusal) => not_accepted(refusal.to_string()),
+        }
+    }
+
+    fn adopt(&self, slot: SaltSlot, signed: &Signed<TrustList>) -> Checked<SettlementAnswer> {
+        let list = match signed.read_unverified() {
+            Ok(list) => list,
+            Err(error) => return not_accepted(error.to_string()),
+        };
+        let Some(root) = self.roots.get(&list.jurisdiction) else {
+            return not_accepted(format!("no root key is pinned for `{}`", list.jurisdiction));
+        };
+        if let Err(error) = signed.verify(root) {
+            return not_accepted(error.to_string());
+        }
+        match self.trust.version(list.jurisdiction) {
+            Some(seen) if list.version == seen => done(),
+            Some(seen) if list.version < seen => {
+                let got = list.version;
+                not_accepted(format!("expected a trust list newer than version {seen}, got {got}"))
+            }
+            _ if list.environment != self.environment => {
+                not_accepted("the trust list is of another environment".to_owned())
+            }
+            _ => self.record(slot, TRUST_LIST_ADOPTED, signed.to_bytes()),
+        }
+    }
+
+    fn publish(&self, slot: SaltSlot, signed: &Signed<Snapshot>) -> Checked<SettlementAnswer> {
+        let Ok(snapshot) = signed.read_unverified() else {
+            return not_accepted("the snapshot does not read".to_owned());
+        };
+        match self.snapshots.get(&snapshot.institution) {
+            Some(entry) if entry.digest == signed.digest() => done(),
+            Some(entry) if snapshot.version <= entry.version => {
+                let (seen, got) = (entry.version, snapshot.version);
+                not_accepted(format!("expected a snapshot newer than version {seen}, got {got}"))
+            }
+            _ => self.record(slot, SNAPSHOT_PUBLISHED, signed.to_bytes()),
+        }
+    }
+
+    fn edge_refusal(
+        &self,
+        at: Instant,
+        slot: SaltSlot,
+        signed: &Signed<Refusal>,
+    ) -> Checked<SettlementAnswer> {
+        let Ok(refusal) = signed.read_unverified() else {
+            return not_accepted("the refusal does not read".to_owned());
+        };
+        let mut heading = Heading { corridor: Some(refusal.corridor), ..Heading::default() };
+        match refusal.side {
+            Side::Debtor => heading.debtor_edge = Some(refusal.mark),
+            Side::Creditor => heading.creditor_edge = Some(refusal.mark),
+        }
+        let by = RefusedBy::Edge(signed.clone());
+        self.refused(at, slot, heading, refusal.payment, refusal.terms, refusal.code, by)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one fact, named at both calls")]
+    fn refused(
+        &self,
+        recorded_at: Instant,
+        slot: SaltSlot,
+        heading: Heading,
+        payment: PaymentId,
+        terms: Digest,
+        code: String,
+        by: RefusedBy,
+    ) -> Checked<SettlementAnswer> {
+        if let Some(first) = self.first_answer(payment, terms) {
+            return Checked { facts: vec![], outcome: first };
+        }
+        let environment = self.environment;
+        let ending = Ending::Refused(code);
+        let ended = PaymentEnded { payment, environment, terms, ending, recorded_at };
+        let fact = PaymentRefused { ended: ended.clone(), by }.to_fact(slot, heading);
+        Checked { facts: vec![fact], outcome: SettlementAnswer::EndedNow(ended) }
+    }
+
+    fn first_answer(&self, payment: PaymentId, terms: Digest) -> Option<SettlementAnswer> {
+        let entry = self.payments.get(&payment)?;
+        Some(if entry.terms == terms {
+            SettlementAnswer::EndedBefore(entry.clone())
+        } else {
+            SettlementAnswer::PaymentIdUsed { first: entry.terms, got: terms }
+        })
+    }
+
+    fn settle(
+        &self,
+        at: Instant,
+        slot: SaltSlot,
+        order: &CheckedOrder,
+    ) -> Checked<SettlementAnswer> {
+        let (payment, terms) = (order.terms.payment, order.terms_digest);
+        if let Some(first) = self.first_answer(payment, terms) {
+            return Checked { facts: vec![], outcome: first };
+        }
+        let heading = Heading {
+            corridor: Some(order.terms.corridor),
+            debtor_edge: Some(order.debtor.permit.mark),
+            creditor_edge: Some(order.creditor.permit.mark),
+        };
+        match self.judge(at, order) {
+            Ok(postings) => {
+                let environment = self.environment;
+                let ending = Ending::Settled;
+                let ended = PaymentEnded { payment, environment, terms, ending, recorded_at: at };
+                let body = PaymentSettled {
+                    ended: ended.clone(),
+                    order: order.order.clone(),
+                    postings: to_canonical(&postings),
+                };
+                let facts = vec![body.to_fact(slot, heading)];
+                Checked { facts, outcome: SettlementAnswer::EndedNow(ended) }
+            }
+            Err(Rule { name, detail }) => {
+                let by = RefusedBy::Core(name.to_string(), detail);
+                self.refused(at, slot, heading, payment, terms, name.to_string(), by)
+            }
+        }
+    }
+}
+
+fn done() -> Checked<SettlementAnswer> {
+    Checked { facts: vec![], outcome: SettlementAnswer::Done }
+}
+
+fn not_accepted(reason: String) -> Checked<SettlementAnswer> {
+    Checked { facts: vec![], outcome: SettlementAnswer::NotAccepted(reason) }
+}
+
+impl Machine for SettlementBook {
+    type Command = SettlementCommand;
+    type Outcome = SettlementAnswer;
+
+    fn check(&self, stamp: Instant, command: &SettlementCommand) -> Checked<SettlementAnswer> {
+        let slot = command.slot;
+        match &command.work {
+            SettlementWork::Settle(order) => self.settle(stamp, slot, order),
+            SettlementWork::RecordEdgeRefusal(refusal) => self.edge_refusal(stamp, slot, refusal),
+            SettlementWork::RecordCoreRefusal { payment, terms, heading, rule } => {
+                let code = rule.name.to_string();
+                let by = RefusedBy::Core(code.clone(), rule.detail.clone());
+                self.refused(stamp, slot, *heading, *payment, *terms, code, by)
+            }
+            SettlementWork::OpenAccount(opening) => {
+                let command = Command::OpenAccount(*opening);
+                self.ledger_command(stamp, slot, &command, "account opened")
+            }
+            SettlementWork::Ledger { command, reason } => {
+                self.ledger_command(stamp, slot, command, reason)
+            }
+            SettlementWork::AdoptTrustList(list) => self.adopt(slot, list),
+            SettlementWork::NoticePack(notice) => {
+                self.record(slot, PACK_NOTICED, notice.to_bytes())
+            }
+            SettlementWork::PublishSnapshot(snapshot) => self.publish(slot, snapshot),
+            SettlementWork::JoinEdge(notice) => self.record(slot, EDGE_JOINED, notice.to_bytes()),
+            SettlementWork::CertifyRecovery(certificate) => {
+                self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
+            }
+        }
+    }
+
+    /// # Panics
+    /// On a fact that this build cannot read: serving on would answer from a state that is not
+    /// the journal's. The writer stops; a build that knows the kind takes over.
+    // INVARIANT (FactsReadBack): every fact was written by `check` of a build whose kinds this
+    // build still knows; guarded by golden journals, and by the journal's digests against damage.
+    fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact) {
+        match fact.kind {
+            PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
+            PAYMENT_REFUSED => {
+                let body: PaymentRefused = read(fact);
+                self.remember(position, &body.ended);
+            }
+            LEDGER_CHANGED => {
+                let body: LedgerChanged = read(fact);
+                self.apply_change(stamp, &body.change);
+            }
+            TRUST_LIST_ADOPTED => self.trust.adopt(document(fact)),
+            PACK_NOTICED => self.apply_pack(&document(fact)),
+            SNAPSHOT_PUBLISHED => self.apply_snapshot(&document(fact)),
+            EDGE_JOINED => {
+                let (signed, notice) = signed_document::<EdgeNotice>(fact);
+                self.edges.insert(notice.mark.edge, signed);
+            }
+            RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            other => stop(&format!("kind {other:?} is unknown to this build")),
+        }
+    }
+}
+
+impl SettlementBook {
+    fn apply_settled(&mut self, position: Position, stamp: Instant, fact: &Fact) {
+        let body: PaymentSettled = read(fact);
+        if let Ok(quote) = body.order.quote.read_unverified() {
+            self.quotes_used.insert(quote.quote);
+        }
+        self.apply_change(stamp, &body.postings);
+        self.remember(position, &body.ended);
+    }
+
+    fn remember(&mut self, position: Position, ended: &PaymentEnded) {
+        let entry = PaymentEntry {
+            position,
+            terms: ended.terms,
+            ending: ended.ending.clone(),
+            recorded_at: ended.recorded_at,
+        };
+        self.payments.insert(ended.payment, entry);
+    }
+
+    fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) {
+        let change: Change = match from_canonical(bytes) {
+            Ok(change) => change,
+            Err(error) => stop(&error.to_string()),
+        };
+        if let ledger::Resolved::AccountOpened(opening) = change.resolved() {
+            self.index(opening);
+        }
+        self.ledger.apply(stamp, &change);
+    }
+
+    fn index(&mut self, opening: &Opening) {
+        let use_for = match opening.purpose {
+            Purpose::Settlement => AccountUse::Settlement,
+            Purpose::Fee => AccountUse::Fee,
+            Purpose::Customer
+            | Purpose::Control
+            | Purpose::Suspense
+            | Purpose::BlockedFunds
+            | Purpose::DueTo
+            | Purpose::DueFrom
+            | Purpose::Transit => return,
+        };
+        if let Owner::Institution(owner) = opening.owner {
+            let key = SettlementAccountKey { owner, asset: opening.asset, use_for };
+            self.accounts.insert(key, opening.id);
+        }
+    }
+
+    fn apply_pack(&mut self, notice: &PackNotice) {
+        let key = PackKey {
+            institution: notice.institution,
+            corridor: notice.corridor,
+            side: notice.side,
+            pack: notice.pack,
+        };
+        self.packs.insert(key, PackEntry { schema: notice.schema, standing: notice.standing });
+    }
+
+    fn apply_snapshot(&mut self, snapshot: &Snapshot) {
+        let entry = SnapshotEntry {
+            digest: snapshot.digest(),
+            version: snapshot.version,
+            valid_until: snapshot.valid_until,
+        };
+        self.snapshots.insert(snapshot.institution, entry);
+    }
+}
+
+fn read<T: FactBody>(fact: &Fact) -> T {
+    T::from_fact(fact).unwrap_or_else(|error| stop(&error.to_string()))
+}
+
+fn document<T: Document>(fact: &Fact) -> T {
+    signed_document::<T>(fact).1
+}
+
+fn signed_document<T: Document>(fact: &Fact) -> (Signed<T>, T) {
+    let bytes = fact.body.first().map_or(&[][..], |field| field.as_slice());
+    Signed::<T>::from_bytes(bytes)
+        .and_then(|signed| Ok((signed.clone(), signed.read_unverified()?)))
+        .unwrap_or_else(|error| stop(&error.to_string()))
+}
+
+#[expect(clippy::panic, reason = "INVARIANT FactsReadBack")]
+pub(crate) fn stop(why: &str) -> ! {
+    panic!("a fact of the journal does not read: {why}")
+}
+
+/// The rule's name when the ledger itself refuses.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other refusal is the ledger's own")]
+pub(crate) fn rule_of(refusal: &ledger::Refusal) -> Rule {
+    let name = match refusal {
+        ledger::Refusal::InsufficientFunds { .. } => RuleName::InsufficientFunds,
+        ledger::Refusal::UnknownAccount { .. } => RuleName::AccountUnknown,
+        ledger::Refusal::VelocityAmountExceeded { .. }
+        | ledger::Refusal::VelocityCountExceeded { .. } => RuleName::LimitExceeded,
+        _ => RuleName::LedgerRefuses,
+    };
+    Rule::new(name, refusal.to_string())
+}

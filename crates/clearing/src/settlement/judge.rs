@@ -1,0 +1,246 @@
+//! The writer's turn: what depends on time and on the book, and the postings of a payment.
+
+use core::time::Duration;
+
+use ledger::{
+    Available, Change, Claim, Command, Entry, LimitKey, Link, Period, Reason, Side as EntrySide,
+    Transaction, VelocityLimit,
+};
+use record::{FeeTaker, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Side};
+use seal::{Domain, digest};
+use terms::{AccountId, Amount, Instant, InstitutionName, Minor, TransactionId};
+
+use super::{AccountUse, PackKey, SettlementAccountKey, SettlementBook, rule_of};
+use crate::order::CheckedOrder;
+use crate::rule::{Rule, RuleName};
+
+/// How far an edge's clock may be ahead of the writer's stamp, in seconds.
+const CLOCK_AHEAD_SECONDS_MAX: u64 = 5;
+/// Domain of limit keys.
+const LIMIT_KEY: Domain = Domain::new("wayleave/limit-key/v1");
+
+impl SettlementBook {
+    /// Judges an order at `stamp`: the postings, or the first rule that refuses.
+    pub(super) fn judge(&self, stamp: Instant, order: &CheckedOrder) -> Result<Change, Rule> {
+        for side in [Side::Debtor, Side::Creditor] {
+            self.signer_in_force(order, side)?;
+            self.basis_in_force(stamp, order.permit(side))?;
+        }
+        for side in [Side::Debtor, Side::Creditor] {
+            permit_open(stamp, order.permit(side), order.quote.expires_at)?;
+        }
+        open(stamp, order.acceptance.valid_until, RuleName::AcceptanceExpired)?;
+        open(stamp, order.invoice.due_at, RuleName::InvoiceExpired)?;
+        open(stamp, order.quote.expires_at, RuleName::QuoteExpired)?;
+        if self.quotes_used.contains(&order.quote.quote) {
+            return Err(Rule::new(RuleName::QuoteUsed, order.quote.quote.to_string()));
+        }
+        self.post(stamp, order)
+    }
+
+    /// The keys were checked against a view that may be older than this turn.
+    fn signer_in_force(&self, order: &CheckedOrder, side: Side) -> Result<(), Rule> {
+        let checked = match side {
+            Side::Debtor => &order.debtor,
+            Side::Creditor => &order.creditor,
+        };
+        let permit = &checked.permit;
+        let id = checked.key.key_id();
+        let permit_key = self.trust.permit_key(permit.institution, permit.corridor, side, id);
+        let quote_key = self.trust.quote_key(order.quote.provider, order.order.quote.key());
+        if permit_key == Some(checked.key) && quote_key.is_some() {
+            Ok(())
+        } else {
+            let detail = format!("{side} permit: key `{id}` is not named any more");
+            Err(Rule::new(RuleName::SignerNotTrusted, detail))
+        }
+    }
+
+    fn basis_in_force(&self, stamp: Instant, permit: &Permit) -> Result<(), Rule> {
+        let key = PackKey {
+            institution: permit.institution,
+            corridor: permit.corridor,
+            side: permit.side,
+            pack: permit.basis.pack,
+        };
+        let in_force = self.packs.get(&key).is_some_and(|entry| {
+            entry.standing == PackStanding::InForce && entry.schema == permit.basis.schema
+        });
+        if !in_force {
+            let detail = format!("{} permit: pack `{}`", permit.side, permit.basis.pack);
+            return Err(Rule::new(RuleName::PackNotInForce, detail));
+        }
+        let fresh = self.snapshots.get(&permit.institution).is_some_and(|entry| {
+            entry.digest == permit.basis.snapshot && stamp < entry.valid_until
+        });
+        if fresh {
+            Ok(())
+        } else {
+            let detail = format!("{} permit: snapshot `{}`", permit.side, permit.basis.snapshot);
+            Err(Rule::new(RuleName::SnapshotTooOld, detail))
+        }
+    }
+
+    fn post(&self, stamp: Instant, order: &CheckedOrder) -> Result<Change, Rule> {
+        let parts = self.parts(order)?;
+        self.liquid(&parts.provider_pays, RuleName::ProviderLiquidityInsufficient)?;
+        self.liquid(&parts.debtor_pays, RuleName::ParticipantLiquidityInsufficient)?;
+        let transaction = Transaction {
+            id: TransactionId::from_bytes(order.terms.payment.bytes()),
+            business_date: stamp.date(),
+            reason: Reason::Payment,
+            entries: parts.entries()?,
+            claims: claims(order),
+            links: vec![Link::Payment(order.terms.payment), Link::Quote(order.quote.quote)],
+        };
+        let checked =
+            self.ledger.check(stamp, &Command::Post(transaction)).map_err(|r| rule_of(&r))?;
+        let (changes, _) = checked.into_parts();
+        changes.into_iter().next().ok_or_else(|| {
+            Rule::new(RuleName::LedgerRefuses, "the ledger knows this transaction already")
+        })
+    }
+
+    /// The five movements of a payment, from the signed quote alone.
+    fn parts(&self, order: &CheckedOrder) -> Result<Parts, Rule> {
+        let quote = &order.quote;
+        let overflow = |_| Rule::new(RuleName::QuoteDiffers, "an amount overflows");
+        let missing = || Rule::new(RuleName::QuoteDiffers, "a fee overflows");
+        let own_fees = quote.fees_of(FeeTaker::DebtorInstitution).ok_or_else(missing)?;
+        let operator_fees = quote.fees_of(FeeTaker::Operator).ok_or_else(missing)?;
+        let provider: InstitutionName = quote
+            .provider
+            .as_str()
+            .parse()
+            .map_err(|_| Rule::new(RuleName::QuoteDiffers, "the provider has no account"))?;
+        let debtor = order.debtor.permit.institution;
+        let creditor = order.creditor.permit.institution;
+        let moved = |owner, amount: Amount, use_for| self.movement(owner, amount, use_for);
+        let net = quote.debit.minus(own_fees).map_err(overflow)?;
+        let earned = quote.principal.plus(quote.margin).map_err(overflow)?;
+        Ok(Parts {
+            debtor_pays: moved(debtor, net, AccountUse::Settlement)?,
+            provider_gets: moved(provider, earned, AccountUse::Settlement)?,
+            operator_gets: if operator_fees.minor.is_zero() {
+                None
+            } else {
+                Some(moved(self.operator, operator_fees, AccountUse::Fee)?)
+            },
+            provider_pays: moved(provider, quote.credit, AccountUse::Settlement)?,
+            creditor_gets: moved(creditor, quote.credit, AccountUse::Settlement)?,
+        })
+    }
+
+    fn movement(
+        &self,
+        owner: InstitutionName,
+        amount: Amount,
+        use_for: AccountUse,
+    ) -> Result<Movement, Rule> {
+        let key = SettlementAccountKey { owner, asset: amount.asset, use_for };
+        let account = self.accounts.get(&key).copied().ok_or_else(|| {
+            let detail = format!("`{owner}` has no account in `{}`", amount.asset);
+            Rule::new(RuleName::AccountUnknown, detail)
+        })?;
+        Ok(Movement { account, amount: amount.minor })
+    }
+
+    fn liquid(&self, movement: &Movement, name: RuleName) -> Result<(), Rule> {
+        let available = self.ledger.balances(movement.account).map(|b| b.available);
+        match available {
+            Some(Available::UpTo(most)) if most < movement.amount => {
+                Err(Rule::new(name, "the settlement account's floor would be passed"))
+            }
+            Some(Available::UpTo(_) | Available::Unlimited) => Ok(()),
+            None => Err(Rule::new(RuleName::AccountUnknown, movement.account.to_string())),
+        }
+    }
+}
+
+struct Movement {
+    account: AccountId,
+    amount: Minor,
+}
+
+struct Parts {
+    debtor_pays: Movement,
+    provider_gets: Movement,
+    operator_gets: Option<Movement>,
+    provider_pays: Movement,
+    creditor_gets: Movement,
+}
+
+impl Parts {
+    fn entries(&self) -> Result<Vec<Entry>, Rule> {
+        let entry = |side, movement: &Movement| Entry {
+            account: movement.account,
+            side,
+            amount: movement.amount,
+            hold: None,
+        };
+        let mut entries = vec![
+            entry(EntrySide::Debit, &self.debtor_pays),
+            entry(EntrySide::Credit, &self.provider_gets),
+        ];
+        entries.extend(self.operator_gets.iter().map(|m| entry(EntrySide::Credit, m)));
+        entries.push(entry(EntrySide::Debit, &self.provider_pays));
+        entries.push(entry(EntrySide::Credit, &self.creditor_gets));
+        Ok(entries)
+    }
+}
+
+fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Result<(), Rule> {
+    if stamp < expires_at {
+        Ok(())
+    } else {
+        Err(Rule::new(name, format!("expired at `{expires_at}`, it is `{stamp}`")))
+    }
+}
+
+fn permit_open(stamp: Instant, permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
+    let side = permit.side;
+    let ahead = Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX);
+    if permit.decided_at > stamp.plus(ahead) {
+        let detail = format!("{side} permit: decided at `{}`, it is `{stamp}`", permit.decided_at);
+        return Err(Rule::new(RuleName::PermitFromTheFuture, detail));
+    }
+    let longest = permit.decided_at.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
+    let latest = longest.min(quote_expires);
+    if permit.valid_until > latest {
+        return Err(Rule::permit(
+            side,
+            "valid_until",
+            format!("at most {latest}"),
+            permit.valid_until,
+        ));
+    }
+    open(stamp, permit.valid_until, RuleName::PermitExpired)
+}
+
+/// Limit claims of both permits, as velocity limits counted by the ledger in this very turn.
+fn claims(order: &CheckedOrder) -> Vec<Claim> {
+    let permits = [&order.debtor.permit, &order.creditor.permit];
+    permits
+        .into_iter()
+        .flat_map(|permit| permit.limits.iter().map(move |limit| (permit, limit)))
+        .filter_map(|(permit, limit)| {
+            let asset = limit.amount.asset;
+            let amount = [order.quote.debit, order.quote.credit]
+                .into_iter()
+                .find(|amount| amount.asset == asset)?
+                .minor;
+            let key = format!("{}\u{0}{}", permit.institution, limit.key);
+            let limit = VelocityLimit {
+                key: LimitKey(digest(LIMIT_KEY, key.as_bytes())),
+                asset,
+                period: match limit.period {
+                    LimitPeriod::BusinessDay => Period::BusinessDay,
+                    LimitPeriod::Month => Period::Month,
+                },
+                amount_max: limit.amount.minor,
+                count_max: u32::MAX,
+            };
+            Some(Claim { limit, amount })
+        })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! What happened: resolved outcomes, as they stand in a fact.
+
+use minicbor::{Decode, Encode};
+use terms::{AccountId, HoldId, Instant, Minor};
+
+use crate::account::{Balances, Ceiling, Floor, Freeze, Opening};
+use crate::hold::{Placement, VoidGround};
+use crate::transaction::Transaction;
+
+/// One change of a ledger. Made by [`check`](crate::Ledger::check), or read back from a fact.
+///
+/// Its layout is versioned by the kind of fact that holds it; see `docs/formats/ledger.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Change(#[n(0)] pub(crate) Resolved);
+
+impl Change {
+    /// What it says, for statements, exports and read models.
+    #[must_use]
+    pub const fn resolved(&self) -> &Resolved {
+        &self.0
+    }
+}
+
+/// How a hold ended in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Ended {
+    /// Which hold.
+    #[n(0)]
+    pub hold: HoldId,
+    /// How much of it was posted.
+    #[n(1)]
+    pub posted: Minor,
+    /// How much of it was released.
+    #[n(2)]
+    pub released: Minor,
+}
+
+/// The content of a [`Change`]. Numbers are never reused.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Resolved {
+    /// An account was opened.
+    #[n(0)]
+    AccountOpened(#[n(0)] Opening),
+    /// Floor and ceiling were set.
+    #[n(1)]
+    LimitsSet {
+        /// Of which account.
+        #[n(0)]
+        account: AccountId,
+        /// The floor from now on.
+        #[n(1)]
+        floor: Floor,
+        /// The ceiling from now on.
+        #[n(2)]
+        ceiling: Ceiling,
+    },
+    /// An account was frozen or thawed.
+    #[n(2)]
+    FreezeSet {
+        /// Which account.
+        #[n(0)]
+        account: AccountId,
+        /// Which new entries it refuses from now on.
+        #[n(1)]
+        freeze: Freeze,
+    },
+    /// Part of the amount was blocked.
+    #[n(3)]
+    BlockedSet {
+        /// Of which account.
+        #[n(0)]
+        account: AccountId,
+        /// How much may not leave from now on.
+        #[n(1)]
+        amount: Minor,
+    },
+    /// An account was closed.
+    #[n(4)]
+    AccountClosed {
+        /// Which account.
+        #[n(0)]
+        account: AccountId,
+    },
+    /// Money was set aside.
+    #[n(5)]
+    HoldPlaced(#[n(0)] Placement),
+    /// A hold will not expire any more.
+    #[n(6)]
+    HoldPinned {
+        /// Which hold.
+        #[n(0)]
+        hold: HoldId,
+    },
+    /// A hold was released whole.
+    #[n(7)]
+    HoldVoided {
+        /// Which hold.
+        #[n(0)]
+        hold: HoldId,
+        /// How much came free.
+        #[n(1)]
+        released: Minor,
+        /// Why it might be.
+        #[n(2)]
+        ground: VoidGround,
+    },
+    /// A hold ran out.
+    #[n(8)]
+    HoldExpired {
+        /// Which hold.
+        #[n(0)]
+        hold: HoldId,
+        /// How much came free.
+        #[n(1)]
+        released: Minor,
+    },
+    /// Entries were posted.
+    #[n(9)]
+    Posted {
+        /// The transaction, with its exact entries.
+        #[n(0)]
+        transaction: Transaction,
+        /// The holds it ended, in the order of its entries.
+        #[n(1)]
+        ended: Vec<Ended>,
+    },
+}
+
+/// Whether a command is done now or was done before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done by the changes that come with this answer.
+    Done,
+    /// The same id with the same content was done before; there is nothing to change.
+    Repeated {
+        /// When it was done.
+        first: Instant,
+    },
+}
+
+/// What a command leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// New or known.
+    pub answer: Answer,
+    /// The touched accounts as they stand afterwards, by id; absent for a repeated command,
+    /// because its balances were those of another position.
+    pub balances: Vec<Balances>,
+}
+
+/// A command that was checked. Only [`check`](crate::Ledger::check) makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "nothing has happened until the changes are recorded and applied"]
+pub struct Checked {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) outcome: Outcome,
+}
+
+impl Checked {
+    /// The changes, in the order in which they are applied.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// What to answer, once the changes are durable.
+    #[must_use]
+    pub const fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Change>, Outcome) {
+        (self.changes, self.outcome)
+    }
+}

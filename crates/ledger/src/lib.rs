@@ -1,0 +1,28 @@
+//! Double entry as a pure machine: accounts, transactions of many entries, holds, limits.
+//!
+//! A book's machine owns a [`Ledger`], asks it to [`check`](Ledger::check) a [`Command`], stores
+//! the [`Change`]s that come back in its own fact, and [`apply`](Ledger::apply)s them: at once,
+//! and again on each refold. `check` changes nothing and may refuse; `apply` cannot refuse. Nothing
+//! here knows of journals, payments across books, clocks or I/O: the stamp is an argument.
+//!
+//! Start at [`Ledger`]; the words are in [`account`], [`hold`], [`transaction`], [`velocity`].
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod account;
+pub mod change;
+mod check;
+pub mod command;
+pub mod hold;
+pub mod refusal;
+pub mod state;
+pub mod transaction;
+pub mod velocity;
+
+pub use account::{Account, Available, Balances, Ceiling, Floor, Freeze, Opening, Owner, Purpose};
+pub use change::{Answer, Change, Checked, Ended, Outcome, Resolved};
+pub use command::Command;
+pub use hold::{Hold, HoldState, NotDone, NotDoneSource, Placement, Term, VoidGround};
+pub use refusal::Refusal;
+pub use state::{AuditFault, Ledger, Total};
+pub use transaction::{Entry, Link, Reason, Side, Transaction};
+pub use velocity::{Bucket, Claim, Counter, LimitKey, Period, VelocityLimit};

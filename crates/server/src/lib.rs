@@ -1,0 +1,11 @@
+//! Where the world enters: routes, roles, key files, the sandbox, clocks and randomness.
+//!
+//! Start at [`web::serve`]. Handlers parse, call one use case and map its outcome; everything a
+//! stranger can send is bounded by [`web::Limits`] before a handler sees it.
+
+pub mod keys;
+pub mod roles;
+pub mod sandbox;
+pub mod system;
+pub mod telemetry;
+pub mod web;

@@ -1,0 +1,53 @@
+//! `/health`: the process runs. `/ready`: it can do its work.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use api::{Problem, problem};
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+
+use super::Refuse;
+
+/// Whether the role can do its work, and if not, why.
+#[derive(Clone, Debug)]
+pub struct Readiness(Arc<RwLock<Option<String>>>);
+
+impl Readiness {
+    /// Not ready yet, because of `reason`.
+    #[must_use]
+    pub fn waiting(reason: &str) -> Self {
+        Self(Arc::new(RwLock::new(Some(reason.to_owned()))))
+    }
+
+    /// From now on ready.
+    pub fn ready(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// From now on not ready, because of `reason`.
+    pub fn not_ready(&self, reason: &str) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    /// Why not, if not.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// `GET /health` and `GET /ready`, open to everybody; neither tells more than a word or a reason.
+pub fn health_routes(readiness: Readiness) -> Router {
+    Router::new()
+        .route("/health", get(async || Json(serde_json::json!({"status": "up"}))))
+        .route("/ready", get(ready))
+        .with_state(readiness)
+}
+
+async fn ready(State(readiness): State<Readiness>) -> Result<Json<serde_json::Value>, Refuse> {
+    match readiness.reason() {
+        None => Ok(Json(serde_json::json!({"status": "ready"}))),
+        Some(reason) => Err(Refuse::from(Problem::of(&problem::NOT_READY).detail(reason))),
+    }
+}

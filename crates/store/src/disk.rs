@@ -1,0 +1,249 @@
+//! One directory of files, as the journal needs it: the port and the real adapter.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// One directory of files with flat names.
+///
+/// The contract is that of a POSIX file system and no more: what was written is durable after
+/// [`DiskFile::sync`]; a name made or changed is durable after [`Disk::sync_directory`]; a rename
+/// is atomic; unsynced writes reach the disk in any order, in part, or never. After an error from
+/// a sync nothing is known of what was written before it, and the file must not be used again:
+/// the next sync may say yes without having written (the kernel forgets).
+pub trait Disk: Send {
+    /// An open file.
+    type File: DiskFile;
+
+    /// Makes a file of `bytes` zero bytes in place of any of that name.
+    ///
+    /// # Errors
+    /// The device's; `StorageFull` when there is no room.
+    fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
+
+    /// Opens a file to read and write.
+    ///
+    /// # Errors
+    /// `NotFound`, or the device's.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Renames atomically, over any file of the new name.
+    ///
+    /// # Errors
+    /// The device's.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// The device's.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes names durable.
+    ///
+    /// # Errors
+    /// The device's.
+    fn sync_directory(&self) -> io::Result<()>;
+
+    /// All names, sorted.
+    ///
+    /// # Errors
+    /// The device's.
+    fn list(&self) -> io::Result<Vec<String>>;
+}
+
+/// An open file of a [`Disk`].
+pub trait DiskFile: Send {
+    /// The bytes from `offset`, as many as there are up to `most`.
+    ///
+    /// # Errors
+    /// The device's.
+    fn read_at(&self, offset: u64, most: usize) -> io::Result<Vec<u8>>;
+
+    /// Writes all bytes. After an error any part may have been written.
+    ///
+    /// # Errors
+    /// The device's.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes what was written durable, with the length.
+    ///
+    /// # Errors
+    /// The device's; the file must not be used again.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts or extends with zeros.
+    ///
+    /// # Errors
+    /// The device's.
+    fn truncate(&mut self, bytes: u64) -> io::Result<()>;
+
+    /// Its length.
+    ///
+    /// # Errors
+    /// The device's.
+    fn bytes(&self) -> io::Result<u64>;
+}
+
+/// Name of the file whose lock keeps a second writer out.
+pub const LOCK_NAME: &str = "lock";
+
+/// A directory of the operating system's.
+#[derive(Debug)]
+pub struct FileDisk {
+    directory: PathBuf,
+    /// Held as long as the value lives; the kernel lets go of it when the process dies.
+    _lock: Option<File>,
+}
+
+/// Why a directory could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// Another process holds it.
+    #[error("`{0}` is in use by another process")]
+    InUse(PathBuf),
+    /// The file system failed.
+    #[error("`{path}` cannot be used: {error}")]
+    Failed {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl FileDisk {
+    /// Takes a directory for writing, making it if need be. One process at a time.
+    ///
+    /// # Errors
+    /// [`TakeError`].
+    pub fn take(directory: &Path) -> Result<Self, TakeError> {
+        let failed = |error| TakeError::Failed { path: directory.to_path_buf(), error };
+        std::fs::create_dir_all(directory).map_err(failed)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(directory.join(LOCK_NAME))
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { directory: directory.to_path_buf(), _lock: Some(lock) }),
+            Err(TryLockError::WouldBlock) => Err(TakeError::InUse(directory.to_path_buf())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Looks at a directory without taking it, for checks on a copy or beside a writer.
+    #[must_use]
+    pub fn look(directory: &Path) -> Self {
+        Self { directory: directory.to_path_buf(), _lock: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+impl Disk for FileDisk {
+    type File = File;
+
+    fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = options.open(self.path(name))?;
+        // The length is set, the blocks come as they are written: writing zeros through the page
+        // cache costs more than it saves, and `fallocate` needs a foreign call. A full disk then
+        // shows at a write, which ends as unknown and is decided on reopening.
+        file.set_len(bytes)?;
+        Ok(file)
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        let path = self.path(name);
+        if self._lock.is_none() {
+            return File::open(path);
+        }
+        OpenOptions::new().read(true).write(true).open(path)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.directory)?.sync_all()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.directory)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl DiskFile for File {
+    fn read_at(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+        let there = self.metadata()?.len().saturating_sub(offset);
+        let length = usize::try_from(there).unwrap_or(usize::MAX).min(most);
+        let mut bytes = vec![0; length];
+        self.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+/// Puts a whole small file in place so that after a crash there is the old one or the new one.
+///
+/// # Errors
+/// The device's. The old file is in place then, or the new one: never a mixture.
+pub fn replace<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = format!("{name}{TEMPORARY_SUFFIX}");
+    let mut file = disk.create(&temporary, 0)?;
+    file.write_at(0, bytes)?;
+    file.sync()?;
+    // Stopped before: the old file and a leftover that the next opening removes. Stopped after,
+    // before the directory is synced: one or the other.
+    disk.rename(&temporary, name)?;
+    disk.sync_directory()
+}
+
+/// How names of unfinished files end. Opening removes them.
+pub const TEMPORARY_SUFFIX: &str = ".new";
+
+/// The whole of a file; `None` when there is no such file.
+///
+/// # Errors
+/// The device's, other than `NotFound`.
+pub fn read_whole<D: Disk>(disk: &D, name: &str) -> io::Result<Option<Vec<u8>>> {
+    match disk.open(name) {
+        Ok(file) => {
+            let bytes = usize::try_from(file.bytes()?).unwrap_or(usize::MAX);
+            file.read_at(0, bytes).map(Some)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,27 @@
+//! What lies on disk: journal segments, epochs, salt keys, images; and the thread that writes.
+//!
+//! Everything goes through the [`disk::Disk`] port, so that the simulator can tear, drop, reorder
+//! and fail each call. Start at [`SegmentJournal`] for the crash story, at [`spawn_book`] for the
+//! writer thread, at [`fsck`] for the check that anybody may run on a copy.
+#![expect(clippy::disallowed_methods, reason = "rank 5: recovery reports how many seconds it took")]
+
+pub mod disk;
+pub mod driver;
+pub mod epoch_file;
+#[cfg(any(test, feature = "testkit"))]
+pub mod fault;
+pub mod fsck;
+pub mod image;
+pub mod recovery;
+pub mod salt_keys;
+pub mod segment;
+pub mod segment_journal;
+
+pub use disk::{Disk, DiskFile, FileDisk};
+pub use driver::{
+    Answer, BookConfig, BookHandle, BookWriter, ImagePolicy, Parts, SpawnError, spawn_book,
+};
+pub use fsck::{Finding, FsckReport, fsck};
+pub use recovery::Recovery;
+pub use salt_keys::{SaltError, SaltKeys};
+pub use segment_journal::{OpenJournalError, SegmentConfig, SegmentJournal};

@@ -15,6 +15,7 @@ pub mod holder;
 pub mod issuance;
 pub mod jose;
 pub mod json;
+pub mod nonce;
 pub mod party;
 pub mod presentation;
 pub mod query;
@@ -32,6 +33,7 @@ pub use claims::{
     CompanyRegistration, CredentialClaims, CreditBand, MANDATE, Mandate, TAX_STANDING, TaxStanding,
 };
 pub use holder::{ConsentCredential, ConsentView, compare_terms, consent, respond};
+pub use nonce::{NonceRefused, check_nonce, make_nonce};
 pub use party::{Expectation, PartyRefused, VerifiedMandate, VerifiedParty, verify_response};
 pub use presentation::{PresentationRequest, RequestError};
 pub use query::{Query, Requirement, build_query};

@@ -164,3 +164,35 @@ fn our_issuer_metadata_has_the_shape_of_the_published_one() {
     }
     assert!(ours["credential_metadata"]["claims"][0]["path"].is_array());
 }
+
+/// One made by the Rust library, and one by @sd-jwt for JavaScript, which lives for years without
+/// a status: its signatures hold, and our rule refuses it.
+#[test]
+fn presentations_of_other_libraries_verify() {
+    use crate::sd_jwt_vc::{CredentialRefused, Presentation, PresentationCheck};
+    for name in ["js", "aff"] {
+        let Some(file) = json_vector(&format!("interop/{name}.json")) else { return };
+        let member = |name: &str| file[name].as_str().unwrap();
+        let text = member("presentation");
+        let (issuer, holder) = (&file["issuer_jwk"], &file["holder_jwk"]);
+        let parts = Parts::read(text).unwrap();
+        let issued = UnverifiedJwt::read(parts.jwt, "dc+sd-jwt").unwrap();
+        let claims = issued.verify(&key_of(issuer).unwrap()).unwrap().payload;
+        assert!(resolve(&claims, &parts.disclosures).is_ok());
+        let binding = UnverifiedJwt::read(parts.key_binding, "kb+jwt").unwrap();
+        let binding = binding.verify(&key_of(holder).unwrap()).unwrap().payload;
+        assert_eq!(binding["sd_hash"], hash_text(parts.bound));
+        let check = PresentationCheck {
+            audience: member("aud"),
+            nonce: member("nonce"),
+            transaction_data: &[],
+            now: crate::jose::moment_claim(&binding, "iat").unwrap(),
+        };
+        let shown = Presentation::read(text).unwrap().verify(&key_of(issuer).unwrap(), &check);
+        if name == "js" {
+            assert_eq!(shown, Err(CredentialRefused::StatusMissing));
+        } else {
+            assert_eq!(shown.unwrap().disclosed().len(), parts.disclosures.len());
+        }
+    }
+}

@@ -78,7 +78,10 @@ const refused = await token('000000').then(
   () => undefined,
   (error) => error,
 );
-check(refused?.errorResponse?.error === 'invalid_grant', 'a wrong transaction code is `invalid_grant`');
+check(
+  refused?.errorResponse?.error === 'invalid_grant',
+  'a wrong transaction code is `invalid_grant`',
+);
 const { accessTokenResponse } = await token('493536');
 
 const [credentialConfigurationId] = credentialOffer.credential_configuration_ids;

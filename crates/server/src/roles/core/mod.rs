@@ -11,6 +11,7 @@ pub mod books;
 pub mod config;
 pub mod facts;
 pub mod files;
+pub mod lists;
 pub mod orders;
 pub mod projection;
 pub mod receipts;
@@ -89,7 +90,9 @@ pub async fn run(
     let from = terms::Position::new(published.log().size());
     let batches = clearing.books.settlement.handle.subscribe(from);
     let log = Arc::clone(&published);
-    let projection = tokio::spawn(projection::run(log, batches, signer, client, witnesses));
+    let projection = tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
+    let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
+    let keeper = tokio::spawn(keeper);
     if !fresh && !in_order {
         let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
         let comeback = Comeback { run, started_at, before, resolved };
@@ -101,6 +104,7 @@ pub async fn run(
     readiness.not_ready("the core is stopping");
     let _ = stop.send(());
     let _ = serving.await;
+    keeper.abort();
     projection.abort();
     recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
 }

@@ -9,6 +9,7 @@
 //! | media types, canonical bodies, ids and amounts as strings | [`wire`] | ours |
 //!
 //! No clock, randomness or socket: instants and nonces are arguments, so every check is testable.
+#![expect(clippy::result_large_err, reason = "a problem is made once per request: clarity first")]
 
 pub mod caller;
 pub mod json;

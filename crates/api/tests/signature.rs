@@ -1,4 +1,5 @@
 //! Any change to what was signed is refused, and a request is accepted once.
+#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -5,6 +5,7 @@
 //! after resolution and the checked address is the one connected to; redirects are not followed.
 //!
 //! Start at [`Client::send`].
+#![expect(clippy::result_large_err, reason = "a problem is made once per request: clarity first")]
 
 mod answer;
 pub mod guard;

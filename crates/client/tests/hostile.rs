@@ -1,4 +1,9 @@
 //! Every way a peer can fail, over real loopback sockets: each ends in its own outcome.
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a helper of tests may stop the test"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

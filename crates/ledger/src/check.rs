@@ -52,6 +52,9 @@ impl Ledger {
                     return Err(Refusal::HoldAlreadyPinned { hold: *hold });
                 }
                 let account = known.placement.account;
+                // Something is about to be sent outside, and a pinned hold passes a later freeze:
+                // this is the last moment at which a freeze can stop it.
+                check_freeze(self.known_account(account)?, known.placement.side)?;
                 Ok(self.on_account(account, Resolved::HoldPinned { hold: *hold }))
             }
             Command::VoidHold { hold, ground } => self.check_void(stamp, *hold, *ground),

@@ -44,7 +44,7 @@ pub enum Command {
     },
     /// Sets money aside.
     PlaceHold(Placement),
-    /// Makes an open hold one that never expires.
+    /// Makes an open hold one that never expires; refused while its account is frozen.
     PinHold {
         /// Which hold.
         hold: HoldId,

@@ -114,6 +114,12 @@ pub enum AuditFault {
         /// Which account.
         account: AccountId,
     },
+    /// A velocity counter is not the sum over its holds and claims.
+    #[error("a counter from `{}` is not the sum over its holds and claims", .bucket.first_day)]
+    CountDiffers {
+        /// Which counter.
+        bucket: Bucket,
+    },
     /// An entry or hold names an account that does not exist, or a sum exceeds 128 bits.
     #[error("a sum or a reference is broken")]
     Broken,
@@ -388,7 +394,30 @@ impl Ledger {
                 return Err(AuditFault::TotalDiffers { asset: *asset });
             }
         }
-        Ok(())
+        self.audit_counters()
+    }
+
+    /// Counts again what transactions claim and holds keep.
+    fn audit_counters(&self) -> Result<(), AuditFault> {
+        let mut counted = Self::default();
+        for Posted { transaction, .. } in self.transactions.values() {
+            for claim in &transaction.claims {
+                counted.count(claim.limit.bucket(transaction.business_date), claim.amount);
+            }
+        }
+        for Hold { placement, state, .. } in self.holds.values() {
+            let kept = match state {
+                HoldState::Open(_) => placement.amount,
+                HoldState::Posted { amount, .. } => *amount,
+                HoldState::Voided | HoldState::Expired => continue,
+            };
+            for limit in &placement.limits {
+                counted.count(limit.bucket(placement.business_date), kept);
+            }
+        }
+        let buckets = self.counters.keys().chain(counted.counters.keys());
+        let mut wrong = buckets.filter(|b| self.counter(b) != counted.counter(b));
+        wrong.next().map_or(Ok(()), |bucket| Err(AuditFault::CountDiffers { bucket: *bucket }))
     }
 
     fn all_moves(&self) -> impl Iterator<Item = Move> {

@@ -1,5 +1,7 @@
 //! Holds: they end once, and time is judged by the stamp alone.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use ledger::{
@@ -94,7 +96,7 @@ fn a_pinned_hold_never_expires_and_is_voided_only_with_evidence() {
 }
 
 #[test]
-fn a_freeze_stops_an_expiring_hold_but_not_a_pinned_one() {
+fn a_freeze_stops_posting_and_pinning_an_expiring_hold_but_not_posting_a_pinned_one() {
     let mut ledger = funded();
     run(&mut ledger, 3, &place(1, 100, Term::Expiring { at: at(99) })).unwrap();
     run(&mut ledger, 3, &place(2, 100, Term::Pinned)).unwrap();
@@ -102,6 +104,8 @@ fn a_freeze_stops_an_expiring_hold_but_not_a_pinned_one() {
     run(&mut ledger, 4, &freeze).unwrap();
     let expiring = post(1, vec![held(3, 100, 1), credit(1, 100)]);
     assert!(matches!(ledger.check(at(5), &expiring), Err(Refusal::AccountFrozen { .. })));
+    let pin = Command::PinHold { hold: hold(1) };
+    assert!(matches!(ledger.check(at(5), &pin), Err(Refusal::AccountFrozen { .. })));
     run(&mut ledger, 5, &post(2, vec![held(3, 100, 2), credit(1, 100)])).unwrap();
 }
 

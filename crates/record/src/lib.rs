@@ -3,16 +3,22 @@
 //! Start at [`fact`] for what a journal stores and how a log leaf commits to it, and at
 //! [`document`] for what parties sign.
 
+pub mod decision;
 pub mod document;
 pub mod fact;
 pub mod permit;
 pub mod promise;
 pub mod quote;
+pub mod recovery_file;
 pub mod settlement;
 pub mod statement;
 pub mod terms_string;
 pub mod trust;
 
+pub use decision::{
+    DECISION_DOMAIN, DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, Finding,
+    FindingValue, ListVersion, OpenOutcome, OpenPart, Reason, ReasonEffect, Visibility,
+};
 pub use document::{Document, DocumentError, Signed};
 pub use fact::{
     Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedField, SaltSlot,
@@ -29,6 +35,7 @@ pub use promise::{
 pub use quote::{
     Acceptance, Fee, FeeTaker, Invoice, Quote, Rate, RequestToPay, SandboxLine, SandboxStatement,
 };
+pub use recovery_file::RecoveryFile;
 pub use settlement::{
     AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, Parcel,
     PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,

@@ -10,8 +10,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use api::Role;
+use api::caller::CallersError;
 use api::json::{JsonError, read_json};
+use api::{Callers, Role};
+use client::{Peer, PeerError};
 use seal::text::{from_hex_array, to_hex};
 use seal::{KeyId, PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
@@ -30,9 +32,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// Others may read it.
-    #[error(
-        "`{path}` has mode {mode:o}, expected {expected:o}: replace the keys, others may have read them"
-    )]
+    #[error("`{path}` has mode {mode:o}, expected {expected:o}: replace it, others may know it")]
     OpenToOthers {
         /// Which file or folder.
         path: PathBuf,
@@ -161,6 +161,23 @@ fn check_mode(path: &Path, metadata: &fs::Metadata, expected: u32) -> Result<(),
     Err(KeyError::OpenToOthers { path: path.to_owned(), mode, expected })
 }
 
+/// Why a descriptor does not serve to know a caller or a server by.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DescriptorError {
+    /// Without that key its requests and answers could be anybody's.
+    #[error("`{name}` has no key named `{REQUEST_KEY}`")]
+    NoRequestKey {
+        /// The role's name.
+        name: String,
+    },
+    /// The table of callers refuses it.
+    #[error(transparent)]
+    Caller(#[from] CallersError),
+    /// Its URL cannot be called.
+    #[error(transparent)]
+    Url(#[from] PeerError),
+}
+
 /// What others may know of a role: `public.json` in its folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -214,6 +231,21 @@ impl Descriptor {
         self.keys.iter().find(|key| key.name == name).map(|key| key.public_key)
     }
 
+    /// Admits this role's [`REQUEST_KEY`] to a table of callers.
+    pub fn admit_to(&self, callers: &mut Callers) -> Result<(), DescriptorError> {
+        Ok(callers.admit(self.request_key()?, self.role, &self.name)?)
+    }
+
+    /// This role as a server to call: its answers must be signed with its [`REQUEST_KEY`].
+    pub fn peer(&self) -> Result<Peer, DescriptorError> {
+        Ok(Peer::signing(&self.url, self.request_key()?)?)
+    }
+
+    fn request_key(&self) -> Result<PublicKey, DescriptorError> {
+        self.key(REQUEST_KEY)
+            .ok_or_else(|| DescriptorError::NoRequestKey { name: self.name.clone() })
+    }
+
     /// Writes `<role_folder>/public.json`, whole or not at all.
     pub fn write(&self, role_folder: &Path) -> Result<(), KeyError> {
         let path = role_folder.join(DESCRIPTOR_FILE);
@@ -243,5 +275,7 @@ impl Descriptor {
     }
 }
 
+/// The name of the key that signs a role's requests and answers.
+pub const REQUEST_KEY: &str = "request";
 /// The descriptor's file name.
 pub const DESCRIPTOR_FILE: &str = "public.json";

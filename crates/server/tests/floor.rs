@@ -1,4 +1,5 @@
 //! The floor over real sockets: callers, problems, hostile input, shutdown; client against it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of tests may stop the test")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -207,6 +208,67 @@ async fn a_client_that_hangs_up_does_not_cut_the_handler_and_shutdown_waits_for_
     world.stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(5), world.done).await.unwrap().unwrap();
     assert_eq!(world.finished.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_late_handler_is_answered_504_and_still_finishes() {
+    let limits = Limits { handler: Duration::from_millis(50), ..LIMITS };
+    let world = world(limits).await;
+    let (client, peer) = client_to(&world);
+    let outcome = client.send_unsigned(&peer, Outgoing::post("/slow", "text/plain", "x")).await;
+    let late = matches!(outcome, Outcome::Unknown(Unknown::Status { status: 504, .. }));
+    assert!(late, "{outcome:?}");
+    world.stop.send(()).unwrap();
+    drop(client);
+    tokio::time::timeout(Duration::from_secs(5), world.done).await.unwrap().unwrap();
+    assert_eq!(world.finished.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn connections_above_the_limit_wait_for_a_place() {
+    let world = world(Limits { connections: 1, ..quick() }).await;
+    let first = TcpStream::connect(&world.authority).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut second = TcpStream::connect(&world.authority).await.unwrap();
+    second.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    let early = tokio::time::timeout(Duration::from_millis(100), second.read(&mut byte)).await;
+    assert!(early.is_err(), "served beyond the limit");
+    drop(first);
+    let served = tokio::time::timeout(Duration::from_secs(2), second.read(&mut byte)).await;
+    assert_eq!(served.unwrap().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_same_signed_bytes_are_accepted_once_and_elsewhere_never() {
+    let (here, there) = (world(LIMITS).await, world(LIMITS).await);
+    let parts = api::RequestParts {
+        method: "POST",
+        authority: &here.authority,
+        path: "/whoami",
+        query: None,
+        content_type: Some("text/plain"),
+    };
+    let nonce = server::system::nonce().unwrap();
+    let now = server::system::now();
+    let signed = api::sign_request(&parts, b"hi", &key(1), now, nonce).unwrap();
+    let bytes = format!(
+        "POST /whoami HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\
+         Content-Digest: {}\r\nSignature-Input: {}\r\nSignature: {}\r\n\r\nhi",
+        here.authority,
+        signed.content_digest.unwrap(),
+        signed.signature_input,
+        signed.signature
+    );
+    let elsewhere = raw(&there, bytes.as_bytes()).await;
+    assert!(elsewhere.starts_with("HTTP/1.1 421"), "{elsewhere}");
+    let first = raw(&here, bytes.as_bytes()).await;
+    assert!(first.starts_with("HTTP/1.1 200") && first.contains("\r\nsignature: "), "{first}");
+    let again = raw(&here, bytes.as_bytes()).await;
+    assert!(again.starts_with("HTTP/1.1 401") && again.contains("replayed"), "{again}");
+    let doubled = bytes.replace("\r\nSignature:", "\r\nSignature: x\r\nSignature:");
+    let doubled = raw(&here, doubled.as_bytes()).await;
+    assert!(doubled.contains("more than once"), "{doubled}");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! Key files and the sandbox, on a real file system and a real kernel.
+#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -57,6 +58,12 @@ fn a_descriptor_reads_back_and_a_swapped_key_is_refused() {
         Descriptor::new(Role::Core, "core", "http://127.0.0.1:9000").with_key("request", &key);
     descriptor.write(&role).unwrap();
     assert_eq!(Descriptor::read(&role).unwrap(), descriptor);
+    let mut callers = api::Callers::nobody();
+    descriptor.admit_to(&mut callers).unwrap();
+    assert!(descriptor.admit_to(&mut callers).is_err(), "one key, one caller");
+    assert_eq!(callers.len(), 1);
+    assert!(Descriptor::new(Role::Core, "core", "http://a").peer().is_err(), "no key, no peer");
+    assert_eq!(descriptor.peer().unwrap().authority(), "127.0.0.1:9000");
     let text = fs::read_to_string(role.join("public.json")).unwrap();
     let other = seal::SigningKey::from_seed(&[1; 32]).public_key().to_string();
     let swapped = text.replace(&key.public_key().to_string(), &other);

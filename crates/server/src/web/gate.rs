@@ -15,7 +15,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
 use super::refuse::Refuse;
-use super::serve::{LIMITS, request_parts};
+use super::serve::request_parts;
 use crate::system;
 
 /// Checks signatures against the table of callers. One per role process: it holds the nonces.
@@ -63,21 +63,22 @@ impl Gate {
 
 async fn check(State(guarded): State<Guarded>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, LIMITS.body_bytes).await else {
-        return Refuse(Problem::of(&api::problem::TOO_LARGE)).into_response();
+    // `serve` has read the body whole, within the site's limit: nothing is waited for here.
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Refuse::from(Problem::of(&api::problem::FAULT)).into_response();
     };
     let caller = match guarded.gate.caller(&parts, &body) {
         Ok(caller) => caller,
         Err(rejection) => {
             tracing::info!(path = parts.uri.path(), %rejection, "caller refused");
-            return Refuse(Problem::from(rejection)).into_response();
+            return Refuse::from(Problem::from(rejection)).into_response();
         }
     };
     if !guarded.allowed.contains(&caller.role()) {
         let allowed: Vec<&str> = guarded.allowed.iter().map(|role| role.as_str()).collect();
         let role = caller.role().as_str();
         let problem = api::problem::wrong_role(caller.key_id(), role, &allowed.join(" or "));
-        return Refuse(problem).into_response();
+        return Refuse::from(problem).into_response();
     }
     parts.extensions.insert(caller);
     next.run(Request::from_parts(parts, Body::from(body))).await

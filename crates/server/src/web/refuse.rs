@@ -6,17 +6,17 @@ use http::{HeaderValue, StatusCode};
 
 /// A handler's refusal: `Result<_, Refuse>`. The floor adds the request id and writes it.
 #[derive(Clone, Debug)]
-pub struct Refuse(pub Problem);
+pub struct Refuse(Box<Problem>);
 
 impl From<Problem> for Refuse {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self(Box::new(problem))
     }
 }
 
 impl IntoResponse for Refuse {
     fn into_response(self) -> Response {
-        write(self.0)
+        write(*self.0)
     }
 }
 

@@ -1,0 +1,249 @@
+//! One line per rule: the command breaks that rule and as many later ones as it can, and the
+//! earliest speaks. The lines stand in the order of precedence.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
+
+mod support;
+
+use ledger::{
+    Ceiling, Command, Entry, Floor, Freeze, Ledger, Link, Refusal, Side, Term, Transaction,
+    VoidGround,
+};
+use support::{
+    account, at, claim, credit, debit, eur, funded, held, hold, limit, opening, placement, post,
+    run, sgd, transaction, txn,
+};
+use terms::{Minor, PaymentId};
+
+/// `funded`, and: 6 closed, 7 frozen; holds 1 posted, 2 voided, 3 expired, 4 pinned, 5 open on
+/// account 3; transaction 1 posted. The stamp of the table is 20.
+fn world() -> Ledger {
+    let mut ledger = funded();
+    let zero = Floor::MayNotGoBelowZero;
+    for n in [6, 7] {
+        let new = Command::OpenAccount(opening(n, eur(), zero, Ceiling::Unlimited));
+        run(&mut ledger, 3, &new).unwrap();
+    }
+    for (n, term) in [
+        (1, Term::Pinned),
+        (2, Term::Expiring { at: at(99) }),
+        (3, Term::Expiring { at: at(10) }),
+        (4, Term::Pinned),
+        (5, Term::Expiring { at: at(99) }),
+    ] {
+        run(&mut ledger, 4, &Command::PlaceHold(placement(n, 3, 100, term))).unwrap();
+    }
+    for command in [
+        Command::CloseAccount { account: account(6) },
+        Command::SetFreeze { account: account(7), freeze: Freeze::Both },
+        post(1, vec![held(3, 100, 1), credit(1, 100)]),
+        Command::VoidHold { hold: hold(2), ground: VoidGround::Cancelled },
+        Command::ExpireHolds { at_most: 9 },
+    ] {
+        run(&mut ledger, 12, &command).unwrap();
+    }
+    ledger
+}
+
+/// A transaction that breaks a velocity limit, whatever else it does.
+fn greedy(entries: Vec<Entry>) -> Transaction {
+    let claims = vec![claim(limit(1, eur(), 0, 0), 9)];
+    Transaction { claims, ..transaction(50, entries) }
+}
+
+fn bad(entries: Vec<Entry>) -> Command {
+    Command::Post(greedy(entries))
+}
+
+/// The structural rules of a transaction and the precedence of ids over them.
+fn shapes() -> Vec<(Command, Refusal)> {
+    let link = Link::Payment(PaymentId::from_bytes([1; 16]));
+    let nine = vec![claim(limit(1, eur(), 0, 0), 9); 9];
+    let twice = vec![claim(limit(1, eur(), 0, 0), 9); 2];
+    let key = twice[0].limit.key;
+    let all_wrong = vec![debit(99, 0), held(3, 1, 1), held(3, 1, 1)];
+    let with = |entries: &[Entry], claims: &[ledger::Claim], links| Transaction {
+        claims: claims.to_vec(),
+        links: vec![link; links],
+        ..transaction(50, entries.to_vec())
+    };
+    let field = "entries";
+    vec![
+        (post(1, vec![]), Refusal::IdUsedWithOtherContent { field }),
+        (Command::Post(with(&[], &nine, 9)), Refusal::EntriesOutOfRange { max: 64, got: 0 }),
+        (
+            Command::Post(with(&[debit(99, 0); 65], &nine, 9)),
+            Refusal::EntriesOutOfRange { max: 64, got: 65 },
+        ),
+        (Command::Post(with(&all_wrong, &nine, 9)), Refusal::LimitsOutOfRange { max: 8, got: 9 }),
+        (Command::Post(with(&all_wrong, &twice, 9)), Refusal::LinksOutOfRange { max: 8, got: 9 }),
+        (
+            Command::Post(with(&all_wrong, &twice, 8)),
+            Refusal::AmountMustBePositive { account: account(99) },
+        ),
+        (
+            Command::Post(with(&all_wrong[1..], &twice, 0)),
+            Refusal::HoldsMustDiffer { hold: hold(1) },
+        ),
+        (Command::Post(with(&[debit(99, 1)], &twice, 0)), Refusal::LimitsMustDiffer { key }),
+    ]
+}
+
+/// Accounts and holds that are not there, or not as the entry says.
+fn references() -> Vec<(Command, Refusal)> {
+    let (expected, got) = (account(3), account(4));
+    let over = Refusal::AmountExceedsHold {
+        hold: hold(5),
+        expected: Minor::new(100),
+        got: Minor::new(101),
+    };
+    let void = |n| Command::VoidHold { hold: hold(n), ground: VoidGround::Cancelled };
+    let other_side = Entry { side: Side::Credit, ..held(3, 101, 5) };
+    let elsewhere = Entry { side: Side::Credit, ..held(4, 101, 5) };
+    vec![
+        (bad(vec![held(3, 1, 99), debit(99, 1)]), Refusal::UnknownAccount { account: account(99) }),
+        (bad(vec![held(4, 1, 99), held(4, 1, 1)]), Refusal::UnknownHold { hold: hold(99) }),
+        (
+            bad(vec![held(4, 1, 3), held(4, 1, 2), held(4, 1, 1)]),
+            Refusal::HoldAlreadyPosted { hold: hold(1), transaction: txn(1) },
+        ),
+        (bad(vec![held(4, 1, 3), held(4, 1, 2)]), Refusal::HoldAlreadyVoided { hold: hold(2) }),
+        (bad(vec![held(4, 1, 3)]), Refusal::HoldAlreadyExpired { hold: hold(3) }),
+        (Command::PinHold { hold: hold(4) }, Refusal::HoldAlreadyPinned { hold: hold(4) }),
+        (void(4), Refusal::EvidenceRequired { hold: hold(4) }),
+        (bad(vec![elsewhere]), Refusal::HoldAccountDiffers { expected, got }),
+        (
+            bad(vec![other_side]),
+            Refusal::HoldSideDiffers { expected: Side::Debit, got: Side::Credit },
+        ),
+        (bad(vec![held(3, 101, 5)]), over),
+    ]
+}
+
+/// Money, deadlines, accounts and limits.
+fn money() -> Vec<(Command, Refusal)> {
+    let key = limit(1, eur(), 0, 0).key;
+    let (debits, credits) = (Minor::new(9), Minor::new(8));
+    let (zero, nine, most) = (Minor::ZERO, Minor::new(9), Minor::MAX);
+    let foreign = vec![claim(limit(1, sgd(), 0, 0), 9)];
+    let past = placement(60, 6, 9, Term::Expiring { at: at(20) });
+    let counted = vec![claim(limit(1, eur(), 9, 0), 9)];
+    let limits = |floor, ceiling| Command::SetLimits { account: account(3), floor, ceiling };
+    vec![
+        (
+            Command::Post(Transaction {
+                claims: foreign,
+                ..transaction(50, vec![debit(6, 9), credit(7, 8)])
+            }),
+            Refusal::LimitAssetDiffers { got: sgd() },
+        ),
+        (
+            bad(vec![debit(6, 9), credit(7, 8)]),
+            Refusal::DebitsMustEqualCredits { asset: eur(), debits, credits },
+        ),
+        (Command::PlaceHold(past), Refusal::ExpiryMustBeLater { stamp: at(20), got: at(20) }),
+        (bad(vec![debit(7, 9), credit(6, 9)]), Refusal::AccountClosed { account: account(6) }),
+        (
+            bad(vec![debit(7, 9), credit(4, 9)]),
+            Refusal::AccountFrozen { account: account(7), side: Side::Debit },
+        ),
+        (
+            bad(vec![debit(3, most.units()), credit(4, most.units())]),
+            Refusal::AmountTooLarge { account: account(3) },
+        ),
+        (
+            bad(vec![debit(3, 701), credit(4, 701)]),
+            Refusal::InsufficientFunds {
+                account: account(3),
+                expected: Minor::new(701),
+                got: Minor::new(700),
+            },
+        ),
+        (
+            bad(vec![debit(3, 501), credit(4, 501)]),
+            Refusal::CeilingExceeded {
+                account: account(4),
+                expected: Minor::new(500),
+                got: Minor::new(501),
+            },
+        ),
+        (
+            bad(vec![debit(3, 9), credit(4, 9)]),
+            Refusal::VelocityAmountExceeded { key, expected: zero, got: nine },
+        ),
+        (
+            Command::Post(Transaction {
+                claims: counted,
+                ..transaction(50, vec![debit(3, 9), credit(4, 9)])
+            }),
+            Refusal::VelocityCountExceeded { key, expected: 0, got: 1 },
+        ),
+        (
+            limits(Floor::MayNotGoBelowZero, Ceiling::At(Minor::new(899))),
+            Refusal::BalanceOutsideLimits { account: account(3) },
+        ),
+        (
+            Command::CloseAccount { account: account(3) },
+            Refusal::AccountNotEmpty { account: account(3) },
+        ),
+    ]
+}
+
+#[test]
+fn the_earliest_rule_speaks() {
+    let ledger = world();
+    let table = [shapes(), references(), money()].concat();
+    let mut reached = Vec::new();
+    for (command, expected) in table {
+        let before = ledger.clone();
+        assert_eq!(ledger.check(at(20), &command).unwrap_err(), expected, "{command:?}");
+        assert_eq!(ledger, before);
+        reached.push(expected.precedence());
+    }
+    assert!(reached.is_sorted());
+    reached.dedup();
+    // Every rule has its line.
+    assert_eq!(reached, (0..=28).collect::<Vec<u8>>());
+}
+
+#[test]
+fn every_refusal_has_an_iso_reason_and_a_message_without_a_full_stop() {
+    for (_, refusal) in [shapes(), references(), money()].concat() {
+        assert_eq!(refusal.iso_reason().len(), 4);
+        let text = refusal.to_string();
+        assert!(!text.ends_with('.') && !text.is_empty());
+    }
+    let table = [
+        (Refusal::AccountClosed { account: account(1) }, "AC04", false),
+        (Refusal::AccountFrozen { account: account(1), side: Side::Debit }, "AC06", true),
+        (Refusal::UnknownAccount { account: account(1) }, "AC01", false),
+        (
+            Refusal::InsufficientFunds {
+                account: account(1),
+                expected: Minor::MAX,
+                got: Minor::ZERO,
+            },
+            "AM04",
+            true,
+        ),
+        (Refusal::IdUsedWithOtherContent { field: "entries" }, "AM05", false),
+        (Refusal::HoldAlreadyExpired { hold: hold(1) }, "AB03", false),
+    ];
+    for (refusal, code, retry) in table {
+        assert_eq!((refusal.iso_reason(), refusal.may_retry_help()), (code, retry));
+    }
+}
+
+#[test]
+fn an_account_opened_again_with_other_content_is_a_conflict() {
+    let ledger = world();
+    let other = opening(3, sgd(), Floor::MayNotGoBelowZero, Ceiling::Unlimited);
+    assert_eq!(
+        ledger.check(at(20), &Command::OpenAccount(other)).unwrap_err(),
+        Refusal::IdUsedWithOtherContent { field: "asset" }
+    );
+    let new = Command::SetFreeze { account: account(6), freeze: Freeze::Nothing };
+    assert_eq!(
+        ledger.check(at(20), &new).unwrap_err(),
+        Refusal::AccountClosed { account: account(6) }
+    );
+}

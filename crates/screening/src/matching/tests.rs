@@ -1,0 +1,184 @@
+use std::path::PathBuf;
+
+use terms::Instant;
+
+use super::*;
+use crate::list::{ScreeningList, import_json};
+
+const LIST: &str = r#"{"name":"demo","version":7,"issued_at":100,"next_update":200,"entries":[
+ {"id":"E1","name":"Zarya Trading Company","aliases":["Заря Трейдинг ООО"],"countries":["RU"],
+  "program":"demo"},
+ {"id":"P1","name":"Viktor Petrov","dates":["1961-03-04"],"program":"demo"}]}"#;
+
+fn lists() -> Vec<LoadedList> {
+    vec![LoadedList::new(import_json(LIST.as_bytes()).unwrap())]
+}
+
+fn of(name: &str, country: &str) -> Outcome {
+    screen(&Party { name, country, date: None }, &lists(), Thresholds::STANDARD)
+}
+
+#[test]
+fn each_answer_has_its_case() {
+    let table = [
+        ("De Vries Fietsen B.V.", "NL", "Clear"),
+        ("ZARYA TRADING CO.", "RU", "Match"),
+        ("Trading Zarya", "RU", "Match"),
+        ("Заря Трейдинг", "RU", "Match"),
+        ("Zarya Trading", "NL", "Possible"),
+        ("Zarja Tradng", "RU", "Possible"),
+        ("Viktor Petrow", "NL", "Possible"),
+        ("", "NL", "NotScreened"),
+        ("...", "NL", "NotScreened"),
+        ("De Vries Fietsen B.V.", "", "NotScreened"),
+    ];
+    for (name, country, expected) in table {
+        assert_eq!(of(name, country).word(), expected, "{name} {country}: {:?}", of(name, country));
+    }
+}
+
+#[test]
+fn an_absent_or_emptied_list_screens_nobody() {
+    let party = Party { name: "A Name", country: "NL", date: None };
+    let missing = Outcome::NotScreened(NotScreened::ListMissing);
+    assert_eq!(screen(&party, &[], Thresholds::STANDARD), missing);
+    let empty = LoadedList::new(ScreeningList {
+        layout: 1,
+        name: "demo".into(),
+        version: 8,
+        issued_at: Instant::EPOCH,
+        next_update: Instant::from_seconds(1),
+        entries: vec![],
+    });
+    let both = [lists(), vec![empty]].concat();
+    assert_eq!(screen(&party, &both, Thresholds::STANDARD), missing);
+}
+
+#[test]
+fn a_date_can_contradict_a_name() {
+    let with = |date| Party { name: "Petrov, Viktor", country: "NL", date: Some(date) };
+    let word = |date| screen(&with(date), &lists(), Thresholds::STANDARD).word();
+    assert_eq!((word("1961-12-31"), word("1990-01-01")), ("Match", "Possible"));
+}
+
+#[test]
+fn a_hit_names_entry_rule_score_and_list() {
+    let Outcome::Possible(hit) = of("Viktor Petrow", "NL") else { panic!("expected a hit") };
+    assert_eq!((hit.entry.as_str(), hit.rule, hit.list.version), ("P1", Rule::AlignedWords, 7));
+    assert_eq!(hit.name, "Viktor Petrov");
+    assert!((820..970).contains(&hit.score), "{}", hit.score);
+}
+
+#[test]
+fn files_that_are_no_list_are_refused() {
+    let table = [
+        ("{}", "expected a list"),
+        (r#"{"name":"x","version":1,"issued_at":1,"next_update":2,"entries":[]}"#, "at least one"),
+        (&LIST.replace("200", "99"), "after `issued_at`"),
+        (&LIST.replace("Viktor Petrov", "--"), "name with letters"),
+        (&LIST.replace(r#""program":"demo"}]"#, r#""program":"demo","x":1}]"#), "unknown field"),
+    ];
+    for (text, expected) in table {
+        let error = import_json(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn the_stored_form_of_a_list_is_fixed() {
+    let golden = [
+        "86",                                           // a list is six things
+        "01",                                           // layout
+        "6464656d6f",                                   // name
+        "07",                                           // version
+        "1b000000174876e800",                           // issued at 100 s
+        "1b0000002e90edd000",                           // next update at 200 s
+        "82",                                           // two entries, the first:
+        "86624531",                                     // id
+        "755a617279612054726164696e6720436f6d70616e79", // name
+        "817820d097d0b0d180d18f20",                     // alias, first word
+        "d0a2d180d0b5d0b9d0b4d0b8d0bdd0b320d09ed09ed09e",
+        "80",         // dates
+        "81625255",   // countries
+        "6464656d6f", // program
+        "86625031",   // second entry
+        "6d56696b746f7220506574726f76",
+        "80",
+        "816a313936312d30332d3034",
+        "80",
+        "6464656d6f",
+    ];
+    let lists = lists();
+    let list = lists[0].list();
+    let bytes = seal::to_canonical(list);
+    assert_eq!(seal::text::to_hex(&bytes), golden.concat());
+    assert_eq!(&seal::from_canonical::<ScreeningList>(&bytes).unwrap(), list);
+    assert_eq!(lists[0].version().digest, list.digest());
+}
+
+#[test]
+fn labelled_pairs_are_told_apart() {
+    let root = std::env::var("WAYLEAVE_VECTORS").map_or_else(
+        |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
+        PathBuf::from,
+    );
+    let path = root.join("aml/name_bench/nomenklatura_cases.csv");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        assert!(std::env::var("CI").is_err(), "vectors missing at {}", path.display());
+        println!("left out: no vectors at {}", path.display());
+        return;
+    };
+    let (mut tp, mut fp, mut missed, mut count) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for row in text.lines().skip(1).map(csv_row).filter(|r| r.len() >= 6) {
+        let (score, _) = compare(&normal(&row[2]), &normal(&row[3]));
+        let predicted = score >= Thresholds::STANDARD.possible;
+        match (predicted, row[4] == "true") {
+            (true, true) => tp += 1,
+            (true, false) => fp += 1,
+            (false, true) => missed += 1,
+            (false, false) => {}
+        }
+        if predicted != (row[4] == "true") && std::env::var("SHOW").is_ok() {
+            println!("{score} {} | {} | {}", row[2], row[3], row[4]);
+        }
+        count += 1;
+    }
+    let f1 = 2000 * tp / (2 * tp + fp + missed);
+    println!("{count} pairs: true {tp}, false alarms {fp}, missed {missed}, F1 {f1} per mille");
+    assert!(count >= 400 && f1 >= 800, "F1 {f1} over {count} pairs");
+}
+
+/// One line of CSV with double quotes; no line of the vectors holds a line break.
+fn csv_row(line: &str) -> Vec<String> {
+    let (mut fields, mut field, mut quoted) = (Vec::new(), String::new(), false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(std::mem::take(&mut field)),
+            _ => field.push(c),
+        }
+    }
+    fields.push(field);
+    fields
+}
+
+proptest::proptest! {
+    #[test]
+    fn comparing_is_symmetric_and_bounded(a in "[a-zéß' ]{0,24}", b in "[a-zéß' ]{0,24}") {
+        let (a, b) = (normal(&a), normal(&b));
+        let (forth, back) = (compare(&a, &b).0, compare(&b, &a).0);
+        proptest::prop_assert_eq!(forth, back);
+        proptest::prop_assert!(forth <= 1000);
+    }
+
+    #[test]
+    fn a_listed_name_never_comes_out_clear(name in "\\PC{0,30}", country in "[A-Z]{2}") {
+        let json = serde_json::json!({"name": "l", "version": 1, "issued_at": 1, "next_update": 2,
+            "entries": [{"id": "1", "name": name, "program": "p", "countries": ["NL"]}]});
+        if let Ok(list) = import_json(json.to_string().as_bytes()) {
+            let party = Party { name: &name, country: &country, date: None };
+            let outcome = screen(&party, &[LoadedList::new(list)], Thresholds::STANDARD);
+            proptest::prop_assert!(matches!(outcome, Outcome::Match(_) | Outcome::Possible(_)));
+        }
+    }
+}

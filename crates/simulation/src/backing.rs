@@ -46,7 +46,7 @@ impl Fault {
 #[derive(Debug)]
 enum Lies {
     Memory(MemoryJournal),
-    Disk(FaultDisk, SegmentConfig, Option<SegmentJournal<FaultDisk>>),
+    Disk(FaultDisk, SegmentConfig, Option<Box<SegmentJournal<FaultDisk>>>),
 }
 
 /// A journal that outlives the process that writes it.
@@ -95,7 +95,7 @@ impl Backing {
     pub fn open(&mut self) -> Result<(), String> {
         if let Lies::Disk(disk, config, journal @ None) = &mut self.lies {
             let opened = SegmentJournal::open(disk.clone(), *config);
-            *journal = Some(opened.map_err(|error| error.to_string())?);
+            *journal = Some(Box::new(opened.map_err(|error| error.to_string())?));
         }
         Ok(())
     }
@@ -103,14 +103,16 @@ impl Backing {
     fn inner(&self) -> Option<&dyn Journal> {
         match &self.lies {
             Lies::Memory(journal) => Some(journal),
-            Lies::Disk(_, _, journal) => journal.as_ref().map(|j| j as &dyn Journal),
+            Lies::Disk(_, _, Some(journal)) => Some(journal.as_ref()),
+            Lies::Disk(_, _, None) => None,
         }
     }
 
     fn inner_mut(&mut self) -> Option<&mut dyn Journal> {
         match &mut self.lies {
             Lies::Memory(journal) => Some(journal),
-            Lies::Disk(_, _, journal) => journal.as_mut().map(|j| j as &mut dyn Journal),
+            Lies::Disk(_, _, Some(journal)) => Some(journal.as_mut()),
+            Lies::Disk(_, _, None) => None,
         }
     }
 }

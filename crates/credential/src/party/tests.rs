@@ -24,17 +24,17 @@ fn one(world: &World, id: &str) -> String {
     token[id][0].as_str().unwrap().to_owned()
 }
 
-fn with_changed(world: &World, id: &str, text: String) -> String {
+fn with_changed(world: &World, id: &str, text: impl Into<String>) -> String {
     let mut token: Value = serde_json::from_str(&answer(world, &wallet()).vp_token).unwrap();
-    token[id] = json!([text]);
+    token[id] = json!([text.into()]);
     token.to_string()
 }
 
 fn credential_refused(refused: PartyRefused) -> CredentialRefused {
-    match refused {
-        PartyRefused::Credential { reason, .. } => reason,
-        other => panic!("{other:?}"),
+    if let PartyRefused::Credential { reason, .. } = refused {
+        return reason;
     }
+    panic!("another rule refused: {refused}")
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The roles: each a process of the one binary, with keys, folder and routes of its own.
 
 pub mod common;
+mod files;
+pub mod provider;
+mod start;
+pub mod supervisor;
 
 pub use common::{Common, RoleError, read_config};

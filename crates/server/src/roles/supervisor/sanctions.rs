@@ -1,7 +1,7 @@
 //! The sanctions list of a jurisdiction, as its supervisor keeps it.
 
-use screening::list::{ALIASES_MAX, ENTRIES_MAX, Entry, LIST_LAYOUT};
 use screening::ScreeningList;
+use screening::list::{ALIASES_MAX, ENTRIES_MAX, Entry, LIST_LAYOUT};
 use screening::normal::normal;
 use serde::{Deserialize, Serialize};
 use terms::Instant;

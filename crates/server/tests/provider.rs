@@ -1,5 +1,5 @@
 //! The provider over real sockets and files.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of tests may stop the test")]
+#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
 mod support;
 

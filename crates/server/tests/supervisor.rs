@@ -106,7 +106,7 @@ async fn sanctions(running: &Running, dir: &Folder) -> ScreeningList {
     Signed::<ScreeningList>::from_bytes(&bytes).unwrap().verify(&list_key(dir)).unwrap()
 }
 
-fn act(edit: Value) -> String {
+fn act(edit: &Value) -> String {
     json!({ "reason": "a test", "edits": [edit] }).to_string()
 }
 
@@ -117,7 +117,7 @@ async fn an_edit_takes_effect_at_once_and_survives_a_restart() {
     let first = trust(&running, &dir).await;
     assert_eq!((first.version, first.institutions[0].permit_keys.len()), (1, 2));
     assert!(first.next_update > first.issued_at);
-    let edit = act(json!({
+    let edit = act(&json!({
         "edit": "remove-permit-key", "institution": "bank-nl",
         "key": key(21).public_key().to_string(),
     }));
@@ -140,10 +140,10 @@ async fn an_edit_takes_effect_at_once_and_survives_a_restart() {
 async fn only_its_operator_edits_and_unfit_edits_change_nothing() {
     let dir = Folder::new("supervisor");
     let running = start(&dir).await;
-    let remove = act(json!({ "edit": "remove-institution", "institution": "bank-nl" }));
-    let absent = act(json!({ "edit": "remove-institution", "institution": "bank-xx" }));
-    let bad_key = act(json!({ "edit": "add-permit-key", "institution": "bank-nl", "key": "zz" }));
-    let member = act(json!({ "edit": "remove-institution", "institution": "bank-nl", "x": 1 }));
+    let remove = act(&json!({ "edit": "remove-institution", "institution": "bank-nl" }));
+    let absent = act(&json!({ "edit": "remove-institution", "institution": "bank-xx" }));
+    let bad_key = act(&json!({ "edit": "add-permit-key", "institution": "bank-nl", "key": "zz" }));
+    let member = act(&json!({ "edit": "remove-institution", "institution": "bank-nl", "x": 1 }));
     let partly = json!({ "reason": "a test", "edits": [
         { "edit": "remove-institution", "institution": "bank-nl" },
         { "edit": "remove-institution", "institution": "bank-nl" },
@@ -174,16 +174,16 @@ async fn sanctions_are_edited_and_never_emptied() {
     let dir = Folder::new("supervisor");
     let running = start(&dir).await;
     let path = "/v1/sanctions/edits";
-    let put = act(json!({ "edit": "put-entry", "entry": entry("2", "Lim Ceramics Pte Ltd") }));
+    let put = act(&json!({ "edit": "put-entry", "entry": entry("2", "Lim Ceramics Pte Ltd") }));
     answered(running.post(path, JSON, put, OPERATOR).await);
     let list = sanctions(&running, &dir).await;
     assert_eq!((list.version, list.entries.len()), (2, 2));
-    let remove = |id: &str| act(json!({ "edit": "remove-entry", "id": id }));
+    let remove = |id: &str| act(&json!({ "edit": "remove-entry", "id": id }));
     answered(running.post(path, JSON, remove("2"), OPERATOR).await);
     assert_eq!(refusal(running.post(path, JSON, remove("2"), OPERATOR).await).status, 422);
     assert_eq!(refusal(running.post(path, JSON, remove("1"), OPERATOR).await).status, 422);
     assert_eq!(refusal(running.post(path, JSON, remove("1"), EDGE).await).status, 403);
-    let nameless = act(json!({ "edit": "put-entry", "entry": entry("3", "…") }));
+    let nameless = act(&json!({ "edit": "put-entry", "entry": entry("3", "…") }));
     assert_eq!(refusal(running.post(path, JSON, nameless, OPERATOR).await).status, 422);
     assert_eq!(sanctions(&running, &dir).await.version, 3);
     running.stop().await;

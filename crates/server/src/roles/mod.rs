@@ -2,6 +2,7 @@
 
 pub mod common;
 mod files;
+pub mod issuer;
 pub mod provider;
 mod start;
 pub mod supervisor;

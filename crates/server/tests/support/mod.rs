@@ -4,6 +4,7 @@
     clippy::allow_attributes,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     unreachable_pub,
     missing_docs,
     reason = "each test file uses a part; a helper of tests may stop the test"

@@ -1,4 +1,6 @@
 #!/bin/sh
+# suite: interop-go
+# needs: apt:golang-1.19-go apt:golang-golang-x-mod-dev
 # Checks the sample receipt with Go's sumdb packages from Debian, offline. See README.md.
 # usage: verify_go.sh [SAMPLE_DIR]   (made when not given)
 set -eu

@@ -1,4 +1,6 @@
 #!/bin/sh
+# suite: interop-proofbundle
+# needs: tool:python3
 # Checks the sample receipt, with its witnesses, with PyPI's proofbundle. See README.md.
 # usage: verify_proofbundle.sh [SAMPLE_DIR]   (made when not given)
 set -eu

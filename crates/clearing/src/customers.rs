@@ -16,7 +16,8 @@ use record::{
     AccountProfile, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged, Parcel, Quote,
     ReleaseReason, SaltSlot, SettleOrder, Side,
 };
-use seal::{Domain, KeyId, digest, from_canonical, to_canonical};
+use seal::digest::digest_of;
+use seal::{Digest, Domain, KeyId, digest, from_canonical, sha256, to_canonical};
 use terms::{
     AccountId, Amount, AssetCode, BookName, CompanyId, HoldId, Instant, InstitutionName, Minor,
     PaymentId, Position, TransactionId,
@@ -78,10 +79,28 @@ pub struct CreditOrder {
 /// What a customers' book answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CustomerAnswer {
-    /// Done, now or before.
+    /// Done, now or before. After [`CustomerWork::Hold`]: the money is held for these terms.
     Done,
+    /// The hold of this payment ended before: nothing is held now.
+    HoldEnded(DebtorSide),
+    /// Money is held for this payment id on other terms.
+    PaymentIdUsed {
+        /// The terms it is held for.
+        first: Digest,
+        /// The terms that came now.
+        got: Digest,
+    },
     /// A rule said no; nothing is recorded here.
     Refused(Rule),
+}
+
+/// What a customers' book says of a payment whose debtor is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DebtorSeen {
+    /// How far it is.
+    pub side: DebtorSide,
+    /// The terms that money is held for, while it is.
+    pub terms: Option<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -160,6 +179,8 @@ struct ParcelKey {
     kind: String,
 }
 
+/// Domain of the transaction ids of payments.
+const TRANSACTION_ID: Domain = Domain::new("wayleave/payment-transaction/v1");
 /// Domain of the evidence that lets a pinned hold be voided.
 const RELEASE: Domain = Domain::new("wayleave/release-evidence/v1");
 
@@ -222,6 +243,13 @@ impl CustomersBook {
         }
     }
 
+    /// [`Self::debtor_side`] with the terms that money is held for.
+    #[must_use]
+    pub fn debtor_seen(&self, payment: PaymentId) -> DebtorSeen {
+        let terms = self.held.get(&payment).map(|held| sha256(held.order.terms.as_bytes()));
+        DebtorSeen { side: self.debtor_side(payment), terms }
+    }
+
     /// What this book says of a payment whose creditor is here.
     #[must_use]
     pub fn creditor_side(&self, payment: PaymentId) -> CreditorSide {
@@ -249,11 +277,26 @@ impl CustomersBook {
         self.own.get(&OwnAccountKey { asset, use_for: OwnUse::DueFrom }).copied()
     }
 
+    /// What was answered before to a hold for this payment, if anything was.
+    fn hold_before(&self, order: &CheckedOrder) -> Option<CustomerAnswer> {
+        let DebtorSeen { side, terms } = self.debtor_seen(order.terms().payment);
+        let got = order.terms_digest();
+        match (side, terms) {
+            (DebtorSide::Untouched, _) => None,
+            (DebtorSide::Held, Some(first)) if first != got => {
+                Some(CustomerAnswer::PaymentIdUsed { first, got })
+            }
+            (DebtorSide::Held, _) => Some(CustomerAnswer::Done),
+            (DebtorSide::Debited | DebtorSide::Released, _) => {
+                Some(CustomerAnswer::HoldEnded(side))
+            }
+        }
+    }
+
+    /// Everything that [`Self::debit`] needs is asked here: once the payment is settled it is too
+    /// late to refuse.
     fn hold(&self, at: Instant, order: &CheckedOrder) -> Result<Option<CustomerStep>, Rule> {
         let payment = order.terms().payment;
-        if self.debtor_side(payment) != DebtorSide::Untouched {
-            return Ok(None);
-        }
         let (permit, terms) = (order.permit(Side::Debtor), order.terms());
         same(RuleName::OwnersDiffer, "institution", self.institution, permit.institution)?;
         let account = terms.debited_account;
@@ -262,6 +305,15 @@ impl CustomersBook {
             .get(&account)
             .ok_or_else(|| Rule::new(RuleName::AccountUnknown, account.to_string()))?;
         same(RuleName::OwnersDiffer, "owner", profile.owner, permit.owner)?;
+        let asset = self.ledger.account(account).map(|known| known.opening().asset);
+        if asset != Some(terms.debited.asset) {
+            let detail = format!("`{account}` is not kept in `{}`", terms.debited.asset);
+            return Err(Rule::new(RuleName::AccountUnknown, detail));
+        }
+        self.own_account(terms.debited.asset, OwnUse::DueFrom)?;
+        if order.quote().fees_of(FeeTaker::DebtorInstitution).is_none_or(|f| !f.minor.is_zero()) {
+            self.own_account(terms.debited.asset, OwnUse::Fee)?;
+        }
         let placement = Placement {
             id: hold_of(payment),
             account,
@@ -414,20 +466,28 @@ fn hold_of(payment: PaymentId) -> HoldId {
     HoldId::from_bytes(payment.bytes())
 }
 
-/// Debtor and creditor may bank at one institution: their transactions must not share an id.
+/// The transaction of one side of a payment. The id is a digest: debtor and creditor may bank at
+/// one institution, and whoever chooses payment ids must not be able to choose one that some other
+/// transaction of the book will have.
 fn post(at: Instant, payment: PaymentId, entries: Vec<Entry>, side: Side) -> Command {
-    let mut id = payment.bytes();
-    if let (Some(last), Side::Creditor) = (id.last_mut(), side) {
-        *last ^= 0xff;
-    }
     Command::Post(Transaction {
-        id: TransactionId::from_bytes(id),
+        id: transaction_of(payment, side.as_str()),
         business_date: at.date(),
         reason: Reason::Payment,
         entries,
         claims: vec![],
         links: vec![Link::Payment(payment)],
     })
+}
+
+/// The transaction id of `part` of a payment.
+pub(crate) fn transaction_of(payment: PaymentId, part: &str) -> TransactionId {
+    let digest = digest_of(TRANSACTION_ID, &[&payment.bytes(), part.as_bytes()]);
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
+        *to = *from;
+    }
+    TransactionId::from_bytes(id)
 }
 
 fn quote_of(order: &SettleOrder) -> Result<Quote, Rule> {
@@ -468,7 +528,10 @@ impl Machine for CustomersBook {
             CustomerWork::Ledger { command, reason } => {
                 self.ledger_command(stamp, slot, command, reason)
             }
-            CustomerWork::Hold(order) => stepped(slot, self.hold(stamp, order)),
+            CustomerWork::Hold(order) => match self.hold_before(order) {
+                Some(outcome) => Checked { facts: vec![], outcome },
+                None => stepped(slot, self.hold(stamp, order)),
+            },
             CustomerWork::Debit(payment, at) => stepped(slot, self.debit(stamp, *payment, *at)),
             CustomerWork::Release(payment, reason) => {
                 stepped(slot, self.release(stamp, *payment, *reason))

@@ -4,8 +4,8 @@
 //! The core trusts no edge. Whatever an edge could have signed wrongly is checked here again, in
 //! the writer's turn, against what the books themselves say: [`rule`] names every way to be
 //! refused, [`order`] checks signatures before the writer's turn, [`settlement`] and
-//! [`customers`] are the machines, [`saga`] says which step of a payment comes next, [`readers`]
-//! says who may see which field.
+//! [`customers`] are the machines, [`saga`] says which step of a payment comes next, [`route`]
+//! drives a payment through the books without I/O, [`readers`] says who may see which field.
 //!
 //! This crate must not know how credentials are verified or how policies are evaluated.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -13,14 +13,16 @@
 pub mod customers;
 pub mod order;
 pub mod readers;
+pub mod route;
 pub mod rule;
 pub mod saga;
 pub mod settlement;
 pub mod trusted;
 
-pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook};
+pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};
 pub use order::{CheckedOrder, check_order};
 pub use readers::{Reader, fields_for};
+pub use route::{Action, Finish, Heard, Route};
 pub use rule::Rule;
 pub use saga::{Progress, SettlementSide, Step, next_step};
 pub use settlement::{

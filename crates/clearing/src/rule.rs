@@ -44,6 +44,10 @@ rules! {
     BooksDiffer => "AG03", "the order names another settlement book; send it there";
     /// What is asked for is not built for this action.
     ActionNotServed => "AG03", "this book does not serve this action";
+    /// The payment id was used with other terms.
+    PaymentIdUsed => "DUPL", "the payment id was used with other terms; order under a new id";
+    /// The order was under way when the core stopped, and had not settled.
+    OrderInterrupted => "TM01", "the core stopped before the payment settled, and nothing moved; order again under a new id";
     /// A signature over a document does not fit, or its signer is not on the trust list for it.
     SignerNotTrusted => "DS0H", "a document was not signed by a key that the trust list names for it";
     /// One key signed for both sides.

@@ -5,11 +5,14 @@
 //! process may die between any two of them; whoever asks [`next_step`] again goes on from what
 //! the books say, never from what it remembers.
 //!
+//! The creditor is credited before the hold is posted, so an open hold marks every payment that
+//! is not finished: recovery needs no other list.
+//!
 //! What a crash leaves, and what recovery does:
 //! - after `Hold`, before `Settle` is durable: the hold is pinned, so it waits. Recovery asks the
-//!   settlement book, read to its head: not there, and no writer but ours, so it never happened:
-//!   `Release`.
-//! - after `Settle`: the payment is final. Recovery completes `Debit` and `Credit`.
+//!   settlement book, read to its head: not there, so `Abandon` ends the payment there as refused,
+//!   and only then is the hold released. Whoever still carries the order comes too late.
+//! - after `Settle`: the payment is final. Recovery completes `Credit` and `Debit`.
 //! - after a refusal in the settlement book: `Release`.
 
 use record::{Ending, ReleaseReason};
@@ -73,6 +76,8 @@ pub enum Step {
     Hold,
     /// Put the order before the settlement book.
     Settle,
+    /// End the payment in the settlement book as refused, so that it can never settle.
+    Abandon,
     /// Post the hold.
     Debit(Position),
     /// Credit the creditor.
@@ -87,25 +92,25 @@ pub enum Step {
 #[must_use]
 pub fn next_step(progress: &Progress, asker: Asker) -> Step {
     match (&progress.settlement, progress.debtor, progress.creditor) {
-        (SettlementSide::Ended(Ending::Settled, at), DebtorSide::Held, _) => Step::Debit(*at),
         (SettlementSide::Ended(Ending::Settled, at), _, CreditorSide::Untouched) => {
             Step::Credit(*at)
         }
+        (SettlementSide::Ended(Ending::Settled, at), DebtorSide::Held, _) => Step::Debit(*at),
         (SettlementSide::Ended(Ending::Refused(_), at), DebtorSide::Held, _) => {
             Step::Release(ReleaseReason::RefusedAt(*at))
         }
         (SettlementSide::Ended(..), _, _) => Step::Finished,
-        (SettlementSide::Unknown(head), DebtorSide::Held, _) => match asker {
+        (SettlementSide::Unknown(_), DebtorSide::Held, _) => match asker {
             Asker::Client => Step::Settle,
-            Asker::Recovery => Step::Release(ReleaseReason::NeverSettled(*head)),
+            Asker::Recovery => Step::Abandon,
         },
         (SettlementSide::Unknown(_), DebtorSide::Untouched, _) => match asker {
             Asker::Client => Step::Hold,
             Asker::Recovery => Step::Finished,
         },
-        // Released: the order was given up. A client that comes again gets a refusal.
+        // The hold is gone, so the order must never settle: its ending says so.
         (SettlementSide::Unknown(_), DebtorSide::Debited | DebtorSide::Released, _) => {
-            Step::Finished
+            Step::Abandon
         }
     }
 }
@@ -129,13 +134,12 @@ mod tests {
         use DebtorSide::{Debited, Held, Released, Untouched};
         let settled = || Some(Ending::Settled);
         let refused = || Some(Ending::Refused("QuoteExpired".into()));
-        let never = Step::Release(ReleaseReason::NeverSettled(AT));
         let release = Step::Release(ReleaseReason::RefusedAt(AT));
         let table = [
             (Untouched, None, Waiting, [Step::Hold, Step::Finished]),
-            (Held, None, Waiting, [Step::Settle, never]),
-            (Released, None, Waiting, [Step::Finished, Step::Finished]),
-            (Held, settled(), Waiting, [Step::Debit(AT), Step::Debit(AT)]),
+            (Held, None, Waiting, [Step::Settle, Step::Abandon]),
+            (Released, None, Waiting, [Step::Abandon, Step::Abandon]),
+            (Held, settled(), Waiting, [Step::Credit(AT), Step::Credit(AT)]),
             (Held, settled(), Credited, [Step::Debit(AT), Step::Debit(AT)]),
             (Debited, settled(), Waiting, [Step::Credit(AT), Step::Credit(AT)]),
             (Debited, settled(), Credited, [Step::Finished, Step::Finished]),

@@ -596,7 +596,8 @@ pub(crate) fn stop(why: &str) -> ! {
     panic!("a fact of the journal does not read: {why}")
 }
 
-/// The rule's name when the ledger itself refuses.
+/// The rule's name when the ledger itself refuses. The detail names no balance: it is read on both
+/// sides of the border.
 #[expect(clippy::wildcard_enum_match_arm, reason = "every other refusal is the ledger's own")]
 pub(crate) fn rule_of(refusal: &ledger::Refusal) -> Rule {
     let name = match refusal {
@@ -606,5 +607,12 @@ pub(crate) fn rule_of(refusal: &ledger::Refusal) -> Rule {
         | ledger::Refusal::VelocityCountExceeded { .. } => RuleName::LimitExceeded,
         _ => RuleName::LedgerRefuses,
     };
-    Rule::new(name, refusal.to_string())
+    let detail = match (name, refusal) {
+        (RuleName::InsufficientFunds, ledger::Refusal::InsufficientFunds { account, .. }) => {
+            format!("account `{account}`")
+        }
+        (RuleName::LimitExceeded, _) => "the total of the period".to_owned(),
+        _ => refusal.to_string(),
+    };
+    Rule::new(name, detail)
 }

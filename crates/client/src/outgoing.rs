@@ -162,6 +162,23 @@ impl Client {
         self.end(peer, request, None).await.unwrap_or_else(|outcome| outcome)
     }
 
+    /// Sends an unsigned request of a protocol that gives its own meaning to every status: each
+    /// complete answer is [`Outcome::Answer`], whatever its status says.
+    pub async fn send_foreign(&self, peer: &Peer, request: Outgoing<'_>) -> Outcome {
+        self.foreign(peer, &request).await.unwrap_or_else(|outcome| outcome)
+    }
+
+    async fn foreign(&self, peer: &Peer, request: &Outgoing<'_>) -> Result<Outcome, Outcome> {
+        let (_, message) = write_request(peer, request, None).map_err(unsendable)?;
+        let (answer, body) =
+            tokio::time::timeout(self.limits.deadline, self.exchange(peer, message))
+                .await
+                .map_err(|_| late(peer, self.limits.deadline))??;
+        let content_type = answer.headers().get("content-type");
+        let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Outcome::Answer(Answer { status: answer.status().as_u16(), content_type, body }))
+    }
+
     async fn end(
         &self,
         peer: &Peer,

@@ -1,8 +1,8 @@
 //! OpenID4VCI 1.0: issuer and wallet as machines without I/O, pre-authorised code flow.
 //!
 //! [`Issuer`] answers requests, [`IssuanceWallet`] asks for them as [`Effect`]s; neither opens a
-//! connection, reads a clock or draws a random number. What goes between them is the specification's
-//! JSON, so either side may be somebody else's.
+//! connection, reads a clock or draws a random number. What goes between them is the JSON of the
+//! specification, so either side may be somebody else's.
 
 mod issuer;
 mod metadata;

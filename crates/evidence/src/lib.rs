@@ -6,8 +6,9 @@
 //!
 //! | module | what | written down in |
 //! |---|---|---|
-//! | [`tree`] | hashes, roots, inclusion and consistency proofs | RFC 6962 section 2.1, RFC 9162 section 2.1.3 |
-//! | [`tile`], [`log`] | the tree as static files, and the projection that writes them | C2SP tlog-tiles |
+//! | [`tree`] | hashes, roots, inclusion and consistency proofs | RFC 6962 section 2.1, RFC 9162 |
+//! | [`subtree`] | proofs about a part of a tree | draft-ietf-plants-merkle-tree-certs section 4 |
+//! | [`tile`], [`log`] | the tree as static files, and what writes them | C2SP tlog-tiles |
 //! | [`note`] | signed text and its keys | C2SP signed-note |
 //! | [`checkpoint`] | origin, size and root as a note | C2SP tlog-checkpoint |
 //! | [`cosignature`] | a witness's signature with its time | C2SP tlog-cosignature |
@@ -28,6 +29,7 @@ pub mod note;
 pub mod proof;
 pub mod quorum;
 pub mod receipt;
+pub mod subtree;
 pub mod tile;
 pub mod tree;
 pub mod witness;

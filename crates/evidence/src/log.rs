@@ -35,6 +35,9 @@ pub struct Log<S> {
 impl<S: TileStore> Log<S> {
     /// Opens the log in this store, or begins it. The stored tiles must lead to the stored
     /// checkpoint's root, and that must be signed by this key.
+    ///
+    /// The caller compares [`Log::size`] with its journal: a journal that is shorter was restored
+    /// too old, and nothing may be appended.
     pub fn open(store: S, signer: &NoteSigner) -> Result<Self, LogError> {
         let Some(bytes) = store.read(CHECKPOINT_PATH)? else {
             return Ok(Self::begun(store));

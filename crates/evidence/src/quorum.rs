@@ -160,8 +160,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// A log's key and the policy for it. A policy that lists logs must list this one; its key
-    /// must not also be a witness's.
+    /// A log's key and the policy for it. A policy that lists logs must list this one.
     pub fn new(log: VerifierKey, policy: Policy) -> Result<Self, TrustError> {
         if log.kind() != SignatureType::Ed25519 {
             return Err(TrustError::NotALogKey { name: log.name().clone() });

@@ -132,7 +132,8 @@ impl TileStore for MemoryStore {
 }
 
 /// Reads hashes of a tree of one size out of its tiles. Trusts the store: compare the root with
-/// a checkpoint before relying on it.
+/// a checkpoint before relying on it. A file that cannot be read counts as missing: either way
+/// there is no proof now, and asking again later is safe.
 #[derive(Debug)]
 pub struct TileReader<'s, S> {
     store: &'s S,

@@ -91,7 +91,7 @@ impl WitnessState {
 /// The answer to one request, and the state to make durable before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The HTTP status: 200, 400, 403, 404, 409 or 422.
+    /// The HTTP status: 200, 400, 403, 404, 409 or 422; 500 when the clock stands at 1970.
     pub status: u16,
     /// The content type of the body.
     pub content_type: &'static str,

@@ -18,10 +18,11 @@ use evidence::fork::{ExtendsError, check_extends};
 use evidence::note::NoteError;
 use evidence::proof::ProofTextError;
 use evidence::quorum::{LineError, PolicyError};
-use evidence::tree::{TreeHead, leaf_hash};
+use evidence::tree::{TreeHead, check_inclusion, leaf_hash};
 use evidence::{
     Checkpoint, KeyName, Note, NoteSigner, Policy, SignedCheckpoint, TlogProof, Trust, VerifierKey,
 };
+use proptest::prelude::*;
 use serde_json::Value;
 use support::{NOW, key, log_of, signer, witness};
 use terms::Instant;
@@ -271,4 +272,93 @@ fn a_newer_checkpoint_extends_an_older_one_or_convicts_the_log() {
         check_extends(&forked, &newer, &proof, &vkey),
         Err(ExtendsError::NotShown(_))
     ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, cases: 48, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn proofs_of_random_sizes_read_back_and_hold(size in 1_u64..700, pick: u64, other: u64) {
+        let (index, other) = (pick % size, other % size);
+        let proof = support::proof(index, size, &[2, 3]);
+        let text = proof.to_string();
+        prop_assert_eq!(&TlogProof::parse(text.as_bytes()).unwrap(), &proof);
+        let leaf = |n| record::leaf_hash(&support::fact(n).commitment(&support::salts(n)));
+        prop_assert!(proof.verify(leaf(index), &support::trust()).is_ok());
+        prop_assert_eq!(proof.verify(leaf(other), &support::trust()).is_ok(), other == index);
+    }
+
+    #[test]
+    fn no_reader_panics_and_what_reads_writes_the_same(at: usize, byte: u8, cut: usize) {
+        let good = support::proof(2, 5, &[2]).to_string().into_bytes();
+        let mut changed = good.clone();
+        changed[at % good.len()] = byte;
+        for bytes in [changed.as_slice(), &good[..cut % good.len()], &[byte, 10, 10, byte]] {
+            if let Ok(read) = TlogProof::parse(bytes) {
+                prop_assert_eq!(read.to_string().into_bytes(), bytes);
+            }
+            let split = bytes.windows(2).position(|pair| pair == b"\n\n");
+            let note = split.map_or(bytes, |at| &bytes[at + 2..]);
+            if let Ok(read) = SignedCheckpoint::parse(note) {
+                prop_assert_eq!(read.to_string().into_bytes(), note);
+            }
+            let _ = Policy::parse(bytes);
+            let _ = evidence::exchange::AddCheckpoint::parse(bytes);
+        }
+    }
+}
+
+#[test]
+fn an_entry_of_a_log_made_by_other_software_stands_at_its_root() {
+    let Some(folder) = support::vectors("tlog-proof") else { return };
+    let case = std::fs::read(folder.join("oak-real-inclusion.json")).unwrap();
+    let case: Value = serde_json::from_slice(&case).unwrap();
+    let hash = |v: &Value| {
+        let bytes = seal::text::from_base64(v.as_str().unwrap()).unwrap();
+        seal::Digest::from_bytes(bytes.try_into().unwrap())
+    };
+    let path: Vec<_> = case["proof_hashes"].as_array().unwrap().iter().map(hash).collect();
+    let leaf = leaf_hash(case["entry_utf8"].as_str().unwrap().as_bytes());
+    // The source does not say where it stands. Nine hashes, all on the left: it is the last
+    // entry, and its index has nine bits set, of which the smallest is 511.
+    let check = |index, size| check_inclusion(leaf, index, size, &path, hash(&case["root"]));
+    assert_eq!(check(511, 512), Ok(()));
+    assert!(check(510, 512).is_err());
+    assert!(check(511, 513).is_err());
+}
+
+#[test]
+fn the_files_of_a_log_are_these_bytes() {
+    let (log, _) = log_of(3);
+    let checkpoint = concat!(
+        "wayleave.example/settlement\n",
+        "3\n",
+        "4mLDiBMxz5o3RgCxuGUcZG+JUKVrNU5ecDOG/iYBsag=\n",
+        "\n",
+        "— wayleave.example/settlement ZaYq8/m7bj3PipnWjQ2sUTpZYkEtdlnJmViyr/PjSb2nnWVNMlJy0Ow",
+        "WG7pE6noJuhZeWADdV9dbt2K/ZX/gUDa3KQ0=\n",
+    );
+    let bundle = concat!(
+        "0021", // 33 bytes follow
+        "01",   // version of the entry
+        "4d5e53baaaa37c8bb657cb4ebee8a4ce850b41dbefe9af87597ad4df5accd140",
+        "0021",
+        "01",
+        "b814108d2196311e5d3f25a1d152644225cc93d640e08bb628787ce17cc89c53",
+        "0021",
+        "01",
+        "6db4264d4725ea08bb5ace3b5e66a85ad64cfc80df2e7bde7484adac52bef63c",
+    );
+    let tile = concat!(
+        "47b4479cb0eae2b2d77abcf8d3d5c778a28af2d916335a90a65f5b6b673726b0",
+        "9c6d60485c4ca981f31945bbfe5a042a26744d0b958701bb370477990bd5240e",
+        "693439203c82bd41f0c464285514052decc8f46558745ab5bcd79ad47ecb1083",
+    );
+    let hex = |path: &str| seal::text::to_hex(&log.store().files()[path]);
+    assert_eq!(hex("checkpoint"), seal::text::to_hex(checkpoint.as_bytes()));
+    assert_eq!(hex("tile/entries/000.p/3"), bundle);
+    assert_eq!(hex("tile/0/000.p/3"), tile);
+    assert_eq!(log.store().files().len(), 3);
 }

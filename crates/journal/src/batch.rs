@@ -98,7 +98,7 @@ pub enum SealError {
 
 /// Bytes that are no batch: which, where and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}byte {offset} of the batch: {problem}", .fact.map(|f| format!("fact `{f}`, ")).unwrap_or_default())]
+#[error("{}byte {offset} of the batch: {problem}", fact_text(.fact))]
 pub struct BatchError {
     /// Position of the batch's first fact, where the header could be trusted.
     pub batch: Option<Position>,
@@ -312,6 +312,10 @@ pub fn entries_despite_digest(bytes: &[u8]) -> Option<Vec<(Position, usize, Entr
         entries.push((position, offset, decode_entry(&mut reader).ok()?));
     }
     Some(entries)
+}
+
+fn fact_text(fact: &Option<Position>) -> String {
+    fact.map(|f| format!("fact `{f}`, ")).unwrap_or_default()
 }
 
 fn encode_header(origin: &Origin, length: u32, count: u32) -> Vec<u8> {

@@ -226,10 +226,8 @@ fn aligned(a: &[String], b: &[String]) -> u16 {
             continue;
         }
         (*ua, *ub) = (true, true);
-        let length = |words: &[String]| {
-            words.get(if core::ptr::eq(words, a) { i } else { j }).map_or(0, String::len)
-        };
-        let weight = length(a).saturating_add(length(b));
+        let length = |word: Option<&String>| word.map_or(0, String::len);
+        let weight = length(a.get(i)).saturating_add(length(b.get(j)));
         gained = gained.saturating_add(weight.saturating_mul(usize::from(score)));
         met = met.saturating_add(1);
     }

@@ -6,17 +6,18 @@
 //!
 //! When an append ends otherwise than appended, everything that waits is answered
 //! [`Answer::Unknown`], the state is dropped, an epoch is claimed and the journal refolded; this
-//! is the same code that opens the book at start. Commands queued meanwhile wait.
+//! is the same code that opens the book at start. Commands queued meanwhile wait. A writer that was
+//! fenced does not claim the epoch back: it answers [`Answer::Stopped`] from then on.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use journal::{
-    Batch, Book, End, Journal, Limits, Machine, OpenError, Release, Salts, Start, SubmitError,
-    Ticket,
+    Append, Batch, Book, End, Journal, Limits, Machine, NotDone, OpenError, Release, Salts, Start,
+    SubmitError, Ticket,
 };
 use terms::{BookName, Instant, Position, RunId};
 
@@ -79,13 +80,16 @@ impl BookConfig {
     }
 }
 
-type Load<M> = Box<dyn Fn() -> Result<Option<Start<M>>, String> + Send>;
-type Save<M> = Box<dyn Fn(&M, journal::Tip) -> Result<(), String> + Send>;
+#[expect(clippy::type_complexity, reason = "a name for each would only be looked up")]
+struct Images<M> {
+    load: Box<dyn Fn() -> Result<Option<Start<M>>, String> + Send>,
+    save: Box<dyn Fn(&M, journal::Tip) -> Result<(), String> + Send>,
+}
 
 /// Whether and how often the state is saved. Images bound the time of a restart and nothing
 /// else: a bad one is ignored.
 pub struct ImagePolicy<M> {
-    images: Option<(Load<M>, Save<M>)>,
+    images: Option<Images<M>>,
     every: u64,
 }
 
@@ -110,31 +114,39 @@ impl<M> ImagePolicy<M> {
     {
         let disk = Arc::new(disk);
         let load_disk = Arc::clone(&disk);
-        let load: Load<M> = Box::new(move || load_image(&*load_disk, &book));
-        let save: Save<M> = Box::new(move |state, tip| save_image(&*disk, &book, state, &tip));
-        Self { images: Some((load, save)), every: facts.max(1) }
+        let load = Box::new(move || load_image(&*load_disk, &book));
+        let save = Box::new(move |state: &M, tip| save_image(&*disk, &book, state, &tip));
+        Self { images: Some(Images { load, save }), every: facts.max(1) }
     }
 }
 
 enum Work<M: Machine> {
     Command(M::Command, Box<dyn FnOnce(Answer<M::Outcome>) + Send>),
-    Read(Box<dyn FnOnce(Option<&M>) -> Box<dyn FnOnce(Answer<()>) + Send> + Send>),
+    Read(Look<M>),
     Subscribe(Position, SyncSender<Arc<Batch>>),
 }
 
+/// Looks at the state, or learns that there is none.
+#[expect(clippy::type_complexity, reason = "this struct is the name of the type")]
+struct Look<M>(Box<dyn FnOnce(Option<&M>) -> Finish + Send>);
+
+/// Holds what a read saw until it may be told.
+struct Finish(Box<dyn FnOnce(Answer<()>) + Send>);
+
 enum Waiting<O> {
     Command(Box<dyn FnOnce(Answer<O>) + Send>),
-    Read(Box<dyn FnOnce(Answer<()>) + Send>),
+    Read(Finish),
 }
 
 /// Callers' side of a book. Clones share the queue; the writer ends when the last is dropped.
 pub struct BookHandle<M: Machine> {
     queue: SyncSender<Work<M>>,
+    latest: Arc<Mutex<Recovery>>,
 }
 
 impl<M: Machine> Clone for BookHandle<M> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { queue: self.queue.clone(), latest: Arc::clone(&self.latest) }
     }
 }
 
@@ -195,10 +207,10 @@ impl<M: Machine + 'static> BookHandle<M> {
         look: impl FnOnce(&M) -> R + Send + 'static,
         reply: impl FnOnce(Answer<R>) + Send + 'static,
     ) {
-        let work = Work::Read(Box::new(move |state| {
+        let work = Work::Read(Look(Box::new(move |state| {
             let seen = state.map(look);
-            Box::new(move |answer| reply(with_outcome(answer, seen)))
-        }));
+            Finish(Box::new(move |answer| reply(with_outcome(answer, seen))))
+        })));
         match self.queue.try_send(work) {
             Ok(()) => {}
             Err(TrySendError::Full(work)) => decline(work, Decline::Busy),
@@ -232,6 +244,12 @@ impl<M: Machine + 'static> BookHandle<M> {
         receiver
     }
 
+    /// What the newest opening found and did: at start, or after an append that failed since.
+    #[must_use]
+    pub fn latest_recovery(&self) -> Recovery {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Every durable batch in order, from the one that holds `from`; the first may begin before
     /// it. A slow subscriber is never skipped and never stops the writer: its batches are read
     /// from the journal again. Waits for room in the queue. The channel closes with the book.
@@ -262,7 +280,7 @@ impl Decline {
 fn decline<M: Machine>(work: Work<M>, why: Decline) {
     match work {
         Work::Command(_, reply) => reply(why.answer()),
-        Work::Read(look) => look(None)(why.answer()),
+        Work::Read(look) => ((look.0)(None).0)(why.answer()),
         Work::Subscribe(..) => {}
     }
 }
@@ -342,6 +360,7 @@ where
     let (book, recovery) = open_book(&config, &mut parts)?;
     let (queue, work) = sync_channel(config.queue.max(1));
     let imaged = recovery.tip.next;
+    let latest = Arc::new(Mutex::new(recovery.clone()));
     let writer = Writer {
         config,
         parts,
@@ -349,13 +368,15 @@ where
         waiting: BTreeMap::new(),
         subscribers: Vec::new(),
         imaged,
+        latest: Arc::clone(&latest),
         retry_at: Instant::EPOCH,
+        fenced: false,
     };
     let thread = std::thread::Builder::new()
         .name(format!("book {}", config.name))
         .spawn(move || writer.run(&work))
         .map_err(SpawnError::Thread)?;
-    Ok((BookHandle { queue }, BookWriter { recovery, thread }))
+    Ok((BookHandle { queue, latest }, BookWriter { recovery, thread }))
 }
 
 /// The one way to open a book: at start and after a failed append.
@@ -370,7 +391,7 @@ where
     let started = std::time::Instant::now();
     let loaded = match &parts.images.images {
         None => Ok(None),
-        Some((load, _)) => load(),
+        Some(images) => (images.load)(),
     };
     let (image, mut image_refused) = match loaded {
         Ok(image) => (image, None),
@@ -419,7 +440,10 @@ struct Writer<M: Machine, J, S, C> {
     subscribers: Vec<Subscriber>,
     /// Position of the newest image.
     imaged: Position,
+    latest: Arc<Mutex<Recovery>>,
     retry_at: Instant,
+    /// Another writer claimed a newer epoch.
+    fenced: bool,
 }
 
 impl<M, J, S, C> Writer<M, J, S, C>
@@ -492,18 +516,15 @@ where
         reply(Answer::Busy);
     }
 
-    fn take_read(
-        &mut self,
-        look: Box<dyn FnOnce(Option<&M>) -> Box<dyn FnOnce(Answer<()>) + Send> + Send>,
-    ) {
+    fn take_read(&mut self, look: Look<M>) {
         let now = (self.parts.clock)();
-        let Some(book) = &mut self.book else { return look(None)(Answer::Stopped) };
+        let Some(book) = &mut self.book else { return ((look.0)(None).0)(Answer::Stopped) };
         match book.read(now) {
             Ok(ticket) => {
-                self.waiting.insert(ticket, Waiting::Read(look(Some(book.working()))));
+                self.waiting.insert(ticket, Waiting::Read((look.0)(Some(book.working()))));
             }
-            Err(SubmitError::Busy) => look(None)(Answer::Busy),
-            Err(_) => look(None)(Answer::Stopped),
+            Err(SubmitError::Busy) => ((look.0)(None).0)(Answer::Busy),
+            Err(_) => ((look.0)(None).0)(Answer::Stopped),
         }
     }
 
@@ -520,6 +541,9 @@ where
             self.answer(released);
             if stopped {
                 self.book = None;
+                // Fenced: somebody else became the writer on purpose. Claiming the epoch back
+                // would only fence them in turn: this writer is done.
+                self.fenced = matches!(written, Err(Append::NotDone(NotDone::Fenced { .. })));
                 self.reopen();
                 return;
             }
@@ -534,9 +558,9 @@ where
             match (self.waiting.remove(&ticket), end) {
                 (None, _) => {}
                 (Some(Waiting::Command(reply)), End::Unknown) => reply(Answer::Unknown),
-                (Some(Waiting::Read(reply)), End::Unknown) => reply(Answer::Unknown),
+                (Some(Waiting::Read(reply)), End::Unknown) => (reply.0)(Answer::Unknown),
                 (Some(Waiting::Read(reply)), End::Done { position, stamp, .. }) => {
-                    reply(Answer::Done { outcome: (), position, stamp });
+                    (reply.0)(Answer::Done { outcome: (), position, stamp });
                 }
                 (Some(Waiting::Command(reply)), End::Done { outcome, position, stamp }) => {
                     reply(outcome.map_or(Answer::Unknown, |outcome| Answer::Done {
@@ -551,12 +575,13 @@ where
 
     fn reopen(&mut self) -> bool {
         let now = (self.parts.clock)();
-        if now < self.retry_at {
+        if self.fenced || now < self.retry_at {
             return false;
         }
         self.waiting.clear();
         match open_book(&self.config, &mut self.parts) {
-            Ok((book, _)) => {
+            Ok((book, recovery)) => {
+                *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = recovery;
                 self.book = Some(book);
                 true
             }
@@ -605,14 +630,14 @@ where
     }
 
     fn save_image(&mut self) {
-        let Some((_, save)) = &self.parts.images.images else { return };
+        let Some(images) = &self.parts.images.images else { return };
         let Some((state, tip)) = self.book.as_ref().and_then(Book::settled_state) else { return };
         if tip.next.number().saturating_sub(self.imaged.number()) < self.parts.images.every {
             return;
         }
         // A failed save costs time at the next opening and nothing else; the next try comes
         // after as many facts again.
-        let _ = save(state, tip);
+        let _ = (images.save)(state, tip);
         self.imaged = tip.next;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use journal::batch::HEADER_BYTES;
 use journal::{Batch, BatchError, BatchProblem, Salts, Tip};
 use terms::{BookName, Epoch, Position};
 
@@ -137,7 +138,10 @@ impl FsckReport {
 
     fn check_batch(&mut self, file: &str, offset: usize, batch: &Batch, salts: Option<&dyn Salts>) {
         self.batches = self.batches.saturating_add(1);
+        let mut next_entry = HEADER_BYTES;
         for (position, entry) in batch.positioned() {
+            let entry_offset = next_entry;
+            next_entry = next_entry.saturating_add(entry.stored_bytes());
             let root = salts.and_then(|s| s.root(position, entry.fact.salt_slot));
             let Some(root) = root else {
                 self.commitments_unchecked = self.commitments_unchecked.saturating_add(1);
@@ -148,7 +152,7 @@ impl FsckReport {
                 let error = BatchError {
                     batch: Some(batch.origin().first),
                     fact: Some(position),
-                    offset: 0,
+                    offset: entry_offset,
                     problem: BatchProblem::Commitment,
                 };
                 self.add(file, offset, &error, true);

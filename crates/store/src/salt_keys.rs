@@ -45,19 +45,26 @@ pub enum SaltError {
     Stopped,
 }
 
-/// The salt keys of one book.
+/// The salt keys of one book. Shared by the threads that take slots and the one that writes:
+/// making a pool durable never makes a reader of roots wait.
 pub struct SaltKeys<D: Disk> {
-    inner: Mutex<Inner<D::File>>,
+    pool: u64,
+    slots: Mutex<Slots>,
+    writing: Mutex<Writing<D::File>>,
+    reading: Mutex<D::File>,
 }
 
-struct Inner<F> {
-    file: F,
-    entropy: Box<dyn FnMut() -> io::Result<[u8; 32]> + Send>,
+#[derive(Clone, Copy)]
+struct Slots {
     /// The next slot to hand out.
     next: u64,
     /// One after the last durable slot.
     filled: u64,
-    pool: u64,
+}
+
+struct Writing<F> {
+    file: F,
+    entropy: Box<dyn FnMut() -> io::Result<[u8; 32]> + Send>,
     stopped: bool,
 }
 
@@ -90,10 +97,13 @@ impl<D: Disk> SaltKeys<D> {
         };
         let record = u64::try_from(RECORD_BYTES).unwrap_or(u64::MAX);
         let next = file.bytes()?.div_ceil(record);
-        let entropy = Box::new(entropy);
-        let pool = pool.max(1);
-        let inner = Inner { file, entropy, next, filled: next, pool, stopped: false };
-        Ok(Self { inner: Mutex::new(inner) })
+        let writing = Writing { file, entropy: Box::new(entropy), stopped: false };
+        Ok(Self {
+            pool: pool.max(1),
+            slots: Mutex::new(Slots { next, filled: next }),
+            writing: Mutex::new(writing),
+            reading: Mutex::new(disk.open(SALT_KEYS_NAME)?),
+        })
     }
 
     /// A slot whose key is durable and was never handed out before.
@@ -104,13 +114,17 @@ impl<D: Disk> SaltKeys<D> {
     /// # Errors
     /// [`SaltError`]: no slot was handed out.
     pub fn take_slot(&self) -> Result<SaltSlot, SaltError> {
-        let mut inner = self.lock();
-        if inner.next >= inner.filled {
-            inner.fill()?;
+        loop {
+            let mut slots = lock(&self.slots);
+            if slots.next < slots.filled {
+                let slot = slots.next;
+                slots.next = slot.saturating_add(1);
+                return Ok(SaltSlot(slot));
+            }
+            let filled = slots.filled;
+            drop(slots);
+            self.fill(filled)?;
         }
-        let slot = inner.next;
-        inner.next = slot.saturating_add(1);
-        Ok(SaltSlot(slot))
     }
 
     /// Makes another pool durable when less than half of one is left.
@@ -118,9 +132,9 @@ impl<D: Disk> SaltKeys<D> {
     /// # Errors
     /// [`SaltError`].
     pub fn refill(&self) -> Result<(), SaltError> {
-        let mut inner = self.lock();
-        let left = inner.filled.saturating_sub(inner.next);
-        if left < inner.pool.div_ceil(2) { inner.fill() } else { Ok(()) }
+        let slots = *lock(&self.slots);
+        let left = slots.filled.saturating_sub(slots.next);
+        if left < self.pool.div_ceil(2) { self.fill(slots.filled) } else { Ok(()) }
     }
 
     /// Erases a slot's key, durably: the salts of its facts, and so their openings, are gone.
@@ -129,39 +143,37 @@ impl<D: Disk> SaltKeys<D> {
     /// # Errors
     /// [`SaltError`]; after [`SaltError::Failed`] the key may still be there.
     pub fn erase(&self, slot: SaltSlot) -> Result<(), SaltError> {
-        let mut inner = self.lock();
-        if inner.stopped {
-            return Err(SaltError::Stopped);
-        }
-        if slot.0 >= inner.filled {
+        let mut writing = lock(&self.writing);
+        if slot.0 >= lock(&self.slots).filled {
             return Err(SaltError::NoSuchSlot(slot.0));
         }
         let record = encode(slot.0, STATE_ERASED, &[0; 32]);
-        inner.write(slot.0, &record)
+        writing.write(slot.0, &record)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<D::File>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Makes the pool durable that begins at `filled`, unless another thread did meanwhile.
+    fn fill(&self, filled: u64) -> Result<(), SaltError> {
+        let mut writing = lock(&self.writing);
+        if lock(&self.slots).filled != filled {
+            return Ok(());
+        }
+        let end = filled.saturating_add(self.pool);
+        let mut records = Vec::new();
+        for slot in filled..end {
+            records.extend_from_slice(&encode(slot, STATE_KEY, &(writing.entropy)()?));
+        }
+        writing.write(filled, &records)?;
+        // The commit point of the pool: only now may its slots be handed out.
+        lock(&self.slots).filled = end;
+        Ok(())
     }
 }
 
-impl<F: DiskFile> Inner<F> {
-    fn fill(&mut self) -> Result<(), SaltError> {
+impl<F: DiskFile> Writing<F> {
+    fn write(&mut self, slot: u64, records: &[u8]) -> Result<(), SaltError> {
         if self.stopped {
             return Err(SaltError::Stopped);
         }
-        let mut records = Vec::new();
-        let end = self.filled.saturating_add(self.pool);
-        for slot in self.filled..end {
-            records.extend_from_slice(&encode(slot, STATE_KEY, &(self.entropy)()?));
-        }
-        let first = self.filled;
-        self.write(first, &records)?;
-        self.filled = end;
-        Ok(())
-    }
-
-    fn write(&mut self, slot: u64, records: &[u8]) -> Result<(), SaltError> {
         let written = self.file.write_at(offset(slot), records).and_then(|()| self.file.sync());
         // The descriptor is not used again to write after a failure.
         self.stopped = written.is_err();
@@ -171,15 +183,19 @@ impl<F: DiskFile> Inner<F> {
 
 impl<D: Disk> Salts for SaltKeys<D> {
     fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret> {
-        let inner = self.lock();
         // Only durable keys: after a failed sync the file may hold more than the disk does.
-        if slot.0 >= inner.filled {
+        if slot.0 >= lock(&self.slots).filled {
             return None;
         }
-        let record = inner.file.read_at(offset(slot.0), RECORD_BYTES).ok()?;
+        let record = lock(&self.reading).read_at(offset(slot.0), RECORD_BYTES).ok()?;
         let key = decode(slot.0, &record)?;
         Some(derive(&key, ROOT_DOMAIN, &position.number().to_be_bytes()))
     }
+}
+
+/// Every change under these locks is one assignment: a panic elsewhere leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn offset(slot: u64) -> u64 {

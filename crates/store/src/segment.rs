@@ -3,8 +3,9 @@
 //! The scan tells three ends apart. *Clean*: only zeros follow. *Torn*: an append that was never
 //! acknowledged reached the disk in part; it is last, and at least one of its sectors was never
 //! written and still reads zero. *Damaged*: anything else; damaged bytes are never cut and never
-//! served. A bit flipped in the last acknowledged batch leaves every sector non-zero, so it is
-//! found as damage and not mistaken for a torn append.
+//! served. A write may also have been cut short in the middle of a sector: then the batch's last
+//! byte, which is never zero, is missing. A bit flipped in the last acknowledged batch leaves every
+//! sector and the last byte non-zero, so it is found as damage and not mistaken for a torn append.
 
 use journal::batch::{BATCH_BYTES_MAX, HEADER_BYTES, MAGIC, stated_length};
 use journal::{Batch, BatchError, BatchProblem, Tip};
@@ -81,7 +82,7 @@ pub fn scan(bytes: &[u8], tip: Tip, book: &BookName) -> Scan {
                 scan.found.push(Found { offset, batch });
             }
             Err(error) => {
-                scan.end = judge(rest, scan.used, &scan.tip, book, error);
+                scan.end = judge(rest, scan.used, &scan.tip, book, &error);
                 return scan;
             }
         }
@@ -102,34 +103,34 @@ fn next_batch(rest: &[u8], tip: &Tip, book: &BookName) -> Result<Batch, BatchErr
 }
 
 /// Torn or damaged? `rest` begins with bytes that are no batch, at `offset` of the segment.
-fn judge(rest: &[u8], offset: usize, tip: &Tip, book: &BookName, error: BatchError) -> SegmentEnd {
+fn judge(rest: &[u8], offset: usize, tip: &Tip, book: &BookName, error: &BatchError) -> SegmentEnd {
     let damaged = SegmentEnd::Damaged(error.clone());
-    if matches!(error.problem, BatchProblem::Unchained(_)) || later_batch(rest, tip, book) {
+    if matches!(error.problem, BatchProblem::Unchained(_)) {
         return damaged;
     }
     let last = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
-    // With a sound header the extent is known; otherwise the header itself must have a hole, or
-    // the append ended within it.
-    let extent = match stated_length(rest) {
-        Ok(length) => length,
-        Err(_) => HEADER_BYTES,
+    let torn = match stated_length(rest) {
+        // A sound header states the extent. Nothing may lie beyond it; its last byte is never
+        // zero, so a write that was cut short is told by it.
+        Ok(length) => last < length || last == length && has_hole(rest, offset, length),
+        // Otherwise the write was cut short within the header, or one of the header's own
+        // sectors was never written. Where the torn append would end is not known then, so sound
+        // batches further on are looked for; with a sound header they are not, because a fact
+        // may hold bytes that look like a batch.
+        Err(_) if last < HEADER_BYTES => true,
+        Err(_) => has_hole(rest, offset, HEADER_BYTES) && !later_batch(rest, tip, book),
     };
-    if stated_length(rest).is_ok() && last > extent || last > BATCH_BYTES_MAX {
-        return damaged;
-    }
-    if has_hole(rest.get(..extent).unwrap_or(rest), offset) {
-        SegmentEnd::Torn { bytes: last }
-    } else {
-        damaged
-    }
+    if torn && last <= BATCH_BYTES_MAX { SegmentEnd::Torn { bytes: last } } else { damaged }
 }
 
-/// Whether one of the sectors that these bytes touch was never written: all zero.
-fn has_hole(bytes: &[u8], offset: usize) -> bool {
+/// Whether one of the sectors that the first `extent` bytes touch was never written: all zero as
+/// far as it lies in `bytes`, which begin at `offset` of the segment.
+fn has_hole(bytes: &[u8], offset: usize, extent: usize) -> bool {
     let to_boundary = SECTOR_BYTES.saturating_sub(offset % SECTOR_BYTES).min(bytes.len());
     let (head, rest) = bytes.split_at_checked(to_boundary).unwrap_or((bytes, &[]));
+    let sectors = extent.saturating_sub(to_boundary).div_ceil(SECTOR_BYTES);
     core::iter::once(head)
-        .chain(rest.chunks(SECTOR_BYTES))
+        .chain(rest.chunks(SECTOR_BYTES).take(sectors))
         .any(|sector| sector.iter().all(|byte| *byte == 0))
 }
 

@@ -314,8 +314,7 @@ impl<D: Disk> Journal for SegmentJournal<D> {
             .partition_point(|s| s.index.first().is_some_and(|p| p.first <= position))
             .saturating_sub(1);
         let mut read = Vec::new();
-        for (index, segment) in opened.segments.iter().enumerate().skip(segment) {
-            let _ = index;
+        for segment in opened.segments.iter().skip(segment) {
             let start = segment.index.partition_point(|p| p.first <= position).saturating_sub(1);
             for place in segment.index.iter().skip(start) {
                 if read.len() >= most {

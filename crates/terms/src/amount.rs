@@ -283,7 +283,11 @@ mod tests {
         }
 
         #[test]
-        fn a_split_loses_nothing(units in 0_u128..1 << 64, n in 1_u128..1 << 30, d in 1_u128..1 << 30) {
+        fn a_split_loses_nothing(
+            units in 0_u128..1 << 64,
+            n in 1_u128..1 << 30,
+            d in 1_u128..1 << 30,
+        ) {
             let split = Minor::new(units).split_floor(n, d).unwrap();
             proptest::prop_assert_eq!(split.whole.units() * d + split.remainder, units * n);
             proptest::prop_assert!(split.remainder < d);

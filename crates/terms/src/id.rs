@@ -61,10 +61,9 @@ macro_rules! id {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                text.strip_prefix($prefix)
-                    .and_then(parse_hex)
-                    .map(Self)
-                    .ok_or_else(|| IdError { expected: $prefix, got: text.chars().take(64).collect() })
+                let refused =
+                    || IdError { expected: $prefix, got: text.chars().take(64).collect() };
+                text.strip_prefix($prefix).and_then(parse_hex).map(Self).ok_or_else(refused)
             }
         }
 
@@ -128,7 +127,7 @@ id! {
     RunId, "run_"
 }
 
-/// The unique end-to-end transaction reference of ISO 20022: a UUID version 4, as text with hyphens.
+/// The unique end-to-end transaction reference of ISO 20022: a UUID version 4, text with hyphens.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Uetr(#[n(0)] UuidBytes);

@@ -92,7 +92,8 @@ impl fmt::Display for Instant {
     }
 }
 
-/// A calendar day: days since 1970-01-01. Which day a book is on is the book's business, hence the name.
+/// A calendar day: days since 1970-01-01. Which day a book is on is the book's business, hence the
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct BusinessDate(#[n(0)] u32);

@@ -118,7 +118,8 @@ name! {
     is_asset
 }
 name! {
-    /// A book: one state machine, one journal, one writer. Not an institution, which may have several.
+    /// A book: one state machine, one journal, one writer. Not an institution, which may have
+    /// several.
     BookName, "a book name such as `settlement` or `bank-nl.customers`"
 }
 name! {

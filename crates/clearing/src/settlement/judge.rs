@@ -8,9 +8,10 @@ use ledger::{
 };
 use record::{FeeTaker, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Side};
 use seal::{Domain, digest};
-use terms::{AccountId, Amount, Instant, InstitutionName, Minor, TransactionId};
+use terms::{AccountId, Amount, Instant, InstitutionName, Minor};
 
 use super::{AccountUse, PackKey, SettlementAccountKey, SettlementBook, rule_of};
+use crate::customers::transaction_of;
 use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName};
 
@@ -86,7 +87,7 @@ impl SettlementBook {
         self.liquid(&parts.provider_pays, RuleName::ProviderLiquidityInsufficient)?;
         self.liquid(&parts.debtor_pays, RuleName::ParticipantLiquidityInsufficient)?;
         let transaction = Transaction {
-            id: TransactionId::from_bytes(order.terms.payment.bytes()),
+            id: transaction_of(order.terms.payment, "settlement"),
             business_date: stamp.date(),
             reason: Reason::Payment,
             entries: parts.entries()?,

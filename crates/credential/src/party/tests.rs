@@ -376,3 +376,17 @@ fn a_mandate_that_may_not_pay_is_refused() {
     let reason = refused(&world, &answer(&world, &held).vp_token);
     assert_eq!(reason, PartyRefused::MandateMayNotPay);
 }
+
+#[test]
+fn no_changed_character_of_a_presentation_goes_unnoticed() {
+    let world = world();
+    let text = one(&world, "mandate");
+    // Primes apart, so that headers, payloads, signatures and disclosures are all hit.
+    for at in (0..text.len()).step_by(13) {
+        let mut bytes = text.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(bytes).unwrap();
+        let token = with_changed(&world, "mandate", changed);
+        assert!(verify_response(&token, &world.expectation()).is_err(), "character {at}");
+    }
+}

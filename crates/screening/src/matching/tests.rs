@@ -85,6 +85,38 @@ fn files_that_are_no_list_are_refused() {
 }
 
 #[test]
+fn the_stored_form_of_a_list_is_fixed() {
+    let golden = [
+        "86",                                           // a list is six things
+        "01",                                           // layout
+        "6464656d6f",                                   // name
+        "07",                                           // version
+        "1b000000174876e800",                           // issued at 100 s
+        "1b0000002e90edd000",                           // next update at 200 s
+        "82",                                           // two entries, the first:
+        "86624531",                                     // id
+        "755a617279612054726164696e6720436f6d70616e79", // name
+        "817820d097d0b0d180d18f20",                     // alias, first word
+        "d0a2d180d0b5d0b9d0b4d0b8d0bdd0b320d09ed09ed09e",
+        "80",         // dates
+        "81625255",   // countries
+        "6464656d6f", // program
+        "86625031",   // second entry
+        "6d56696b746f7220506574726f76",
+        "80",
+        "816a313936312d30332d3034",
+        "80",
+        "6464656d6f",
+    ];
+    let lists = lists();
+    let list = lists[0].list();
+    let bytes = seal::to_canonical(list);
+    assert_eq!(seal::text::to_hex(&bytes), golden.concat());
+    assert_eq!(&seal::from_canonical::<ScreeningList>(&bytes).unwrap(), list);
+    assert_eq!(lists[0].version().digest, list.digest());
+}
+
+#[test]
 fn labelled_pairs_are_told_apart() {
     let root = std::env::var("WAYLEAVE_VECTORS").map_or_else(
         |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
@@ -128,4 +160,25 @@ fn csv_row(line: &str) -> Vec<String> {
     }
     fields.push(field);
     fields
+}
+
+proptest::proptest! {
+    #[test]
+    fn comparing_is_symmetric_and_bounded(a in "[a-zéß' ]{0,24}", b in "[a-zéß' ]{0,24}") {
+        let (a, b) = (normal(&a), normal(&b));
+        let (forth, back) = (compare(&a, &b).0, compare(&b, &a).0);
+        proptest::prop_assert_eq!(forth, back);
+        proptest::prop_assert!(forth <= 1000);
+    }
+
+    #[test]
+    fn a_listed_name_never_comes_out_clear(name in "\\PC{0,30}", country in "[A-Z]{2}") {
+        let json = serde_json::json!({"name": "l", "version": 1, "issued_at": 1, "next_update": 2,
+            "entries": [{"id": "1", "name": name, "program": "p", "countries": ["NL"]}]});
+        if let Ok(list) = import_json(json.to_string().as_bytes()) {
+            let party = Party { name: &name, country: &country, date: None };
+            let outcome = screen(&party, &[LoadedList::new(list)], Thresholds::STANDARD);
+            proptest::prop_assert!(matches!(outcome, Outcome::Match(_) | Outcome::Possible(_)));
+        }
+    }
 }

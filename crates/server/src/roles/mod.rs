@@ -1,6 +1,7 @@
 //! The roles: each a process of the one binary, with keys, folder and routes of its own.
 
 pub mod common;
+pub mod core;
 mod files;
 pub mod issuer;
 pub mod provider;

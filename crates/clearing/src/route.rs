@@ -1,0 +1,360 @@
+//! The route of one payment through its three books, without I/O: the live path and recovery are
+//! the same code.
+//!
+//! The driver repeats: [`Route::next`], carry the [`Action`] to the book it names, put what came
+//! back into [`Route::hear`]; until [`Action::Finished`]. A route remembers only what books said.
+//! After [`Heard::Unknown`] it asks that book and does not act on it before the answer. It may be
+//! dropped at any moment: what it leaves open is an open hold, from which
+//! [`Route::of_recovery`] goes on.
+//!
+//! [`Route::ending`] says how the payment ended as soon as that is final: a promise may leave then,
+//! while the creditor's book is still being told.
+
+use record::{Ending, Heading, PaymentTerms, Permit, ReleaseReason, SettleOrder, Side};
+use seal::{Digest, sha256};
+use terms::{AccountId, Amount, InstitutionName, PaymentId, Position};
+
+use crate::customers::{CreditOrder, CustomerAnswer, CustomerWork, DebtorSeen};
+use crate::order::CheckedOrder;
+use crate::rule::{Rule, RuleName};
+use crate::saga::{Asker, CreditorSide, DebtorSide, Progress, SettlementSide, Step, next_step};
+use crate::settlement::{PaymentEntry, SettlementAnswer, SettlementWork};
+
+/// What the driver does next.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Submit this to the customers' book of the institution; hear [`Heard::Customers`].
+    Customers(InstitutionName, CustomerWork),
+    /// Submit this to the settlement book; hear [`Heard::Settlement`].
+    Settlement(SettlementWork),
+    /// Read `debtor_seen` of the institution's customers' book; hear [`Heard::SawDebtor`].
+    AskDebtor(InstitutionName),
+    /// Read `payment` of the settlement book; hear [`Heard::SawSettlement`].
+    AskSettlement,
+    /// Read `creditor_side` of the institution's customers' book; hear [`Heard::SawCreditor`].
+    AskCreditor(InstitutionName),
+    /// Nothing is left to do.
+    Finished(Finish),
+}
+
+/// What came back. Reads are linearizable: they queue like commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The answer of a customers' book.
+    Customers(CustomerAnswer),
+    /// The answer of the settlement book, with the position in the journal's answer.
+    Settlement(SettlementAnswer, Position),
+    /// What the debtor's book says of the payment.
+    SawDebtor(DebtorSeen),
+    /// What the settlement book says of the payment, and its next position.
+    SawSettlement(Option<PaymentEntry>, Position),
+    /// What the creditor's book says of the payment.
+    SawCreditor(CreditorSide),
+    /// Surely not done (queue full, book closed): the same action comes again.
+    NotDone,
+    /// May have been done: the route will ask.
+    Unknown,
+}
+
+/// How a route ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The payment ended at this position of the settlement book, and every book knows it.
+    Ended(Ending, Position),
+    /// The payment id was used with other terms; nothing moved for this order.
+    PaymentIdUsed {
+        /// The terms it was used with.
+        first: Digest,
+    },
+    /// A book does not take a step that must be taken. A person must look; recovery asks again.
+    Stuck {
+        /// How the payment ended, if it did.
+        ended: Option<(Ending, Position)>,
+        /// What the book said.
+        rule: Rule,
+    },
+    /// Recovery found nothing to recover.
+    NothingToDo,
+}
+
+/// What a route knows of one book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Known<T> {
+    /// Nothing yet. Acting is safe: every command is idempotent and its answer tells.
+    NotYet,
+    /// An answer was lost, or was not enough: ask before anything else.
+    Ask,
+    /// This.
+    Is(T),
+}
+
+/// One payment under way.
+#[derive(Clone, Debug)]
+pub struct Route {
+    payment: PaymentId,
+    terms: Digest,
+    heading: Heading,
+    debtor_institution: InstitutionName,
+    creditor_institution: InstitutionName,
+    account: AccountId,
+    amount: Amount,
+    order: Option<Box<CheckedOrder>>,
+    debtor: Known<DebtorSide>,
+    settlement: Known<SettlementSide>,
+    creditor: Known<CreditorSide>,
+    /// Why nothing is held: to be recorded as the payment's ending.
+    refusal: Option<Rule>,
+    /// The payment id belongs to these other terms.
+    taken_by: Option<Digest>,
+    stuck: Option<Rule>,
+}
+
+impl Route {
+    /// The route of an order that a client brought.
+    #[must_use]
+    pub fn of_client(order: CheckedOrder) -> Self {
+        let (debtor, creditor) = (order.permit(Side::Debtor), order.permit(Side::Creditor));
+        let (terms, terms_digest) = (order.terms().clone(), order.terms_digest());
+        let mut route = Self::of(&terms, terms_digest, debtor, creditor);
+        route.order = Some(Box::new(order));
+        route
+    }
+
+    /// The route of a payment whose hold recovery found open; the order is the hold's own.
+    /// `None` when the order does not read, which no hold's does.
+    ///
+    /// Every book must have been opened to its head before.
+    #[must_use]
+    pub fn of_recovery(order: &SettleOrder) -> Option<Self> {
+        let terms = PaymentTerms::from_terms_string(&order.terms).ok()?;
+        let debtor = order.debtor_permit.read_unverified().ok()?;
+        let creditor = order.creditor_permit.read_unverified().ok()?;
+        let digest = sha256(order.terms.as_bytes());
+        let mut route = Self::of(&terms, digest, &debtor, &creditor);
+        (route.debtor, route.settlement) = (Known::Ask, Known::Ask);
+        Some(route)
+    }
+
+    fn of(terms: &PaymentTerms, digest: Digest, debtor: &Permit, creditor: &Permit) -> Self {
+        Self {
+            payment: terms.payment,
+            terms: digest,
+            heading: Heading {
+                corridor: Some(terms.corridor),
+                debtor_edge: Some(debtor.mark),
+                creditor_edge: Some(creditor.mark),
+            },
+            debtor_institution: debtor.institution,
+            creditor_institution: creditor.institution,
+            account: terms.credited_account,
+            amount: terms.credited,
+            order: None,
+            debtor: Known::NotYet,
+            settlement: Known::NotYet,
+            creditor: Known::NotYet,
+            refusal: None,
+            taken_by: None,
+            stuck: None,
+        }
+    }
+
+    /// The payment.
+    #[must_use]
+    pub const fn payment(&self) -> PaymentId {
+        self.payment
+    }
+
+    /// The institutions whose customers' books take part: the debtor's and the creditor's.
+    #[must_use]
+    pub const fn institutions(&self) -> [InstitutionName; 2] {
+        [self.debtor_institution, self.creditor_institution]
+    }
+
+    /// How the payment ended and where, as soon as that is final.
+    #[must_use]
+    pub fn ending(&self) -> Option<(&Ending, Position)> {
+        match (&self.settlement, self.taken_by) {
+            (Known::Is(SettlementSide::Ended(ending, at)), None) => Some((ending, *at)),
+            (Known::Is(_) | Known::NotYet | Known::Ask, _) => None,
+        }
+    }
+
+    /// What to do next. The same until something is heard.
+    #[must_use]
+    pub fn next(&self) -> Action {
+        if let Some(rule) = &self.stuck {
+            let ended = self.ending().map(|(ending, at)| (ending.clone(), at));
+            return Action::Finished(Finish::Stuck { ended, rule: rule.clone() });
+        }
+        match (&self.debtor, &self.settlement, &self.creditor) {
+            (Known::Ask, _, _) => Action::AskDebtor(self.debtor_institution),
+            (_, Known::Ask, _) => Action::AskSettlement,
+            (_, _, Known::Ask) => Action::AskCreditor(self.creditor_institution),
+            (Known::NotYet, _, _) => self.act(Step::Hold),
+            (Known::Is(DebtorSide::Held), Known::NotYet, _) => self.act(Step::Settle),
+            (Known::Is(_), Known::NotYet, _) if self.refusal.is_some() => self.act(Step::Abandon),
+            (Known::Is(_), Known::NotYet, _) => Action::AskSettlement,
+            (Known::Is(debtor), Known::Is(settlement), creditor) => {
+                let creditor = match creditor {
+                    Known::Is(side) => *side,
+                    Known::NotYet | Known::Ask => CreditorSide::Untouched,
+                };
+                self.act(self.step(*debtor, settlement.clone(), creditor))
+            }
+        }
+    }
+
+    fn step(&self, debtor: DebtorSide, settlement: SettlementSide, creditor: CreditorSide) -> Step {
+        let asker = if self.order.is_some() { Asker::Client } else { Asker::Recovery };
+        let open = matches!(settlement, SettlementSide::Unknown(_));
+        let step = next_step(&Progress { debtor, settlement, creditor }, asker);
+        if self.taken_by.is_some() && open {
+            return Step::Finished;
+        }
+        // The debtor's book refused: what is left is to say so.
+        if step == Step::Hold && self.refusal.is_some() { Step::Abandon } else { step }
+    }
+
+    fn act(&self, step: Step) -> Action {
+        let customers = Action::Customers;
+        match (step, &self.order) {
+            (Step::Hold, Some(order)) => {
+                customers(self.debtor_institution, CustomerWork::Hold(order.clone()))
+            }
+            (Step::Settle, Some(order)) => {
+                Action::Settlement(SettlementWork::Settle(order.clone()))
+            }
+            (Step::Abandon | Step::Settle, _) => Action::Settlement(self.abandon()),
+            (Step::Credit(settled), _) => {
+                let Self { payment, account, amount, .. } = *self;
+                let credit = CreditOrder { payment, settled, account, amount };
+                customers(self.creditor_institution, CustomerWork::Credit(Box::new(credit)))
+            }
+            (Step::Debit(at), _) => {
+                customers(self.debtor_institution, CustomerWork::Debit(self.payment, at))
+            }
+            (Step::Release(reason), _) => self.release(reason),
+            (Step::Finished | Step::Hold, _) => Action::Finished(self.finish()),
+        }
+    }
+
+    fn release(&self, reason: ReleaseReason) -> Action {
+        let work = CustomerWork::Release(self.payment, reason);
+        Action::Customers(self.debtor_institution, work)
+    }
+
+    fn abandon(&self) -> SettlementWork {
+        let interrupted = || Rule::new(RuleName::OrderInterrupted, "nothing was settled");
+        SettlementWork::RecordCoreRefusal {
+            payment: self.payment,
+            terms: self.terms,
+            heading: self.heading,
+            rule: self.refusal.clone().unwrap_or_else(interrupted),
+        }
+    }
+
+    fn finish(&self) -> Finish {
+        match (self.taken_by, self.ending()) {
+            (Some(first), _) => Finish::PaymentIdUsed { first },
+            (None, Some((ending, at))) => Finish::Ended(ending.clone(), at),
+            (None, None) => Finish::NothingToDo,
+        }
+    }
+
+    /// Takes what came back for the last [`Action`].
+    pub fn hear(&mut self, heard: Heard) {
+        let asked = self.next();
+        match heard {
+            Heard::NotDone => {}
+            Heard::Unknown => self.doubt(&asked),
+            Heard::Customers(answer) => self.hear_customers(&asked, answer),
+            Heard::Settlement(answer, position) => self.hear_settlement(answer, position),
+            Heard::SawDebtor(seen) => self.saw_debtor(seen),
+            Heard::SawSettlement(entry, head) => self.saw_settlement(entry, head),
+            Heard::SawCreditor(side) => self.creditor = Known::Is(side),
+        }
+    }
+
+    // INVARIANT (UnknownAsks): after an unknown answer the next action on that book is a question.
+    // Without it a hold could be released although its payment settled. Guard: the simulation.
+    fn doubt(&mut self, asked: &Action) {
+        match asked {
+            Action::Customers(_, CustomerWork::Credit(_)) | Action::AskCreditor(_) => {
+                self.creditor = Known::Ask;
+            }
+            Action::Customers(..) | Action::AskDebtor(_) => self.debtor = Known::Ask,
+            Action::Settlement(_) | Action::AskSettlement => self.settlement = Known::Ask,
+            Action::Finished(_) => {}
+        }
+    }
+
+    fn hear_customers(&mut self, asked: &Action, answer: CustomerAnswer) {
+        let Action::Customers(_, work) = asked else { return };
+        match (work, answer) {
+            (CustomerWork::Hold(_), CustomerAnswer::Done) => {
+                self.debtor = Known::Is(DebtorSide::Held);
+            }
+            (CustomerWork::Debit(..), CustomerAnswer::Done) => {
+                self.debtor = Known::Is(DebtorSide::Debited);
+            }
+            (CustomerWork::Release(..), CustomerAnswer::Done) => {
+                self.debtor = Known::Is(DebtorSide::Released);
+            }
+            (CustomerWork::Credit(_), CustomerAnswer::Done) => {
+                self.creditor = Known::Is(CreditorSide::Credited);
+            }
+            (_, CustomerAnswer::HoldEnded(side)) => self.debtor = Known::Is(side),
+            (_, CustomerAnswer::PaymentIdUsed { first, .. }) => self.taken(first),
+            (CustomerWork::Hold(_), CustomerAnswer::Refused(rule)) => {
+                self.debtor = Known::Is(DebtorSide::Untouched);
+                self.refusal = Some(rule);
+            }
+            (_, CustomerAnswer::Refused(rule)) => self.stuck = Some(rule),
+            (_, CustomerAnswer::Done) => {}
+        }
+    }
+
+    /// Money is held for other terms under this id: it is that order's, so nothing is held here.
+    fn taken(&mut self, first: Digest) {
+        self.taken_by = Some(first);
+        self.debtor = Known::Is(DebtorSide::Untouched);
+        self.settlement = Known::Is(SettlementSide::Unknown(Position::ZERO));
+    }
+
+    fn hear_settlement(&mut self, answer: SettlementAnswer, position: Position) {
+        match answer {
+            SettlementAnswer::EndedNow(ended) => self.ended(ended.ending, position),
+            SettlementAnswer::EndedBefore(entry) => self.ended(entry.ending, entry.position),
+            // The read tells where the other order ended: the evidence for the release.
+            SettlementAnswer::PaymentIdUsed { .. } => self.settlement = Known::Ask,
+            SettlementAnswer::Done => {}
+            SettlementAnswer::NotAccepted(why) => {
+                self.stuck = Some(Rule::new(RuleName::LedgerRefuses, why));
+            }
+        }
+    }
+
+    fn ended(&mut self, ending: Ending, at: Position) {
+        self.settlement = Known::Is(SettlementSide::Ended(ending, at));
+    }
+
+    fn saw_debtor(&mut self, seen: DebtorSeen) {
+        match seen.terms {
+            Some(first) if first != self.terms => self.taken(first),
+            Some(_) | None => self.debtor = Known::Is(seen.side),
+        }
+    }
+
+    fn saw_settlement(&mut self, entry: Option<PaymentEntry>, head: Position) {
+        match entry {
+            None => self.settlement = Known::Is(SettlementSide::Unknown(head)),
+            Some(entry) if entry.terms == self.terms => self.ended(entry.ending, entry.position),
+            // Other terms ended under this id, so these never can.
+            Some(entry) => {
+                self.taken_by = Some(entry.terms);
+                let code = RuleName::PaymentIdUsed.as_str().to_owned();
+                self.ended(Ending::Refused(code), entry.position);
+            }
+        }
+    }
+}

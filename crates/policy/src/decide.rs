@@ -1,0 +1,423 @@
+//! Findings and an instant become a decision.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{
+    Authorizer, Context, Entities, PolicySet, Request, Response, RestrictedExpression,
+};
+use record::{
+    DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, EdgeMark, Finding, FindingValue,
+    LimitClaim, LimitPeriod, ListVersion, Reason, ReasonEffect,
+};
+use seal::Digest;
+use terms::{Amount, DecisionId, Environment, Instant, InstitutionName, Minor, PaymentId};
+use thiserror::Error;
+
+use crate::findings::Findings;
+use crate::pack::{DUTIES_DUE, Pack, Period, UTC_OFFSET, uid};
+use crate::rule::{Due, Rule, Why};
+use crate::vocabulary::{FINDINGS_LAYER, definition};
+
+/// Something went wrong in the rules. Any of these denies and raises the alarm: Cedar skips a
+/// policy that errors, and a skipped forbid does not forbid.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+pub enum EvaluationError {
+    /// A finding that the rules read is not there.
+    #[error("expected finding `{finding}`")]
+    FindingMissing {
+        /// The finding.
+        finding: String,
+    },
+    /// A policy failed.
+    #[error("policy `{policy}` failed: {reason}")]
+    PolicyFailed {
+        /// The policy.
+        policy: String,
+        /// What the engine says.
+        reason: String,
+    },
+    /// No parameters are in force on the day.
+    #[error("expected parameters in force at {at}")]
+    NotInForce {
+        /// The instant.
+        at: Instant,
+    },
+    /// The request could not be built.
+    #[error("expected a request: {reason}")]
+    RequestInvalid {
+        /// What the engine says.
+        reason: String,
+    },
+    /// Neither permitted nor forbidden.
+    #[error("expected a rule that applies to action `{action}`")]
+    NoRuleApplies {
+        /// The action.
+        action: String,
+    },
+    /// A limit claim whose findings are no asset and amount.
+    #[error("expected a limit claim from policy `{policy}`")]
+    LimitInvalid {
+        /// The policy.
+        policy: String,
+    },
+}
+
+/// A decision, before it is a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// How it ends.
+    pub outcome: DecisionOutcome,
+    /// The rules that decided, sorted.
+    pub determining: Vec<String>,
+    /// Why, in order of precedence.
+    pub reasons: Vec<Reason>,
+    /// What must be done, by kind and id.
+    pub duties: Vec<Duty>,
+    /// Limits that the writer must check.
+    pub limits: Vec<LimitClaim>,
+    /// What went wrong.
+    pub errors: Vec<EvaluationError>,
+}
+
+impl Decision {
+    /// Whether somebody must be woken: the rules themselves failed.
+    #[must_use]
+    pub const fn alarm(&self) -> bool {
+        !self.errors.is_empty()
+    }
+}
+
+/// What a record says beyond findings and decision.
+#[derive(Clone, Debug)]
+pub struct DecisionEnvelope {
+    /// Where this runs.
+    pub environment: Environment,
+    /// This decision.
+    pub decision: DecisionId,
+    /// The payment.
+    pub payment: PaymentId,
+    /// Who decides.
+    pub institution: InstitutionName,
+    /// The edge instance and its sequence.
+    pub edge: EdgeMark,
+    /// Digest of the terms.
+    pub terms: Digest,
+    /// Digest of the trust snapshot.
+    pub snapshot: Digest,
+    /// Digests of the party statements sent and received.
+    pub statements: BTreeSet<Digest>,
+    /// Lists used.
+    pub lists: BTreeSet<ListVersion>,
+}
+
+/// What one policy set answered.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) allowed: bool,
+    pub(crate) determining: BTreeSet<String>,
+    pub(crate) errors: Vec<EvaluationError>,
+}
+
+impl Pack {
+    /// Decides. A pure function: same pack, findings and instant, same answer.
+    #[must_use]
+    pub fn decide(&self, findings: &Findings, now: Instant) -> Decision {
+        let mut errors = self.input_errors(findings);
+        let Some(period) = self.period(now.date()) else {
+            errors.push(EvaluationError::NotInForce { at: now });
+            return denied(errors);
+        };
+        if !errors.is_empty() {
+            return denied(errors);
+        }
+        let request = match self.request(findings) {
+            Ok(request) => request,
+            Err(error) => return denied(vec![error]),
+        };
+        let mut main = evaluate(&self.decide, &request, &period.entities);
+        let due = evaluate(&self.oblige, &request, &period.entities);
+        let duties = self.duties(&due.determining, main.allowed, now);
+        let gate = match self.gate_request(findings, &duties) {
+            Ok(request) => evaluate(&self.gate, &request, &period.entities),
+            Err(error) => return denied(vec![error]),
+        };
+        if main.allowed && !gate.allowed {
+            (main.allowed, main.determining) = (false, gate.determining);
+        }
+        errors.extend(main.errors);
+        errors.extend(due.errors);
+        errors.extend(gate.errors);
+        if !main.allowed && main.determining.is_empty() && errors.is_empty() {
+            let action = findings.action().word().to_owned();
+            errors.push(EvaluationError::NoRuleApplies { action });
+        }
+        let limits = self.limits(&due.determining, findings, &mut errors);
+        errors.sort_unstable();
+        let reasons = self.reasons(&main.determining);
+        let outcome = outcome(main.allowed, &reasons, &errors, || next_opening(period, now));
+        let permitted = outcome == DecisionOutcome::Permit;
+        // An alarm may have struck a duty out: without a permit only those owed always remain.
+        let duties = if permitted { duties } else { self.duties(&due.determining, false, now) };
+        Decision {
+            outcome,
+            determining: main.determining.into_iter().collect(),
+            reasons,
+            duties,
+            limits: if permitted { limits } else { Vec::new() },
+            errors,
+        }
+    }
+
+    /// The record of a decision: findings that the pack does not read are left out.
+    #[must_use]
+    pub fn record(
+        &self,
+        envelope: DecisionEnvelope,
+        findings: &Findings,
+        decision: &Decision,
+        decided_at: Instant,
+    ) -> DecisionRecord {
+        DecisionRecord {
+            version: DECISION_VERSION,
+            environment: envelope.environment,
+            decision: envelope.decision,
+            payment: envelope.payment,
+            institution: envelope.institution,
+            side: self.side,
+            edge: envelope.edge,
+            corridor: self.corridor,
+            action: findings.action().word().to_owned(),
+            terms: envelope.terms,
+            pack: self.digest,
+            schema: self.schema_digest,
+            findings_layer: FINDINGS_LAYER,
+            snapshot: envelope.snapshot,
+            statements: envelope.statements.into_iter().collect(),
+            lists: envelope.lists.into_iter().collect(),
+            findings: self.recorded(findings),
+            outcome: decision.outcome,
+            determining: decision.determining.clone(),
+            reasons: decision.reasons.clone(),
+            duties: decision.duties.clone(),
+            limits: decision.limits.clone(),
+            errors: decision.errors.iter().map(ToString::to_string).collect(),
+            engine: engine(),
+            decided_at,
+        }
+    }
+
+    /// Weekday (Monday 1) and minute of the day in the institution's fixed offset.
+    #[must_use]
+    pub fn local_time(&self, now: Instant) -> Option<(u8, u16)> {
+        local_time(self.period(now.date())?, now)
+    }
+
+    fn recorded(&self, findings: &Findings) -> Vec<Finding> {
+        let rows = self.reads.iter().filter_map(|name| definition(name));
+        rows.filter_map(|row| {
+            Some(Finding {
+                name: row.name.to_owned(),
+                value: findings.value(row.name)?.clone(),
+                unit: row.unit.to_owned(),
+                source: row.source_on(self.side).word().to_owned(),
+                visibility: row.visibility,
+            })
+        })
+        .collect()
+    }
+
+    fn input_errors(&self, findings: &Findings) -> Vec<EvaluationError> {
+        let missing = self.reads.iter().filter(|name| findings.value(name).is_none());
+        missing.map(|name| EvaluationError::FindingMissing { finding: name.clone() }).collect()
+    }
+
+    pub(crate) fn request(&self, findings: &Findings) -> Result<Request, EvaluationError> {
+        let pairs = pairs(&self.request_reads, findings);
+        self.request_of(findings.action().word(), pairs)
+    }
+
+    pub(crate) fn gate_request(
+        &self,
+        findings: &Findings,
+        duties: &[Duty],
+    ) -> Result<Request, EvaluationError> {
+        let kinds: BTreeSet<&str> = duties.iter().map(|duty| duty.kind.as_str()).collect();
+        let due = RestrictedExpression::new_set(
+            kinds.into_iter().map(|kind| RestrictedExpression::new_string(kind.to_owned())),
+        );
+        let pairs = pairs(&self.gate_reads, findings).chain([(DUTIES_DUE.to_owned(), due)]);
+        self.request_of("settle", pairs)
+    }
+
+    pub(crate) fn request_of(
+        &self,
+        action: &str,
+        pairs: impl IntoIterator<Item = (String, RestrictedExpression)>,
+    ) -> Result<Request, EvaluationError> {
+        let invalid = |reason: String| EvaluationError::RequestInvalid { reason };
+        let context = Context::from_pairs(pairs).map_err(|e| invalid(e.to_string()))?;
+        let action = uid("Action", action).map_err(|e| invalid(e.to_string()))?;
+        let (principal, resource) = (self.principal.clone(), self.resource.clone());
+        Request::new(principal, action, resource, context, None).map_err(|e| invalid(e.to_string()))
+    }
+
+    fn rule(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(id).map(|(_, rule)| rule)
+    }
+
+    fn reasons(&self, determining: &BTreeSet<String>) -> Vec<Reason> {
+        let whys = determining.iter().filter_map(|id| self.rule(id)?.why.as_ref());
+        let mut whys: Vec<&Why> = whys.collect();
+        whys.sort_by_key(|why| (why.precedence, why.reason.code.as_str()));
+        whys.into_iter().map(|why| why.reason.clone()).collect()
+    }
+
+    fn duties(&self, due: &BTreeSet<String>, permitted: bool, now: Instant) -> Vec<Duty> {
+        let mut duties = Vec::new();
+        for rule in due.iter().filter_map(|id| self.rule(id)) {
+            if let Some(Due::Duty { kind, parameters, owner, hours, always, visibility }) =
+                &rule.due
+                && (permitted || *always)
+            {
+                let wait = core::time::Duration::from_secs(hours.saturating_mul(3600));
+                duties.push(Duty {
+                    kind: kind.clone(),
+                    id: rule.id.clone(),
+                    parameters: parameters.clone(),
+                    owner: owner.clone(),
+                    deadline: now.plus(wait),
+                    visibility: *visibility,
+                });
+            }
+        }
+        duties.sort_by(|a, b| (&a.kind, &a.id).cmp(&(&b.kind, &b.id)));
+        duties
+    }
+
+    fn limits(
+        &self,
+        due: &BTreeSet<String>,
+        findings: &Findings,
+        errors: &mut Vec<EvaluationError>,
+    ) -> Vec<LimitClaim> {
+        let mut limits = Vec::new();
+        for rule in due.iter().filter_map(|id| self.rule(id)) {
+            let Some(Due::Limit { key, asset, max, period }) = &rule.due else { continue };
+            match limit(findings, [key, asset, max], *period) {
+                Some(claim) => limits.push(claim),
+                None => errors.push(EvaluationError::LimitInvalid { policy: rule.id.clone() }),
+            }
+        }
+        limits
+    }
+}
+
+fn limit(findings: &Findings, names: [&String; 3], period: LimitPeriod) -> Option<LimitClaim> {
+    let [key, asset, max] = names.map(|name| findings.value(name));
+    let (Some(FindingValue::Text(key)), Some(FindingValue::Text(asset))) = (key, asset) else {
+        return None;
+    };
+    let Some(FindingValue::Number(max)) = max else { return None };
+    let most = Minor::new(u128::try_from(*max).ok()?);
+    Some(LimitClaim { key: key.clone(), amount: Amount::new(most, asset.parse().ok()?), period })
+}
+
+fn denied(mut errors: Vec<EvaluationError>) -> Decision {
+    errors.sort_unstable();
+    Decision {
+        outcome: DecisionOutcome::Denial,
+        determining: Vec::new(),
+        reasons: Vec::new(),
+        duties: Vec::new(),
+        limits: Vec::new(),
+        errors,
+    }
+}
+
+fn outcome(
+    allowed: bool,
+    reasons: &[Reason],
+    errors: &[EvaluationError],
+    opening: impl FnOnce() -> Option<Instant>,
+) -> DecisionOutcome {
+    if !errors.is_empty() {
+        return DecisionOutcome::Denial;
+    }
+    if allowed {
+        return DecisionOutcome::Permit;
+    }
+    if reasons.is_empty() || reasons.iter().any(|r| r.effect == ReasonEffect::Denies) {
+        return DecisionOutcome::Denial;
+    }
+    DecisionOutcome::Referral { next_opening: opening() }
+}
+
+pub(crate) fn evaluate(set: &PolicySet, request: &Request, entities: &Entities) -> Answer {
+    let response: Response = Authorizer::new().is_authorized(request, set, entities);
+    let errors = response.diagnostics().errors().map(|error| match error {
+        cedar_policy::AuthorizationError::PolicyEvaluationError(failed) => {
+            EvaluationError::PolicyFailed {
+                policy: failed.policy_id().to_string(),
+                reason: failed.inner().to_string(),
+            }
+        }
+    });
+    Answer {
+        allowed: response.decision() == cedar_policy::Decision::Allow,
+        errors: errors.collect(),
+        determining: response.diagnostics().reason().map(ToString::to_string).collect(),
+    }
+}
+
+fn pairs<'a>(
+    names: &'a BTreeSet<String>,
+    findings: &'a Findings,
+) -> impl Iterator<Item = (String, RestrictedExpression)> + 'a {
+    names.iter().filter_map(|name| Some((name.clone(), expression(findings.value(name)?))))
+}
+
+fn expression(value: &FindingValue) -> RestrictedExpression {
+    match value {
+        FindingValue::Flag(flag) => RestrictedExpression::new_bool(*flag),
+        FindingValue::Number(number) => RestrictedExpression::new_long(*number),
+        FindingValue::Text(text) => RestrictedExpression::new_string(text.clone()),
+        FindingValue::Texts(texts) => RestrictedExpression::new_set(
+            texts.iter().map(|t| RestrictedExpression::new_string(t.clone())),
+        ),
+    }
+}
+
+fn local_time(period: &Period, now: Instant) -> Option<(u8, u16)> {
+    let offset = period.number(UTC_OFFSET)?.checked_mul(60)?;
+    let seconds = i64::try_from(now.seconds()).ok()?.checked_add(offset)?;
+    let local = Instant::from_seconds(u64::try_from(seconds).ok()?);
+    Some((local.date().weekday(), u16::try_from(local.second_of_day() / 60).ok()?))
+}
+
+/// The next full minute at which the calendar's parameters say open, within eight days; nothing
+/// when the institution is open now: then something else is waited for.
+fn next_opening(period: &Period, now: Instant) -> Option<Instant> {
+    let (opens, closes) = (period.number("opensMinute")?, period.number("closesMinute")?);
+    let last = period.number("lastWeekday")?;
+    let open = |at: Instant| {
+        let (weekday, minute) = local_time(period, at)?;
+        let minute = i64::from(minute);
+        Some(i64::from(weekday) <= last && (opens..closes).contains(&minute))
+    };
+    if open(now)? {
+        return None;
+    }
+    let first = now.seconds().saturating_sub(now.seconds() % 60);
+    (1..MINUTES_AHEAD)
+        .map(|minute| Instant::from_seconds(first.saturating_add(minute * 60)))
+        .find(|at| open(*at) == Some(true))
+}
+
+/// The engine that decides, as records name it.
+#[must_use]
+pub fn engine() -> String {
+    format!("cedar {} / {}", cedar_policy::get_lang_version(), cedar_policy::get_sdk_version())
+}
+
+/// Eight days: longer than any weekend.
+const MINUTES_AHEAD: u64 = 8 * 24 * 60;

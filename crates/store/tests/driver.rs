@@ -1,0 +1,270 @@
+//! The writer thread: group commit, reads, subscriptions, faults, images.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+
+use journal::memory::Fault;
+use journal::testkit::{Add, Added, Counter, FixedSalts, book_name};
+use journal::{Batch, Journal, MemoryJournal, SubmitError, Tip};
+use record::SaltSlot;
+use store::{
+    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, Parts, SegmentConfig,
+    SegmentJournal, spawn_book,
+};
+use support::Scratch;
+use terms::{Instant, Position, RunId};
+
+fn config() -> BookConfig {
+    BookConfig::new(book_name(), RunId::from_bytes([5; 16]))
+}
+
+/// A clock that goes on by a second per look: no test waits for a real one.
+fn ticking() -> impl FnMut() -> Instant + Send + 'static {
+    let mut seconds = 0;
+    move || {
+        seconds += 1;
+        Instant::from_seconds(seconds)
+    }
+}
+
+fn spawn<J: Journal + Send + 'static>(
+    journal: J,
+    images: ImagePolicy<Counter>,
+) -> (BookHandle<Counter>, BookWriter<J>) {
+    let parts =
+        Parts { genesis: Counter::default(), journal, salts: FixedSalts, clock: ticking(), images };
+    spawn_book(config(), parts).unwrap()
+}
+
+fn add(id: u64, amount: u64) -> Add {
+    Add { id, amount, slot: SaltSlot(id) }
+}
+
+fn segments(scratch: &Scratch) -> SegmentJournal<FileDisk> {
+    let config = SegmentConfig { book: book_name(), segment_bytes: 16 << 10 };
+    SegmentJournal::open(FileDisk::take(scratch.path()).unwrap(), config).unwrap()
+}
+
+fn chained(batches: impl IntoIterator<Item = Arc<Batch>>, until: Position) -> Vec<Arc<Batch>> {
+    let (mut tip, mut all) = (Tip::GENESIS, Vec::new());
+    for batch in batches {
+        batch.follows(&tip, &book_name()).unwrap();
+        tip = batch.tip();
+        all.push(batch);
+        if tip.next >= until {
+            break;
+        }
+    }
+    assert_eq!(tip.next, until);
+    all
+}
+
+#[test]
+fn many_callers_share_syncs_and_a_subscriber_sees_every_batch() {
+    let scratch = Scratch::new("group");
+    let (handle, writer) = spawn(segments(&scratch), ImagePolicy::none());
+    let feed: Receiver<Arc<Batch>> = handle.subscribe(Position::ZERO);
+    let (threads, each) = (8, 100);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let handle = handle.clone();
+            scope.spawn(move || {
+                for n in 0..each {
+                    let answer = handle.submit_blocking(add(thread * each + n, 1));
+                    assert!(
+                        matches!(answer, Answer::Done { outcome: Added::Total(_), .. }),
+                        "{answer:?}"
+                    );
+                }
+            });
+        }
+    });
+    let total = threads * each;
+    let read = handle.read_blocking(|state| state.total);
+    assert!(matches!(read, Answer::Done { outcome, .. } if outcome == total), "{read:?}");
+    let batches = chained(feed, Position::new(total));
+    assert!((batches.len() as u64) < total, "{} syncs for {total} commands", batches.len());
+    // A late subscriber, from the middle.
+    let late = handle.subscribe(Position::new(total / 2));
+    let first = late.recv().unwrap();
+    assert!(first.origin().first <= Position::new(total / 2));
+    assert!(first.tip().next > Position::new(total / 2));
+    drop(handle);
+    let journal = writer.join().unwrap();
+    assert_eq!(journal.head().unwrap().next, Position::new(total));
+    drop(journal);
+    let (handle, writer) = spawn(segments(&scratch), ImagePolicy::none());
+    assert_eq!(writer.recovery.facts_refolded, total);
+    assert!(matches!(
+        handle.submit_blocking(add(3, 1)),
+        Answer::Done { outcome: Added::Duplicate(_), .. }
+    ));
+}
+
+#[test]
+fn a_subscriber_that_falls_behind_is_not_skipped() {
+    let (handle, _writer) = spawn(MemoryJournal::new(book_name()), ImagePolicy::none());
+    let feed = handle.subscribe(Position::ZERO);
+    for id in 0..500 {
+        let _ = handle.submit_blocking(add(id, 1));
+    }
+    chained(feed, Position::new(500));
+}
+
+#[test]
+fn after_an_unknown_append_the_answer_is_found_by_asking_again() {
+    let journal = MemoryJournal::new(book_name());
+    let (handle, _writer) = spawn(journal.clone(), ImagePolicy::none());
+    let feed = handle.subscribe(Position::ZERO);
+    let faults =
+        [(Fault::NotDone, false), (Fault::UnknownLost, false), (Fault::UnknownLanded, true)];
+    for (id, (fault, landed)) in (0..).zip(faults) {
+        journal.fail_next(fault);
+        assert_eq!(handle.submit_blocking(add(id, 1)), Answer::Unknown);
+        let again = handle.submit_blocking(add(id, 1));
+        let Answer::Done { outcome, .. } = again else { panic!("{again:?}") };
+        assert_eq!(matches!(outcome, Added::Duplicate(_)), landed, "{fault:?}");
+    }
+    chained(feed, Position::new(3));
+    let latest = handle.latest_recovery();
+    assert_eq!(latest.tip.next, Position::new(3));
+    assert_eq!(latest.epoch.number(), 4, "one claim at start and one after each fault");
+}
+
+#[test]
+fn a_full_queue_says_busy_and_a_closed_book_stopped() {
+    let parts = Parts {
+        genesis: Counter::default(),
+        journal: MemoryJournal::new(book_name()),
+        salts: FixedSalts,
+        clock: ticking(),
+        images: ImagePolicy::none(),
+    };
+    let (handle, writer) = spawn_book(BookConfig { queue: 2, ..config() }, parts).unwrap();
+    let (entered, at_gate) = channel();
+    let (open, gate) = channel::<()>();
+    handle.read(
+        move |_| {
+            entered.send(()).unwrap();
+            let _ = gate.recv();
+        },
+        |_| {},
+    );
+    at_gate.recv().unwrap();
+    // The writer stands at the gate: two wait, the third is turned away at once.
+    let (answers, told) = channel();
+    for id in 0..3 {
+        let answers = answers.clone();
+        handle.submit(add(id, 1), move |answer| answers.send((id, answer)).unwrap());
+    }
+    assert_eq!(told.recv().unwrap(), (2, Answer::Busy));
+    open.send(()).unwrap();
+    assert!(matches!(told.recv().unwrap(), (0, Answer::Done { .. })));
+    assert!(matches!(told.recv().unwrap(), (1, Answer::Done { .. })));
+    drop(handle);
+    assert_eq!(writer.join().unwrap().head().unwrap().next, Position::new(2));
+}
+
+#[test]
+fn a_fenced_writer_stops_and_does_not_fence_back() {
+    let mut journal = MemoryJournal::new(book_name());
+    let (handle, _writer) = spawn(journal.clone(), ImagePolicy::none());
+    let newer = journal.claim_epoch(RunId::from_bytes([8; 16])).unwrap();
+    assert_eq!(handle.submit_blocking(add(1, 1)), Answer::Unknown);
+    assert_eq!(handle.submit_blocking(add(1, 1)), Answer::Stopped);
+    assert_eq!(journal.claim_epoch(RunId::from_bytes([8; 16])).ok(), newer.next());
+}
+
+#[test]
+fn async_callers_are_answered_too() {
+    let (handle, _writer) = spawn(MemoryJournal::new(book_name()), ImagePolicy::none());
+    let answer = handle.submit_async(add(1, 4)).blocking_recv().unwrap();
+    assert!(matches!(answer, Answer::Done { outcome: Added::Total(4), .. }));
+    let read = handle.read_async(|state| state.total).blocking_recv().unwrap();
+    assert!(matches!(read, Answer::Done { outcome: 4, .. }));
+}
+
+#[test]
+fn a_command_larger_than_a_batch_is_not_taken() {
+    let parts = Parts {
+        genesis: Counter::default(),
+        journal: MemoryJournal::new(book_name()),
+        salts: FixedSalts,
+        clock: ticking(),
+        images: ImagePolicy::none(),
+    };
+    let mut config = config();
+    config.limits.batch_bytes = 200;
+    let (handle, _writer) = spawn_book(config, parts).unwrap();
+    assert_eq!(handle.submit_blocking(add(1, 1)), Answer::NotTaken(SubmitError::TooLarge));
+}
+
+#[test]
+fn an_image_shortens_the_refold_and_a_bad_one_is_ignored() {
+    let (books, images) = (Scratch::new("book"), Scratch::new("image"));
+    let policy = || ImagePolicy::every(10, FileDisk::take(images.path()).unwrap(), book_name());
+    let (handle, writer) = spawn(segments(&books), policy());
+    for id in 0..25 {
+        let _ = handle.submit_blocking(add(id, id));
+    }
+    drop(handle);
+    drop(writer.join());
+    let state = |handle: &BookHandle<Counter>| {
+        let read = handle.read_blocking(Clone::clone);
+        let Answer::Done { outcome, .. } = read else { panic!("{read:?}") };
+        outcome
+    };
+    let (handle, writer) = spawn(segments(&books), policy());
+    assert!(writer.recovery.from_image && writer.recovery.facts_refolded < 10);
+    let from_image = state(&handle);
+    drop(handle);
+    drop(writer.join());
+    let path = images.path().join("image");
+    let sound = std::fs::read(&path).unwrap();
+    let mut flipped = sound.clone();
+    flipped[60] ^= 1;
+    for bad in [flipped, sound[..40].to_vec(), Vec::new()] {
+        std::fs::write(&path, bad).unwrap();
+        let (handle, writer) = spawn(segments(&books), policy());
+        assert!(!writer.recovery.from_image && writer.recovery.image_refused.is_some());
+        assert_eq!(state(&handle), from_image);
+        drop(handle);
+        drop(writer.join());
+    }
+    // An image of a journal that is not this one: sound in itself, and refused.
+    std::fs::write(&path, sound).unwrap();
+    let other = Scratch::new("other");
+    let (handle, writer) = spawn(segments(&other), policy());
+    assert!(!writer.recovery.from_image && writer.recovery.image_refused.is_some());
+    assert_eq!(state(&handle), Counter::default());
+    drop(handle);
+    drop(writer.join());
+}
+
+#[test]
+fn answers_come_in_order_of_positions() {
+    let (handle, writer) = spawn(MemoryJournal::new(book_name()), ImagePolicy::none());
+    let last = Arc::new(AtomicU64::new(0));
+    for id in 0..200 {
+        let last = Arc::clone(&last);
+        handle.submit(add(id, 1), move |answer| {
+            let Answer::Done { position, .. } = answer else { panic!("{answer:?}") };
+            assert_eq!(last.swap(position.number() + 1, Ordering::SeqCst), position.number());
+        });
+    }
+    drop(handle);
+    assert_eq!(writer.join().unwrap().head().unwrap().next, Position::new(200));
+}

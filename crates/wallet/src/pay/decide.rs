@@ -48,12 +48,12 @@ pub enum Decided {
     /// Both allow it.
     Permitted(Box<Permitted>),
     /// One of them does not. The debtor side's answer comes first.
-    Refused(RefusedPayment),
+    Refused(Box<RefusedPayment>),
 }
 
 enum Answer {
     Permit(Signed<Permit>, u32),
-    Refusal(RefusedPayment),
+    Refusal(Box<RefusedPayment>),
 }
 
 impl Wallet {
@@ -186,8 +186,8 @@ fn refused(
     answer: &DecisionAnswer,
     code: String,
     document: Option<Signed<Refusal>>,
-) -> RefusedPayment {
-    RefusedPayment {
+) -> Box<RefusedPayment> {
+    Box::new(RefusedPayment {
         payment: hand.payment,
         code,
         words: answer.sentence.clone().unwrap_or_default(),
@@ -197,7 +197,7 @@ fn refused(
         document,
         position: None,
         receipt: None,
-    }
+    })
 }
 
 fn check_permit(

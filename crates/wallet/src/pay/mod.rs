@@ -90,9 +90,12 @@ impl Wallet {
                 let order = self.order(&hand, &permits)?;
                 self.settle(&mut hand, &order).await
             }
-            Decided::Refused(refused) => {
-                let receipt = self.wait_for_receipt(payment, None).await?;
-                Ok(PaymentOutcome::Refused(Box::new(RefusedPayment { receipt, ..refused })))
+            Decided::Refused(mut refused) => {
+                // A referral has not ended, so it has no receipt.
+                if refused.document.is_some() {
+                    refused.receipt = self.receipt_of_refusal(payment).await?;
+                }
+                Ok(PaymentOutcome::Refused(refused))
             }
         }
     }

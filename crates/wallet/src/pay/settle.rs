@@ -21,9 +21,9 @@ use crate::wallet::Wallet;
 
 /// Between two questions for a receipt or a status, in milliseconds.
 const POLL_MS: u64 = 50;
-/// Questions for a receipt before the wallet leaves it for later: ten seconds, of which a
-/// checkpoint with both cosignatures needs one.
-const RECEIPT_QUESTIONS_MAX: u32 = 200;
+/// How long the wallet asks for a receipt before it leaves it for later: a checkpoint with both
+/// cosignatures needs a second, a witness that restarts a few.
+const RECEIPT_PATIENCE: Duration = Duration::from_secs(10);
 /// Characters of an ISO 20022 `Max35Text`.
 const REFERENCE_CHARACTERS_MAX: usize = 35;
 
@@ -166,9 +166,30 @@ impl Wallet {
         payment: PaymentId,
         promise: Option<&Promise>,
     ) -> Result<Option<PathBuf>, WalletError> {
+        let asking = self.ask_for_receipt(payment, promise);
+        tokio::time::timeout(RECEIPT_PATIENCE, asking).await.ok().transpose()
+    }
+
+    /// The receipt of an edge's refusal, which the edge itself reports. That the core does not
+    /// have it, or not for us, takes nothing from the refusal, which is signed.
+    pub(crate) async fn receipt_of_refusal(
+        &self,
+        payment: PaymentId,
+    ) -> Result<Option<PathBuf>, WalletError> {
+        match self.wait_for_receipt(payment, None).await {
+            Err(WalletError::Refused { .. }) => Ok(None),
+            other => other,
+        }
+    }
+
+    async fn ask_for_receipt(
+        &self,
+        payment: PaymentId,
+        promise: Option<&Promise>,
+    ) -> Result<PathBuf, WalletError> {
         let core = &self.config.core;
         let target = format!("/v1/payments/{payment}/receipt");
-        for _ in 0..RECEIPT_QUESTIONS_MAX {
+        loop {
             match self.send(core, Outgoing::get(&target)).await {
                 Outcome::Answer(answer) => {
                     self.check_receipt(payment, promise, &answer.body)?;
@@ -183,7 +204,6 @@ impl Wallet {
                 }
             }
         }
-        Ok(None)
     }
 
     fn check_receipt(

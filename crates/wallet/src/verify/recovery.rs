@@ -80,6 +80,12 @@ fn check_growth(
     certificate: &RecoveryCertificate,
     trust: Option<&VerifyTrust>,
 ) {
+    if file.checkpoint_before.is_empty() {
+        let nothing = certificate.checkpoint_size == 0 && file.consistency.is_empty();
+        let wrong =
+            (!nothing).then(|| "it is left out, though the certificate names one".to_owned());
+        return report.judge("checkpoint before", wrong);
+    }
     let older = match SignedCheckpoint::parse(&file.checkpoint_before) {
         Ok(older) => older,
         Err(error) => return report.fail("checkpoint before", error),

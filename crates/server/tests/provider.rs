@@ -43,6 +43,7 @@ fn request(minor: u128) -> QuoteRequest {
         corridor: "nl-sg".parse().unwrap(),
         credit: Amount::new(Minor::new(minor), "SGD.2@mas-sandbox".parse().unwrap()),
         debit_asset: "EUR.2@tcb-sandbox".parse().unwrap(),
+        good_for_seconds: 60,
     }
 }
 

@@ -146,6 +146,7 @@ impl Provider {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         // Read within the turn: a later quote never carries an earlier time.
         let now = system::now();
+        let wished = core::time::Duration::from_secs(request.good_for_seconds.into());
         let quote = Quote {
             layout: 1,
             environment: self.environment,
@@ -160,7 +161,7 @@ impl Provider {
             margin: price.margin,
             fees: price.fees,
             issued_at: now,
-            expires_at: now.plus(QUOTE_LIFETIME),
+            expires_at: now.plus(QUOTE_LIFETIME.min(wished)),
         };
         // INVARIANT (QuoteAddsUp): what is signed is the exact sum of its parts. A quote that did
         // not add up would be refused by the core after the customer has consented.

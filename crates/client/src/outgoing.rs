@@ -116,19 +116,28 @@ pub struct Outgoing<'a> {
     pub target: &'a str,
     /// Media type and bytes; an empty body is no body.
     pub body: Option<(&'a str, Bytes)>,
+    /// A bearer token (RFC 6750), where a protocol of others asks for one. No signature covers it.
+    pub bearer: Option<&'a str>,
 }
 
 impl<'a> Outgoing<'a> {
     /// A `GET`.
     #[must_use]
     pub const fn get(target: &'a str) -> Self {
-        Self { method: "GET", target, body: None }
+        Self { method: "GET", target, body: None, bearer: None }
     }
 
     /// A `POST` of a body.
     #[must_use]
     pub fn post(target: &'a str, media_type: &'a str, body: impl Into<Bytes>) -> Self {
-        Self { method: "POST", target, body: Some((media_type, body.into())) }
+        Self { method: "POST", target, body: Some((media_type, body.into())), bearer: None }
+    }
+
+    /// The same with a bearer token.
+    #[must_use]
+    pub const fn with_bearer(mut self, token: &'a str) -> Self {
+        self.bearer = Some(token);
+        self
     }
 }
 
@@ -255,6 +264,9 @@ fn write_request<'a>(
         .header("host", &peer.authority);
     if let Some(kind) = content_type {
         message = message.header("content-type", kind);
+    }
+    if let Some(token) = request.bearer {
+        message = message.header("authorization", format!("Bearer {token}"));
     }
     let mut message = message.body(Full::new(bytes.clone())).map_err(|error| error.to_string())?;
     if let Some(key) = key {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# suite: issuer-openid4vci
+# suite: interop-issuer-openid4vci
 # needs: tool:node npm:@openid4vc/oauth2@0.4.6 npm:@openid4vc/openid4vci@0.4.6
 # needs: npm:@sd-jwt/jwt-status-list@0.19.0 npm:@sd-jwt/sd-jwt-vc@0.19.0
 # Runs the wallet of @openid4vc/openid4vci and the verifier of @sd-jwt/sd-jwt-vc, which nobody in

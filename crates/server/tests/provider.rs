@@ -27,10 +27,9 @@ async fn start(dir: &Folder) -> Running {
     ];
     provider::write_example(dir.path(), common("fx-dealer", port, peers), "nl-sg").unwrap();
     let config: provider::Config = read_config(dir.path()).unwrap();
-    let keys = KeyStore::open(dir.path()).unwrap();
     let path = dir.path().to_owned();
     Running::start(dir.path(), port, |stop| {
-        provider::run_on(listener, path, config, keys, async {
+        provider::run_on(listener, path, config, async {
             let _ = stop.await;
         })
     })

@@ -52,11 +52,10 @@ pub struct Config {
 pub async fn run(
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
     let listener = listen(&config.common).await?;
-    run_on(listener, dir, config, keys, shutdown).await
+    run_on(listener, dir, config, shutdown).await
 }
 
 /// As [`run`], on a socket that listens already.
@@ -64,9 +63,9 @@ pub async fn run_on(
     listener: TcpListener,
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
+    let keys = KeyStore::open(&dir)?;
     let provider = Arc::new(Provider::open(&dir, &config, &keys)?);
     let quotes = Router::new().route("/v1/quotes", post(quote)).with_state(provider);
     let guarded = gate(&config.common)?.only(&[Role::Wallet, Role::Edge], quotes);

@@ -193,7 +193,7 @@ impl Wallet {
             match self.send(core, Outgoing::get(&target)).await {
                 Outcome::Answer(answer) => {
                     self.check_receipt(payment, promise, &answer.body)?;
-                    return self.folder.keep_bytes(payment, Kept::Receipt, &answer.body).map(Some);
+                    return self.folder.keep_bytes(payment, Kept::Receipt, &answer.body);
                 }
                 Outcome::Refused(problem) if problem.status != 404 => {
                     let (by, problem) = (core.name.clone(), Box::new(problem));

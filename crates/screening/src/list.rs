@@ -81,6 +81,11 @@ pub struct ScreeningList {
     pub entries: Vec<Entry>,
 }
 
+impl record::Document for ScreeningList {
+    const DOMAIN: Domain = LIST_DOMAIN;
+    const NAME: &'static str = "screening list";
+}
+
 impl ScreeningList {
     /// The digest of the whole list.
     #[must_use]

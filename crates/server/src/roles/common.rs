@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use api::Role;
+use api::json::read_json;
 use client::{AddressGuard, CLIENT_LIMITS, Client, Peer, PeerError};
 use seal::PublicKey;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ where
     let path = dir.join("role.json");
     let wrong = |reason: String| RoleError::Configuration { path: path.clone(), reason };
     let bytes = std::fs::read(&path).map_err(|e| wrong(e.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))
+    read_json(&bytes).map_err(|e| wrong(e.to_string()))
 }
 
 impl Common {

@@ -2,5 +2,10 @@
 
 pub mod common;
 pub mod core;
+mod files;
+pub mod issuer;
+pub mod provider;
+mod start;
+pub mod supervisor;
 
 pub use common::{Common, RoleError, read_config};

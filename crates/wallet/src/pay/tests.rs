@@ -1,5 +1,6 @@
 //! The holder's side against the verifier's side of `credential`, in one process: what is signed,
 //! what is shown, what is refused before anything is signed.
+#![expect(clippy::type_complexity, reason = "tables of changes read best in place")]
 
 use core::time::Duration;
 use std::collections::BTreeMap;

@@ -51,7 +51,7 @@ pub enum Decided {
     Refused(Box<RefusedPayment>),
 }
 
-enum Answer {
+pub(super) enum Answer {
     Permit(Signed<Permit>, u32),
     Refusal(Box<RefusedPayment>),
 }
@@ -147,7 +147,7 @@ impl Wallet {
 }
 
 /// Reads an edge's answer and believes it only when it is signed for this payment and side.
-fn read_answer(
+pub(super) fn read_answer(
     edge: &EdgeEntry,
     side: Side,
     hand: &PaymentInHand,
@@ -209,8 +209,8 @@ fn check_permit(
     let by = edge.peer.name.as_str();
     let permit = signed.verify(&edge.permit_key).map_err(|error| WalletError::answer(by, error))?;
     let owner = match side {
-        Side::Debtor => None,
-        Side::Creditor => Some(hand.invoice.creditor),
+        Side::Debtor => hand.company,
+        Side::Creditor => hand.invoice.creditor,
     };
     same(by, "payment", &hand.payment, &permit.payment)?;
     same(by, "terms", &sha256(hand.preparation.terms.as_bytes()), &permit.terms)?;
@@ -219,9 +219,7 @@ fn check_permit(
     same(by, "environment", &hand.expected.environment, &permit.environment)?;
     same(by, "corridor", &hand.expected.corridor, &permit.corridor)?;
     same(by, "action", &hand.expected.action.as_str(), &permit.action.as_str())?;
-    if let Some(owner) = owner {
-        same(by, "owner", &owner, &permit.owner)?;
-    }
+    same(by, "owner", &owner, &permit.owner)?;
     check_lives(by, permit.decided_at, permit.valid_until)?;
     Ok(permit)
 }

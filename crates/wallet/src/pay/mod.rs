@@ -110,3 +110,6 @@ impl Wallet {
         self.settle_order(&order, &mut rounds).await
     }
 }
+
+#[cfg(test)]
+mod tests;

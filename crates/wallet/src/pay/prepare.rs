@@ -3,7 +3,7 @@
 use api::messages::{QUOTE_SECONDS_MAX, Preparation, PreparationRequest, QuoteRequest};
 use credential::{HeldCredential, PresentationRequest};
 use record::{Acceptance, Invoice, PaymentTerms, Quote, RequestToPay, Signed};
-use terms::PaymentId;
+use terms::{CompanyId, PaymentId};
 
 use super::outcome::{Registry, Shown};
 use crate::calls::target_on;
@@ -18,6 +18,8 @@ use crate::wallet::Wallet;
 pub struct PaymentInHand {
     /// The payment, chosen by this wallet.
     pub payment: PaymentId,
+    /// The company that pays.
+    pub company: CompanyId,
     /// What is paid.
     pub request: RequestToPay,
     /// The provider's signed quote.
@@ -100,6 +102,7 @@ impl Wallet {
         .ok_or_else(|| WalletError::not_taken("request to pay", "its invoice cannot be read"))?;
         let hand = PaymentInHand {
             payment,
+            company: self.config.company,
             request: request.clone(),
             quote,
             quoted,

@@ -1,8 +1,8 @@
 //! A recovery file: the certificate's receipt, and that the log only grew over the crash.
 
-use evidence::SignedCheckpoint;
 use evidence::fork::check_extends;
 use evidence::receipt::inspect;
+use evidence::{SignedCheckpoint, TlogProof};
 use record::settlement::{CERTIFICATE_FIELD, RECOVERY_CERTIFIED};
 use record::{RecoveryCertificate, RecoveryFile, ResolvedEnd, Signed};
 
@@ -94,11 +94,7 @@ fn check_growth(
     let named = (certificate.checkpoint_size, certificate.checkpoint_root);
     let wrong = ((head.size, head.root) != named)
         .then(|| "it is not the one that the certificate names".to_owned())
-        .or_else(|| {
-            // One encoding only: a byte that nothing looks at would be a byte without a check.
-            (older.to_string().as_bytes() != file.checkpoint_before.as_slice())
-                .then(|| "expected the one canonical encoding".to_owned())
-        });
+        .or_else(|| wrong_note(&older, file, trust));
     report.judge("checkpoint before", wrong);
     let Ok(inspected) = inspect(&file.receipt) else { return };
     let newer = &inspected.proof().checkpoint;
@@ -113,6 +109,21 @@ fn check_growth(
             .map(|e| e.to_string()),
     };
     report.judge("the log only grew", wrong);
+}
+
+/// The note around the checkpoint before: one encoding, the log's signature, and no line of a key
+/// that is not listed or does not fit. Witnesses need not have signed it yet: a crash may have
+/// come between.
+fn wrong_note(
+    older: &SignedCheckpoint,
+    file: &RecoveryFile,
+    trust: Option<&VerifyTrust>,
+) -> Option<String> {
+    if older.to_string().as_bytes() != file.checkpoint_before.as_slice() {
+        return Some("expected the one canonical encoding".to_owned());
+    }
+    let signatures = TlogProof { index: 0, path: Vec::new(), checkpoint: older.clone() };
+    signatures.check_signatures(&trust?.log).err().map(|error| error.to_string())
 }
 
 fn say(report: &mut Report, certificate: &RecoveryCertificate) {

@@ -137,3 +137,40 @@ proptest! {
         at_rest(&books, &orders, &ends);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// Recovery may run while a client's route is under way (a sweep of old holds, a book opened
+    /// again): the settlement book alone decides, so the payment has one ending all the same.
+    #[test]
+    fn recovery_beside_a_live_route_gives_one_ending(
+        stale in any::<bool>(),
+        turns in prop::collection::vec((any::<bool>(), 0_u8..5), 0..24),
+    ) {
+        let mut books = Books::ready();
+        let mut parts = OrderParts::of(Deal::number(1));
+        if stale {
+            parts.debtor.valid_until = now();
+        }
+        let mut client = Route::of_client(parts.checked().expect("valid"));
+        let _ = step(&mut books, &mut client, false);
+        let held = books.debtor.state.open_holds().next().map(|(_, order)| order.clone());
+        let mut recovery = Route::of_recovery(&held.expect("held")).expect("readable");
+        for (first, dice) in turns {
+            let route = if first { &mut client } else { &mut recovery };
+            let _ = step(&mut books, route, dice == 0);
+            invariants(&books);
+        }
+        let ends = [&mut client, &mut recovery].map(|route| loop {
+            if let Some(finish) = step(&mut books, route, false) {
+                break finish;
+            }
+        });
+        let entry = books.settlement.state.payment(parts.terms.payment).expect("an ending");
+        let end = Finish::Ended(entry.ending.clone(), entry.position);
+        prop_assert_eq!(&ends, &[end.clone(), end.clone()]);
+        let ends = BTreeMap::from([(parts.terms.payment, end)]);
+        at_rest(&books, &[parts], &ends);
+    }
+}

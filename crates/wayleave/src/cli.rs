@@ -16,6 +16,11 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
+    ///
+    /// Starts every role as a process, with real files below the folder and real signatures.
+    /// A second run goes on with the same books.
+    Demo(DemoArgs),
     /// Run one role until it is told to stop (SIGINT or SIGTERM).
     ///
     /// The role reads `role.json` and `keys/` in its folder, and may reach nothing else: where
@@ -47,6 +52,14 @@ pub(crate) struct RunArgs {
 pub(crate) enum RoleName {
     /// Settlement book, hosted customers' books, transparency log.
     Core,
+    /// An institution's edge: decides on one side.
+    Edge,
+    /// Registers, tax offices, bureaus: issue and revoke credentials.
+    Issuer,
+    /// An FX provider: signs firm quotes.
+    Provider,
+    /// A supervisor: cosigns the log, keeps trust and sanctions lists.
+    Supervisor,
 }
 
 /// Arguments of `fsck`.
@@ -57,4 +70,24 @@ pub(crate) struct FsckArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where everything lies.
+    #[arg(long, default_value = "wayleave-demo")]
+    pub(crate) dir: PathBuf,
+    /// Begin anew: remove the folder first.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// End when the story is told, instead of waiting for keys.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The first of seven ports; a taken one moves to the next free.
+    #[arg(long, default_value_t = 7000)]
+    pub(crate) port: u16,
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "the command line's own surface")]
 
 mod cli;
+mod demo;
 mod fsck;
 mod run;
 
@@ -14,6 +15,7 @@ use crate::cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fsck(args) => fsck::command(&args),
     };

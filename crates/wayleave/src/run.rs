@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use server::roles::{core, read_config};
+use server::roles::{core, edge, issuer, provider, read_config, supervisor};
 use server::sandbox::{Reach, confine, system_files};
 use server::telemetry;
 
@@ -28,6 +28,12 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
 async fn serve(role: RoleName, dir: &Path) -> anyhow::Result<()> {
     match role {
         RoleName::Core => core::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
+        RoleName::Edge => edge::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
+        RoleName::Issuer => issuer::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
+        RoleName::Provider => provider::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
+        RoleName::Supervisor => {
+            supervisor::run(dir.into(), read_config(dir)?, told_to_stop()).await?;
+        }
     }
     Ok(())
 }

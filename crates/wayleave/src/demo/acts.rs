@@ -144,12 +144,14 @@ fn say_preparation(screen: &Screen, payer: &Wallet, hand: &PaymentInHand) -> any
     let shown = payer.shown(hand)?;
     let missing = hand.preparation.missing.len();
     let asked = shown.view.credentials.len();
-    let words = if missing == 0 { "nothing missing".to_owned() } else { format!("{missing} missing") };
+    let words =
+        if missing == 0 { "nothing missing".to_owned() } else { format!("{missing} missing") };
     screen.say("preflight", &format!("{asked} proofs needed, {asked} held, {words}"));
     let quote = &hand.quoted;
-    let fees = quote.fees.iter().try_fold(Amount::new(Minor::ZERO, quote.debit.asset), |sum, fee| {
-        sum.plus(fee.amount)
-    })?;
+    let fees = quote
+        .fees
+        .iter()
+        .try_fold(Amount::new(Minor::ZERO, quote.debit.asset), |sum, fee| sum.plus(fee.amount))?;
     let bare = |amount: Amount| {
         let text = amount.for_people();
         text.split(' ').next().unwrap_or_default().to_owned()
@@ -176,12 +178,7 @@ fn say_preparation(screen: &Screen, payer: &Wallet, hand: &PaymentInHand) -> any
     Ok(())
 }
 
-fn say_settled(
-    screen: &Screen,
-    terms: &PaymentTerms,
-    promise: &record::Promise,
-    took: Duration,
-) {
+fn say_settled(screen: &Screen, terms: &PaymentTerms, promise: &record::Promise, took: Duration) {
     screen.say(
         "settled",
         &format!(
@@ -240,7 +237,8 @@ pub(crate) async fn refused(
     players: &Players,
     screen: &Screen,
 ) -> anyhow::Result<()> {
-    screen.act(2, "six that must not happen                                        moved   receipt");
+    screen
+        .act(2, "six that must not happen                                        moved   receipt");
     let told = |case: &'static str, refused: &RefusedPayment| {
         let receipt = if refused.receipt.is_some() { "yes" } else { "no" };
         screen.line(&format!("   {case:<34} refused  {:<32} 0       {receipt}", refused.code));
@@ -362,6 +360,9 @@ pub(crate) async fn twice(players: &Players, screen: &Screen) -> anyhow::Result<
         ),
     );
     let payment: PaymentId = first.promise.payment;
-    screen.fact("twice", &json!({ "payment": payment.to_string(), "position": first.promise.position.number() }));
+    screen.fact(
+        "twice",
+        &json!({ "payment": payment.to_string(), "position": first.promise.position.number() }),
+    );
     Ok(())
 }

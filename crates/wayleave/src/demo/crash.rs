@@ -152,9 +152,8 @@ fn is_recovery(bytes: &[u8]) -> bool {
 
 fn newest(folder: &Path) -> Option<std::path::PathBuf> {
     let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    let number = |path: &std::path::PathBuf| -> Option<u64> {
-        path.file_stem()?.to_str()?.parse().ok()
-    };
+    let number =
+        |path: &std::path::PathBuf| -> Option<u64> { path.file_stem()?.to_str()?.parse().ok() };
     files.filter(|path| number(path).is_some()).max_by_key(|path| number(path))
 }
 
@@ -202,7 +201,8 @@ async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<String> {
     for name in ["supervisor-nl", "supervisor-sg"] {
         let mut old = new;
         loop {
-            let proof = if old == 0 || old >= new { vec![] } else { cheat.log.consistency(old, new)? };
+            let proof =
+                if old == 0 || old >= new { vec![] } else { cheat.log.consistency(old, new)? };
             let request =
                 AddCheckpoint { old_size: old, proof, checkpoint: cheat.checkpoint.clone() };
             let (status, body) =
@@ -237,4 +237,3 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     }
     Ok(())
 }
-

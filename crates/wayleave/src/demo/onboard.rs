@@ -122,8 +122,7 @@ pub(crate) async fn top_up(stage: &Stage) -> anyhow::Result<()> {
 
 async fn fund(stage: &Stage, calls: &Calls<'_>, lines: Vec<SandboxLine>) -> anyhow::Result<()> {
     let number = format!("SANDBOX-{}", server::system::now().seconds());
-    let statement =
-        SandboxStatement { layout: 1, environment: "sandbox".parse()?, number, lines };
+    let statement = SandboxStatement { layout: 1, environment: "sandbox".parse()?, number, lines };
     let signed = Signed::sign(&statement, &stage.key("operator", "statement")?);
     let body = to_canonical(&signed);
     calls

@@ -30,6 +30,11 @@ impl RoleProcess {
         Ok(Self { role, dir: dir.into(), url: url.to_owned(), child })
     }
 
+    /// Whether it runs this role.
+    pub(crate) fn is(&self, role: &str) -> bool {
+        self.role == role
+    }
+
     /// Starts it again after it was killed.
     pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
         self.child = spawn(self.role, &self.dir)?;
@@ -47,9 +52,7 @@ impl RoleProcess {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended at start ({status}): {}", self.role, self.last_words());
             }
-            if let Outcome::Answer(_) =
-                client.send_unsigned(&peer, Outgoing::get("/ready")).await
-            {
+            if let Outcome::Answer(_) = client.send_unsigned(&peer, Outgoing::get("/ready")).await {
                 return Ok(());
             }
             if begun.elapsed() > READY_WITHIN {

@@ -15,7 +15,7 @@ use seal::{BoxSecretKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use server::keys::{Descriptor, KeyStore, REQUEST_KEY};
 use server::roles::core::{Hosted, WitnessEntry};
-use server::roles::{Common, core, issuer, provider, supervisor};
+use server::roles::{Common, core, edge, issuer, provider, supervisor};
 use terms::{AccountId, Instant, Jurisdiction};
 
 use super::processes::free_port;
@@ -47,8 +47,22 @@ pub(crate) const CAST: [Member; 11] = [
     member("edge", "bank-nl.1", "bank-nl", Role::Edge, &["permit"], 7001),
     member("edge", "bank-sg.1", "bank-sg", Role::Edge, &["permit"], 7002),
     member("issuer", "issuers", "issuers", Role::Issuer, &[], 7003),
-    member("supervisor", "supervisor-nl", "supervisor-nl", Role::Supervisor, &["cosign", "list"], 7004),
-    member("supervisor", "supervisor-sg", "supervisor-sg", Role::Supervisor, &["cosign", "list"], 7005),
+    member(
+        "supervisor",
+        "supervisor-nl",
+        "supervisor-nl",
+        Role::Supervisor,
+        &["cosign", "list"],
+        7004,
+    ),
+    member(
+        "supervisor",
+        "supervisor-sg",
+        "supervisor-sg",
+        Role::Supervisor,
+        &["cosign", "list"],
+        7005,
+    ),
     member("provider", "fx-dealer", "fx-dealer", Role::Provider, &["quote"], 7006),
     member("", "operator", "operator", Role::Operator, &["statement"], 0),
     member("", "brightwater", "wallets/brightwater", Role::Wallet, &[], 0),
@@ -109,9 +123,40 @@ impl Stage {
         self.write_core()?;
         provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
         let issuers = issuer::example_config(self.common("issuers"), "operator");
-        issuer::write_example(&self.folder("issuers"), &issuers, &super::subjects::subjects(self)?)?;
+        issuer::write_example(
+            &self.folder("issuers"),
+            &issuers,
+            &super::subjects::subjects(self)?,
+        )?;
         self.write_supervisor("supervisor-nl", "NL")?;
-        self.write_supervisor("supervisor-sg", "SG")
+        self.write_supervisor("supervisor-sg", "SG")?;
+        self.write_edge("NL")?;
+        self.write_edge("SG")
+    }
+
+    fn write_edge(&self, country: &str) -> anyhow::Result<()> {
+        let (bank, side, other) = match country {
+            "NL" => ("bank-nl", Side::Debtor, "bank-sg.1"),
+            _ => ("bank-sg", Side::Creditor, "bank-nl.1"),
+        };
+        let own = format!("supervisor-{}", country.to_lowercase());
+        let mut supervisors = vec![(country.to_owned(), own)];
+        let far = if country == "NL" { "SG" } else { "NL" };
+        supervisors.push((far.to_owned(), format!("supervisor-{}", far.to_lowercase())));
+        let example = edge::Example {
+            side,
+            institution: bank.into(),
+            jurisdiction: country.into(),
+            other_edge: other.into(),
+            supervisors,
+            operator: "operator".into(),
+            customers: super::subjects::customers(bank),
+        };
+        let name = format!("{bank}.1");
+        let config = edge::example_config(self.common(&name), "core", example);
+        write_json(&self.folder(&name).join("role.json"), &config)?;
+        let pack = super::subjects::pack(side);
+        edge::write_pack(&self.folder(&name), &pack.files()).context("the pack's files")
     }
 
     /// Keeps what the demo remembers.
@@ -166,7 +211,8 @@ impl Stage {
     /// The verifier key text of a supervisor's witness.
     pub(crate) fn witness_vkey(&self, name: &str) -> anyhow::Result<String> {
         let key = self.key(name, "cosign")?;
-        let name = format!("wayleave.example/{name}").parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+        let name =
+            format!("wayleave.example/{name}").parse().map_err(|e| anyhow::anyhow!("{e}"))?;
         Ok(evidence::VerifierKey::of_witness(name, key.public_key()).to_string())
     }
 
@@ -273,7 +319,7 @@ impl Stage {
                 provider: "fx-dealer".parse()?,
                 quote_keys: vec![self.key("fx-dealer", "quote")?.public_key()],
             }],
-            verifiers: super::subjects::verifiers(self, country),
+            verifiers: super::subjects::verifiers(self, side)?,
             recognitions: vec![Recognition {
                 jurisdiction: other_country.parse::<Jurisdiction>()?,
                 subject: Recognised::Institution(other_bank.parse()?),

@@ -5,7 +5,9 @@ use credential::{
     AccountOwnership, CompanyRegistration, CreditBand, Mandate, TaxStanding,
     claims::{Address, Standing},
 };
-use record::{RegisteredClaims, RegisteredVerifier};
+use policy::{Pack, PackFiles, shipped};
+use record::{RegisteredVerifier, Side};
+use server::roles::edge::{Customer, registered_verifiers};
 use server::roles::issuer::{Subject, Subjects};
 use server::roles::supervisor::{JsonEntry, SanctionEdit};
 use terms::{Amount, BusinessDate, Minor};
@@ -186,32 +188,65 @@ pub(crate) fn sanctions() -> Vec<SanctionEdit> {
     ]
 }
 
-/// What a bank registered to ask its customers for, and why.
-pub(crate) fn verifiers(stage: &Stage, country: &str) -> Vec<RegisteredVerifier> {
-    let (edge, purpose) = match country {
-        "NL" => ("bank-nl.1", "to decide about a payment that you order"),
-        _ => ("bank-sg.1", "to check that you are who is to be paid"),
+/// What a bank registered to ask its customers for, and why: exactly what its pack reads.
+pub(crate) fn verifiers(stage: &Stage, side: Side) -> anyhow::Result<Vec<RegisteredVerifier>> {
+    let edge = match side {
+        Side::Debtor => "bank-nl.1",
+        Side::Creditor => "bank-sg.1",
     };
-    let client_id = stage.url(edge);
-    let claims = |credential_type: &str, paths: &[&str]| RegisteredClaims {
-        credential_type: credential_type.into(),
-        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+    let texts = pack(side);
+    let pack = Pack::load(&texts.files()).map_err(|e| anyhow::anyhow!("pack: {e}"))?;
+    Ok(registered_verifiers(&pack, &stage.url(edge)))
+}
+
+/// A bank's customers, as onboarding learned of them.
+pub(crate) fn customers(bank: &str) -> Vec<Customer> {
+    let customer = |firm: &Firm| {
+        let [street, post_code, town] = firm.address.map(str::to_owned);
+        Customer {
+            company: firm.company.into(),
+            legal_name: firm.legal_name.into(),
+            country: firm.country.into(),
+            street,
+            post_code,
+            town,
+            lei: None,
+        }
     };
-    let registered = vec![
-        claims(
-            credential::COMPANY_REGISTRATION,
-            &["company_id", "legal_name", "standing", "jurisdiction", "address.country"],
-        ),
-        claims(
-            credential::MANDATE,
-            &["company_id", "mandate_id", "may_pay", "limit", "valid_until"],
-        ),
-        claims(credential::TAX_STANDING, &["company_id", "good_standing", "as_of"]),
-        claims(credential::CREDIT_BAND, &["company_id", "band"]),
-        claims(
-            credential::ACCOUNT_OWNERSHIP,
-            &["company_id", "account_id", "holder_name", "institution"],
-        ),
-    ];
-    vec![RegisteredVerifier { client_id, purpose: purpose.into(), claims: registered }]
+    FIRMS.iter().filter(|firm| firm.bank == bank).map(customer).collect()
+}
+
+/// A shipped pack with the sandbox's own parameters.
+pub(crate) struct SandboxPack {
+    shipped: &'static PackFiles<'static>,
+    parameters: String,
+}
+
+impl SandboxPack {
+    /// Its files.
+    pub(crate) fn files(&self) -> PackFiles<'_> {
+        PackFiles { parameters: &self.parameters, ..*self.shipped }
+    }
+}
+
+/// The pack of a side. The sandbox is open at all hours, so that the demo runs at any.
+pub(crate) fn pack(side: Side) -> SandboxPack {
+    let shipped = match side {
+        Side::Debtor => &shipped::NL_SG,
+        Side::Creditor => &shipped::SG_IN,
+    };
+    let mut parameters: serde_json::Value =
+        serde_json::from_str(shipped.parameters).unwrap_or_default();
+    let always = [("opensMinute", 0), ("closesMinute", 1440), ("lastWeekday", 7)];
+    let rows = parameters.get_mut("parameters").and_then(|rows| rows.as_array_mut());
+    for row in rows.into_iter().flatten() {
+        let name = row.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+        if let Some((_, value)) = always.iter().find(|(parameter, _)| *parameter == name) {
+            let first = serde_json::json!([{ "from": "2026-01-01", "value": value }]);
+            if let Some(values) = row.get_mut("values") {
+                *values = first;
+            }
+        }
+    }
+    SandboxPack { shipped, parameters: parameters.to_string() }
 }

@@ -152,3 +152,21 @@ pub(crate) fn same<T: PartialEq + fmt::Display>(
 ) -> Result<(), Rule> {
     if expected == got { Ok(()) } else { Err(Rule::differs(name, field, expected, got)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_has_a_name_an_iso_code_and_words_of_its_own() {
+        let names: std::collections::BTreeSet<_> =
+            RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
+        assert_eq!(names.len(), RuleName::ALL.len());
+        assert!(RuleName::ALL.is_sorted(), "the list is the precedence");
+        for rule in RuleName::ALL {
+            assert_eq!(rule.iso_20022().len(), 4, "{rule}");
+            let words = rule.for_people();
+            assert!(words.len() > 20 && !words.ends_with('.'), "{rule}: {words}");
+        }
+    }
+}

@@ -3,10 +3,10 @@
 //! may have moved.
 #![expect(
     clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::wildcard_enum_match_arm,
-    clippy::too_many_lines,
-    clippy::type_complexity,
     reason = "tables of a test: one row after the other"
 )]
 
@@ -28,6 +28,7 @@ use seal::{Digest, sha256};
 use terms::{AccountId, Amount, Instant, Minor};
 
 type Alter = fn(&mut OrderParts);
+type AlterPermit = fn(&mut record::Permit);
 type Change = fn(&mut Books);
 
 /// What an attempt came to.
@@ -97,115 +98,116 @@ fn the_order_that_the_rows_alter_settles() {
     assert_eq!(left, ledger::Available::UpTo(Minor::new(5_000_000 - 68_400 - 25 - 150 - 35)));
 }
 
+const TERMS: &[(&str, Alter, RuleName, &str)] = &[
+    ("environment", |p| p.terms.environment = name("production"), EnvironmentsDiffer, ""),
+    ("book", |p| p.terms.book = name("other"), BooksDiffer, ""),
+    (
+        "pay as refund",
+        |p| {
+            p.terms.action = Action::Refund;
+            p.terms.linked_payment = Some(Deal::number(9).payment());
+        },
+        ActionNotServed,
+        "",
+    ),
+    ("payment", |p| p.terms.payment = Deal::number(2).payment(), PermitDiffers, "payment"),
+    ("corridor", |p| p.terms.corridor = name("nl-in"), SignerNotTrusted, "permit"),
+    (
+        "credited account",
+        |p| {
+            p.terms.credited_account = account(Side::Creditor, 1);
+            p.relink_permits();
+        },
+        InvoiceDiffers,
+        "account",
+    ),
+    (
+        "payee name",
+        |p| {
+            p.terms.payee_name = "Company 1".into();
+            p.relink_permits();
+        },
+        InvoiceDiffers,
+        "payee name",
+    ),
+    (
+        "debited amount",
+        |p| {
+            p.terms.debited = p.terms.debited.plus(p.quote.margin).unwrap();
+            p.relink_permits();
+        },
+        QuoteDiffers,
+        "debit",
+    ),
+    (
+        "credited amount",
+        |p| {
+            p.terms.credited = p.terms.credited.plus(p.terms.credited).unwrap();
+            p.relink_permits();
+        },
+        QuoteDiffers,
+        "credit",
+    ),
+    (
+        "one fee less",
+        |p| {
+            p.terms.fees.pop();
+            p.relink_permits();
+        },
+        QuoteDiffers,
+        "fees",
+    ),
+    (
+        "fee's taker",
+        |p| {
+            p.terms.fees[0].taker = "operator".into();
+            p.relink_permits();
+        },
+        QuoteDiffers,
+        "fee taker",
+    ),
+    (
+        "quote hash",
+        |p| {
+            p.terms.quote_hash = other();
+            p.relink_permits();
+        },
+        QuoteDiffers,
+        "digest",
+    ),
+    (
+        "invoice hash",
+        |p| {
+            p.terms.invoice_hash = other();
+            p.relink_permits();
+        },
+        InvoiceDiffers,
+        "digest",
+    ),
+    (
+        "purpose",
+        |p| {
+            p.terms.purpose = "SALA".into();
+            p.relink_permits();
+        },
+        InvoiceDiffers,
+        "purpose",
+    ),
+    (
+        "expires at",
+        |p| {
+            p.terms.expires_at = p.terms.expires_at.plus(seconds(1));
+            p.relink_permits();
+        },
+        QuoteDiffers,
+        "expires_at",
+    ),
+    ("changed after the permits", |p| p.terms.purpose = "SALA".into(), PermitDiffers, "terms"),
+];
+
 #[test]
 fn each_field_of_the_terms_is_refused_when_it_is_another() {
-    let rows: Vec<(&str, Alter, RuleName, &str)> = vec![
-        ("environment", |p| p.terms.environment = name("production"), EnvironmentsDiffer, ""),
-        ("book", |p| p.terms.book = name("other"), BooksDiffer, ""),
-        (
-            "pay as refund",
-            |p| {
-                p.terms.action = Action::Refund;
-                p.terms.linked_payment = Some(Deal::number(9).payment());
-            },
-            ActionNotServed,
-            "",
-        ),
-        ("payment", |p| p.terms.payment = Deal::number(2).payment(), PermitDiffers, "payment"),
-        ("corridor", |p| p.terms.corridor = name("nl-in"), SignerNotTrusted, "permit"),
-        (
-            "credited account",
-            |p| {
-                p.terms.credited_account = account(Side::Creditor, 1);
-                p.relink_permits();
-            },
-            InvoiceDiffers,
-            "account",
-        ),
-        (
-            "payee name",
-            |p| {
-                p.terms.payee_name = "Company 1".into();
-                p.relink_permits();
-            },
-            InvoiceDiffers,
-            "payee name",
-        ),
-        (
-            "debited amount",
-            |p| {
-                p.terms.debited = p.terms.debited.plus(p.quote.margin).unwrap();
-                p.relink_permits();
-            },
-            QuoteDiffers,
-            "debit",
-        ),
-        (
-            "credited amount",
-            |p| {
-                p.terms.credited = p.terms.credited.plus(p.terms.credited).unwrap();
-                p.relink_permits();
-            },
-            QuoteDiffers,
-            "credit",
-        ),
-        (
-            "one fee less",
-            |p| {
-                p.terms.fees.pop();
-                p.relink_permits();
-            },
-            QuoteDiffers,
-            "fees",
-        ),
-        (
-            "fee's taker",
-            |p| {
-                p.terms.fees[0].taker = "operator".into();
-                p.relink_permits();
-            },
-            QuoteDiffers,
-            "fee taker",
-        ),
-        (
-            "quote hash",
-            |p| {
-                p.terms.quote_hash = other();
-                p.relink_permits();
-            },
-            QuoteDiffers,
-            "digest",
-        ),
-        (
-            "invoice hash",
-            |p| {
-                p.terms.invoice_hash = other();
-                p.relink_permits();
-            },
-            InvoiceDiffers,
-            "digest",
-        ),
-        (
-            "purpose",
-            |p| {
-                p.terms.purpose = "SALA".into();
-                p.relink_permits();
-            },
-            InvoiceDiffers,
-            "purpose",
-        ),
-        (
-            "expires at",
-            |p| {
-                p.terms.expires_at = p.terms.expires_at.plus(seconds(1));
-                p.relink_permits();
-            },
-            QuoteDiffers,
-            "expires_at",
-        ),
-        ("changed after the permits", |p| p.terms.purpose = "SALA".into(), PermitDiffers, "terms"),
-    ];
-    for (row, alter, rule, detail) in rows {
+    for (row, alter, rule, detail) in TERMS.iter().copied() {
         refuses(row, alter, AS_IT_IS, now(), rule, detail);
     }
 }
@@ -219,61 +221,57 @@ fn terms_that_are_not_the_reading_of_the_string_are_refused() {
     assert_eq!(got.expect_err("refused").name, PermitDiffers);
 }
 
+const PERMIT: &[(&str, AlterPermit, RuleName, &str)] = &[
+    ("layout", |p| p.layout = 2, PermitDiffers, "layout"),
+    ("sandbox", |p| p.environment = name("production"), PermitDiffers, "environment"),
+    ("corridor", |p| p.corridor = name("nl-in"), PermitDiffers, "corridor"),
+    ("pay as return", |p| p.action = Action::Return, PermitDiffers, "action"),
+    ("pay as refund", |p| p.action = Action::Refund, PermitDiffers, "action"),
+    ("side", |p| p.side = p.side.other(), PermitDiffers, "side"),
+    ("institution", |p| p.institution = name("bank-in"), SignerNotTrusted, "permit"),
+    ("payment", |p| p.payment = Deal::number(2).payment(), PermitDiffers, "payment"),
+    ("terms", |p| p.terms = other(), PermitDiffers, "terms"),
+    ("pack", |p| p.basis.pack = other(), PackNotInForce, ""),
+    ("schema", |p| p.basis.schema = other(), PackNotInForce, ""),
+    ("snapshot", |p| p.basis.snapshot = other(), SnapshotTooOld, ""),
+    ("statement sent", |p| p.statement_sent = other(), StatementsDiffer, "of the"),
+    ("statement received", |p| p.statement_received = other(), StatementsDiffer, "of the"),
+    (
+        "acceptance",
+        |p| p.acceptance = p.acceptance.map_or(Some(other()), |_| None),
+        PermitDiffers,
+        "acceptance",
+    ),
+    ("other acceptance", |p| p.acceptance = Some(other()), PermitDiffers, "acceptance"),
+    ("another's edge", |p| p.mark = mark(p.side.other(), 1), PermitDiffers, "edge"),
+    (
+        "a limit on money that does not move",
+        |p| {
+            let amount = Amount::new(Minor::new(1), name("USD.2@tcb-sandbox"));
+            let period = LimitPeriod::Month;
+            p.limits = vec![LimitClaim { key: "mandate:1".into(), amount, period }];
+        },
+        PermitDiffers,
+        "",
+    ),
+    (
+        "a limit that is passed",
+        |p| {
+            let amount = Amount::new(Minor::new(10), asset(p.side));
+            let period = LimitPeriod::BusinessDay;
+            p.limits = vec![LimitClaim { key: "mandate:1".into(), amount, period }];
+        },
+        LimitExceeded,
+        "",
+    ),
+    ("from the future", |p| p.decided_at = now().plus(seconds(6)), PermitFromTheFuture, ""),
+    ("valid for too long", |p| p.valid_until = p.decided_at.plus(seconds(61)), PermitDiffers, ""),
+    ("expired", |p| p.valid_until = now(), PermitExpired, ""),
+];
+
 #[test]
 fn each_field_of_a_permit_is_refused_when_it_is_another() {
-    let rows: Vec<(&str, fn(&mut record::Permit), RuleName, &str)> = vec![
-        ("layout", |p| p.layout = 2, PermitDiffers, "layout"),
-        ("sandbox", |p| p.environment = name("production"), PermitDiffers, "environment"),
-        ("corridor", |p| p.corridor = name("nl-in"), PermitDiffers, "corridor"),
-        ("pay as return", |p| p.action = Action::Return, PermitDiffers, "action"),
-        ("pay as refund", |p| p.action = Action::Refund, PermitDiffers, "action"),
-        ("side", |p| p.side = p.side.other(), PermitDiffers, "side"),
-        ("institution", |p| p.institution = name("bank-in"), SignerNotTrusted, "permit"),
-        ("payment", |p| p.payment = Deal::number(2).payment(), PermitDiffers, "payment"),
-        ("terms", |p| p.terms = other(), PermitDiffers, "terms"),
-        ("pack", |p| p.basis.pack = other(), PackNotInForce, ""),
-        ("schema", |p| p.basis.schema = other(), PackNotInForce, ""),
-        ("snapshot", |p| p.basis.snapshot = other(), SnapshotTooOld, ""),
-        ("statement sent", |p| p.statement_sent = other(), StatementsDiffer, "of the"),
-        ("statement received", |p| p.statement_received = other(), StatementsDiffer, "of the"),
-        (
-            "acceptance",
-            |p| p.acceptance = p.acceptance.map_or(Some(other()), |_| None),
-            PermitDiffers,
-            "acceptance",
-        ),
-        ("other acceptance", |p| p.acceptance = Some(other()), PermitDiffers, "acceptance"),
-        ("another's edge", |p| p.mark = mark(p.side.other(), 1), PermitDiffers, "edge"),
-        (
-            "a limit on money that does not move",
-            |p| {
-                let amount = Amount::new(Minor::new(1), name("USD.2@tcb-sandbox"));
-                let period = LimitPeriod::Month;
-                p.limits = vec![LimitClaim { key: "mandate:1".into(), amount, period }];
-            },
-            PermitDiffers,
-            "",
-        ),
-        (
-            "a limit that is passed",
-            |p| {
-                let amount = Amount::new(Minor::new(10), asset(p.side));
-                let period = LimitPeriod::BusinessDay;
-                p.limits = vec![LimitClaim { key: "mandate:1".into(), amount, period }];
-            },
-            LimitExceeded,
-            "",
-        ),
-        ("from the future", |p| p.decided_at = now().plus(seconds(6)), PermitFromTheFuture, ""),
-        (
-            "valid for too long",
-            |p| p.valid_until = p.decided_at.plus(seconds(61)),
-            PermitDiffers,
-            "",
-        ),
-        ("expired", |p| p.valid_until = now(), PermitExpired, ""),
-    ];
-    for (row, alter, rule, detail) in rows {
+    for (row, alter, rule, detail) in PERMIT.iter().copied() {
         for side in [Side::Debtor, Side::Creditor] {
             let mut parts = OrderParts::of(Deal::number(1));
             alter(if side == Side::Debtor { &mut parts.debtor } else { &mut parts.creditor });
@@ -402,74 +400,70 @@ fn each_field_of_the_quote_is_refused_when_it_is_another() {
     }
 }
 
+const INVOICE_AND_ACCEPTANCE: &[(&str, Alter, RuleName, &str)] = &[
+    ("invoice layout", |p| p.invoice.layout = 2, InvoiceDiffers, "layout"),
+    (
+        "invoice environment",
+        |p| p.invoice.environment = name("production"),
+        InvoiceDiffers,
+        "environment",
+    ),
+    ("amount", |p| p.invoice.amount.minor = Minor::new(1), InvoiceDiffers, "amount"),
+    (
+        "names Y with Z's account",
+        |p| p.invoice.account = account(Side::Creditor, 1),
+        AcceptanceDiffers,
+        "account",
+    ),
+    (
+        "creditor",
+        |p| p.invoice.creditor = company(Side::Creditor, 1),
+        AcceptanceDiffers,
+        "creditor",
+    ),
+    ("institution", |p| p.invoice.institution = name("bank-in"), AcceptanceDiffers, "institution"),
+    ("acceptance layout", |p| p.acceptance.layout = 2, AcceptanceDiffers, "layout"),
+    (
+        "acceptance environment",
+        |p| p.acceptance.environment = name("production"),
+        AcceptanceDiffers,
+        "environment",
+    ),
+    (
+        "acceptance of another payment",
+        |p| p.acceptance.payment = Deal::number(2).payment(),
+        AcceptanceDiffers,
+        "payment",
+    ),
+    (
+        "acceptance by another",
+        |p| p.acceptance.institution = name("bank-in"),
+        AcceptanceDiffers,
+        "institution",
+    ),
+    (
+        "acceptance for another account",
+        |p| p.acceptance.account = account(Side::Creditor, 1),
+        AcceptanceDiffers,
+        "account",
+    ),
+    (
+        "acceptance for another owner",
+        |p| p.acceptance.owner = company(Side::Creditor, 1),
+        AcceptanceDiffers,
+        "owner",
+    ),
+    (
+        "acceptance of another amount",
+        |p| p.acceptance.amount.minor = Minor::new(1),
+        AcceptanceDiffers,
+        "amount",
+    ),
+];
+
 #[test]
 fn each_field_of_invoice_and_acceptance_is_refused_when_it_is_another() {
-    let relinked: Vec<(&str, Alter, RuleName, &str)> = vec![
-        ("invoice layout", |p| p.invoice.layout = 2, InvoiceDiffers, "layout"),
-        (
-            "invoice environment",
-            |p| p.invoice.environment = name("production"),
-            InvoiceDiffers,
-            "environment",
-        ),
-        ("amount", |p| p.invoice.amount.minor = Minor::new(1), InvoiceDiffers, "amount"),
-        (
-            "names Y with Z's account",
-            |p| p.invoice.account = account(Side::Creditor, 1),
-            AcceptanceDiffers,
-            "account",
-        ),
-        (
-            "creditor",
-            |p| p.invoice.creditor = company(Side::Creditor, 1),
-            AcceptanceDiffers,
-            "creditor",
-        ),
-        (
-            "institution",
-            |p| p.invoice.institution = name("bank-in"),
-            AcceptanceDiffers,
-            "institution",
-        ),
-        ("acceptance layout", |p| p.acceptance.layout = 2, AcceptanceDiffers, "layout"),
-        (
-            "acceptance environment",
-            |p| p.acceptance.environment = name("production"),
-            AcceptanceDiffers,
-            "environment",
-        ),
-        (
-            "acceptance of another payment",
-            |p| p.acceptance.payment = Deal::number(2).payment(),
-            AcceptanceDiffers,
-            "payment",
-        ),
-        (
-            "acceptance by another",
-            |p| p.acceptance.institution = name("bank-in"),
-            AcceptanceDiffers,
-            "institution",
-        ),
-        (
-            "acceptance for another account",
-            |p| p.acceptance.account = account(Side::Creditor, 1),
-            AcceptanceDiffers,
-            "account",
-        ),
-        (
-            "acceptance for another owner",
-            |p| p.acceptance.owner = company(Side::Creditor, 1),
-            AcceptanceDiffers,
-            "owner",
-        ),
-        (
-            "acceptance of another amount",
-            |p| p.acceptance.amount.minor = Minor::new(1),
-            AcceptanceDiffers,
-            "amount",
-        ),
-    ];
-    for (row, alter, rule, detail) in relinked {
+    for (row, alter, rule, detail) in INVOICE_AND_ACCEPTANCE.iter().copied() {
         let mut parts = OrderParts::of(Deal::number(1));
         alter(&mut parts);
         parts.relink();
@@ -559,75 +553,66 @@ fn each_deadline_is_judged_at_the_writers_stamp() {
     }
 }
 
+const IN_FORCE: &[(&str, Change, RuleName)] = &[
+    (
+        "debtor's pack retired",
+        |b| done(b, SettlementWork::NoticePack(pack_notice(Side::Debtor, PackStanding::Retired))),
+        PackNotInForce,
+    ),
+    (
+        "creditor's pack retired",
+        |b| {
+            done(b, SettlementWork::NoticePack(pack_notice(Side::Creditor, PackStanding::Retired)));
+        },
+        PackNotInForce,
+    ),
+    ("debtor's snapshot superseded", |b| supersede(b, Side::Debtor), SnapshotTooOld),
+    ("creditor's snapshot superseded", |b| supersede(b, Side::Creditor), SnapshotTooOld),
+    (
+        "debtor's key removed after the check",
+        |b| adopt(b, Side::Debtor, Who::Stranger),
+        SignerNotTrusted,
+    ),
+    (
+        "creditor's key removed after the check",
+        |b| adopt(b, Side::Creditor, Who::Stranger),
+        SignerNotTrusted,
+    ),
+    (
+        "provider without liquidity",
+        |b| drain(b, 2, 6, 20_000_000 - 99_999),
+        ProviderLiquidityInsufficient,
+    ),
+    (
+        "participant without liquidity",
+        |b| drain(b, 1, 3, 15_000_000 - 68_459),
+        ParticipantLiquidityInsufficient,
+    ),
+    (
+        "payer without funds",
+        |b| {
+            let command =
+                funding(0x77, account(Side::Debtor, 0), own_account(1), 5_000_000 - 68_609);
+            let work = CustomerWork::Ledger { command: Box::new(command), reason: "out".into() };
+            assert_eq!(b.tell(now(), Side::Debtor, work), CustomerAnswer::Done);
+        },
+        InsufficientFunds,
+    ),
+    (
+        "payer's account frozen",
+        |b| {
+            let account = account(Side::Debtor, 0);
+            let command = Command::SetFreeze { account, freeze: Freeze::Debits };
+            let work = CustomerWork::Ledger { command: Box::new(command), reason: "court".into() };
+            assert_eq!(b.tell(now(), Side::Debtor, work), CustomerAnswer::Done);
+        },
+        LedgerRefuses,
+    ),
+];
+
 #[test]
 fn what_is_not_in_force_in_the_writers_turn_is_refused() {
-    let rows: Vec<(&str, Change, RuleName)> = vec![
-        (
-            "debtor's pack retired",
-            |b| {
-                done(
-                    b,
-                    SettlementWork::NoticePack(pack_notice(Side::Debtor, PackStanding::Retired)),
-                )
-            },
-            PackNotInForce,
-        ),
-        (
-            "creditor's pack retired",
-            |b| {
-                done(
-                    b,
-                    SettlementWork::NoticePack(pack_notice(Side::Creditor, PackStanding::Retired)),
-                );
-            },
-            PackNotInForce,
-        ),
-        ("debtor's snapshot superseded", |b| supersede(b, Side::Debtor), SnapshotTooOld),
-        ("creditor's snapshot superseded", |b| supersede(b, Side::Creditor), SnapshotTooOld),
-        (
-            "debtor's key removed after the check",
-            |b| adopt(b, Side::Debtor, Who::Stranger),
-            SignerNotTrusted,
-        ),
-        (
-            "creditor's key removed after the check",
-            |b| adopt(b, Side::Creditor, Who::Stranger),
-            SignerNotTrusted,
-        ),
-        (
-            "provider without liquidity",
-            |b| drain(b, 2, 6, 20_000_000 - 99_999),
-            ProviderLiquidityInsufficient,
-        ),
-        (
-            "participant without liquidity",
-            |b| drain(b, 1, 3, 15_000_000 - 68_459),
-            ParticipantLiquidityInsufficient,
-        ),
-        (
-            "payer without funds",
-            |b| {
-                let command =
-                    funding(0x77, account(Side::Debtor, 0), own_account(1), 5_000_000 - 68_609);
-                let work =
-                    CustomerWork::Ledger { command: Box::new(command), reason: "out".into() };
-                assert_eq!(b.tell(now(), Side::Debtor, work), CustomerAnswer::Done);
-            },
-            InsufficientFunds,
-        ),
-        (
-            "payer's account frozen",
-            |b| {
-                let account = account(Side::Debtor, 0);
-                let command = Command::SetFreeze { account, freeze: Freeze::Debits };
-                let work =
-                    CustomerWork::Ledger { command: Box::new(command), reason: "court".into() };
-                assert_eq!(b.tell(now(), Side::Debtor, work), CustomerAnswer::Done);
-            },
-            LedgerRefuses,
-        ),
-    ];
-    for (row, world, rule) in rows {
+    for (row, world, rule) in IN_FORCE.iter().copied() {
         refuses(row, |_| {}, world, now(), rule, "");
     }
 }
@@ -651,79 +636,80 @@ fn drain(books: &mut Books, control: u8, of: u8, amount: u128) {
     done(books, SettlementWork::Ledger { command: Box::new(command), reason });
 }
 
+const TWO_WRONG: &[(&str, Alter, Change, RuleName)] = &[
+    (
+        "environment before signer",
+        |p| {
+            p.terms.environment = name("production");
+            p.quote_signer = Who::Stranger;
+        },
+        AS_IT_IS,
+        EnvironmentsDiffer,
+    ),
+    (
+        "signer before permit",
+        |p| {
+            p.debtor_signer = Who::Stranger;
+            p.creditor.payment = Deal::number(2).payment();
+        },
+        AS_IT_IS,
+        SignerNotTrusted,
+    ),
+    (
+        "permit before quote",
+        |p| {
+            p.debtor.action = Action::Refund;
+            p.quote.layout = 2;
+        },
+        AS_IT_IS,
+        PermitDiffers,
+    ),
+    (
+        "quote before statements",
+        |p| {
+            p.quote.layout = 2;
+            p.debtor.statement_sent = other();
+        },
+        AS_IT_IS,
+        QuoteDiffers,
+    ),
+    (
+        "pack before snapshot",
+        |p| (p.debtor.basis.pack, p.debtor.basis.snapshot) = (other(), other()),
+        AS_IT_IS,
+        PackNotInForce,
+    ),
+    (
+        "snapshot before permit's end",
+        |p| {
+            p.creditor.basis.snapshot = other();
+            p.debtor.valid_until = now();
+        },
+        AS_IT_IS,
+        SnapshotTooOld,
+    ),
+    (
+        "permit's end before liquidity",
+        |p| p.creditor.valid_until = now(),
+        |b| drain(b, 2, 6, 20_000_000),
+        PermitExpired,
+    ),
+    (
+        "provider before participant",
+        |_| {},
+        |b| {
+            drain(b, 2, 6, 20_000_000);
+            let command = funding(0x78, own_account(3), own_account(1), 15_000_000);
+            let reason = "out".to_owned();
+            done(b, SettlementWork::Ledger { command: Box::new(command), reason });
+        },
+        ProviderLiquidityInsufficient,
+    ),
+];
+
 #[test]
 fn the_first_rule_in_precedence_answers_when_two_are_wrong() {
-    let rows: Vec<(&str, Alter, Change, RuleName)> = vec![
-        (
-            "environment before signer",
-            |p| {
-                p.terms.environment = name("production");
-                p.quote_signer = Who::Stranger;
-            },
-            AS_IT_IS,
-            EnvironmentsDiffer,
-        ),
-        (
-            "signer before permit",
-            |p| {
-                p.debtor_signer = Who::Stranger;
-                p.creditor.payment = Deal::number(2).payment();
-            },
-            AS_IT_IS,
-            SignerNotTrusted,
-        ),
-        (
-            "permit before quote",
-            |p| {
-                p.debtor.action = Action::Refund;
-                p.quote.layout = 2;
-            },
-            AS_IT_IS,
-            PermitDiffers,
-        ),
-        (
-            "quote before statements",
-            |p| {
-                p.quote.layout = 2;
-                p.debtor.statement_sent = other();
-            },
-            AS_IT_IS,
-            QuoteDiffers,
-        ),
-        (
-            "pack before snapshot",
-            |p| (p.debtor.basis.pack, p.debtor.basis.snapshot) = (other(), other()),
-            AS_IT_IS,
-            PackNotInForce,
-        ),
-        (
-            "snapshot before permit's end",
-            |p| {
-                p.creditor.basis.snapshot = other();
-                p.debtor.valid_until = now();
-            },
-            AS_IT_IS,
-            SnapshotTooOld,
-        ),
-        (
-            "permit's end before liquidity",
-            |p| p.creditor.valid_until = now(),
-            |b| drain(b, 2, 6, 20_000_000),
-            PermitExpired,
-        ),
-        (
-            "provider before participant",
-            |_| {},
-            |b| {
-                drain(b, 2, 6, 20_000_000);
-                let command = funding(0x78, own_account(3), own_account(1), 15_000_000);
-                let reason = "out".to_owned();
-                done(b, SettlementWork::Ledger { command: Box::new(command), reason });
-            },
-            ProviderLiquidityInsufficient,
-        ),
-    ];
-    for (row, alter, world, rule) in rows {
+    for (row, alter, world, rule) in TWO_WRONG.iter().copied() {
         refuses(row, alter, world, now(), rule, "");
     }
 }

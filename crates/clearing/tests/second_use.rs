@@ -11,13 +11,13 @@ use core::time::Duration;
 
 use clearing::rule::RuleName::{self, *};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, asset, company, funding, now, own_account,
+    Books, Deal, OrderParts, Who, account, asset, company, funding, now, own_account, trust_list,
 };
 use clearing::{
     CustomerAnswer, CustomerWork, Finish, Route, Rule, SettlementAnswer, SettlementWork,
 };
 use ledger::{Command, NotDone, NotDoneSource, VoidGround};
-use record::{Ending, LimitClaim, LimitPeriod, PaymentTerms, Side};
+use record::{Ending, LimitClaim, LimitPeriod, PaymentTerms, Side, Signed};
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, HoldId, Instant, Minor};
 
@@ -220,4 +220,88 @@ fn the_terms_of_the_fixture_read_back() {
     let parts = OrderParts::of(Deal::number(1));
     let read = PaymentTerms::from_terms_string(&parts.order().terms);
     assert_eq!(read.as_ref(), Ok(&parts.terms));
+}
+
+/// The account was closed between acceptance and credit: the money is settled, so it goes to
+/// suspense, once, and the payment's books are complete.
+#[test]
+fn what_an_account_does_not_take_goes_to_suspense_once() {
+    let mut books = Books::ready();
+    let close = Command::CloseAccount { account: account(Side::Creditor, 0) };
+    let work = CustomerWork::Ledger { command: Box::new(close), reason: "closed".into() };
+    assert_eq!(books.tell(now(), Side::Creditor, work), CustomerAnswer::Done);
+    let order = OrderParts::of(Deal::number(1)).checked().unwrap();
+    for _ in 0..2 {
+        let finish = books.drive(now(), Route::of_client(order.clone()));
+        assert!(matches!(finish, Finish::Ended(Ending::Settled, _)), "{finish:?}");
+        let suspense = books.creditor.state.ledger().balances(own_account(3)).unwrap();
+        assert_eq!(suspense.credits_posted, Minor::new(100_000));
+    }
+}
+
+/// Client or recovery may die after any step: whoever goes on from the hold finishes it.
+#[test]
+fn a_route_dropped_after_any_step_is_finished_by_recovery() {
+    for steps in 1..6 {
+        let mut books = Books::ready();
+        let parts = OrderParts::of(Deal::number(1));
+        let mut route = Route::of_client(parts.checked().unwrap());
+        for _ in 0..steps {
+            let heard = books.carry(now(), &route, route.next());
+            route.hear(heard);
+        }
+        drop(route);
+        let held: Vec<_> =
+            books.debtor.state.open_holds().map(|(_, order)| order.clone()).collect();
+        for order in held {
+            let finish = books.drive(now(), Route::of_recovery(&order).unwrap());
+            let code = if steps == 1 { "OrderInterrupted" } else { "" };
+            let settled = matches!(&finish, Finish::Ended(Ending::Settled, _));
+            let refused = matches!(&finish, Finish::Ended(Ending::Refused(got), _) if got == code);
+            assert!(if steps == 1 { refused } else { settled }, "{steps}: {finish:?}");
+        }
+        assert_eq!(books.debtor.state.open_holds().count(), 0, "after {steps} steps");
+        let first = books.settlement.state.payment(parts.terms.payment).unwrap().clone();
+        // The client comes again: the first answer, and nothing more moves.
+        let finish = books.drive(now(), Route::of_client(parts.checked().unwrap()));
+        assert_eq!(finish, Finish::Ended(first.ending, first.position));
+    }
+}
+
+/// Accounts belong to names: one jurisdiction's root must not be able to name another's bank or
+/// provider with a key of its own.
+#[test]
+fn no_trust_list_captures_a_name_of_another() {
+    let adopt = |alter: fn(&mut record::TrustList)| {
+        let mut list = trust_list(Side::Creditor, 2, Who::BankSg);
+        alter(&mut list);
+        let signed = Signed::sign(&list, &Who::RootSg.key());
+        let work = SettlementWork::AdoptTrustList(Box::new(signed));
+        Books::ready().settle(now(), work).0
+    };
+    assert_eq!(adopt(|_| {}), SettlementAnswer::Done);
+    let rows: [fn(&mut record::TrustList); 4] = [
+        |list| list.institutions[0].institution = clearing::testkit::name("bank-nl"),
+        |list| list.institutions[0].institution = clearing::testkit::name("fx-dealer"),
+        |list| {
+            let mut provider = trust_list(Side::Debtor, 1, Who::BankNl).providers.remove(0);
+            provider.provider = clearing::testkit::name("bank-nl");
+            list.providers.push(provider);
+        },
+        |list| {
+            let mut provider = trust_list(Side::Debtor, 1, Who::BankNl).providers.remove(0);
+            provider.quote_keys = vec![Who::Stranger.key().public_key()];
+            list.providers.push(provider);
+        },
+    ];
+    for (number, row) in rows.into_iter().enumerate() {
+        let answer = adopt(row);
+        assert!(matches!(answer, SettlementAnswer::NotAccepted(_)), "row {number}: {answer:?}");
+    }
+    // The same provider with the same keys, and a foreign bank named as foreign, may stand.
+    let provider = adopt(|list| {
+        list.providers = trust_list(Side::Debtor, 1, Who::BankNl).providers;
+        list.institutions.extend(trust_list(Side::Debtor, 1, Who::BankNl).institutions);
+    });
+    assert_eq!(provider, SettlementAnswer::Done);
 }

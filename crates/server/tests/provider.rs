@@ -27,10 +27,9 @@ async fn start(dir: &Folder) -> Running {
     ];
     provider::write_example(dir.path(), common("fx-dealer", port, peers), "nl-sg").unwrap();
     let config: provider::Config = read_config(dir.path()).unwrap();
-    let keys = KeyStore::open(dir.path()).unwrap();
     let path = dir.path().to_owned();
     Running::start(dir.path(), port, |stop| {
-        provider::run_on(listener, path, config, keys, async {
+        provider::run_on(listener, path, config, async {
             let _ = stop.await;
         })
     })
@@ -43,6 +42,7 @@ fn request(minor: u128) -> QuoteRequest {
         corridor: "nl-sg".parse().unwrap(),
         credit: Amount::new(Minor::new(minor), "SGD.2@mas-sandbox".parse().unwrap()),
         debit_asset: "EUR.2@tcb-sandbox".parse().unwrap(),
+        good_for_seconds: 60,
     }
 }
 

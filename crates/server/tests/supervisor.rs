@@ -62,6 +62,10 @@ fn entry(id: &str, name: &str) -> JsonEntry {
 }
 
 async fn start(dir: &Folder) -> Running {
+    start_with(dir, 3600).await
+}
+
+async fn start_with(dir: &Folder, list_lifetime_seconds: u64) -> Running {
     let (listener, port) = socket().await;
     let core = Descriptor::new(Role::Core, "core", "http://localhost:1")
         .with_key("request", &key(30))
@@ -77,16 +81,15 @@ async fn start(dir: &Folder) -> Running {
         operator: "supervisor-nl-operator".to_owned(),
         witness_name: "witness.example/nl".to_owned(),
         log: WitnessedLog { origin: ORIGIN.to_owned(), peer: "core".to_owned() },
-        list_lifetime_seconds: 3600,
+        list_lifetime_seconds,
     };
     let config = supervisor::example_config(common("supervisor-nl", port, peers), example);
     let sanctions = vec![SanctionEdit::PutEntry { entry: entry("1", "Red Harbour Trading") }];
     supervisor::write_example(dir.path(), &config, first_trust(), sanctions).unwrap();
     let config: supervisor::Config = read_config(dir.path()).unwrap();
-    let keys = KeyStore::open(dir.path()).unwrap();
     let path = dir.path().to_owned();
     Running::start(dir.path(), port, |stop| {
-        supervisor::run_on(listener, path, config, keys, async {
+        supervisor::run_on(listener, path, config, async {
             let _ = stop.await;
         })
     })
@@ -133,6 +136,24 @@ async fn an_edit_takes_effect_at_once_and_survives_a_restart() {
     let old = Signed::<TrustList>::from_bytes(&old).unwrap().verify(&list_key(&dir)).unwrap();
     assert_eq!(old, first);
     assert_eq!(refusal(running.get("/v1/trust-list/9").await).status, 404);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_is_signed_anew_before_it_is_stale() {
+    let dir = Folder::new("supervisor");
+    let running = start_with(&dir, 2).await;
+    let first = trust(&running, &dir).await;
+    let newer = loop {
+        let list = trust(&running, &dir).await;
+        assert!(server::system::now() < list.next_update, "a stale list was served");
+        if list.version > first.version {
+            break list;
+        }
+        assert!(server::system::now() < first.next_update, "it was not signed anew");
+    };
+    assert_eq!(newer.institutions, first.institutions);
+    assert!(newer.issued_at > first.issued_at);
     running.stop().await;
 }
 
@@ -260,14 +281,47 @@ async fn the_witness_cosigns_what_extends_and_remembers_over_a_restart() {
 }
 
 #[tokio::test]
+async fn of_two_histories_at_once_one_is_cosigned() {
+    let dir = Folder::new("supervisor");
+    let running = start(&dir).await;
+    let (one, _, _) = heads();
+    let mut other = one;
+    other.root = sha256(b"another history");
+    let (first, second) = (asked(LOG, 0, one, vec![]), asked(LOG, 0, other, vec![]));
+    let (a, b) = tokio::join!(add(&running, &first), add(&running, &second));
+    let mut statuses = [a.0, b.0];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_cosigned_that_could_not_be_stored() {
+    let dir = Folder::new("supervisor");
+    let running = start(&dir).await;
+    let (one, _, _) = heads();
+    let mut other = one;
+    other.root = sha256(b"another history");
+    // A folder in the way of the temporary file: writing fails, as on a full disk.
+    let in_the_way = dir.path().join("witness.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let (status, _, body) = add(&running, &asked(LOG, 0, one, vec![])).await;
+    assert_eq!(status, 500, "{body}");
+    assert!(!body.contains('\u{2014}'), "a cosignature left without being stored");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    // What was not stored was not seen: the log may still show another first checkpoint.
+    assert_eq!(add(&running, &asked(LOG, 0, other, vec![])).await.0, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_damaged_state_is_no_empty_one() {
     let dir = Folder::new("supervisor");
     start(&dir).await.stop().await;
     std::fs::write(dir.path().join("witness.cbor"), b"").unwrap();
     let (listener, _) = socket().await;
     let config: supervisor::Config = read_config(dir.path()).unwrap();
-    let keys = KeyStore::open(dir.path()).unwrap();
     let path = dir.path().to_owned();
-    let ended = supervisor::run_on(listener, path, config, keys, async {}).await;
+    let ended = supervisor::run_on(listener, path, config, async {}).await;
     assert!(ended.unwrap_err().to_string().contains("witness.cbor"));
 }

@@ -52,11 +52,10 @@ pub struct Config {
 pub async fn run(
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
     let listener = listen(&config.common).await?;
-    run_on(listener, dir, config, keys, shutdown).await
+    run_on(listener, dir, config, shutdown).await
 }
 
 /// As [`run`], on a socket that listens already.
@@ -64,9 +63,9 @@ pub async fn run_on(
     listener: TcpListener,
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
+    let keys = KeyStore::open(&dir)?;
     let provider = Arc::new(Provider::open(&dir, &config, &keys)?);
     let quotes = Router::new().route("/v1/quotes", post(quote)).with_state(provider);
     let guarded = gate(&config.common)?.only(&[Role::Wallet, Role::Edge], quotes);
@@ -146,6 +145,7 @@ impl Provider {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         // Read within the turn: a later quote never carries an earlier time.
         let now = system::now();
+        let wished = core::time::Duration::from_secs(request.good_for_seconds.into());
         let quote = Quote {
             layout: 1,
             environment: self.environment,
@@ -160,7 +160,7 @@ impl Provider {
             margin: price.margin,
             fees: price.fees,
             issued_at: now,
-            expires_at: now.plus(QUOTE_LIFETIME),
+            expires_at: now.plus(QUOTE_LIFETIME.min(wished)),
         };
         // INVARIANT (QuoteAddsUp): what is signed is the exact sum of its parts. A quote that did
         // not add up would be refused by the core after the customer has consented.

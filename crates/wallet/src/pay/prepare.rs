@@ -1,6 +1,6 @@
 //! Before consent: the quote, the preparation, and the check of every word against our own.
 
-use api::messages::{Preparation, PreparationRequest, QuoteRequest};
+use api::messages::{QUOTE_SECONDS_MAX, Preparation, PreparationRequest, QuoteRequest};
 use credential::{HeldCredential, PresentationRequest};
 use record::{Acceptance, Invoice, PaymentTerms, Quote, RequestToPay, Signed};
 use terms::{CompanyId, PaymentId};
@@ -45,6 +45,16 @@ impl Wallet {
         request: &RequestToPay,
         payment: PaymentId,
     ) -> Result<Signed<Quote>, WalletError> {
+        self.quote_for(request, payment, QUOTE_SECONDS_MAX).await
+    }
+
+    /// As [`Wallet::quote`], to hold for so many seconds at most.
+    pub async fn quote_for(
+        &self,
+        request: &RequestToPay,
+        payment: PaymentId,
+        good_for_seconds: u32,
+    ) -> Result<Signed<Quote>, WalletError> {
         let invoice = read_invoice(request)?;
         let asked = QuoteRequest {
             layout: 1,
@@ -52,6 +62,7 @@ impl Wallet {
             corridor: self.config.corridor,
             credit: invoice.amount,
             debit_asset: self.config.asset,
+            good_for_seconds,
         };
         let quote: Signed<Quote> =
             self.post(&self.config.provider.peer, "/v1/quotes", &asked).await?;

@@ -9,7 +9,7 @@ use clearing::{
     CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook,
     SettlementCommand, SettlementWork,
 };
-use journal::{Machine, Salts};
+use journal::{Image, Machine, Salts};
 use record::SaltSlot;
 use seal::Secret;
 use store::salt_keys::{POOL_KEYS, SaltKeys};
@@ -20,6 +20,9 @@ use terms::{BookName, InstitutionName, Position, RunId};
 use super::config::{Config, Hosted};
 use crate::roles::RoleError;
 use crate::system;
+
+/// Facts between two images: refolding so many takes well under a second.
+const IMAGE_EVERY: u64 = 20_000;
 
 /// A book that runs: its handle, its salts, and what opening it found.
 #[derive(Debug)]
@@ -143,7 +146,7 @@ pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError>
 
 fn open_book<M>(dir: &Path, name: BookName, genesis: M, run: RunId) -> Result<Running<M>, RoleError>
 where
-    M: Machine + Clone + Send + 'static,
+    M: Image + Clone + Send + 'static,
     M::Command: Send + 'static,
     M::Outcome: Send + 'static,
 {
@@ -157,7 +160,9 @@ where
     let salts = Arc::new(salts);
     let journal =
         SegmentJournal::open(disk, SegmentConfig::new(name)).map_err(|e| unsound("journal", &e))?;
-    let images = ImagePolicy::none();
+    // A folder of its own: taking a folder locks it.
+    let images = FileDisk::take(&folder.join("images")).map_err(|e| unsound("images", &e))?;
+    let images = ImagePolicy::every(IMAGE_EVERY, images, name);
     let salted = Arc::clone(&salts);
     let parts = Parts { genesis, journal, salts: salted, clock: system::now, images };
     let (handle, writer) =

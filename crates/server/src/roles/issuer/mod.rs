@@ -97,11 +97,10 @@ pub enum StatusPublished {
 pub async fn run(
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
     let listener = listen(&config.common).await?;
-    run_on(listener, dir, config, keys, shutdown).await
+    run_on(listener, dir, config, shutdown).await
 }
 
 /// As [`run`], on a socket that listens already.
@@ -109,9 +108,9 @@ pub async fn run_on(
     listener: TcpListener,
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
+    let keys = KeyStore::open(&dir)?;
     let subjects = Subjects::read(&dir)?;
     let mut desks = BTreeMap::new();
     for issuer in &config.issuers {

@@ -1,5 +1,8 @@
 //! An operator's changes of a trust list, as JSON: the record's types are CBOR only.
 
+#[cfg(test)]
+mod tests;
+
 use record::{
     CorridorSide, IssuerKey, Recognised, Recognition, RegisteredClaims, RegisteredVerifier, Side,
     TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider,

@@ -73,11 +73,10 @@ pub struct WitnessedLog {
 pub async fn run(
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
     let listener = listen(&config.common).await?;
-    run_on(listener, dir, config, keys, shutdown).await
+    run_on(listener, dir, config, shutdown).await
 }
 
 /// As [`run`], on a socket that listens already.
@@ -85,9 +84,9 @@ pub async fn run_on(
     listener: TcpListener,
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
+    let keys = KeyStore::open(&dir)?;
     let gate = gate(&config.common)?;
     let witness = Arc::new(WitnessDesk::open(&dir, &config, &keys)?);
     let open = Router::new()

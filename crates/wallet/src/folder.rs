@@ -175,6 +175,23 @@ impl WalletFolder {
         Ok(path)
     }
 
+    /// Forgets every credential of a type, such as before it is received anew. How many there were.
+    pub fn forget_credentials(&self, credential_type: &str) -> Result<usize, WalletError> {
+        let mut forgotten = 0;
+        for held in self.credentials()? {
+            if held.open().credential_type == credential_type {
+                let name = format!("{}.sdjwt", credential_name(&held));
+                let path = self.root.join("credentials").join(name);
+                std::fs::remove_file(&path).map_err(|error| WalletError::BadFile {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?;
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// All credentials, by file name.
     pub fn credentials(&self) -> Result<Vec<HeldCredential>, WalletError> {
         let folder = self.root.join("credentials");

@@ -65,6 +65,11 @@ fn print_for_people(checked: &Checked) {
     }
 }
 
+/// The findings of everything below a folder, as lines; none when all is sound.
+pub(crate) fn findings(dir: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(check(dir)?.into_iter().flat_map(|checked| checked.findings).collect())
+}
+
 fn check(dir: &Path) -> anyhow::Result<Vec<Checked>> {
     let mut found = Vec::new();
     let mut books = BTreeMap::new();

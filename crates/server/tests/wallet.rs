@@ -53,10 +53,9 @@ async fn issuers(dir: &Folder) -> Running {
     let config = issuer::example_config(common("issuers", port, peers), "issuers-operator");
     issuer::write_example(dir.path(), &config, &subjects).unwrap();
     let config: issuer::Config = read_config(dir.path()).unwrap();
-    let keys = KeyStore::open(dir.path()).unwrap();
     let path = dir.path().to_owned();
     Running::start(dir.path(), port, |stop| {
-        issuer::run_on(listener, path, config, keys, async {
+        issuer::run_on(listener, path, config, async {
             let _ = stop.await;
         })
     })
@@ -73,10 +72,9 @@ async fn dealer(dir: &Folder, wallet: PublicKey) -> Running {
     .unwrap();
     provider::write_example(dir.path(), common("fx-dealer", port, vec![known]), "nl-sg").unwrap();
     let config: provider::Config = read_config(dir.path()).unwrap();
-    let keys = KeyStore::open(dir.path()).unwrap();
     let path = dir.path().to_owned();
     Running::start(dir.path(), port, |stop| {
-        provider::run_on(listener, path, config, keys, async {
+        provider::run_on(listener, path, config, async {
             let _ = stop.await;
         })
     })

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `wallet.json`, `trust.policy` | the directory, and whom it trusts to vouch for receipts |
 //! | `keys/` | seeds, [`crate::KeyFolder`] |
-//! | `credentials/NNN-TYPE.sdjwt` | credentials |
+//! | `credentials/TYPE-ISSUER.sdjwt` | credentials |
 //! | `lists/JURISDICTION.trust-list` | signed trust lists |
 //! | `requests/NUMBER.request` | requests to pay that it made |
 //! | `payments/PAYMENT/` | `request`, `quote`, `preparation`, `debtor.wayleave`, `creditor.wayleave`, `refusal`, `order`, `promise`, `receipt.wayleave` |

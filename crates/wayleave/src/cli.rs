@@ -7,15 +7,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Settles a small company's payment across a border and leaves proof behind.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None, propagate_version = true)]
-pub(crate) struct Cli {
+pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
     ///
     /// Starts every role as a process, with real files below the folder and real signatures.
@@ -36,20 +36,20 @@ pub(crate) enum Command {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub struct RunArgs {
     /// Which role.
-    pub(crate) role: RoleName,
+    pub role: RoleName,
     /// The role's own folder.
     #[arg(long)]
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// Write the log here instead of to standard error.
     #[arg(long)]
-    pub(crate) log: Option<PathBuf>,
+    pub log: Option<PathBuf>,
 }
 
 /// The roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleName {
+pub enum RoleName {
     /// Settlement book, hosted customers' books, transparency log.
     Core,
     /// An institution's edge: decides on one side.
@@ -64,30 +64,30 @@ pub(crate) enum RoleName {
 
 /// Arguments of `fsck`.
 #[derive(Debug, Args)]
-pub(crate) struct FsckArgs {
+pub struct FsckArgs {
     /// A book's folder, a role's folder, or a whole demo.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// Print one JSON object a line.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
-pub(crate) struct DemoArgs {
+pub struct DemoArgs {
     /// Where everything lies.
     #[arg(long, default_value = "wayleave-demo")]
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// Begin anew: remove the folder first.
     #[arg(long)]
-    pub(crate) fresh: bool,
+    pub fresh: bool,
     /// End when the story is told, instead of waiting for keys.
     #[arg(long)]
-    pub(crate) once: bool,
+    pub once: bool,
     /// Print one JSON object a line.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// The first of seven ports; a taken one moves to the next free.
     #[arg(long, default_value_t = 7000)]
-    pub(crate) port: u16,
+    pub port: u16,
 }

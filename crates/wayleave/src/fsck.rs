@@ -28,7 +28,7 @@ struct Checked {
 }
 
 /// Runs the command.
-pub(crate) fn command(args: &FsckArgs) -> anyhow::Result<ExitCode> {
+pub fn command(args: &FsckArgs) -> anyhow::Result<ExitCode> {
     let found = check(&args.dir)?;
     anyhow::ensure!(
         !found.is_empty(),
@@ -66,7 +66,7 @@ fn print_for_people(checked: &Checked) {
 }
 
 /// The findings of everything below a folder, as lines; none when all is sound.
-pub(crate) fn findings(dir: &Path) -> anyhow::Result<Vec<String>> {
+pub fn findings(dir: &Path) -> anyhow::Result<Vec<String>> {
     Ok(check(dir)?.into_iter().flat_map(|checked| checked.findings).collect())
 }
 

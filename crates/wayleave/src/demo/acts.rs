@@ -28,18 +28,18 @@ const ABOVE_MANDATE_MINOR: u128 = 15_000_000;
 const ABOVE_LIQUIDITY_MINOR: u128 = 8_000_000;
 
 /// The players of the story.
-pub(crate) struct Players {
+pub struct Players {
     /// The payer's wallet.
-    pub(crate) payer: Wallet,
+    pub payer: Wallet,
     /// The payee's wallet.
-    pub(crate) payee: Wallet,
+    pub payee: Wallet,
     /// A payee that is on the sanctions list.
-    pub(crate) listed: Wallet,
+    pub listed: Wallet,
 }
 
 impl Players {
     /// Opens the three wallets.
-    pub(crate) fn open(stage: &Stage) -> anyhow::Result<Self> {
+    pub fn open(stage: &Stage) -> anyhow::Result<Self> {
         Ok(Self {
             payer: Wallet::open(&stage.folder("brightwater"))?,
             payee: Wallet::open(&stage.folder("lim"))?,
@@ -49,19 +49,15 @@ impl Players {
 }
 
 /// A payment up to both permits.
-pub(crate) struct Ready {
+pub struct Ready {
     /// The payment.
-    pub(crate) hand: PaymentInHand,
+    pub hand: PaymentInHand,
     /// Both permits.
-    pub(crate) permits: Permitted,
+    pub permits: Permitted,
 }
 
 /// Makes a request to pay; the payee agrees to show what its bank asks.
-pub(crate) async fn invoice(
-    payee: &Wallet,
-    number: &str,
-    minor: u128,
-) -> anyhow::Result<RequestToPay> {
+pub async fn invoice(payee: &Wallet, number: &str, minor: u128) -> anyhow::Result<RequestToPay> {
     let draft = InvoiceDraft {
         number: number.into(),
         amount: Amount::new(Minor::new(minor), payee.config().asset),
@@ -73,7 +69,7 @@ pub(crate) async fn invoice(
 }
 
 /// Quote, preparation, consent, both decisions.
-pub(crate) async fn permitted(
+pub async fn permitted(
     payer: &Wallet,
     request: &RequestToPay,
     quote_seconds: u32,
@@ -89,7 +85,7 @@ pub(crate) async fn permitted(
 }
 
 /// Act 1: a payment settles. Returns its receipt.
-pub(crate) async fn settles(
+pub async fn settles(
     stage: &mut Stage,
     players: &Players,
     screen: &Screen,
@@ -232,11 +228,7 @@ fn keep_receipt(stage: &Stage, path: &Path, name: &str) -> anyhow::Result<PathBu
 }
 
 /// Act 2: six payments that must not happen.
-pub(crate) async fn refused(
-    stage: &Stage,
-    players: &Players,
-    screen: &Screen,
-) -> anyhow::Result<()> {
+pub async fn refused(stage: &Stage, players: &Players, screen: &Screen) -> anyhow::Result<()> {
     screen
         .act(2, "six that must not happen                                        moved   receipt");
     let told = |case: &'static str, refused: &RefusedPayment| {
@@ -332,7 +324,7 @@ async fn changed(players: &Players) -> anyhow::Result<RefusedPayment> {
 }
 
 /// Act 3: the same request twice.
-pub(crate) async fn twice(players: &Players, screen: &Screen) -> anyhow::Result<()> {
+pub async fn twice(players: &Players, screen: &Screen) -> anyhow::Result<()> {
     let request = invoice(&players.payee, "INV-T", 50_000).await?;
     let ready = permitted(&players.payer, &request, 60)
         .await?

@@ -30,7 +30,7 @@ struct Fate {
 }
 
 /// Act 4: the core is killed with payments in flight, and comes back.
-pub(crate) async fn killed(
+pub async fn killed(
     stage: &Stage,
     players: &Players,
     core: &mut RoleProcess,
@@ -158,20 +158,20 @@ fn newest(folder: &Path) -> Option<std::path::PathBuf> {
 }
 
 /// What the wallets trust: the log and both supervisors.
-pub(crate) fn trust(stage: &Stage) -> anyhow::Result<VerifyTrust> {
+pub fn trust(stage: &Stage) -> anyhow::Result<VerifyTrust> {
     let path = stage.folder("brightwater").join("trust.policy");
     Ok(VerifyTrust { log: read_trust(&path)?, lists: vec![] })
 }
 
 /// A path as it works from where the demo was started.
-pub(crate) fn relative(stage: &Stage, path: &Path) -> String {
+pub fn relative(stage: &Stage, path: &Path) -> String {
     let below = path.strip_prefix(&stage.dir).unwrap_or(path);
     let name = stage.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     format!("{name}/{}", below.display())
 }
 
 /// Act 5: the operator changes a settled amount on a copy of its disk and signs the log anew.
-pub(crate) async fn cheats(stage: &Stage, screen: &Screen) -> anyhow::Result<()> {
+pub async fn cheats(stage: &Stage, screen: &Screen) -> anyhow::Result<()> {
     screen.act(5, "the operator cheats: changes one settled amount on disk and signs the log anew");
     let copy = stage.dir.join("cheat").join("core");
     let _ = std::fs::remove_dir_all(&copy);
@@ -235,5 +235,7 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
             std::fs::copy(entry.path(), target)?;
         }
     }
+    // Key folders stay as closed as they were: else they would rightly be refused.
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
     Ok(())
 }

@@ -15,7 +15,7 @@ const HELP: &str =
     "keys   p pay   r refusals   k kill the core   c cheat   ? this line   q quit   (then Enter)";
 
 /// Does what the keys say until `q` or the end of the input.
-pub(crate) async fn listen(
+pub async fn listen(
     stage: &mut Stage,
     players: &Players,
     processes: &mut [RoleProcess],

@@ -1,16 +1,17 @@
 //! `wayleave demo`: two banks, an FX provider, issuers, two supervisors and a core, each a process
 //! of this binary; two firms; five acts. The same code as in production, on example data.
 
-mod acts;
-mod cheat;
-mod crash;
+pub mod acts;
+pub mod cheat;
+pub mod crash;
 mod keys;
-mod onboard;
-mod processes;
-mod screen;
-mod setup;
-mod subjects;
+pub mod onboard;
+pub mod processes;
+pub mod screen;
+pub mod setup;
+pub mod subjects;
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -23,7 +24,7 @@ use self::setup::{CAST, Stage};
 use crate::cli::DemoArgs;
 
 /// Runs the demo.
-pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
+pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
     if args.fresh && args.dir.join("demo.json").is_file() {
         std::fs::remove_dir_all(&args.dir)
             .with_context(|| format!("`{}` cannot be removed", args.dir.display()))?;
@@ -38,7 +39,8 @@ async fn tell(args: &DemoArgs) -> anyhow::Result<()> {
     let mut stage = Stage::open(&args.dir, args.port)?;
     stage.write_roles()?;
     stage.keep_memory()?;
-    let mut processes = start(&stage).await?;
+    let binary = std::env::current_exe().context("this binary's path")?;
+    let mut processes = start(&stage, &binary).await?;
     head(&stage, &screen);
     let fresh = !stage.memory.onboarded;
     if fresh {
@@ -71,14 +73,15 @@ const fn still(args: &DemoArgs) -> &'static str {
 }
 
 /// Starts every role; supervisors first, since the core asks them before it serves.
-async fn start(stage: &Stage) -> anyhow::Result<Vec<RoleProcess>> {
+pub async fn start(stage: &Stage, binary: &Path) -> anyhow::Result<Vec<RoleProcess>> {
     let order = ["supervisor", "issuer", "provider", "core", "edge"];
     let mut processes = Vec::new();
     for process in order {
         let mut started = Vec::new();
         for one in CAST.iter().filter(|one| one.process == process) {
             let folder = stage.folder(one.name);
-            started.push(RoleProcess::start(one.process, &folder, &stage.url(one.name))?);
+            let url = stage.url(one.name);
+            started.push(RoleProcess::start(binary, one.process, &folder, &url)?);
         }
         // The edges publish to the core and wait for it themselves; the core waits for nobody
         // but the supervisors.

@@ -23,19 +23,19 @@ use super::setup::Stage;
 use super::subjects::{FIRMS, Firm};
 
 /// Calls between the cast, each with the caller's own key.
-pub(crate) struct Calls<'a> {
+pub struct Calls<'a> {
     stage: &'a Stage,
     client: Client,
 }
 
 impl<'a> Calls<'a> {
     /// Calls to everybody on the stage.
-    pub(crate) fn new(stage: &'a Stage) -> Self {
+    pub fn new(stage: &'a Stage) -> Self {
         Self { stage, client: stage.common("nobody").client() }
     }
 
     /// A request of `caller` to `callee`; the answer's body, or what went wrong in words.
-    pub(crate) async fn post(
+    pub async fn post(
         &self,
         caller: &str,
         callee: &str,
@@ -61,7 +61,7 @@ impl<'a> Calls<'a> {
     }
 
     /// As [`Calls::post`], with a JSON body.
-    pub(crate) async fn post_json<T: Serialize>(
+    pub async fn post_json<T: Serialize>(
         &self,
         caller: &str,
         callee: &str,
@@ -72,7 +72,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Sends a protocol's own request and gives status and body back.
-    pub(crate) async fn foreign(
+    pub async fn foreign(
         &self,
         callee: &str,
         target: &str,
@@ -90,7 +90,7 @@ impl<'a> Calls<'a> {
 
 /// Makes every firm a customer with credentials, and funds the books. Idempotent but for the
 /// credentials, which are issued anew.
-pub(crate) async fn onboard(stage: &Stage) -> anyhow::Result<()> {
+pub async fn onboard(stage: &Stage) -> anyhow::Result<()> {
     let calls = Calls::new(stage);
     for firm in &FIRMS {
         write_wallet(stage, firm)?;
@@ -115,7 +115,7 @@ pub(crate) async fn onboard(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// Tops the provider's SGD up, so that another run of the demo has the same story.
-pub(crate) async fn top_up(stage: &Stage) -> anyhow::Result<()> {
+pub async fn top_up(stage: &Stage) -> anyhow::Result<()> {
     let line = settlement_line("fx-dealer", "SGD.2@mas-sandbox", 1_900_000)?;
     fund(stage, &Calls::new(stage), vec![line]).await
 }
@@ -173,7 +173,7 @@ async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::
 }
 
 /// Offers a credential and lets the wallet take it. Returns the id by which it is revoked.
-pub(crate) async fn receive(
+pub async fn receive(
     stage: &Stage,
     calls: &Calls<'_>,
     firm: &Firm,
@@ -193,11 +193,7 @@ pub(crate) async fn receive(
 }
 
 /// Revokes a credential.
-pub(crate) async fn revoke(
-    calls: &Calls<'_>,
-    issuer: &str,
-    credential: String,
-) -> anyhow::Result<()> {
+pub async fn revoke(calls: &Calls<'_>, issuer: &str, credential: String) -> anyhow::Result<()> {
     let revocation = Revocation {
         credential: Some(credential),
         index: None,
@@ -261,7 +257,7 @@ fn entry(stage: &Stage, name: &str) -> anyhow::Result<PeerEntry> {
 }
 
 /// Waits until `done` says so; `what` is named when it takes too long.
-pub(crate) async fn until<F, Fut>(what: &str, mut done: F) -> anyhow::Result<()>
+pub async fn until<F, Fut>(what: &str, mut done: F) -> anyhow::Result<()>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = bool>,

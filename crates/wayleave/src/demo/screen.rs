@@ -3,21 +3,21 @@
 use serde_json::{Value, json};
 
 /// The widest line.
-pub(crate) const COLUMNS: usize = 100;
+pub const COLUMNS: usize = 100;
 
 /// Where the story is told.
-pub(crate) struct Screen {
+pub struct Screen {
     json: bool,
 }
 
 impl Screen {
     /// For people, or for programs.
-    pub(crate) const fn new(json: bool) -> Self {
+    pub const fn new(json: bool) -> Self {
         Self { json }
     }
 
     /// A line for people; nothing with `--json`.
-    pub(crate) fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         if !self.json {
             let shown: String = text.chars().take(COLUMNS).collect();
             println!("{shown}");
@@ -25,19 +25,19 @@ impl Screen {
     }
 
     /// A fact for programs; nothing for people.
-    pub(crate) fn fact(&self, event: &str, value: &Value) {
+    pub fn fact(&self, event: &str, value: &Value) {
         if self.json {
             println!("{}", json!({ "event": event, "value": value }));
         }
     }
 
     /// An act's heading.
-    pub(crate) fn act(&self, number: u8, title: &str) {
+    pub fn act(&self, number: u8, title: &str) {
         self.line(&format!("{number}  {title}"));
     }
 
     /// A line below an act: a word and what it says.
-    pub(crate) fn say(&self, word: &str, text: &str) {
+    pub fn say(&self, word: &str, text: &str) {
         self.line(&format!("   {word:<11} {text}"));
     }
 }

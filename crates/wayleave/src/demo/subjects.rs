@@ -15,26 +15,26 @@ use terms::{Amount, BusinessDate, Minor};
 use super::setup::Stage;
 
 /// An example firm.
-pub(crate) struct Firm {
+pub struct Firm {
     /// Its member name and the beginning of its subjects' ids.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// Its company identifier.
-    pub(crate) company: &'static str,
+    pub company: &'static str,
     /// Its legal name.
-    pub(crate) legal_name: &'static str,
+    pub legal_name: &'static str,
     /// Where it is registered.
-    pub(crate) country: &'static str,
+    pub country: &'static str,
     /// Its bank.
-    pub(crate) bank: &'static str,
+    pub bank: &'static str,
     /// Its account's asset.
-    pub(crate) asset: &'static str,
+    pub asset: &'static str,
     /// Street, postal code, town.
-    pub(crate) address: [&'static str; 3],
+    pub address: [&'static str; 3],
     legal_form: &'static str,
 }
 
 /// The firms. The last is on the sanctions list.
-pub(crate) const FIRMS: [Firm; 3] = [
+pub const FIRMS: [Firm; 3] = [
     Firm {
         key: "brightwater",
         company: "nl-kvk:68750110",
@@ -68,16 +68,16 @@ pub(crate) const FIRMS: [Firm; 3] = [
 ];
 
 /// The most that Brightwater's clerk may pay at once: 60,000.00 EUR.
-pub(crate) const MANDATE_LIMIT_MINOR: u128 = 6_000_000;
+pub const MANDATE_LIMIT_MINOR: u128 = 6_000_000;
 
 impl Firm {
     /// The suffix of its country's issuers.
-    pub(crate) fn suffix(&self) -> &'static str {
+    pub fn suffix(&self) -> &'static str {
         if self.country == "NL" { "nl" } else { "sg" }
     }
 
     /// The credentials it gets: subject's suffix and issuer's name.
-    pub(crate) fn credentials(&self) -> Vec<(&'static str, String)> {
+    pub fn credentials(&self) -> Vec<(&'static str, String)> {
         let suffix = self.suffix();
         let mut all = vec![
             ("registration", format!("register-{suffix}")),
@@ -93,7 +93,7 @@ impl Firm {
 }
 
 /// Everything that may be offered.
-pub(crate) fn subjects(stage: &Stage) -> anyhow::Result<Subjects> {
+pub fn subjects(stage: &Stage) -> anyhow::Result<Subjects> {
     let today = server::system::now().date();
     let mut subjects = Vec::new();
     for firm in &FIRMS {
@@ -171,7 +171,7 @@ fn credit(firm: &Firm, today: BusinessDate) -> anyhow::Result<CreditBand> {
 }
 
 /// The sanctions list of both supervisors: one example firm, and one name that is near nobody.
-pub(crate) fn sanctions() -> Vec<SanctionEdit> {
+pub fn sanctions() -> Vec<SanctionEdit> {
     let entry = |id: &str, name: &str, country: &str| SanctionEdit::PutEntry {
         entry: JsonEntry {
             id: id.into(),
@@ -189,7 +189,7 @@ pub(crate) fn sanctions() -> Vec<SanctionEdit> {
 }
 
 /// What a bank registered to ask its customers for, and why: exactly what its pack reads.
-pub(crate) fn verifiers(stage: &Stage, side: Side) -> anyhow::Result<Vec<RegisteredVerifier>> {
+pub fn verifiers(stage: &Stage, side: Side) -> anyhow::Result<Vec<RegisteredVerifier>> {
     let edge = match side {
         Side::Debtor => "bank-nl.1",
         Side::Creditor => "bank-sg.1",
@@ -200,7 +200,7 @@ pub(crate) fn verifiers(stage: &Stage, side: Side) -> anyhow::Result<Vec<Registe
 }
 
 /// A bank's customers, as onboarding learned of them.
-pub(crate) fn customers(bank: &str) -> Vec<Customer> {
+pub fn customers(bank: &str) -> Vec<Customer> {
     let customer = |firm: &Firm| {
         let [street, post_code, town] = firm.address.map(str::to_owned);
         Customer {
@@ -217,20 +217,20 @@ pub(crate) fn customers(bank: &str) -> Vec<Customer> {
 }
 
 /// A shipped pack with the sandbox's own parameters.
-pub(crate) struct SandboxPack {
+pub struct SandboxPack {
     shipped: &'static PackFiles<'static>,
     parameters: String,
 }
 
 impl SandboxPack {
     /// Its files.
-    pub(crate) fn files(&self) -> PackFiles<'_> {
+    pub fn files(&self) -> PackFiles<'_> {
         PackFiles { parameters: &self.parameters, ..*self.shipped }
     }
 }
 
 /// The pack of a side. The sandbox is open at all hours, so that the demo runs at any.
-pub(crate) fn pack(side: Side) -> SandboxPack {
+pub fn pack(side: Side) -> SandboxPack {
     let shipped = match side {
         Side::Debtor => &shipped::NL_SG,
         Side::Creditor => &shipped::SG_IN,

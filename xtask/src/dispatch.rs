@@ -28,7 +28,7 @@ pub(crate) fn simulate(workspace: &Workspace, rest: &[String]) -> Result<ExitCod
         }
     }
     let missing = "there is no program `simulate` yet; issue 2 brings the simulated worlds";
-    program(workspace, "simulate", missing, rest)
+    program(workspace, "wayleave-simulate", missing, rest)
 }
 
 /// `cargo xtask soak`: the long run.

@@ -56,7 +56,13 @@ pub struct QuoteRequest {
     /// In which asset the debtor pays.
     #[n(4)]
     pub debit_asset: AssetCode,
+    /// How long it shall hold, in seconds; the provider gives at most its own lifetime.
+    #[n(5)]
+    pub good_for_seconds: u32,
 }
+
+/// The longest that a wallet asks a quote to hold.
+pub const QUOTE_SECONDS_MAX: u32 = 60;
 
 /// Asks the debtor's edge to prepare a payment: statements, acceptance, terms, what is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

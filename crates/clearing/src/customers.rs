@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use journal::{Checked, Machine};
+use journal::{Checked, Image, ImageError, Machine};
 use ledger::{
     Change, Command, Entry, Ledger, Link, NotDone, NotDoneSource, Opening, Owner, Placement,
     Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
@@ -26,7 +26,7 @@ use terms::{
 use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
-use crate::settlement::{rule_of, stop};
+use crate::settlement::{load_image, rule_of, stop};
 
 /// What a customers' book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -422,6 +422,10 @@ impl CustomersBook {
         command: &Command,
         reason: &str,
     ) -> Checked<CustomerAnswer> {
+        if self.ends_payment_hold(command) {
+            let detail = "the hold of a payment ends with the payment";
+            return refused(Rule::new(RuleName::LedgerRefuses, detail));
+        }
         match self.ledger.check(at, command) {
             Ok(checked) => {
                 let (changes, _) = checked.into_parts();
@@ -433,6 +437,26 @@ impl CustomersBook {
                 Checked { facts, outcome: CustomerAnswer::Done }
             }
             Err(refusal) => refused(rule_of(&refusal)),
+        }
+    }
+
+    // INVARIANT (PaymentEndsItsHold): only the steps of its payment end a payment's hold. Without
+    // it a settled payment could not be debited any more.
+    fn ends_payment_hold(&self, command: &Command) -> bool {
+        let is_held = |hold: HoldId| self.held.contains_key(&PaymentId::from_bytes(hold.bytes()));
+        match command {
+            Command::VoidHold { hold, .. } => is_held(*hold),
+            Command::Post(transaction) => {
+                transaction.entries.iter().filter_map(|entry| entry.hold).any(is_held)
+            }
+            Command::OpenAccount(_)
+            | Command::SetLimits { .. }
+            | Command::SetFreeze { .. }
+            | Command::SetBlocked { .. }
+            | Command::CloseAccount { .. }
+            | Command::PlaceHold(_)
+            | Command::PinHold { .. }
+            | Command::ExpireHolds { .. } => false,
         }
     }
 
@@ -448,6 +472,10 @@ impl CustomersBook {
             && opening.purpose == Purpose::Customer;
         if !fits {
             return refused(Rule::new(RuleName::OwnersDiffer, "opening and profile differ"));
+        }
+        if self.profiles.get(&opening.id).is_some_and(|known| known != profile) {
+            let detail = format!("`{}` was opened with another profile", opening.id);
+            return refused(Rule::new(RuleName::OwnersDiffer, detail));
         }
         let mut checked = self.ledger_command(at, slot, &Command::OpenAccount(*opening), "opened");
         if !checked.facts.is_empty() {
@@ -573,6 +601,17 @@ impl Machine for CustomersBook {
             },
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
+    }
+}
+
+/// As of the settlement book: canonical bytes, read strictly.
+impl Image for CustomersBook {
+    fn save(&self) -> Vec<u8> {
+        to_canonical(self)
+    }
+
+    fn load(bytes: &[u8]) -> Result<Self, ImageError> {
+        load_image(bytes)
     }
 }
 

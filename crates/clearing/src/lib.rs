@@ -17,6 +17,8 @@ pub mod route;
 pub mod rule;
 pub mod saga;
 pub mod settlement;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 pub mod trusted;
 
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};

@@ -68,8 +68,8 @@ impl CheckedOrder {
 
 /// Checks signatures against the trust view and that every document is about these terms.
 ///
-/// `terms` must be the reading of `order.terms`; a terms string that does not read is malformed
-/// input, not a refusal.
+/// `terms` must be the reading of `order.terms`, else [`RuleName::PermitDiffers`]; a terms string
+/// that does not read is malformed input, not a refusal.
 pub fn check_order(
     order: SettleOrder,
     terms: PaymentTerms,
@@ -80,17 +80,21 @@ pub fn check_order(
     same(RuleName::EnvironmentsDiffer, "environment", environment, terms.environment)?;
     same(RuleName::BooksDiffer, "book", book, terms.book)?;
     same(RuleName::ActionNotServed, "action", Action::Pay.as_str(), terms.action.as_str())?;
-    let terms_digest = sha256(order.terms.as_bytes());
+    // Money moves by the reading and the permits are for the string: they must be one.
+    let terms_digest = terms.terms_digest();
+    same(RuleName::PermitDiffers, "terms", terms_digest, sha256(order.terms.as_bytes()))?;
     let quote = open_quote(&order.quote, trust)?;
     let debtor = open_permit(&order.debtor_permit, Side::Debtor, &terms, trust)?;
     let creditor = open_permit(&order.creditor_permit, Side::Creditor, &terms, trust)?;
-    let acceptance = open_acceptance(&order.acceptance, &creditor.permit, trust)?;
+    let acceptance = open_acceptance(&order.acceptance, &creditor.permit, &terms, trust)?;
     let invoice = read_invoice(&order.invoice)?;
     let checked =
         CheckedOrder { order, terms, terms_digest, quote, invoice, acceptance, debtor, creditor };
     checked.one_key_per_side()?;
     checked.permits_fit(Side::Debtor)?;
     checked.permits_fit(Side::Creditor)?;
+    checked.edge_listed(Side::Debtor, trust)?;
+    checked.edge_listed(Side::Creditor, trust)?;
     checked.quote_fits()?;
     checked.invoice_fits()?;
     checked.acceptance_fits()?;
@@ -119,9 +123,10 @@ fn open_permit(
 fn open_acceptance(
     signed: &Signed<Acceptance>,
     creditor: &Permit,
+    terms: &PaymentTerms,
     trust: &TrustView,
 ) -> Result<Acceptance, Rule> {
-    let corridor = creditor.corridor;
+    let corridor = terms.corridor;
     let key = trust.permit_key(creditor.institution, corridor, Side::Creditor, signed.key());
     open(signed, key)
 }
@@ -165,6 +170,19 @@ impl CheckedOrder {
         };
         let show = |digest: Option<Digest>| digest.map_or_else(|| "none".into(), |d| d.to_string());
         same("acceptance", show(acceptance), show(permit.acceptance))
+    }
+
+    /// An edge's sequence is its institution's evidence: nobody else may count in it.
+    fn edge_listed(&self, side: Side, trust: &TrustView) -> Result<(), Rule> {
+        let permit = self.permit(side);
+        let listed = trust
+            .institution(permit.institution)
+            .is_some_and(|entry| entry.edges.contains(&permit.mark.edge));
+        if listed {
+            return Ok(());
+        }
+        let expected = format!("an edge of {}", permit.institution);
+        Err(Rule::permit(side, "edge", expected, permit.mark.edge.to_string()))
     }
 
     fn quote_fits(&self) -> Result<(), Rule> {

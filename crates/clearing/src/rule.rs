@@ -72,6 +72,8 @@ rules! {
     OwnersDiffer => "AC01", "the account does not belong to the company that the permit names";
     /// No such account in this book.
     AccountUnknown => "AC01", "the account does not exist in this book";
+    /// The quote's time is over.
+    QuoteExpired => "TM01", "the quote has expired; ask for a new one";
     /// A permit's time is over.
     PermitExpired => "TM01", "a permit has expired; ask for a new one and settle at once";
     /// A permit claims to be decided later than now.
@@ -80,8 +82,6 @@ rules! {
     AcceptanceExpired => "TM01", "the acceptance has expired; ask for a new one";
     /// The invoice's time is over.
     InvoiceExpired => "TM01", "the invoice has expired; ask the payee for a new one";
-    /// The quote's time is over.
-    QuoteExpired => "TM01", "the quote has expired; ask for a new one";
     /// The quote was used by another payment.
     QuoteUsed => "DUPL", "the quote was used already; ask for a new one";
     /// The provider lacks the currency to be delivered.
@@ -151,4 +151,22 @@ pub(crate) fn same<T: PartialEq + fmt::Display>(
     got: T,
 ) -> Result<(), Rule> {
     if expected == got { Ok(()) } else { Err(Rule::differs(name, field, expected, got)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_has_a_name_an_iso_code_and_words_of_its_own() {
+        let names: std::collections::BTreeSet<_> =
+            RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
+        assert_eq!(names.len(), RuleName::ALL.len());
+        assert!(RuleName::ALL.is_sorted(), "the list is the precedence");
+        for rule in RuleName::ALL {
+            assert_eq!(rule.iso_20022().len(), 4, "{rule}");
+            let words = rule.for_people();
+            assert!(words.len() > 20 && !words.ends_with('.'), "{rule}: {words}");
+        }
+    }
 }

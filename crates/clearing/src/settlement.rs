@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journal::{Checked, Machine};
+use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, Ledger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
 use record::settlement::{
@@ -335,7 +335,10 @@ impl SettlementBook {
             _ if list.environment != self.environment => {
                 not_accepted("the trust list is of another environment".to_owned())
             }
-            _ => self.record(slot, TRUST_LIST_ADOPTED, signed.to_bytes()),
+            _ => match self.trust.captures(&list) {
+                Some(clash) => not_accepted(clash),
+                None => self.record(slot, TRUST_LIST_ADOPTED, signed.to_bytes()),
+            },
         }
     }
 
@@ -344,12 +347,51 @@ impl SettlementBook {
             return not_accepted("the snapshot does not read".to_owned());
         };
         match self.snapshots.get(&snapshot.institution) {
+            _ if snapshot.environment != self.environment => {
+                not_accepted("the snapshot is of another environment".to_owned())
+            }
             Some(entry) if entry.digest == signed.digest() => done(),
             Some(entry) if snapshot.version <= entry.version => {
                 let (seen, got) = (entry.version, snapshot.version);
                 not_accepted(format!("expected a snapshot newer than version {seen}, got {got}"))
             }
             _ => self.record(slot, SNAPSHOT_PUBLISHED, signed.to_bytes()),
+        }
+    }
+
+    fn notice_pack(
+        &self,
+        slot: SaltSlot,
+        signed: &Signed<PackNotice>,
+    ) -> Checked<SettlementAnswer> {
+        let Ok(notice) = signed.read_unverified() else {
+            return not_accepted("the pack notice does not read".to_owned());
+        };
+        if notice.environment != self.environment {
+            return not_accepted("the pack notice is of another environment".to_owned());
+        }
+        let (key, entry) = pack_entry(&notice);
+        if self.packs.get(&key) == Some(&entry) {
+            return done();
+        }
+        self.record(slot, PACK_NOTICED, signed.to_bytes())
+    }
+
+    fn join_edge(&self, slot: SaltSlot, signed: &Signed<EdgeNotice>) -> Checked<SettlementAnswer> {
+        let Ok(notice) = signed.read_unverified() else {
+            return not_accepted("the edge notice does not read".to_owned());
+        };
+        if notice.environment != self.environment {
+            return not_accepted("the edge notice is of another environment".to_owned());
+        }
+        let known = self.edges.get(&notice.mark.edge);
+        let owner = known.and_then(|known| known.read_unverified().ok()).map(|n| n.institution);
+        match owner {
+            Some(owner) if owner != notice.institution => {
+                not_accepted(format!("edge `{}` belongs to `{owner}`", notice.mark.edge))
+            }
+            Some(_) if known == Some(signed) => done(),
+            Some(_) | None => self.record(slot, EDGE_JOINED, signed.to_bytes()),
         }
     }
 
@@ -362,6 +404,9 @@ impl SettlementBook {
         let Ok(refusal) = signed.read_unverified() else {
             return not_accepted("the refusal does not read".to_owned());
         };
+        if refusal.environment != self.environment {
+            return not_accepted("the refusal is of another environment".to_owned());
+        }
         let mut heading = Heading { corridor: Some(refusal.corridor), ..Heading::default() };
         match refusal.side {
             Side::Debtor => heading.debtor_edge = Some(refusal.mark),
@@ -467,11 +512,9 @@ impl Machine for SettlementBook {
                 self.ledger_command(stamp, slot, command, reason)
             }
             SettlementWork::AdoptTrustList(list) => self.adopt(slot, list),
-            SettlementWork::NoticePack(notice) => {
-                self.record(slot, PACK_NOTICED, notice.to_bytes())
-            }
+            SettlementWork::NoticePack(notice) => self.notice_pack(slot, notice),
             SettlementWork::PublishSnapshot(snapshot) => self.publish(slot, snapshot),
-            SettlementWork::JoinEdge(notice) => self.record(slot, EDGE_JOINED, notice.to_bytes()),
+            SettlementWork::JoinEdge(notice) => self.join_edge(slot, notice),
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
@@ -504,6 +547,32 @@ impl Machine for SettlementBook {
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
+    }
+}
+
+/// A saved state is the state's canonical bytes; reading refuses every other encoding, and the
+/// ledger inside audits itself. An image is larger than a document, so the bound on documents does
+/// not apply: the store bounds the file.
+impl Image for SettlementBook {
+    fn save(&self) -> Vec<u8> {
+        to_canonical(self)
+    }
+
+    fn load(bytes: &[u8]) -> Result<Self, ImageError> {
+        load_image(bytes)
+    }
+}
+
+/// Reads a saved state in its one encoding.
+pub(crate) fn load_image<T>(bytes: &[u8]) -> Result<T, ImageError>
+where
+    T: Encode<()> + for<'b> Decode<'b, ()>,
+{
+    let state: T = minicbor::decode(bytes).map_err(|error| ImageError(error.to_string()))?;
+    if to_canonical(&state) == bytes {
+        Ok(state)
+    } else {
+        Err(ImageError("expected the one canonical encoding".to_owned()))
     }
 }
 
@@ -557,13 +626,8 @@ impl SettlementBook {
     }
 
     fn apply_pack(&mut self, notice: &PackNotice) {
-        let key = PackKey {
-            institution: notice.institution,
-            corridor: notice.corridor,
-            side: notice.side,
-            pack: notice.pack,
-        };
-        self.packs.insert(key, PackEntry { schema: notice.schema, standing: notice.standing });
+        let (key, entry) = pack_entry(notice);
+        self.packs.insert(key, entry);
     }
 
     fn apply_snapshot(&mut self, snapshot: &Snapshot) {
@@ -574,6 +638,16 @@ impl SettlementBook {
         };
         self.snapshots.insert(snapshot.institution, entry);
     }
+}
+
+fn pack_entry(notice: &PackNotice) -> (PackKey, PackEntry) {
+    let key = PackKey {
+        institution: notice.institution,
+        corridor: notice.corridor,
+        side: notice.side,
+        pack: notice.pack,
+    };
+    (key, PackEntry { schema: notice.schema, standing: notice.standing })
 }
 
 fn read<T: FactBody>(fact: &Fact) -> T {

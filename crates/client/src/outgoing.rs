@@ -116,19 +116,28 @@ pub struct Outgoing<'a> {
     pub target: &'a str,
     /// Media type and bytes; an empty body is no body.
     pub body: Option<(&'a str, Bytes)>,
+    /// A bearer token (RFC 6750), where a protocol of others asks for one. No signature covers it.
+    pub bearer: Option<&'a str>,
 }
 
 impl<'a> Outgoing<'a> {
     /// A `GET`.
     #[must_use]
     pub const fn get(target: &'a str) -> Self {
-        Self { method: "GET", target, body: None }
+        Self { method: "GET", target, body: None, bearer: None }
     }
 
     /// A `POST` of a body.
     #[must_use]
     pub fn post(target: &'a str, media_type: &'a str, body: impl Into<Bytes>) -> Self {
-        Self { method: "POST", target, body: Some((media_type, body.into())) }
+        Self { method: "POST", target, body: Some((media_type, body.into())), bearer: None }
+    }
+
+    /// The same with a bearer token.
+    #[must_use]
+    pub const fn with_bearer(mut self, token: &'a str) -> Self {
+        self.bearer = Some(token);
+        self
     }
 }
 
@@ -160,6 +169,23 @@ impl Client {
     /// Sends a request without saying who asks: for what is public.
     pub async fn send_unsigned(&self, peer: &Peer, request: Outgoing<'_>) -> Outcome {
         self.end(peer, request, None).await.unwrap_or_else(|outcome| outcome)
+    }
+
+    /// Sends an unsigned request of a protocol that gives its own meaning to every status: each
+    /// complete answer is [`Outcome::Answer`], whatever its status says.
+    pub async fn send_foreign(&self, peer: &Peer, request: Outgoing<'_>) -> Outcome {
+        self.foreign(peer, &request).await.unwrap_or_else(|outcome| outcome)
+    }
+
+    async fn foreign(&self, peer: &Peer, request: &Outgoing<'_>) -> Result<Outcome, Outcome> {
+        let (_, message) = write_request(peer, request, None).map_err(unsendable)?;
+        let (answer, body) =
+            tokio::time::timeout(self.limits.deadline, self.exchange(peer, message))
+                .await
+                .map_err(|_| late(peer, self.limits.deadline))??;
+        let content_type = answer.headers().get("content-type");
+        let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Outcome::Answer(Answer { status: answer.status().as_u16(), content_type, body }))
     }
 
     async fn end(
@@ -238,6 +264,9 @@ fn write_request<'a>(
         .header("host", &peer.authority);
     if let Some(kind) = content_type {
         message = message.header("content-type", kind);
+    }
+    if let Some(token) = request.bearer {
+        message = message.header("authorization", format!("Bearer {token}"));
     }
     let mut message = message.body(Full::new(bytes.clone())).map_err(|error| error.to_string())?;
     if let Some(key) = key {

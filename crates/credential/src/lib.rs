@@ -15,6 +15,7 @@ pub mod holder;
 pub mod issuance;
 pub mod jose;
 pub mod json;
+pub mod nonce;
 pub mod party;
 pub mod presentation;
 pub mod query;
@@ -24,12 +25,15 @@ pub mod trust;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod vectors;
 
 pub use claims::{
     ACCOUNT_OWNERSHIP, AccountOwnership, Address, COMPANY_REGISTRATION, CREDIT_BAND,
     CompanyRegistration, CredentialClaims, CreditBand, MANDATE, Mandate, TAX_STANDING, TaxStanding,
 };
 pub use holder::{ConsentCredential, ConsentView, compare_terms, consent, respond};
+pub use nonce::{NonceRefused, check_nonce, make_nonce};
 pub use party::{Expectation, PartyRefused, VerifiedMandate, VerifiedParty, verify_response};
 pub use presentation::{PresentationRequest, RequestError};
 pub use query::{Query, Requirement, build_query};

@@ -18,7 +18,7 @@ pub const NONCE_CHARACTERS_MAX: usize = 512;
 /// A request for a presentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresentationRequest {
-    /// Who asks: `redirect_uri:` and the response URI, or a registered name.
+    /// Who asks: `redirect_uri:` and the response URI, or the origin that it lies under.
     pub client_id: String,
     /// Where the answer goes.
     pub response_uri: String,
@@ -96,7 +96,7 @@ impl PresentationRequest {
         exactly(&request, "response_mode", "direct_post")?;
         let client_id = required(&request, "client_id")?;
         let response_uri = required(&request, "response_uri")?;
-        if client_id.strip_prefix(REDIRECT_URI_PREFIX).is_some_and(|uri| uri != response_uri) {
+        if !answers_go_home(&client_id, &response_uri) {
             return Err(RequestError::OtherResponseUri);
         }
         let nonce = required(&request, "nonce")?;
@@ -104,10 +104,15 @@ impl PresentationRequest {
             return Err(bad("nonce", "at most 512 characters"));
         }
         let query = request.get("dcql_query").ok_or_else(|| bad("dcql_query", "present"))?;
+        let query = Query::read(query).map_err(RequestError::Query)?;
+        let terms = read_terms(&request)?;
+        if terms.is_some() && !query.ids().contains(&record::MANDATE_QUERY_ID) {
+            return Err(bad("transaction_data", "signed by a credential of the query"));
+        }
         Ok(Self {
-            query: Query::read(query).map_err(RequestError::Query)?,
+            query,
             state: text(&request, "state").map(str::to_owned),
-            terms: read_terms(&request)?,
+            terms,
             client_id,
             response_uri,
             nonce,
@@ -120,6 +125,20 @@ impl PresentationRequest {
         match &self.terms {
             Some(terms) if id == record::MANDATE_QUERY_ID => core::slice::from_ref(terms),
             Some(_) | None => &[],
+        }
+    }
+}
+
+/// Whether the answer goes to whom the audience names.
+///
+/// Without this, somebody could ask in a bank's name, take the answer and hand it to the bank. A
+/// prefixed `client_id` is its own response URI; a plain one is an origin that the URI lies under.
+fn answers_go_home(client_id: &str, response_uri: &str) -> bool {
+    match client_id.strip_prefix(REDIRECT_URI_PREFIX) {
+        Some(uri) => uri == response_uri,
+        None => {
+            let origin = client_id.contains("://") && !client_id.ends_with('/');
+            origin && response_uri.strip_prefix(client_id).is_some_and(|rest| rest.starts_with('/'))
         }
     }
 }
@@ -151,4 +170,58 @@ fn exactly(
 
 const fn bad(name: &'static str, expected: &'static str) -> RequestError {
     RequestError::BadParameter { name, expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::request;
+
+    fn read(change: impl Fn(&mut Value)) -> Result<PresentationRequest, RequestError> {
+        let mut json = request().to_json();
+        change(&mut json);
+        PresentationRequest::read(json.to_string().as_bytes())
+    }
+
+    #[test]
+    fn what_we_do_not_support_is_refused() {
+        #[expect(clippy::type_complexity, reason = "a table of one-line changes, read once")]
+        let rows: [(&str, fn(&mut Value)); 9] = [
+            ("mode", |json| json["response_mode"] = "direct_post.jwt".into()),
+            ("type", |json| json["response_type"] = "code".into()),
+            ("nonce", |json| json["nonce"] = "".into()),
+            ("long nonce", |json| json["nonce"] = "n".repeat(513).into()),
+            ("no query", |json| json["dcql_query"] = Value::Null),
+            ("two entries", |json| {
+                let terms = json["transaction_data"][0].clone();
+                json["transaction_data"] = json!([terms, terms]);
+            }),
+            ("unreadable terms", |json| json["transaction_data"] = json!(["e30"])),
+            ("no signer", |json| {
+                let query = &mut json["dcql_query"]["credentials"];
+                query.as_array_mut().unwrap().retain(|one| one["id"] != "mandate");
+            }),
+            ("elsewhere", |json| json["response_uri"] = "https://thief.example/".into()),
+        ];
+        assert!(read(|_| {}).is_ok());
+        for (name, change) in rows {
+            assert!(read(change).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_answer_goes_only_to_whom_the_audience_names() {
+        let rows = [
+            ("redirect_uri:https://a.example/r", "https://a.example/r", true),
+            ("redirect_uri:https://a.example/r", "https://a.example/s", false),
+            ("https://a.example", "https://a.example/r", true),
+            ("https://a.example", "https://a.example.thief.example/r", false),
+            ("https://a.example", "https://thief.example/r", false),
+            ("bank-nl", "https://thief.example/r", false),
+            ("https://a.example/", "https://a.example//r", false),
+        ];
+        for (client_id, response_uri, expected) in rows {
+            assert_eq!(answers_go_home(client_id, response_uri), expected, "{client_id}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! snapshot answers one question for an edge: may this key of this issuer vouch for this type, at
 //! the moment it signed?
 
-use record::{RegisteredVerifier, TrustList};
+use record::{RegisteredVerifier, TrustList, TrustedIssuer};
 use seal::Es256PublicKey;
 use terms::{Environment, Instant, Jurisdiction};
 use thiserror::Error;
@@ -162,7 +162,7 @@ impl TrustSnapshot {
                 };
                 continue;
             }
-            return valid_key(list, claim);
+            return valid_key(list.jurisdiction, issuer, claim);
         }
         Err(refused)
     }
@@ -211,21 +211,65 @@ impl TrustSnapshot {
     }
 }
 
-fn valid_key(list: &TrustList, claim: &SignatureClaim<'_>) -> Result<TrustedKey, IssuerNotTrusted> {
+fn valid_key(
+    jurisdiction: Jurisdiction,
+    listed: &TrustedIssuer,
+    claim: &SignatureClaim<'_>,
+) -> Result<TrustedKey, IssuerNotTrusted> {
     let issuer = claim.issuer.to_owned();
     let key_id = claim.key_id.unwrap_or("").to_owned();
-    let found = list
-        .issuers
-        .iter()
-        .filter(|one| one.url == claim.issuer)
-        .flat_map(|one| &one.keys)
-        .find(|key| key.kid == key_id);
-    let Some(key) = found else {
+    let Some(key) = listed.keys.iter().find(|key| key.kid == key_id) else {
         return Err(IssuerNotTrusted::UnknownKey { issuer, key_id });
     };
     if claim.signed_at < key.valid_from || claim.signed_at >= key.valid_until {
         let signed_at = claim.signed_at;
         return Err(IssuerNotTrusted::KeyNotValid { issuer, key_id, signed_at });
     }
-    Ok(TrustedKey { issuer, key_id, key: key.key, jurisdiction: list.jurisdiction })
+    Ok(TrustedKey { issuer, key_id, key: key.key, jurisdiction })
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::claims::{CREDIT_BAND, MANDATE};
+    use crate::fixtures::{BUREAU, NOW, REGISTER, list, trust};
+
+    fn claim(issuer: &'static str, credential_type: &'static str) -> SignatureClaim<'static> {
+        SignatureClaim { issuer, key_id: Some("k1"), credential_type, signed_at: NOW }
+    }
+
+    #[test]
+    fn recognition_ends_and_home_does_not() {
+        let trust = trust();
+        let later = NOW.plus(Duration::from_secs(86_400));
+        assert!(trust.key_for(&claim(BUREAU, CREDIT_BAND), NOW).is_ok());
+        assert!(matches!(
+            trust.key_for(&claim(BUREAU, CREDIT_BAND), later),
+            Err(IssuerNotTrusted::NotRecognised { .. })
+        ));
+        assert!(trust.key_for(&claim(REGISTER, MANDATE), later).is_ok());
+    }
+
+    #[test]
+    fn a_key_counts_for_what_it_signed_while_it_was_valid() {
+        let late = SignatureClaim {
+            signed_at: NOW.plus(Duration::from_secs(86_400 * 365)),
+            ..claim(REGISTER, MANDATE)
+        };
+        assert!(matches!(trust().key_for(&late, NOW), Err(IssuerNotTrusted::KeyNotValid { .. })));
+        let unnamed = SignatureClaim { key_id: None, ..claim(REGISTER, MANDATE) };
+        assert!(matches!(trust().key_for(&unnamed, NOW), Err(IssuerNotTrusted::UnknownKey { .. })));
+    }
+
+    #[test]
+    fn two_lists_of_one_jurisdiction_or_of_two_environments_make_no_snapshot() {
+        let twice = TrustSnapshot::new(list("NL", Vec::new()), vec![list("NL", Vec::new())]);
+        assert!(matches!(twice, Err(SnapshotError::Twice { .. })));
+        let mut other = list("SG", Vec::new());
+        other.environment = "production".parse().unwrap();
+        let mixed = TrustSnapshot::new(list("NL", Vec::new()), vec![other]);
+        assert!(matches!(mixed, Err(SnapshotError::OtherEnvironment { .. })));
+    }
 }

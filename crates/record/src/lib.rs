@@ -9,6 +9,7 @@ pub mod fact;
 pub mod permit;
 pub mod promise;
 pub mod quote;
+pub mod recovery_file;
 pub mod settlement;
 pub mod statement;
 pub mod terms_string;
@@ -34,6 +35,7 @@ pub use promise::{
 pub use quote::{
     Acceptance, Fee, FeeTaker, Invoice, Quote, Rate, RequestToPay, SandboxLine, SandboxStatement,
 };
+pub use recovery_file::RecoveryFile;
 pub use settlement::{
     AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, Parcel,
     PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,

@@ -116,7 +116,8 @@ fn a_damaged_field_is_named_by_its_fact() {
     let disk = FaultDisk::new(1);
     filled(&disk);
     let (name, bytes) = contents(&disk).remove(0);
-    // The amount in the segment's last batch, whose one fact is the fifth: still canonical, so only digest and
+    // The amount in the segment's last batch, whose one fact is the fifth: still canonical, so
+    // only digest and
     // commitment tell.
     let last = bytes.windows(4).rposition(|w| w == b"jend").unwrap();
     let amount = bytes[..last].windows(8).rposition(|w| w == 1_u64.to_be_bytes()).unwrap() + 7;

@@ -6,14 +6,16 @@ use ledger::{
     Available, Change, Claim, Command, Entry, LimitKey, Link, Period, Reason, Side as EntrySide,
     Transaction, VelocityLimit,
 };
-use record::{FeeTaker, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Side};
+use record::{
+    FeeTaker, LimitClaim, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Quote, Side,
+};
 use seal::{Domain, digest};
 use terms::{AccountId, Amount, Instant, InstitutionName, Minor};
 
 use super::{AccountUse, PackKey, SettlementAccountKey, SettlementBook, rule_of};
 use crate::customers::transaction_of;
 use crate::order::CheckedOrder;
-use crate::rule::{Rule, RuleName};
+use crate::rule::{Rule, RuleName, same};
 
 /// How far an edge's clock may be ahead of the writer's stamp, in seconds.
 const CLOCK_AHEAD_SECONDS_MAX: u64 = 5;
@@ -23,16 +25,23 @@ const LIMIT_KEY: Domain = Domain::new("wayleave/limit-key/v1");
 impl SettlementBook {
     /// Judges an order at `stamp`: the postings, or the first rule that refuses.
     pub(super) fn judge(&self, stamp: Instant, order: &CheckedOrder) -> Result<Change, Rule> {
+        let terms = &order.terms;
+        same(RuleName::EnvironmentsDiffer, "environment", self.environment, terms.environment)?;
+        same(RuleName::BooksDiffer, "book", self.book, terms.book)?;
         for side in [Side::Debtor, Side::Creditor] {
             self.signer_in_force(order, side)?;
             self.basis_in_force(stamp, order.permit(side))?;
         }
         for side in [Side::Debtor, Side::Creditor] {
-            permit_open(stamp, order.permit(side), order.quote.expires_at)?;
+            permit_bounded(order.permit(side), order.quote.expires_at)?;
+        }
+        // Before the permits' own time: they never outlive their quote, so its end is what to tell.
+        open(stamp, order.quote.expires_at, RuleName::QuoteExpired)?;
+        for side in [Side::Debtor, Side::Creditor] {
+            permit_open(stamp, order.permit(side))?;
         }
         open(stamp, order.acceptance.valid_until, RuleName::AcceptanceExpired)?;
         open(stamp, order.invoice.due_at, RuleName::InvoiceExpired)?;
-        open(stamp, order.quote.expires_at, RuleName::QuoteExpired)?;
         if self.quotes_used.contains(&order.quote.quote) {
             return Err(Rule::new(RuleName::QuoteUsed, order.quote.quote.to_string()));
         }
@@ -49,11 +58,26 @@ impl SettlementBook {
         let id = checked.key.key_id();
         let permit_key = self.trust.permit_key(permit.institution, permit.corridor, side, id);
         let quote_key = self.trust.quote_key(order.quote.provider, order.order.quote.key());
-        if permit_key == Some(checked.key) && quote_key.is_some() {
-            Ok(())
-        } else {
-            let detail = format!("{side} permit: key `{id}` is not named any more");
+        // The creditor's institution signed the acceptance too, perhaps with another of its keys.
+        let signed_beside = match side {
+            Side::Debtor => permit_key,
+            Side::Creditor => {
+                let key = order.order.acceptance.key();
+                self.trust.permit_key(permit.institution, permit.corridor, side, key)
+            }
+        };
+        let gone = |what: &str| {
+            let detail = format!("{what}: its key is not named any more");
             Err(Rule::new(RuleName::SignerNotTrusted, detail))
+        };
+        if permit_key != Some(checked.key) {
+            gone(&format!("{side} permit"))
+        } else if signed_beside.is_none() {
+            gone("acceptance")
+        } else if quote_key.is_none() {
+            gone("quote")
+        } else {
+            Ok(())
         }
     }
 
@@ -91,7 +115,7 @@ impl SettlementBook {
             business_date: stamp.date(),
             reason: Reason::Payment,
             entries: parts.entries()?,
-            claims: claims(order),
+            claims: claims(order)?,
             links: vec![Link::Payment(order.terms.payment), Link::Quote(order.quote.quote)],
         };
         let checked =
@@ -198,50 +222,55 @@ fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Result<(), Rule>
     }
 }
 
-fn permit_open(stamp: Instant, permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
+/// A permit lives no longer than it may: sixty seconds, and never beyond its quote.
+fn permit_bounded(permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
+    let longest = permit.decided_at.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
+    let latest = longest.min(quote_expires);
+    if permit.valid_until > latest {
+        let expected = format!("at most {latest}");
+        return Err(Rule::permit(permit.side, "valid_until", expected, permit.valid_until));
+    }
+    Ok(())
+}
+
+fn permit_open(stamp: Instant, permit: &Permit) -> Result<(), Rule> {
     let side = permit.side;
     let ahead = Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX);
     if permit.decided_at > stamp.plus(ahead) {
         let detail = format!("{side} permit: decided at `{}`, it is `{stamp}`", permit.decided_at);
         return Err(Rule::new(RuleName::PermitFromTheFuture, detail));
     }
-    let longest = permit.decided_at.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
-    let latest = longest.min(quote_expires);
-    if permit.valid_until > latest {
-        return Err(Rule::permit(
-            side,
-            "valid_until",
-            format!("at most {latest}"),
-            permit.valid_until,
-        ));
-    }
     open(stamp, permit.valid_until, RuleName::PermitExpired)
 }
 
-/// Limit claims of both permits, as velocity limits counted by the ledger in this very turn.
-fn claims(order: &CheckedOrder) -> Vec<Claim> {
+/// Limit claims of both permits, as velocity limits counted by the ledger in this very turn. A
+/// claim that this payment cannot be counted into is refused: dropped, it would bound nothing.
+fn claims(order: &CheckedOrder) -> Result<Vec<Claim>, Rule> {
     let permits = [&order.debtor.permit, &order.creditor.permit];
     permits
         .into_iter()
         .flat_map(|permit| permit.limits.iter().map(move |limit| (permit, limit)))
-        .filter_map(|(permit, limit)| {
-            let asset = limit.amount.asset;
-            let amount = [order.quote.debit, order.quote.credit]
-                .into_iter()
-                .find(|amount| amount.asset == asset)?
-                .minor;
-            let key = format!("{}\u{0}{}", permit.institution, limit.key);
-            let limit = VelocityLimit {
-                key: LimitKey(digest(LIMIT_KEY, key.as_bytes())),
-                asset,
-                period: match limit.period {
-                    LimitPeriod::BusinessDay => Period::BusinessDay,
-                    LimitPeriod::Month => Period::Month,
-                },
-                amount_max: limit.amount.minor,
-                count_max: u32::MAX,
-            };
-            Some(Claim { limit, amount })
-        })
+        .map(|(permit, limit)| claim(&order.quote, permit, limit))
         .collect()
+}
+
+fn claim(quote: &Quote, permit: &Permit, limit: &LimitClaim) -> Result<Claim, Rule> {
+    let asset = limit.amount.asset;
+    let moved = [quote.debit, quote.credit].into_iter().find(|amount| amount.asset == asset);
+    let Some(Amount { minor: amount, .. }) = moved else {
+        let expected = format!("{} or {}", quote.debit.asset, quote.credit.asset);
+        return Err(Rule::permit(permit.side, "limits", expected, asset));
+    };
+    let key = format!("{}\u{0}{}", permit.institution, limit.key);
+    let limit = VelocityLimit {
+        key: LimitKey(digest(LIMIT_KEY, key.as_bytes())),
+        asset,
+        period: match limit.period {
+            LimitPeriod::BusinessDay => Period::BusinessDay,
+            LimitPeriod::Month => Period::Month,
+        },
+        amount_max: limit.amount.minor,
+        count_max: u32::MAX,
+    };
+    Ok(Claim { limit, amount })
 }

@@ -24,17 +24,17 @@ fn one(world: &World, id: &str) -> String {
     token[id][0].as_str().unwrap().to_owned()
 }
 
-fn with_changed(world: &World, id: &str, text: String) -> String {
+fn with_changed(world: &World, id: &str, text: impl Into<String>) -> String {
     let mut token: Value = serde_json::from_str(&answer(world, &wallet()).vp_token).unwrap();
-    token[id] = json!([text]);
+    token[id] = json!([text.into()]);
     token.to_string()
 }
 
 fn credential_refused(refused: PartyRefused) -> CredentialRefused {
-    match refused {
-        PartyRefused::Credential { reason, .. } => reason,
-        other => panic!("{other:?}"),
+    if let PartyRefused::Credential { reason, .. } = refused {
+        return reason;
     }
+    panic!("another rule refused: {refused}")
 }
 
 #[test]
@@ -375,4 +375,18 @@ fn a_mandate_that_may_not_pay_is_refused() {
     held[1] = issued(&draft, &register_key());
     let reason = refused(&world, &answer(&world, &held).vp_token);
     assert_eq!(reason, PartyRefused::MandateMayNotPay);
+}
+
+#[test]
+fn no_changed_character_of_a_presentation_goes_unnoticed() {
+    let world = world();
+    let text = one(&world, "mandate");
+    // Primes apart, so that headers, payloads, signatures and disclosures are all hit.
+    for at in (0..text.len()).step_by(13) {
+        let mut bytes = text.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(bytes).unwrap();
+        let token = with_changed(&world, "mandate", changed);
+        assert!(verify_response(&token, &world.expectation()).is_err(), "character {at}");
+    }
 }

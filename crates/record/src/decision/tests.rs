@@ -62,36 +62,36 @@ fn the_stored_form_is_fixed() {
     let bytes = to_canonical(&record);
     let b = |byte: &str, count: usize| byte.repeat(count);
     let golden = [
-        "9819".into(),                                     // 25 things
-        "01".into(),                                       // layout version
-        "6773616e64626f78".into(),                         // environment
-        format!("50{}", b("01", 16)),                      // decision
-        format!("50{}", b("02", 16)),                      // payment
-        "6762616e6b2d6e6c".into(),                         // institution
-        "00".into(),                                       // side
-        "826962616e6b2d6e6c2e3107".into(),                 // edge and sequence
-        "656e6c2d7367".into(),                             // corridor
-        "63706179".into(),                                 // action
-        format!("5820{}", b("03", 32)),                    // terms
-        format!("5820{}", b("04", 32)),                    // pack
-        format!("5820{}", b("05", 32)),                    // schema
-        "01".into(),                                       // findings layer
-        format!("5820{}", b("06", 32)),                    // snapshot
-        format!("815820{}", b("07", 32)),                  // statements
-        format!("8183616c035820{}", b("00", 32)),          // lists
-        "82856161820081f5617564626f6f6b00".into(),         // open finding
-        "856162820181206175".to_owned() + "64626f6f6b01",  // restricted finding
-        "82028109".into(),                                 // referral until 9
-        "8165686f757273".into(),                           // determining
-        "8186".into(),                                     // one reason:
-        "65686f75727363726566".into(),                     // code, reference
-        "63736179646d656e640100".into(),                   // sentence, mend, refers, open
-        "80".into(),                                       // duties
-        "8183696d616e646174653a6d".into(),                 // limit: key
-        "8205674555522e32407801".into(),                   // most, asset, month
-        "80".into(),                                       // errors
-        "656365646172".into(),                             // engine
-        "08".into(),                                       // decided at
+        "9819".into(),                                    // 25 things
+        "01".into(),                                      // layout version
+        "6773616e64626f78".into(),                        // environment
+        format!("50{}", b("01", 16)),                     // decision
+        format!("50{}", b("02", 16)),                     // payment
+        "6762616e6b2d6e6c".into(),                        // institution
+        "00".into(),                                      // side
+        "826962616e6b2d6e6c2e3107".into(),                // edge and sequence
+        "656e6c2d7367".into(),                            // corridor
+        "63706179".into(),                                // action
+        format!("5820{}", b("03", 32)),                   // terms
+        format!("5820{}", b("04", 32)),                   // pack
+        format!("5820{}", b("05", 32)),                   // schema
+        "01".into(),                                      // findings layer
+        format!("5820{}", b("06", 32)),                   // snapshot
+        format!("815820{}", b("07", 32)),                 // statements
+        format!("8183616c035820{}", b("00", 32)),         // lists
+        "82856161820081f5617564626f6f6b00".into(),        // open finding
+        "856162820181206175".to_owned() + "64626f6f6b01", // restricted finding
+        "82028109".into(),                                // referral until 9
+        "8165686f757273".into(),                          // determining
+        "8186".into(),                                    // one reason:
+        "65686f75727363726566".into(),                    // code, reference
+        "63736179646d656e640100".into(),                  // sentence, mend, refers, open
+        "80".into(),                                      // duties
+        "8183696d616e646174653a6d".into(),                // limit: key
+        "8205674555522e32407801".into(),                  // most, asset, month
+        "80".into(),                                      // errors
+        "656365646172".into(),                            // engine
+        "08".into(),                                      // decided at
     ];
     assert_eq!(to_hex(&bytes), golden.concat());
     assert_eq!(from_canonical::<DecisionRecord>(&bytes).unwrap(), record);

@@ -107,6 +107,7 @@ fn each_near_miss_is_refused() {
 #[test]
 fn every_field_is_compared() {
     let other_eur: AssetCode = "EUR.2@other".parse().unwrap();
+    #[expect(clippy::type_complexity, reason = "a table of one-line changes, read once")]
     let changes: [(&str, fn(&mut PaymentTerms)); 17] = [
         ("payment_id", |t| t.payment = PaymentId::from_bytes([9; 16])),
         ("environment", |t| t.environment = "production".parse().unwrap()),

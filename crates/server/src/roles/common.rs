@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use api::Role;
+use api::json::{JsonLimits, read_json_within};
 use client::{AddressGuard, CLIENT_LIMITS, Client, Peer, PeerError};
 use seal::PublicKey;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ where
     let path = dir.join("role.json");
     let wrong = |reason: String| RoleError::Configuration { path: path.clone(), reason };
     let bytes = std::fs::read(&path).map_err(|e| wrong(e.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))
+    read_json_within(&bytes, CONFIG_LIMITS).map_err(|e| wrong(e.to_string()))
 }
 
 impl Common {
@@ -111,3 +112,6 @@ fn unknown(name: &str) -> RoleError {
         reason: format!("expected a peer `{name}` with a request key"),
     }
 }
+
+/// A table of as many peers as a gate takes, some 500 bytes each.
+const CONFIG_LIMITS: JsonLimits = JsonLimits { bytes: 32 << 20, depth: 24 };

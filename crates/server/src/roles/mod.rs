@@ -1,6 +1,12 @@
 //! The roles: each a process of the one binary, with keys, folder and routes of its own.
 
 pub mod common;
+pub mod core;
 pub mod edge;
+mod files;
+pub mod issuer;
+pub mod provider;
+mod start;
+pub mod supervisor;
 
 pub use common::{Common, RoleError, read_config};

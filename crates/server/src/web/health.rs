@@ -51,3 +51,21 @@ async fn ready(State(readiness): State<Readiness>) -> Result<Json<serde_json::Va
         Some(reason) => Err(Refuse::from(Problem::of(&problem::NOT_READY).detail(reason))),
     }
 }
+
+/// Lets requests through only while the role can do its work; before, `503` says what it waits
+/// for, and nothing has begun.
+pub fn when_ready(readiness: &Readiness, router: Router) -> Router {
+    let readiness = readiness.clone();
+    router.layer(axum::middleware::from_fn_with_state(readiness, only_when_ready))
+}
+
+async fn only_when_ready(
+    State(readiness): State<Readiness>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Result<axum::response::Response, Refuse> {
+    match readiness.reason() {
+        None => Ok(next.run(request).await),
+        Some(reason) => Err(Refuse::from(Problem::of(&problem::NOT_READY).detail(reason))),
+    }
+}

@@ -11,7 +11,7 @@ mod refuse;
 mod serve;
 
 pub use gate::Gate;
-pub use health::{Readiness, health_routes};
+pub use health::{Readiness, health_routes, when_ready};
 pub use port::listen_near;
-pub use refuse::Refuse;
+pub use refuse::{AsIs, Refuse};
 pub use serve::{LIMITS, Limits, Site, serve};

@@ -8,6 +8,11 @@ use http::{HeaderValue, StatusCode};
 #[derive(Clone, Debug)]
 pub struct Refuse(Box<Problem>);
 
+/// Marks an error answer (in its extensions) whose body another standard prescribes: the floor
+/// leaves it as it is instead of writing a problem document.
+#[derive(Clone, Copy, Debug)]
+pub struct AsIs;
+
 impl From<Problem> for Refuse {
     fn from(problem: Problem) -> Self {
         Self(Box::new(problem))

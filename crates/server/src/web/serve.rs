@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service;
 
-use super::refuse::{of_status, write};
+use super::refuse::{AsIs, of_status, write};
 use crate::system;
 
 /// What strangers may cost. Memory is bounded by `connections × (body_bytes + header_bytes)`.
@@ -225,7 +225,7 @@ async fn complete(
     request_id: &str,
 ) -> Response {
     let error = response.status().is_client_error() || response.status().is_server_error();
-    if error {
+    if error && response.extensions().get::<AsIs>().is_none() {
         let status = response.status();
         let close = response.headers().contains_key("connection");
         let allow = response.headers().get("allow").cloned();

@@ -49,13 +49,12 @@ use crate::web::{Gate, LIMITS, Site, health_routes, serve};
 pub async fn run(
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.common.port))
         .await
         .map_err(RoleError::world(format!("listening on port {}", config.common.port)))?;
-    run_on(listener, dir, config, keys, shutdown).await
+    run_on(listener, dir, config, shutdown).await
 }
 
 /// As [`run`], on a socket that listens already.
@@ -63,9 +62,9 @@ pub async fn run_on(
     listener: TcpListener,
     dir: PathBuf,
     config: Config,
-    keys: KeyStore,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
+    let keys = KeyStore::open(&dir)?;
     let pack = read_pack(&dir)?;
     let edge = Arc::new(Edge::open(dir, (&config, pack), &keys)?);
     let mut callers = Callers::nobody();

@@ -1,0 +1,193 @@
+//! The books of the process: opened, refolded, driven; and their accounts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use clearing::settlement::SettlementConfig;
+use clearing::{
+    CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook,
+    SettlementCommand, SettlementWork,
+};
+use journal::{Image, Machine, Salts};
+use record::SaltSlot;
+use seal::Secret;
+use store::salt_keys::{POOL_KEYS, SaltKeys};
+use store::segment_journal::{SegmentConfig, SegmentJournal};
+use store::{Answer, BookConfig, BookHandle, FileDisk, ImagePolicy, Parts, Recovery, spawn_book};
+use terms::{BookName, InstitutionName, Position, RunId};
+
+use super::config::{Config, Hosted};
+use crate::roles::RoleError;
+use crate::system;
+
+/// Facts between two images: refolding so many takes well under a second.
+const IMAGE_EVERY: u64 = 20_000;
+
+/// A book that runs: its handle, its salts, and what opening it found.
+#[derive(Debug)]
+pub struct Running<M: Machine> {
+    /// The writer's queue.
+    pub handle: BookHandle<M>,
+    /// The keys of its salts.
+    pub salts: Arc<SaltKeys<FileDisk>>,
+    /// What was found.
+    pub recovery: Recovery,
+}
+
+/// All books of the core.
+#[derive(Debug)]
+pub struct Books {
+    /// The settlement book.
+    pub settlement: Running<SettlementBook>,
+    /// The hosted customers' books, by institution.
+    pub customers: BTreeMap<InstitutionName, Running<CustomersBook>>,
+}
+
+impl<M: Machine> Running<M> {
+    /// A fresh durable salt slot.
+    pub fn slot(&self) -> Result<SaltSlot, Failed> {
+        self.salts.take_slot().map_err(|error| Failed::NotDone(error.to_string()))
+    }
+
+    /// The salt root of a fact.
+    #[must_use]
+    pub fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret> {
+        self.salts.root(position, slot)
+    }
+}
+
+/// A command that gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// Surely nothing happened.
+    #[error("surely not done: {0}")]
+    NotDone(String),
+    /// Nobody knows: ask by id.
+    #[error("the outcome is unknown: ask by id")]
+    Unknown,
+}
+
+/// An answer with the position of its first fact and the stamp.
+#[derive(Clone, Debug)]
+pub struct Placed<O> {
+    /// The machine's answer.
+    pub outcome: O,
+    /// Where its first fact lies, or would have lain.
+    pub position: Position,
+}
+
+/// Unwraps an answer of a writer.
+pub fn placed<O>(answer: Answer<O>) -> Result<Placed<O>, Failed> {
+    match answer {
+        Answer::Done { outcome, position, .. } => Ok(Placed { outcome, position }),
+        Answer::Unknown => Err(Failed::Unknown),
+        Answer::Busy => Err(Failed::NotDone("the queue is full; try again".into())),
+        Answer::NotTaken(why) => Err(Failed::NotDone(why.to_string())),
+        Answer::Stopped => Err(Failed::NotDone("the book is closed".into())),
+    }
+}
+
+impl Running<SettlementBook> {
+    /// Submits work and waits for its durable answer.
+    pub async fn ask(&self, work: SettlementWork) -> Result<Placed<SettlementAnswer>, Failed> {
+        let slot = self.slot()?;
+        let answer = self.handle.submit_async(SettlementCommand { slot, work }).await;
+        placed(answer.unwrap_or(Answer::Unknown))
+    }
+
+    /// A linearizable read.
+    pub async fn look<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&SettlementBook) -> R + Send + 'static,
+    ) -> Result<Placed<R>, Failed> {
+        placed(self.handle.read_async(look).await.unwrap_or(Answer::Unknown))
+    }
+}
+
+impl Running<CustomersBook> {
+    /// Submits work and waits for its durable answer.
+    pub async fn ask(&self, work: CustomerWork) -> Result<Placed<CustomerAnswer>, Failed> {
+        let slot = self.slot()?;
+        let answer = self.handle.submit_async(CustomerCommand { slot, work }).await;
+        placed(answer.unwrap_or(Answer::Unknown))
+    }
+
+    /// A linearizable read.
+    pub async fn look<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&CustomersBook) -> R + Send + 'static,
+    ) -> Result<Placed<R>, Failed> {
+        placed(self.handle.read_async(look).await.unwrap_or(Answer::Unknown))
+    }
+}
+
+/// Opens every book below `dir/books`.
+pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError> {
+    let environment = config
+        .common
+        .environment
+        .parse()
+        .map_err(|e| RoleError::Unsound(format!("environment: {e}")))?;
+    let genesis = SettlementBook::new(SettlementConfig {
+        environment,
+        book: config.book,
+        operator: config.operator,
+        roots: config.root_keys().map_err(RoleError::Unsound)?,
+    });
+    let settlement = open_book(dir, config.book, genesis, run)?;
+    let mut customers = BTreeMap::new();
+    for Hosted { book, institution, .. } in &config.hosted {
+        let genesis = CustomersBook::new(*book, *institution);
+        customers.insert(*institution, open_book(dir, *book, genesis, run)?);
+    }
+    Ok(Books { settlement, customers })
+}
+
+fn open_book<M>(dir: &Path, name: BookName, genesis: M, run: RunId) -> Result<Running<M>, RoleError>
+where
+    M: Image + Clone + Send + 'static,
+    M::Command: Send + 'static,
+    M::Outcome: Send + 'static,
+{
+    let unsound = |what: &str, error: &dyn std::fmt::Display| {
+        RoleError::Unsound(format!("book `{name}`: {what}: {error}"))
+    };
+    let folder = dir.join("books").join(name.as_str());
+    let disk = FileDisk::take(&folder).map_err(|e| unsound("folder", &e))?;
+    let entropy = || system::random::<32>().map_err(|e| std::io::Error::other(e.to_string()));
+    let salts = SaltKeys::open(&disk, POOL_KEYS, entropy).map_err(|e| unsound("salts", &e))?;
+    let salts = Arc::new(salts);
+    let journal =
+        SegmentJournal::open(disk, SegmentConfig::new(name)).map_err(|e| unsound("journal", &e))?;
+    // A folder of its own: taking a folder locks it.
+    let images = FileDisk::take(&folder.join("images")).map_err(|e| unsound("images", &e))?;
+    let images = ImagePolicy::every(IMAGE_EVERY, images, name);
+    let salted = Arc::clone(&salts);
+    let parts = Parts { genesis, journal, salts: salted, clock: system::now, images };
+    let (handle, writer) =
+        spawn_book(BookConfig::new(name, run), parts).map_err(|e| unsound("writer", &e))?;
+    Ok(Running { handle, salts, recovery: writer.recovery.clone() })
+}
+
+/// Opens the accounts that the configuration names. Opening one again changes nothing.
+pub async fn open_accounts(books: &Books, config: &Config) -> Result<(), RoleError> {
+    let failed = |error: Failed| RoleError::Unsound(format!("opening accounts: {error}"));
+    for opening in config.settlement_accounts() {
+        let work = SettlementWork::OpenAccount(opening);
+        let answer = books.settlement.ask(work).await.map_err(failed)?;
+        if let SettlementAnswer::NotAccepted(reason) = answer.outcome {
+            return Err(RoleError::Unsound(format!("opening an account: {reason}")));
+        }
+    }
+    for hosted in &config.hosted {
+        let Some(book) = books.customers.get(&hosted.institution) else { continue };
+        for opening in hosted.own_accounts() {
+            let answer = book.ask(CustomerWork::OpenAccount(opening)).await.map_err(failed)?;
+            if let CustomerAnswer::Refused(rule) = answer.outcome {
+                return Err(RoleError::Unsound(format!("opening an account: {rule}")));
+            }
+        }
+    }
+    Ok(())
+}

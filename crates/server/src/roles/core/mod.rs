@@ -1,0 +1,200 @@
+//! The core: settlement book, hosted customers' books, log; one process, one writer per book.
+//!
+//! Start at [`run`]; the use case is [`orders`].
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "rank 6: answers of the books are mapped; the rules match each case below"
+)]
+
+pub mod admin;
+pub mod books;
+pub mod config;
+pub mod facts;
+pub mod files;
+pub mod lists;
+pub mod orders;
+pub mod projection;
+pub mod receipts;
+pub mod recovery;
+pub mod routes;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Callers;
+use client::Peer;
+use evidence::quorum::Policy;
+use evidence::{KeyName, Log, NoteSigner, Trust, VerifierKey};
+use seal::SigningKey;
+use terms::RunId;
+use tokio::net::TcpListener;
+
+pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
+
+use self::files::TileFiles;
+use self::orders::Clearing;
+use self::projection::{Published, WitnessLink};
+use self::recovery::{Comeback, Guarded};
+use self::routes::Core;
+use super::RoleError;
+use crate::keys::{KeyStore, REQUEST_KEY};
+use crate::system;
+use crate::web::{Gate, LIMITS, Readiness, Site, health_routes, serve};
+
+/// The key of the log and of promises.
+pub const LOG_KEY: &str = "log";
+/// Pause between two askings of a witness that is not there.
+const WITNESS_PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs the core until `shutdown` ends.
+pub async fn run(
+    dir: PathBuf,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RoleError> {
+    let started_at = system::now();
+    let keys = KeyStore::open(&dir)?;
+    let run = RunId::from_bytes(system::random().map_err(|e| RoleError::Unsound(e.to_string()))?);
+    let in_order = recovery::ended_in_order(&dir)?;
+    let books = books::open(&dir, &config, run)?;
+    let fresh = books.settlement.recovery.tip.next.number() == 0;
+    books::open_accounts(&books, &config).await?;
+    let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
+    let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
+    let before = published.log().published().cloned().filter(|note| note.head().size > 0);
+    let client = config.common.client();
+    let mut witnesses = witnesses(&config)?;
+    let readiness = Readiness::waiting("the books are read");
+    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    let core = Arc::new(Core {
+        clearing: Arc::clone(&clearing),
+        published: Arc::clone(&published),
+        tiles,
+        config: config.clone(),
+        log_vkey: signer.verifier().to_string(),
+    });
+    let (listener, site) = start_server(&config, &keys, core, &readiness).await?;
+    let (stop, stopped) = tokio::sync::watch::channel(());
+    let mut ended = stopped.clone();
+    let serving = tokio::spawn(serve(listener, site, async move {
+        let _ = ended.changed().await;
+    }));
+    tokio::pin!(shutdown);
+    let guarded = guard_patiently(&published, &client, &mut witnesses, &readiness);
+    tokio::select! {
+        guarded = guarded => guarded?,
+        () = &mut shutdown => return Ok(()),
+    }
+    let from = terms::Position::new(published.log().size());
+    let batches = clearing.books.settlement.handle.subscribe(from);
+    let log = Arc::clone(&published);
+    let projection = tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
+    let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
+    let keeper = tokio::spawn(keeper);
+    if !fresh && !in_order {
+        let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
+        let comeback = Comeback { run, started_at, before, resolved };
+        recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
+    }
+    readiness.ready();
+    tracing::info!(url = %config.common.url, "the core serves");
+    shutdown.await;
+    readiness.not_ready("the core is stopping");
+    let _ = stop.send(());
+    let _ = serving.await;
+    keeper.abort();
+    projection.abort();
+    recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+fn unsound(error: impl std::fmt::Display) -> RoleError {
+    RoleError::Unsound(error.to_string())
+}
+
+async fn start_clearing(
+    config: &Config,
+    books: books::Books,
+    signer: SigningKey,
+) -> Result<Arc<Clearing>, RoleError> {
+    let environment = config
+        .common
+        .environment
+        .parse()
+        .map_err(|e| RoleError::Unsound(format!("environment: {e}")))?;
+    let clearing =
+        Clearing::new(books, environment, config.book, config.origin.clone(), signer).await;
+    clearing.map(Arc::new).map_err(unsound)
+}
+
+fn open_log(
+    dir: &Path,
+    config: &Config,
+    key: SigningKey,
+) -> Result<(Arc<Published>, NoteSigner), RoleError> {
+    let wrong =
+        |what: &str, error: &dyn std::fmt::Display| RoleError::Unsound(format!("{what}: {error}"));
+    let name: KeyName = config.origin.parse().map_err(|e| wrong("origin", &e))?;
+    let signer = NoteSigner::new(name, key);
+    let policy = Policy::parse(config.policy.as_bytes()).map_err(|e| wrong("policy", &e))?;
+    let trust = Trust::new(signer.verifier().clone(), policy).map_err(|e| wrong("policy", &e))?;
+    let folder = dir.join("log");
+    let tiles = TileFiles::open(&folder).map_err(RoleError::world("the log's folder"))?;
+    let mut log = Log::open(tiles, &signer).map_err(|e| wrong("log", &e))?;
+    // An empty tree is published, too: only with a checkpoint of its own can the log be compared
+    // with what the witnesses hold.
+    log.publish(&signer).map_err(|e| wrong("log", &e))?;
+    Ok((Arc::new(Published::new(log, trust, folder)), signer))
+}
+
+fn witnesses(config: &Config) -> Result<Vec<WitnessLink>, RoleError> {
+    let wrong = |reason: String| RoleError::Unsound(format!("witnesses: {reason}"));
+    config
+        .witnesses
+        .iter()
+        .map(|entry| {
+            let known = config.common.peer(&entry.peer);
+            let known = known.ok_or_else(|| wrong(format!("no peer `{}`", entry.peer)))?;
+            let peer = Peer::unverified(&known.url).map_err(|e| wrong(e.to_string()))?;
+            let key: VerifierKey = entry.vkey.parse().map_err(|_| wrong(entry.vkey.clone()))?;
+            Ok(WitnessLink { peer, key, size: 0 })
+        })
+        .collect()
+}
+
+async fn guard_patiently(
+    published: &Published,
+    client: &client::Client,
+    witnesses: &mut [WitnessLink],
+    readiness: &Readiness,
+) -> Result<(), RoleError> {
+    loop {
+        match recovery::guard(published, client, witnesses).await? {
+            Guarded::Sound => return Ok(()),
+            Guarded::NotAsked(reason) => readiness.not_ready(&reason),
+        }
+        tokio::time::sleep(WITNESS_PAUSE).await;
+    }
+}
+
+async fn start_server(
+    config: &Config,
+    keys: &KeyStore,
+    core: Arc<Core>,
+    readiness: &Readiness,
+) -> Result<(TcpListener, Site), RoleError> {
+    let address = (std::net::Ipv4Addr::LOCALHOST, config.common.port);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(RoleError::world(format!("port {}", config.common.port)))?;
+    let mut callers = Callers::nobody();
+    for peer in &config.common.peers {
+        peer.admit_to(&mut callers).map_err(unsound)?;
+    }
+    let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
+    let routes = crate::web::when_ready(readiness, routes::routes(&core, &gate));
+    let router = health_routes(readiness.clone()).merge(routes);
+    let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
+    Ok((listener, Site { router, limits: LIMITS, signer }))
+}

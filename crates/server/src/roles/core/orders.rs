@@ -1,0 +1,398 @@
+//! The use case of the core: an order becomes a settled or a refused payment, in three books.
+//!
+//! The steps are `clearing::Route`'s; here they are only carried to the books. The promise is
+//! given as soon as the ending is final: what is left in the customers' books is completed behind
+//! it, and after a crash by [`super::recovery`], with the same route.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use api::messages::{OrderAnswer, Repeated};
+use clearing::route::{Action, Finish, Heard, Route};
+use clearing::settlement::PaymentEntry;
+use clearing::{Rule, SettlementAnswer, SettlementWork, TrustView, check_order};
+use record::{
+    Durability, Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentSettled,
+    PaymentTerms, Promise, Refusal, SettleOrder, Signed,
+};
+use seal::{Digest, SigningKey, sha256};
+use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId};
+
+use super::books::{Books, Failed, Placed};
+use super::facts::Facts;
+
+/// How often a book that surely did nothing, or left its outcome open, is asked again.
+const TRIES: u32 = 40;
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Everything that the use cases need.
+#[derive(Debug)]
+pub struct Clearing {
+    /// The books.
+    pub books: Books,
+    /// Durable facts of the settlement book, for promises and receipts.
+    pub facts: Facts,
+    /// Where it runs.
+    pub environment: Environment,
+    /// The settlement book.
+    pub book: BookName,
+    /// The log's origin.
+    pub origin: String,
+    /// Signs promises.
+    pub signer: LogKey,
+    trust: RwLock<Arc<TrustView>>,
+}
+
+/// The key of the log and of promises. Never printed.
+pub struct LogKey(pub SigningKey);
+
+impl std::fmt::Debug for LogKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LogKey({})", self.0.key_id())
+    }
+}
+
+/// Why a request got no promise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPromise {
+    /// The order does not read.
+    #[error("{0}")]
+    Malformed(String),
+    /// The payment id was used before with other terms.
+    #[error("the payment id was used before with terms `{first}`, now with `{got}`")]
+    PaymentIdUsed {
+        /// The first terms.
+        first: Digest,
+        /// These terms.
+        got: Digest,
+    },
+    /// The world failed.
+    #[error(transparent)]
+    Failed(#[from] Failed),
+}
+
+impl Clearing {
+    /// Over opened books.
+    pub async fn new(
+        books: Books,
+        environment: Environment,
+        book: BookName,
+        origin: String,
+        signer: SigningKey,
+    ) -> Result<Self, Failed> {
+        let trust = books.settlement.look(|state| state.trust().clone()).await?.outcome;
+        let facts = Facts::follow(&books.settlement);
+        let signer = LogKey(signer);
+        let trust = RwLock::new(Arc::new(trust));
+        Ok(Self { books, facts, environment, book, origin, signer, trust })
+    }
+
+    /// The trust lists as they were last adopted; the writer checks again in its own turn.
+    #[must_use]
+    pub fn trust(&self) -> Arc<TrustView> {
+        Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the trust lists again after one was adopted.
+    pub async fn refresh_trust(&self) -> Result<(), Failed> {
+        let fresh = self.books.settlement.look(|state| state.trust().clone()).await?.outcome;
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        Ok(())
+    }
+
+    /// Settles an order, or records why not.
+    pub async fn settle(self: &Arc<Self>, order: SettleOrder) -> Result<OrderAnswer, NoPromise> {
+        let terms = PaymentTerms::from_terms_string(&order.terms)
+            .map_err(|error| NoPromise::Malformed(error.to_string()))?;
+        let (payment, digest) = (terms.payment, sha256(order.terms.as_bytes()));
+        if let Some(entry) = self.ended_before(payment, digest).await? {
+            return self.promise(payment, entry, Repeated::Again).await;
+        }
+        let trust = self.trust();
+        let entry = match check_order(order, terms, self.environment, self.book, &trust) {
+            Ok(order) => self.client_route(Route::of_client(order), digest).await?,
+            Err(rule) => self.refuse(payment, digest, rule).await?,
+        };
+        self.promise(payment, entry, Repeated::First).await
+    }
+
+    /// Records an edge's refusal. The signature is checked here.
+    pub async fn edge_refuses(&self, signed: Signed<Refusal>) -> Result<OrderAnswer, NoPromise> {
+        let malformed = |reason: String| NoPromise::Malformed(reason);
+        let claimed = signed.read_unverified().map_err(|e| malformed(e.to_string()))?;
+        let trust = self.trust();
+        let key = trust
+            .permit_key(claimed.institution, claimed.corridor, claimed.side, signed.key())
+            .ok_or_else(|| malformed("the refusal's signer is not trusted".into()))?;
+        let refusal = signed.verify(&key).map_err(|e| malformed(e.to_string()))?;
+        if refusal.environment != self.environment {
+            return Err(malformed("the refusal is of another environment".into()));
+        }
+        let work = SettlementWork::RecordEdgeRefusal(Box::new(signed));
+        let entry = self.record(refusal.payment, refusal.terms, work).await?;
+        self.promise(refusal.payment, entry, Repeated::First).await
+    }
+
+    /// How a payment ended, if it has, with these terms.
+    async fn ended_before(
+        &self,
+        payment: PaymentId,
+        got: Digest,
+    ) -> Result<Option<PaymentEntry>, NoPromise> {
+        let seen = self.books.settlement.look(move |s| s.payment(payment).cloned()).await?;
+        match seen.outcome {
+            Some(entry) if entry.terms == got => Ok(Some(entry)),
+            Some(entry) => Err(NoPromise::PaymentIdUsed { first: entry.terms, got }),
+            None => Ok(None),
+        }
+    }
+
+    /// Both customers' books must be here before any money is held: a settled payment whose
+    /// creditor's book is elsewhere would be stuck.
+    async fn client_route(
+        self: &Arc<Self>,
+        route: Route,
+        got: Digest,
+    ) -> Result<PaymentEntry, NoPromise> {
+        let elsewhere = |name: &InstitutionName| !self.books.customers.contains_key(name);
+        match route.institutions().into_iter().find(elsewhere) {
+            Some(name) => self.refuse(route.payment(), got, not_hosted(name)).await,
+            None => self.route(route, got).await,
+        }
+    }
+
+    /// Drives a route until its ending is final; a task behind the answer drives the rest.
+    async fn route(
+        self: &Arc<Self>,
+        mut route: Route,
+        got: Digest,
+    ) -> Result<PaymentEntry, NoPromise> {
+        let payment = route.payment();
+        loop {
+            if let Some((ending, position)) = route.ending() {
+                let (ending, clearing) = (ending.clone(), Arc::clone(self));
+                tokio::spawn(async move { clearing.drive(route).await });
+                let entry = self.ended_before(payment, got).await?;
+                return entry.ok_or_else(|| {
+                    tracing::error!(%payment, %ending, %position, "an ending is not in the book");
+                    NoPromise::Failed(Failed::Unknown)
+                });
+            }
+            match route.next() {
+                Action::Finished(Finish::PaymentIdUsed { first }) => {
+                    return Err(NoPromise::PaymentIdUsed { first, got });
+                }
+                Action::Finished(finish) => {
+                    tracing::error!(%payment, ?finish, "a route ended without an ending");
+                    return Err(NoPromise::Failed(Failed::Unknown));
+                }
+                action => self.carry_patiently(&mut route, action).await?,
+            }
+        }
+    }
+
+    /// Drives a route to its finish: behind a promise, and in recovery.
+    pub async fn drive(&self, mut route: Route) -> Option<Finish> {
+        loop {
+            match route.next() {
+                Action::Finished(finish) => {
+                    if let Finish::Stuck { rule, .. } = &finish {
+                        tracing::error!(payment = %route.payment(), %rule, "stuck: a person must look");
+                    }
+                    return Some(finish);
+                }
+                action => {
+                    if self.carry_patiently(&mut route, action).await.is_err() {
+                        tracing::error!(payment = %route.payment(), "left for recovery");
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries one action; a book that did nothing or left it open is asked again for a while.
+    async fn carry_patiently(&self, route: &mut Route, action: Action) -> Result<(), Failed> {
+        let mut action = action;
+        let mut unknown = false;
+        for _ in 0..TRIES {
+            match self.carry(route.payment(), action).await {
+                Heard::NotDone => {}
+                Heard::Unknown => {
+                    unknown = true;
+                    route.hear(Heard::Unknown);
+                }
+                heard => {
+                    route.hear(heard);
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+            action = route.next();
+        }
+        if unknown {
+            Err(Failed::Unknown)
+        } else {
+            Err(Failed::NotDone("the books do not take work now; try again".into()))
+        }
+    }
+
+    async fn carry(&self, payment: PaymentId, action: Action) -> Heard {
+        let settlement = &self.books.settlement;
+        match action {
+            Action::Customers(institution, work) => match self.books.customers.get(&institution) {
+                Some(book) => {
+                    heard(book.ask(work).await, |placed| Heard::Customers(placed.outcome))
+                }
+                None => {
+                    Heard::Customers(clearing::CustomerAnswer::Refused(not_hosted(institution)))
+                }
+            },
+            Action::Settlement(work) => heard(settlement.ask(work).await, |placed| {
+                Heard::Settlement(placed.outcome, placed.position)
+            }),
+            Action::AskDebtor(institution) => match self.books.customers.get(&institution) {
+                Some(book) => heard(book.look(move |s| s.debtor_seen(payment)).await, |placed| {
+                    Heard::SawDebtor(placed.outcome)
+                }),
+                None => Heard::NotDone,
+            },
+            Action::AskSettlement => {
+                heard(settlement.look(move |s| s.payment(payment).cloned()).await, |placed| {
+                    Heard::SawSettlement(placed.outcome, placed.position)
+                })
+            }
+            Action::AskCreditor(institution) => match self.books.customers.get(&institution) {
+                Some(book) => heard(book.look(move |s| s.creditor_side(payment)).await, |placed| {
+                    Heard::SawCreditor(placed.outcome)
+                }),
+                None => Heard::NotDone,
+            },
+            Action::Finished(_) => Heard::NotDone,
+        }
+    }
+
+    async fn refuse(
+        &self,
+        payment: PaymentId,
+        terms: Digest,
+        rule: Rule,
+    ) -> Result<PaymentEntry, NoPromise> {
+        let heading = Heading::default();
+        let work = SettlementWork::RecordCoreRefusal { payment, terms, heading, rule };
+        self.record(payment, terms, work).await
+    }
+
+    /// Records an ending; where the outcome is unknown, asks by id and does not act again.
+    async fn record(
+        &self,
+        payment: PaymentId,
+        terms: Digest,
+        work: SettlementWork,
+    ) -> Result<PaymentEntry, NoPromise> {
+        match self.books.settlement.ask(work).await {
+            Ok(Placed { outcome: SettlementAnswer::PaymentIdUsed { first, got }, .. }) => {
+                return Err(NoPromise::PaymentIdUsed { first, got });
+            }
+            Ok(Placed { outcome: SettlementAnswer::NotAccepted(reason), .. }) => {
+                return Err(NoPromise::Malformed(reason));
+            }
+            Err(Failed::NotDone(reason)) => return Err(Failed::NotDone(reason).into()),
+            Ok(_) | Err(Failed::Unknown) => {}
+        }
+        for _ in 0..TRIES {
+            if let Some(entry) = self.ended_before(payment, terms).await? {
+                return Ok(entry);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Failed::Unknown.into())
+    }
+
+    async fn promise(
+        &self,
+        payment: PaymentId,
+        entry: PaymentEntry,
+        repeated: Repeated,
+    ) -> Result<OrderAnswer, NoPromise> {
+        let words = match &entry.ending {
+            Ending::Settled => String::new(),
+            Ending::Refused(code) => words_of(code),
+        };
+        let promise = self.sign(payment, &entry).await?;
+        Ok(OrderAnswer { layout: 1, promise, repeated, words })
+    }
+
+    async fn sign(
+        &self,
+        payment: PaymentId,
+        entry: &PaymentEntry,
+    ) -> Result<Signed<Promise>, NoPromise> {
+        let commitment = self.facts.commitment(entry.position).await?;
+        let within = Duration::from_secs(INTEGRATE_WITHIN_SECONDS);
+        let promise = Promise {
+            layout: 1,
+            environment: self.environment,
+            origin: self.origin.clone(),
+            position: entry.position,
+            commitment,
+            payment,
+            terms: entry.terms,
+            outcome: entry.ending.clone(),
+            durability: Durability::OneDisk,
+            settled_at: entry.recorded_at,
+            integrate_by: entry.recorded_at.plus(within),
+        };
+        Ok(Signed::sign(&promise, &self.signer.0))
+    }
+}
+
+fn heard<O>(answer: Result<Placed<O>, Failed>, hear: impl FnOnce(Placed<O>) -> Heard) -> Heard {
+    match answer {
+        Ok(placed) => hear(placed),
+        Err(Failed::NotDone(_)) => Heard::NotDone,
+        Err(Failed::Unknown) => Heard::Unknown,
+    }
+}
+
+fn not_hosted(institution: terms::InstitutionName) -> Rule {
+    let name = clearing::rule::RuleName::AccountUnknown;
+    Rule::new(name, format!("`{institution}` is not hosted here"))
+}
+
+fn words_of(code: &str) -> String {
+    clearing::rule::RuleName::ALL
+        .iter()
+        .find(|name| name.as_str() == code)
+        .map(|name| name.for_people().to_owned())
+        .unwrap_or_default()
+}
+
+/// Who took part in a settled payment.
+#[derive(Clone, Copy, Debug)]
+pub struct Parties {
+    /// The debtor's institution.
+    pub debtor: InstitutionName,
+    /// The account that was debited.
+    pub debited: AccountId,
+    /// The creditor's institution.
+    pub creditor: InstitutionName,
+    /// The account that was credited.
+    pub credited: AccountId,
+}
+
+impl Parties {
+    /// Who took part, from the payment's fact; `None` when it is no settled payment.
+    #[must_use]
+    pub fn of_settled(fact: &Fact) -> Option<Self> {
+        let order = PaymentSettled::from_fact(fact).ok()?.order;
+        let terms = PaymentTerms::from_terms_string(&order.terms).ok()?;
+        Some(Self {
+            debtor: order.debtor_permit.read_unverified().ok()?.institution,
+            debited: terms.debited_account,
+            creditor: order.creditor_permit.read_unverified().ok()?.institution,
+            credited: terms.credited_account,
+        })
+    }
+}

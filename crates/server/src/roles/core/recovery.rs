@@ -1,0 +1,298 @@
+//! What the core does before it serves again, and what it says about it.
+//!
+//! 1. Roll-back guard: every configured witness is asked what it holds. A log that is shorter
+//!    than a witness's, or forked from it, is not served: somebody restored an older copy.
+//! 2. Payments under way: each open hold is driven to its end by the route, asking the
+//!    settlement book, never guessing; each settled payment whose creditor was not credited yet
+//!    is completed.
+//! 3. The recovery certificate is signed and recorded; its receipt is what the witnesses sign.
+//!
+//! A crash in the middle of recovery is an ordinary crash: every step is a fact or a read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clearing::SettlementWork;
+use clearing::route::{Finish, Route};
+use evidence::SignedCheckpoint;
+use evidence::exchange::Answer;
+use record::settlement::CERTIFICATE_FIELD;
+use record::{Ending, RecoveryCertificate, RecoveryFile, Resolved, ResolvedEnd, Signed};
+use terms::{Instant, PaymentId, Position, RunId};
+
+use super::books::Failed;
+use super::files::replace;
+use super::orders::Clearing;
+use super::projection::{Published, WitnessLink, once};
+use super::receipts;
+use crate::roles::RoleError;
+use crate::system;
+
+/// Written when the process ended in order: then nothing was interrupted.
+const CLEAN_FILE: &str = "clean";
+/// Where certificates lie, below the core's folder.
+const RECOVERY_FOLDER: &str = "recovery";
+
+/// Whether the last run ended in order; forgets it, so that a crash of this run shows.
+pub fn ended_in_order(dir: &Path) -> Result<bool, RoleError> {
+    let path = dir.join(CLEAN_FILE);
+    match std::fs::remove_file(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(RoleError::world(path.display().to_string())(error)),
+    }
+}
+
+/// Says that this run ended in order.
+pub fn mark_end(dir: &Path) -> std::io::Result<()> {
+    replace(&dir.join(CLEAN_FILE), b"")
+}
+
+/// What the witnesses say of this log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    /// It extends what every witness holds.
+    Sound,
+    /// A witness cannot be asked: nothing is served before it is.
+    NotAsked(String),
+}
+
+/// Refuses to serve behind or beside what a witness holds.
+pub async fn guard(
+    published: &Published,
+    client: &client::Client,
+    witnesses: &mut [WitnessLink],
+) -> Result<Guarded, RoleError> {
+    let Some(newest) = published.log().published().cloned() else {
+        return Err(RoleError::Unsound("the log has no checkpoint of its own".into()));
+    };
+    for witness in witnesses {
+        if let Guarded::NotAsked(reason) = ask(published, client, witness, &newest).await? {
+            return Ok(Guarded::NotAsked(reason));
+        }
+    }
+    Ok(Guarded::Sound)
+}
+
+async fn ask(
+    published: &Published,
+    client: &client::Client,
+    witness: &mut WitnessLink,
+    newest: &SignedCheckpoint,
+) -> Result<Guarded, RoleError> {
+    let name = witness.peer.authority().to_owned();
+    let head = newest.head().size;
+    let unsound = |reason: String| Err(RoleError::Unsound(reason));
+    for _ in 0..2 {
+        match once(published, client, witness, newest).await {
+            Ok(Answer::Cosigned { .. }) => {
+                witness.size = head;
+                return Ok(Guarded::Sound);
+            }
+            Ok(Answer::SawOther { size }) if size > head => {
+                return unsound(format!(
+                    "JournalRolledBack: witness {name} holds checkpoint {size}, this log ends at \
+                     {head}: positions {head} to {} are missing; restore the newest copy",
+                    size.saturating_sub(1)
+                ));
+            }
+            Ok(Answer::SawOther { size }) => witness.size = size,
+            Ok(Answer::Inconsistent) => {
+                return unsound(format!(
+                    "JournalForked: witness {name} refuses checkpoint {head} as no extension of \
+                     what it holds; this journal is not the one that was witnessed"
+                ));
+            }
+            Ok(other) => return unsound(format!("witness {name} answered {other:?}")),
+            Err(reason) => {
+                return Ok(Guarded::NotAsked(format!("witness {name} cannot be asked: {reason}")));
+            }
+        }
+    }
+    Ok(Guarded::NotAsked(format!("witness {name} names a new size at every asking")))
+}
+
+/// Brings every payment that was under way to its end.
+pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> {
+    let mut resolved = Vec::new();
+    for book in clearing.books.customers.values() {
+        let held = |state: &clearing::CustomersBook| {
+            state.open_holds().map(|(_, order)| order.clone()).collect::<Vec<_>>()
+        };
+        for order in book.look(held).await?.outcome {
+            let Some(route) = Route::of_recovery(&order) else { continue };
+            let payment = route.payment();
+            let known = settled_before(clearing, payment).await?;
+            let finish = clearing.drive(route).await;
+            resolved.push(Resolved { payment, end: end_of(known, finish.as_ref()) });
+        }
+    }
+    complete_credits(clearing, &mut resolved).await?;
+    Ok(resolved)
+}
+
+async fn settled_before(clearing: &Clearing, payment: PaymentId) -> Result<Option<Ending>, Failed> {
+    let look = move |s: &clearing::SettlementBook| s.payment(payment).map(|e| e.ending.clone());
+    Ok(clearing.books.settlement.look(look).await?.outcome)
+}
+
+fn end_of(known: Option<Ending>, finish: Option<&Finish>) -> ResolvedEnd {
+    match (known, finish) {
+        (Some(Ending::Settled), _) | (_, Some(Finish::Ended(Ending::Settled, _))) => {
+            ResolvedEnd::Settled
+        }
+        (Some(Ending::Refused(_)), _) => ResolvedEnd::Refused,
+        (None, _) => ResolvedEnd::NeverHappened,
+    }
+}
+
+/// Settled payments whose hold was posted, but whose creditor was not credited yet.
+async fn complete_credits(
+    clearing: &Arc<Clearing>,
+    resolved: &mut Vec<Resolved>,
+) -> Result<(), Failed> {
+    let settled = |state: &clearing::SettlementBook| {
+        state
+            .payments()
+            .filter(|(_, entry)| entry.ending == Ending::Settled)
+            .map(|(payment, entry)| (*payment, entry.position))
+            .collect::<Vec<_>>()
+    };
+    let settled = clearing.books.settlement.look(settled).await?.outcome;
+    for (payment, position) in uncredited(clearing, settled).await? {
+        let fact = clearing.facts.fact(position).await?;
+        let order = record::FactBody::from_fact(&fact)
+            .map(|body: record::PaymentSettled| body.order)
+            .map_err(|error| Failed::NotDone(error.to_string()))?;
+        let Some(route) = Route::of_recovery(&order) else { continue };
+        clearing.drive(route).await;
+        if !resolved.iter().any(|one| one.payment == payment) {
+            resolved.push(Resolved { payment, end: ResolvedEnd::Settled });
+        }
+    }
+    Ok(())
+}
+
+async fn uncredited(
+    clearing: &Clearing,
+    settled: Vec<(PaymentId, Position)>,
+) -> Result<Vec<(PaymentId, Position)>, Failed> {
+    let mut left = settled;
+    for book in clearing.books.customers.values() {
+        let candidates = left;
+        let open = move |state: &clearing::CustomersBook| {
+            candidates
+                .into_iter()
+                .filter(|(payment, _)| {
+                    state.creditor_side(*payment) == clearing::saga::CreditorSide::Untouched
+                })
+                .collect::<Vec<_>>()
+        };
+        left = book.look(open).await?.outcome;
+    }
+    Ok(left)
+}
+
+/// What a recovery certificate is made of.
+#[derive(Debug)]
+pub struct Comeback {
+    /// This run.
+    pub run: RunId,
+    /// When this run began to read.
+    pub started_at: Instant,
+    /// The newest checkpoint that was signed before.
+    pub before: Option<SignedCheckpoint>,
+    /// Payments that were under way.
+    pub resolved: Vec<Resolved>,
+}
+
+/// Signs and records the certificate; its file follows when its leaf is cosigned.
+pub async fn certify(
+    clearing: &Arc<Clearing>,
+    published: &Arc<Published>,
+    dir: &Path,
+    comeback: Comeback,
+) -> Result<(), Failed> {
+    let found = &clearing.books.settlement.recovery;
+    let before = comeback.before.as_ref().map(SignedCheckpoint::head);
+    let certificate = RecoveryCertificate {
+        layout: 1,
+        environment: clearing.environment,
+        book: clearing.book,
+        epoch: found.epoch,
+        run: comeback.run,
+        head: found.tip.next,
+        last_stamp: found.tip.stamp,
+        started_at: comeback.started_at,
+        serving_at: system::now(),
+        torn_bytes: found.torn_bytes_cut,
+        resolved: comeback.resolved,
+        checkpoint_size: before.map_or(0, |head| head.size),
+        checkpoint_root: before.map_or(seal::Digest::ZERO, |head| head.root),
+    };
+    let signed = Signed::sign(&certificate, &clearing.signer.0);
+    let work = SettlementWork::CertifyRecovery(Box::new(signed));
+    let placed = clearing.books.settlement.ask(work).await?;
+    let count = clearing.books.settlement.look(clearing::SettlementBook::recoveries).await?;
+    let path = dir.join(RECOVERY_FOLDER).join(format!("{}.wayleave", count.outcome));
+    let (clearing, published) = (Arc::clone(clearing), Arc::clone(published));
+    tokio::spawn(async move {
+        write_file(&clearing, &published, placed.position, comeback.before, path).await;
+    });
+    Ok(())
+}
+
+async fn write_file(
+    clearing: &Clearing,
+    published: &Arc<Published>,
+    position: Position,
+    before: Option<SignedCheckpoint>,
+    path: PathBuf,
+) {
+    loop {
+        match certificate_file(clearing, published, position, before.as_ref()).await {
+            Ok(bytes) => {
+                if let Err(error) = replace(&path, &bytes) {
+                    tracing::error!(path = %path.display(), %error, "certificate not written");
+                }
+                return;
+            }
+            Err(receipts::NoReceipt::NotYet(_)) => {}
+            Err(error) => {
+                tracing::error!(%error, "the recovery certificate has no receipt");
+                return;
+            }
+        }
+    }
+}
+
+async fn certificate_file(
+    clearing: &Clearing,
+    published: &Arc<Published>,
+    position: Position,
+    before: Option<&SignedCheckpoint>,
+) -> Result<Vec<u8>, receipts::NoReceipt> {
+    let fact = clearing.facts.fact(position).await?;
+    let fields = [0, 1, CERTIFICATE_FIELD];
+    let receipt = receipts::make(clearing, published, position, &fact, &fields).await?;
+    let after = evidence::receipt::inspect(&receipt)
+        .map_err(|refused| Failed::NotDone(refused.to_string()))?;
+    let new = after.proof().checkpoint.head().size;
+    let consistency = match before {
+        Some(before) => published
+            .log()
+            .consistency(before.head().size, new)
+            .map_err(|error| Failed::NotDone(error.to_string()))?,
+        None => Vec::new(),
+    };
+    let file = RecoveryFile {
+        layout: 1,
+        receipt: receipt.into(),
+        checkpoint_before: before
+            .map(|note| note.to_string().into_bytes())
+            .unwrap_or_default()
+            .into(),
+        consistency,
+    };
+    Ok(seal::to_canonical(&file))
+}

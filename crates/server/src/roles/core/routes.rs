@@ -1,0 +1,371 @@
+//! The core's routes: parse, call one use case, map its outcome.
+
+use std::sync::Arc;
+
+use api::messages::{EndedAt, Held, NewCustomer, PaymentStatus};
+use api::{Caller, Problem, Role, problem, wire};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use clearing::saga::DebtorSide;
+use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
+use record::{
+    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SandboxStatement, SettleOrder,
+    Side, Signed, Snapshot, TrustList,
+};
+use seal::{KeyId, PublicKey};
+use terms::{AccountId, InstitutionName, PaymentId};
+
+use super::admin::{self, NotDone};
+use super::books::Failed;
+use super::config::Config;
+use super::files::TileFiles;
+use super::orders::{Clearing, NoPromise};
+use super::projection::Published;
+use super::receipts::{self, NoReceipt, institution_of};
+use crate::web::{Gate, Refuse};
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct Core {
+    /// The use cases.
+    pub clearing: Arc<Clearing>,
+    /// The log.
+    pub published: Arc<Published>,
+    /// The log's files.
+    pub tiles: TileFiles,
+    /// The configuration.
+    pub config: Config,
+    /// The log's verifier key (C2SP vkey text).
+    pub log_vkey: String,
+}
+
+type Shared = State<Arc<Core>>;
+type Answer = Result<Response, Refuse>;
+
+/// All routes, guarded.
+pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
+    let open = Router::new().route("/v1/about", get(about)).route("/log/{*path}", get(tile));
+    let wallets = Router::new().route("/v1/orders", post(order));
+    let readers = Router::new()
+        .route("/v1/payments/{id}", get(payment))
+        .route("/v1/payments/{id}/receipt", get(receipt))
+        .route("/v1/accounts/{id}", get(account));
+    let edges = Router::new()
+        .route("/v1/refusals", post(refusal))
+        .route("/v1/parcels", post(parcel))
+        .route("/v1/parcels/{payment}/{side}/{kind}", get(parcel_back))
+        .route("/v1/customers", post(customer))
+        .route("/v1/snapshots", post(snapshot))
+        .route("/v1/packs", post(pack))
+        .route("/v1/edges", post(edge));
+    let lists = Router::new().route("/v1/trust-lists", post(trust_list));
+    let operators = Router::new().route("/v1/sandbox-statements", post(statement));
+    Router::new()
+        .merge(open.with_state(Arc::clone(core)))
+        .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(core))))
+        .merge(gate.only(
+            &[Role::Wallet, Role::Edge, Role::Supervisor, Role::Witness],
+            readers.with_state(Arc::clone(core)),
+        ))
+        .merge(gate.only(&[Role::Edge], edges.with_state(Arc::clone(core))))
+        .merge(gate.only(
+            &[Role::Edge, Role::Supervisor, Role::Witness, Role::Operator],
+            lists.with_state(Arc::clone(core)),
+        ))
+        .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(core))))
+}
+
+async fn about(State(core): Shared) -> Response {
+    let config = &core.config;
+    Json(serde_json::json!({
+        "environment": config.common.environment,
+        "book": config.book.to_string(),
+        "origin": config.origin,
+        "log_key": core.log_vkey,
+        "policy": config.policy,
+        "witnessing": core.published.trust().witnessing().label(),
+    }))
+    .into_response()
+}
+
+async fn tile(State(core): Shared, Path(path): Path<String>) -> Answer {
+    let bytes = core.tiles.serve(&path).ok_or_else(|| Problem::of(&problem::NOT_FOUND))?;
+    let kind = if path.starts_with("checkpoint") { wire::TEXT } else { "application/octet-stream" };
+    Ok(([("content-type", kind)], bytes).into_response())
+}
+
+async fn order(State(core): Shared, body: Bytes) -> Answer {
+    let order: SettleOrder = wire::read_cbor(&body)?;
+    let answer = core.clearing.settle(order).await.map_err(no_promise)?;
+    Ok(cbor(&answer))
+}
+
+async fn refusal(State(core): Shared, body: Bytes) -> Answer {
+    let refusal = signed::<Refusal>(&body)?;
+    let answer = core.clearing.edge_refuses(refusal).await.map_err(no_promise)?;
+    Ok(cbor(&answer))
+}
+
+async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
+    let payment: PaymentId = wire::read_text("payment", &id)?;
+    let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
+    let seen = core.clearing.books.settlement.look(look).await.map_err(failed)?;
+    let mut held = DebtorSide::Untouched;
+    for book in core.clearing.books.customers.values() {
+        let side = book.look(move |s| s.debtor_side(payment)).await.map_err(failed)?.outcome;
+        if side != DebtorSide::Untouched {
+            held = side;
+        }
+    }
+    let ending = seen.outcome.map(|entry| EndedAt {
+        ending: entry.ending,
+        position: entry.position,
+        recorded_at: entry.recorded_at,
+    });
+    let held = match held {
+        DebtorSide::Untouched => Held::No,
+        DebtorSide::Held => Held::Yes,
+        DebtorSide::Debited => Held::Debited,
+        DebtorSide::Released => Held::Released,
+    };
+    Ok(cbor(&PaymentStatus { layout: 1, payment, ending, head: seen.position, held }))
+}
+
+async fn receipt(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer {
+    let payment: PaymentId = wire::read_text("payment", &id)?;
+    let bytes = receipts::of_payment(&core.clearing, &core.published, payment, &caller)
+        .await
+        .map_err(no_receipt)?;
+    Ok(([("content-type", wire::CBOR)], bytes).into_response())
+}
+
+async fn account(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer {
+    let account: AccountId = wire::read_text("account", &id)?;
+    let view = match institution_of(&caller) {
+        Some(own) if caller.role() == Role::Edge => {
+            admin::view_account(&core.clearing, own, account).await
+        }
+        _ => admin::account_of_client(&core.clearing, caller.key(), account).await,
+    };
+    Ok(cbor(&view.map_err(not_done)?))
+}
+
+async fn parcel(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    let parcel: Parcel = wire::read_cbor(&body)?;
+    let book = admin::book_of(&core.clearing, own(&caller)?).map_err(not_done)?;
+    match book.ask(CustomerWork::Store(parcel)).await.map_err(failed)?.outcome {
+        CustomerAnswer::Refused(rule) => Err(not_accepted(&rule.to_string()).into()),
+        _ => done(),
+    }
+}
+
+async fn parcel_back(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    Path((payment, side, kind)): Path<(String, String, String)>,
+) -> Answer {
+    let payment: PaymentId = wire::read_text("payment", &payment)?;
+    let side = match side.as_str() {
+        "debtor" => Side::Debtor,
+        "creditor" => Side::Creditor,
+        _ => return Err(not_accepted("expected `debtor` or `creditor`").into()),
+    };
+    let own = own(&caller)?;
+    let book = admin::book_of(&core.clearing, own).map_err(not_done)?;
+    let look = move |s: &clearing::CustomersBook| s.parcel(payment, side, &kind);
+    let at = book.look(look).await.map_err(failed)?.outcome;
+    let at = at.ok_or_else(|| Problem::of(&problem::NOT_FOUND))?;
+    let handle = book.handle.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let batch = handle.subscribe(at).recv().ok()?;
+        let entry = batch.positioned().find(|(position, _)| *position == at)?.1.clone();
+        Parcel::from_fact(&entry.fact).ok()
+    });
+    let parcel = read.await.ok().flatten().ok_or_else(|| Problem::of(&problem::FAULT))?;
+    Ok(cbor(&parcel))
+}
+
+async fn customer(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let new: NewCustomer = wire::read_cbor(&body)?;
+    admin::open_customer(&core.clearing, own(&caller)?, new).await.map_err(not_done)?;
+    done()
+}
+
+async fn trust_list(State(core): Shared, body: Bytes) -> Answer {
+    let list = Box::new(signed::<TrustList>(&body)?);
+    let work = SettlementWork::AdoptTrustList(list);
+    admin::submit(&core.clearing, work).await.map_err(not_done)?;
+    core.clearing.refresh_trust().await.map_err(failed)?;
+    done()
+}
+
+async fn snapshot(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let signed = signed::<Snapshot>(&body)?;
+    let document = by_institution(&core, &caller, &signed, |s: &Snapshot| s.institution)?;
+    same_environment(&core, document.environment)?;
+    let work = SettlementWork::PublishSnapshot(Box::new(signed));
+    admin::submit(&core.clearing, work).await.map_err(not_done)?;
+    done()
+}
+
+async fn pack(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    let signed = signed::<PackNotice>(&body)?;
+    let document = by_institution(&core, &caller, &signed, |p: &PackNotice| p.institution)?;
+    same_environment(&core, document.environment)?;
+    let work = SettlementWork::NoticePack(Box::new(signed));
+    admin::submit(&core.clearing, work).await.map_err(not_done)?;
+    done()
+}
+
+async fn edge(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    let signed = signed::<EdgeNotice>(&body)?;
+    let document = by_institution(&core, &caller, &signed, |e: &EdgeNotice| e.institution)?;
+    same_environment(&core, document.environment)?;
+    let work = SettlementWork::JoinEdge(Box::new(signed));
+    admin::submit(&core.clearing, work).await.map_err(not_done)?;
+    done()
+}
+
+async fn statement(State(core): Shared, body: Bytes) -> Answer {
+    let signed = signed::<SandboxStatement>(&body)?;
+    admin::book_statement(&core.clearing, &core.config, &signed).await.map_err(not_done)?;
+    done()
+}
+
+/// Opens a document that the caller's own institution signed with a permit key of the lists.
+fn by_institution<T: Document>(
+    core: &Core,
+    caller: &Caller,
+    signed: &Signed<T>,
+    whose: impl Fn(&T) -> InstitutionName,
+) -> Result<T, Problem> {
+    let own = own(caller)?;
+    let trust = core.clearing.trust();
+    let key = trust
+        .institution(own)
+        .and_then(|entry| find(&entry.permit_keys, signed.key()))
+        .ok_or_else(|| not_accepted("no trust list names the signer's key for the caller"))?;
+    let document = signed.verify(&key).map_err(|error| not_accepted(&error.to_string()))?;
+    if whose(&document) == own {
+        Ok(document)
+    } else {
+        Err(not_accepted("the document speaks for another institution"))
+    }
+}
+
+fn find(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {
+    keys.iter().find(|key| key.key_id() == id).copied()
+}
+
+fn same_environment(core: &Core, environment: terms::Environment) -> Result<(), Problem> {
+    if environment == core.clearing.environment {
+        Ok(())
+    } else {
+        Err(not_accepted("the document is of another environment"))
+    }
+}
+
+fn own(caller: &Caller) -> Result<InstitutionName, Problem> {
+    institution_of(caller).ok_or_else(|| not_accepted("the caller names no institution"))
+}
+
+fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
+    Signed::from_bytes(body).map_err(|error| {
+        Problem::of(&problem::BAD_CBOR)
+            .detail(error.to_string())
+            .expected(format!("one signed {}", T::NAME))
+            .mend("send the document exactly as it was signed")
+    })
+}
+
+fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
+    ([("content-type", wire::CBOR)], wire::write_cbor(document)).into_response()
+}
+
+fn done() -> Answer {
+    Ok(Json(serde_json::json!({"done": true})).into_response())
+}
+
+fn not_accepted(reason: &str) -> Problem {
+    Problem::of(&NOT_ACCEPTED).detail(reason.to_owned())
+}
+
+/// The core read it and does not do it.
+const NOT_ACCEPTED: api::Kind =
+    api::Kind { code: "not-accepted", status: 422, title: "read, and not accepted" };
+/// The payment id belongs to other terms.
+const PAYMENT_ID_USED: api::Kind = api::Kind {
+    code: "payment-id-used",
+    status: 409,
+    title: "the payment id was used with other terms",
+};
+/// Nobody knows yet: ask by id.
+const UNKNOWN: api::Kind = api::Kind {
+    code: "outcome-unknown",
+    status: 500,
+    title: "the outcome is not known yet: ask by id, do not send again under another id",
+};
+/// The receipt is not ready.
+const NOT_YET: api::Kind = api::Kind {
+    code: "not-cosigned-yet",
+    status: 404,
+    title: "not under a cosigned checkpoint yet",
+};
+
+fn failed(error: Failed) -> Problem {
+    match error {
+        Failed::NotDone(reason) => Problem::of(&problem::NOT_READY).detail(reason),
+        Failed::Unknown => Problem::of(&UNKNOWN).mend("ask `GET /v1/payments/{id}`"),
+    }
+}
+
+fn not_done(error: NotDone) -> Problem {
+    match error {
+        NotDone::NotAccepted(reason) => not_accepted(&reason),
+        NotDone::Failed(error) => failed(error),
+    }
+}
+
+fn no_promise(error: NoPromise) -> Problem {
+    match error {
+        NoPromise::Malformed(reason) => not_accepted(&reason)
+            .expected("a settle order whose terms string reads")
+            .mend("build the order from the documents exactly as they were signed"),
+        NoPromise::PaymentIdUsed { first, got } => Problem::of(&PAYMENT_ID_USED)
+            .detail("`terms` differ".to_owned())
+            .expected(first.to_string())
+            .got(got.to_string())
+            .mend("send the same order again, or choose a new payment id"),
+        NoPromise::Failed(error) => failed(error),
+    }
+}
+
+fn no_receipt(error: NoReceipt) -> Problem {
+    let detail = error.to_string();
+    match error {
+        NoReceipt::NotEnded(_) => Problem::of(&problem::NOT_FOUND).detail(detail),
+        NoReceipt::NotAParty(_) => Problem::of(&problem::FORBIDDEN).detail(detail),
+        NoReceipt::NotYet(_) => Problem::of(&NOT_YET).detail(detail).mend("ask again in a second"),
+        NoReceipt::Erased(_) => not_accepted(&detail),
+        NoReceipt::Failed(error) => failed(error),
+    }
+}

@@ -1,0 +1,208 @@
+//! The FX provider: firm quotes, signed, from a table of rates.
+//!
+//! Quoting locks nothing: whether the provider has the money is the settlement book's matter.
+//! What is bounded here is how much it may have promised at one time, per client and per asset.
+//! Each quote is durable in `quotes.log` before it is handed out, so a restart forgets none.
+
+mod desk;
+mod price;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use api::messages::QuoteRequest;
+use api::wire::{CBOR, read_cbor};
+use api::{Caller, Problem, Role, problem};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use record::{Quote, Signed};
+use seal::SigningKey;
+use serde::{Deserialize, Serialize};
+use terms::{CorridorName, Environment, ProviderName, QuoteId};
+use tokio::net::TcpListener;
+
+use self::desk::{Desk, DeskRefusal};
+pub use self::desk::{EXPOSURE_MINOR_MAX, OPEN_QUOTES_PER_CLIENT_MAX, QUOTE_LIFETIME};
+pub use self::price::{FeeRule, FeeTakerName, RateRow, RateTable};
+use self::price::{PriceRefusal, Pricing};
+use super::common::{Common, RoleError};
+use super::start::{blocking, disk_fault, gate, listen, named, refused, site, write_json};
+use crate::keys::KeyStore;
+use crate::system;
+use crate::web::{Refuse, serve};
+
+/// `role.json` of a provider.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Config {
+    /// What every role has. The name is the provider's name in quotes and trust lists.
+    #[serde(flatten)]
+    pub common: Common,
+    /// The corridors it quotes for.
+    pub corridors: Vec<String>,
+    /// What it takes for risk and service, in hundredths of a percent of the principal.
+    pub margin_basis_points: u32,
+    /// The fees that others take.
+    pub fees: Vec<FeeRule>,
+}
+
+/// Runs until `shutdown` ends.
+pub async fn run(
+    dir: PathBuf,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RoleError> {
+    let listener = listen(&config.common).await?;
+    run_on(listener, dir, config, shutdown).await
+}
+
+/// As [`run`], on a socket that listens already.
+pub async fn run_on(
+    listener: TcpListener,
+    dir: PathBuf,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RoleError> {
+    let keys = KeyStore::open(&dir)?;
+    let provider = Arc::new(Provider::open(&dir, &config, &keys)?);
+    let quotes = Router::new().route("/v1/quotes", post(quote)).with_state(provider);
+    let guarded = gate(&config.common)?.only(&[Role::Wallet, Role::Edge], quotes);
+    serve(listener, site(guarded, &keys)?, shutdown).await;
+    Ok(())
+}
+
+/// A configuration for a sandbox: `common` with a margin of 0.30 % and two fees in EUR.
+#[must_use]
+pub fn example_config(common: Common, corridor: &str) -> Config {
+    let fee = |taker, flat_minor: &str, purpose: &str| FeeRule {
+        taker,
+        asset: "EUR.2@tcb-sandbox".to_owned(),
+        flat_minor: flat_minor.to_owned(),
+        basis_points: 0,
+        purpose: purpose.to_owned(),
+    };
+    Config {
+        common,
+        corridors: vec![corridor.to_owned()],
+        margin_basis_points: 30,
+        fees: vec![
+            fee(FeeTakerName::DebtorInstitution, "1250", "payment across the border"),
+            fee(FeeTakerName::Operator, "431", "settlement and receipt"),
+        ],
+    }
+}
+
+/// Writes [`example_config`] and a sandbox table of rates into `dir`.
+pub fn write_example(dir: &Path, common: Common, corridor: &str) -> Result<(), RoleError> {
+    write_json(&dir.join("role.json"), &example_config(common, corridor))?;
+    write_json(&dir.join(RATES_FILE), &RateTable::example())
+}
+
+struct Provider {
+    environment: Environment,
+    name: ProviderName,
+    corridors: Vec<CorridorName>,
+    pricing: Pricing,
+    rates: PathBuf,
+    key: SigningKey,
+    desk: Mutex<Desk>,
+}
+
+impl Provider {
+    fn open(dir: &Path, config: &Config, keys: &KeyStore) -> Result<Self, RoleError> {
+        let rates = dir.join(RATES_FILE);
+        RateTable::read(&rates)
+            .map_err(|reason| RoleError::Configuration { path: rates.clone(), reason })?;
+        let quotes = dir.join("quotes.log");
+        let corridors = config.corridors.iter().map(|text| named("corridors", text));
+        Ok(Self {
+            environment: named("environment", &config.common.environment)?,
+            name: named("name", &config.common.name)?,
+            corridors: corridors.collect::<Result<_, _>>()?,
+            pricing: Pricing::new(config.margin_basis_points, &config.fees)?,
+            rates,
+            key: keys.signing_key("quote")?,
+            desk: Mutex::new(Desk::open(&quotes, system::now())?),
+        })
+    }
+
+    fn quote(&self, client: &str, request: &QuoteRequest) -> Result<Signed<Quote>, Refuse> {
+        if request.layout != 1 {
+            return Err(Problem::of(&problem::BAD_FIELD).expected("layout 1").into());
+        }
+        if !self.corridors.contains(&request.corridor) {
+            let detail = format!("corridor `{}` is not quoted here", request.corridor);
+            return Err(refused(detail, "ask a provider of that corridor"));
+        }
+        let table = RateTable::read(&self.rates).map_err(|reason| {
+            tracing::error!(reason, "the table of rates cannot be read");
+            Problem::of(&problem::NOT_READY).detail("the table of rates cannot be read")
+        })?;
+        let price = self.pricing.price(&table, request.credit, request.debit_asset)?;
+        let id = system::time_ordered_bytes().map_err(|_| Problem::of(&problem::FAULT))?;
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read within the turn: a later quote never carries an earlier time.
+        let now = system::now();
+        let wished = core::time::Duration::from_secs(request.good_for_seconds.into());
+        let quote = Quote {
+            layout: 1,
+            environment: self.environment,
+            quote: QuoteId::from_bytes(id),
+            payment: request.payment,
+            provider: self.name,
+            corridor: request.corridor,
+            debit: price.debit,
+            credit: request.credit,
+            mid: price.mid,
+            principal: price.principal,
+            margin: price.margin,
+            fees: price.fees,
+            issued_at: now,
+            expires_at: now.plus(QUOTE_LIFETIME.min(wished)),
+        };
+        // INVARIANT (QuoteAddsUp): what is signed is the exact sum of its parts. A quote that did
+        // not add up would be refused by the core after the customer has consented.
+        if !quote.adds_up() {
+            tracing::error!(quote = %quote.quote, "a quote does not add up: it is not signed");
+            return Err(Problem::of(&problem::FAULT).into());
+        }
+        let signed = Signed::sign(&quote, &self.key);
+        desk.take(client, &quote, &signed)?;
+        Ok(signed)
+    }
+}
+
+async fn quote(
+    State(provider): State<Arc<Provider>>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Result<Response, Refuse> {
+    let request: QuoteRequest = read_cbor(&body)?;
+    let signed = blocking(move || provider.quote(caller.name(), &request)).await?;
+    Ok(([("content-type", CBOR)], signed.to_bytes()).into_response())
+}
+
+impl From<PriceRefusal> for Refuse {
+    fn from(refusal: PriceRefusal) -> Self {
+        refused(refusal.to_string(), "ask for another amount or pair of assets")
+    }
+}
+
+impl From<DeskRefusal> for Refuse {
+    fn from(refusal: DeskRefusal) -> Self {
+        match refusal {
+            DeskRefusal::TooManyOpen { .. } | DeskRefusal::Exposure { .. } => {
+                Problem::of(&problem::TOO_MANY)
+                    .detail(refusal.to_string())
+                    .mend("use the quotes you have, or wait until they expire")
+                    .into()
+            }
+            DeskRefusal::Disk(error) => disk_fault("the quote", &error),
+        }
+    }
+}
+
+/// The table of rates beside `role.json`. Read at each quote: a new table takes effect at once.
+const RATES_FILE: &str = "rates.json";

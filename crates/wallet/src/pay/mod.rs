@@ -1,0 +1,115 @@
+//! Paying: quote, prepare, agree, present, decide, order, receipt.
+//!
+//! [`Wallet::pay`] does it all. Each stage is a function of its own whose result has public
+//! fields, so that a drill can change what lies between two stages and see who refuses it; what
+//! the wallet signs is checked again at the moment of signing.
+
+mod decide;
+mod outcome;
+mod prepare;
+mod settle;
+
+use record::{RequestToPay, SettleOrder};
+use terms::PaymentId;
+
+pub use decide::{Decided, Letters, Permitted};
+pub use outcome::{PaymentOutcome, RefusedPayment, Settled, Shown};
+pub use prepare::PaymentInHand;
+pub use settle::{CheckedPromise, OrderSent};
+
+use crate::error::WalletError;
+use crate::folder::{Kept, read_file};
+use crate::privacy::Disclosure;
+use crate::system;
+use crate::wallet::Wallet;
+
+/// What the owner says to a consent view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// Go on.
+    Yes,
+    /// Stop: nothing leaves the wallet.
+    No,
+}
+
+/// What to do when the preparation says that something is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenMissing {
+    /// Stop and say what, and how to mend it.
+    Stop,
+    /// Ask for a decision all the same.
+    GoOn,
+}
+
+impl Wallet {
+    /// Reads a request-to-pay file.
+    pub fn read_request(path: &std::path::Path) -> Result<RequestToPay, WalletError> {
+        seal::from_canonical(&read_file(path)?).map_err(|error| WalletError::BadFile {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// A fresh payment id, time-ordered: the first six bytes are milliseconds, as in UUID v7.
+    pub fn new_payment(&self) -> Result<PaymentId, WalletError> {
+        let millis = (system::now().nanos() / 1_000_000).to_be_bytes();
+        let mut bytes: [u8; 16] = system::random()?;
+        for (to, from) in bytes.iter_mut().zip(millis.iter().skip(2)) {
+            *to = *from;
+        }
+        Ok(PaymentId::from_bytes(bytes))
+    }
+
+    /// Pays a request. `agree` sees the terms and what would be shown to whom, and decides.
+    ///
+    /// The payment id, and later the order, are durable here before they leave: after a crash
+    /// [`Wallet::resume`] asks for the same again, and never makes another.
+    pub async fn pay(
+        &self,
+        request: &RequestToPay,
+        agree: &mut (dyn FnMut(&Shown) -> Agreement + Send),
+        when_missing: WhenMissing,
+    ) -> Result<PaymentOutcome, WalletError> {
+        let payment = self.new_payment()?;
+        self.folder.keep(payment, Kept::Request, request)?;
+        let quote = self.quote(request, payment).await?;
+        let mut hand = self.prepare(request, quote).await?;
+        if when_missing == WhenMissing::Stop && !hand.preparation.missing.is_empty() {
+            let missing = hand.preparation.missing;
+            return Ok(PaymentOutcome::NotReady { payment, missing });
+        }
+        let shown = self.shown(&hand)?;
+        if agree(&shown) == Agreement::No {
+            let (view, at) = (&shown.view, system::now());
+            self.record.append(view, Disclosure::Declined, Some(payment), at)?;
+            return Ok(PaymentOutcome::Declined { payment });
+        }
+        let letters = self.present(&hand)?;
+        match self.decide(&mut hand, &letters).await? {
+            Decided::Permitted(permits) => {
+                let order = self.order(&hand, &permits)?;
+                self.settle(&mut hand, &order).await
+            }
+            Decided::Refused(mut refused) => {
+                // A referral has not ended, so it has no receipt.
+                if refused.document.is_some() {
+                    refused.receipt = self.receipt_of_refusal(payment).await?;
+                }
+                Ok(PaymentOutcome::Refused(refused))
+            }
+        }
+    }
+
+    /// Goes on with a payment whose order is stored: asks for the same again, by its id.
+    pub async fn resume(&self, payment: PaymentId) -> Result<PaymentOutcome, WalletError> {
+        let Some(order) = self.folder.kept::<SettleOrder>(payment, Kept::Order)? else {
+            let words = "no order was stored, so none was sent: nothing happened".to_owned();
+            return Ok(PaymentOutcome::Unknown { payment, words });
+        };
+        let mut rounds = 0;
+        self.settle_order(&order, &mut rounds).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

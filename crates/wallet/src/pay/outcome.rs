@@ -1,0 +1,274 @@
+//! How a payment ends, and what its owner is shown before.
+
+use std::path::PathBuf;
+
+use api::messages::{MissingThing, Repeated};
+use credential::ConsentView;
+use record::{PaymentTerms, Quote, Refusal, Signed};
+use serde_json::{Value, json};
+use terms::{PaymentId, Position};
+
+use super::settle::CheckedPromise;
+use crate::outcome::{CommandResult, EXIT_REFUSED, EXIT_UNKNOWN};
+
+/// Whether purposes of verifiers could be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registry {
+    /// A trust list was at hand.
+    Read,
+    /// None was: every claim counts as unregistered.
+    NotAtHand,
+}
+
+/// What the owner is asked to agree to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Who asks for what, of how much.
+    pub view: ConsentView,
+    /// Whether purposes could be looked up.
+    pub registry: Registry,
+    /// The payment, unless it is a request to be paid.
+    pub payment: Option<PaymentId>,
+    /// The quote it is paid at.
+    pub quote: Option<Quote>,
+}
+
+/// How a payment ended, or where it stands.
+#[derive(Clone, Debug)]
+pub enum PaymentOutcome {
+    /// Both legs are posted. Final.
+    Settled(Box<Settled>),
+    /// Nothing is posted. Final, or a referral that says when to ask again.
+    Refused(Box<RefusedPayment>),
+    /// Nobody here knows: `resume` asks for the same again.
+    Unknown {
+        /// The payment.
+        payment: PaymentId,
+        /// What broke.
+        words: String,
+    },
+    /// Something is missing; nobody was asked for anything.
+    NotReady {
+        /// The payment.
+        payment: PaymentId,
+        /// What, and how to mend it.
+        missing: Vec<MissingThing>,
+    },
+    /// The owner did not agree; nothing left the wallet.
+    Declined {
+        /// The payment.
+        payment: PaymentId,
+    },
+}
+
+/// A settled payment.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Its terms.
+    pub terms: PaymentTerms,
+    /// The core's promise.
+    pub promise: CheckedPromise,
+    /// The receipt's file; `None` while the checkpoint is not cosigned.
+    pub receipt: Option<PathBuf>,
+    /// Rounds of requests from consent to promise.
+    pub rounds_after_consent: u32,
+}
+
+/// A refused payment.
+#[derive(Clone, Debug)]
+pub struct RefusedPayment {
+    /// The payment.
+    pub payment: PaymentId,
+    /// The open code, or the neutral one.
+    pub code: String,
+    /// What happened, in words.
+    pub words: String,
+    /// How to mend it.
+    pub mend: Option<String>,
+    /// When a referral is decided anew at the earliest.
+    pub next: Option<String>,
+    /// Who refused.
+    pub by: String,
+    /// The edge's signed refusal; `None` when the core refused or it is a referral.
+    pub document: Option<Signed<Refusal>>,
+    /// Where it stands in the settlement book, if the core said so.
+    pub position: Option<Position>,
+    /// The receipt's file; `None` while there is none.
+    pub receipt: Option<PathBuf>,
+}
+
+impl CommandResult for Shown {
+    fn text(&self) -> String {
+        let view = &self.view;
+        let mut lines = Vec::new();
+        if let Some(terms) = &view.terms {
+            lines.push(format!("pay      {} to {}", terms.credited.for_people(), terms.payee_name));
+            lines.push(format!(
+                "from     {} of {}",
+                terms.debited.for_people(),
+                terms.debited_account
+            ));
+            for fee in &terms.fees {
+                let amount = fee.amount.for_people();
+                lines.push(format!("fee      {amount} {} to {}", fee.kind, fee.taker));
+            }
+            lines.push(format!("purpose  {}   until {}", terms.purpose, terms.expires_at));
+        }
+        lines.push(format!("asked by {}", view.verifier));
+        lines.push(match (&view.registered_purpose, self.registry) {
+            (Some(purpose), _) => format!("for      {purpose}"),
+            (None, Registry::Read) => "for      nothing it registered".to_owned(),
+            (None, Registry::NotAtHand) => "for      unknown: no trust list at hand".to_owned(),
+        });
+        lines.push(format!("shows    {} of {} claims", view.disclosed_count, view.held_count));
+        for one in &view.credentials {
+            let names: Vec<&str> = one.disclosed.iter().map(|(name, _)| name.as_str()).collect();
+            lines.push(format!("         {}: {}", one.credential_type, names.join(", ")));
+        }
+        if self.registry == Registry::Read && !view.unregistered.is_empty() {
+            lines.push(format!(
+                "WARNING  asks beyond what it registered: {}",
+                view.unregistered.join(", ")
+            ));
+        }
+        lines.join("\n")
+    }
+
+    fn json(&self) -> Value {
+        let view = &self.view;
+        let credential = |one: &credential::ConsentCredential| {
+            let names: Vec<&str> = one.disclosed.iter().map(|(name, _)| name.as_str()).collect();
+            json!({
+                "type": one.credential_type,
+                "issuer": one.issuer,
+                "claims": names,
+                "held": one.held_count,
+            })
+        };
+        let terms = view.terms.as_ref().map(|terms| {
+            let fields = terms.fields().into_iter();
+            fields
+                .map(|(name, text)| (name.to_owned(), text.into()))
+                .collect::<serde_json::Map<_, _>>()
+        });
+        json!({
+            "payment": self.payment.map(|payment| payment.to_string()),
+            "verifier": view.verifier,
+            "registered_purpose": view.registered_purpose,
+            "disclosed": view.disclosed_count,
+            "held": view.held_count,
+            "credentials": view.credentials.iter().map(credential).collect::<Vec<_>>(),
+            "unregistered": view.unregistered,
+            "registry": match self.registry {
+                Registry::Read => "read",
+                Registry::NotAtHand => "not at hand",
+            },
+            "terms": terms,
+        })
+    }
+}
+
+impl CommandResult for PaymentOutcome {
+    fn text(&self) -> String {
+        match self {
+            Self::Settled(settled) => settled.text(),
+            Self::Refused(refused) => refused.text(),
+            Self::Unknown { payment, words } => format!(
+                "unknown  {payment}: {words}\nask again with `resume {payment}`; do not pay anew"
+            ),
+            Self::NotReady { payment, missing } => {
+                let lines = missing.iter().map(|one| format!("  {}: {}", one.what, one.mend));
+                let lines = lines.collect::<Vec<_>>().join("\n");
+                format!("not ready  {payment}: nothing was shown to anybody\n{lines}")
+            }
+            Self::Declined { payment } => format!("declined  {payment}: nothing left the wallet"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Settled(settled) => settled.json(),
+            Self::Refused(refused) => refused.json(),
+            Self::Unknown { payment, words } => {
+                json!({ "outcome": "unknown", "payment": payment.to_string(), "words": words })
+            }
+            Self::NotReady { payment, missing } => {
+                let one = |thing: &MissingThing| json!({ "code": thing.code, "what": thing.what, "mend": thing.mend });
+                let missing: Vec<Value> = missing.iter().map(one).collect();
+                let payment = payment.to_string();
+                json!({ "outcome": "not-ready", "payment": payment, "missing": missing })
+            }
+            Self::Declined { payment } => {
+                json!({ "outcome": "declined", "payment": payment.to_string() })
+            }
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settled(_) => 0,
+            Self::Refused(_) | Self::NotReady { .. } | Self::Declined { .. } => EXIT_REFUSED,
+            Self::Unknown { .. } => EXIT_UNKNOWN,
+        }
+    }
+}
+
+impl Settled {
+    fn text(&self) -> String {
+        let (terms, promise) = (&self.terms, &self.promise.promise);
+        let again = match self.promise.repeated {
+            Repeated::First => "",
+            Repeated::Again => "   (the first answer again)",
+        };
+        let receipt = self.receipt.as_ref().map_or_else(
+            || "receipt   not cosigned yet: ask again".to_owned(),
+            |path| format!("receipt   {}", path.display()),
+        );
+        format!(
+            "settled   -{}  +{}  position {}{again}\npayment   {}\n{receipt}",
+            terms.debited.for_people(),
+            terms.credited.for_people(),
+            promise.position,
+            terms.payment,
+        )
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "outcome": "settled",
+            "payment": self.terms.payment.to_string(),
+            "debited": self.terms.debited.to_string(),
+            "credited": self.terms.credited.to_string(),
+            "position": self.promise.promise.position.number(),
+            "settled_at": self.promise.promise.settled_at.to_string(),
+            "repeated": self.promise.repeated == Repeated::Again,
+            "rounds_after_consent": self.rounds_after_consent,
+            "receipt": self.receipt,
+        })
+    }
+}
+
+impl RefusedPayment {
+    fn text(&self) -> String {
+        let mut lines = vec![format!("refused   {} by {}: {}", self.code, self.by, self.words)];
+        lines.extend(self.mend.iter().map(|mend| format!("mend      {mend}")));
+        lines.extend(self.next.iter().map(|next| format!("next      {next}")));
+        lines.push(format!("payment   {}   nothing was posted", self.payment));
+        lines.extend(self.receipt.iter().map(|path| format!("receipt   {}", path.display())));
+        lines.join("\n")
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "outcome": "refused",
+            "payment": self.payment.to_string(),
+            "code": self.code,
+            "words": self.words,
+            "mend": self.mend,
+            "next": self.next,
+            "by": self.by,
+            "position": self.position.map(Position::number),
+            "receipt": self.receipt,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! What can be asked of the binary, in words that teach.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Settles a small company's payment across a border and leaves proof behind.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
+    ///
+    /// Starts every role as a process, with real files below the folder and real signatures.
+    /// A second run goes on with the same books.
+    Demo(DemoArgs),
+    /// Run one role until it is told to stop (SIGINT or SIGTERM).
+    ///
+    /// The role reads `role.json` and `keys/` in its folder, and may reach nothing else: where
+    /// the kernel has Landlock, the process confines itself to its folder before it serves.
+    Run(RunArgs),
+    /// Check every book, log and copy below a folder, without writing.
+    ///
+    /// Batches are chained and digested, facts fit their commitments, leaves of the log fit the
+    /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
+    /// Exit 0: sound. Exit 1: not.
+    Fsck(FsckArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which role.
+    pub role: RoleName,
+    /// The role's own folder.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Write the log here instead of to standard error.
+    #[arg(long)]
+    pub log: Option<PathBuf>,
+}
+
+/// The roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoleName {
+    /// Settlement book, hosted customers' books, transparency log.
+    Core,
+    /// An institution's edge: decides on one side.
+    Edge,
+    /// Registers, tax offices, bureaus: issue and revoke credentials.
+    Issuer,
+    /// An FX provider: signs firm quotes.
+    Provider,
+    /// A supervisor: cosigns the log, keeps trust and sanctions lists.
+    Supervisor,
+}
+
+/// Arguments of `fsck`.
+#[derive(Debug, Args)]
+pub struct FsckArgs {
+    /// A book's folder, a role's folder, or a whole demo.
+    pub dir: PathBuf,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where everything lies.
+    #[arg(long, default_value = "wayleave-demo")]
+    pub dir: PathBuf,
+    /// Begin anew: remove the folder first.
+    #[arg(long)]
+    pub fresh: bool,
+    /// End when the story is told, instead of waiting for keys.
+    #[arg(long)]
+    pub once: bool,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// The first of seven ports; a taken one moves to the next free.
+    #[arg(long, default_value_t = 7000)]
+    pub port: u16,
+}

@@ -1,0 +1,241 @@
+//! Acts 4 and 5: the core dies under load; the operator cheats.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use evidence::exchange::{ADD_CHECKPOINT_PATH, AddCheckpoint, TEXT_CONTENT_TYPE};
+use record::{Ending, RecoveryFile, SettleOrder};
+use serde_json::json;
+use terms::PaymentId;
+use wallet::verify::{VerifyTrust, read_trust, verify, verify_recovery};
+use wallet::{OrderSent, Wallet};
+
+use super::acts::{Players, invoice, permitted};
+use super::cheat::{Cheat, change_settled_amount};
+use super::onboard::{Calls, until};
+use super::processes::RoleProcess;
+use super::screen::Screen;
+use super::setup::{ORIGIN, Stage};
+
+/// Payments in flight when the core is killed.
+const IN_FLIGHT: usize = 24;
+/// The core is killed once so many were acknowledged.
+const KILL_AFTER: usize = 8;
+
+/// What became of one order.
+struct Fate {
+    payment: PaymentId,
+    acknowledged: bool,
+}
+
+/// Act 4: the core is killed with payments in flight, and comes back.
+pub async fn killed(
+    stage: &Stage,
+    players: &Players,
+    core: &mut RoleProcess,
+    screen: &Screen,
+) -> anyhow::Result<()> {
+    screen.act(4, &format!("core killed with {IN_FLIGHT} payments in flight"));
+    let orders = orders(players).await?;
+    let fates = under_fire(stage, orders, core).await?;
+    let begun = Instant::now();
+    core.start_again()?;
+    core.ready().await?;
+    let back = begun.elapsed();
+    tally(players, &fates, back, screen).await?;
+    let path = newest_certificate(stage).await?;
+    let trust = trust(stage)?;
+    let report = verify_recovery(&std::fs::read(&path)?, Some(&trust));
+    if !report.is_good() {
+        bail!("the recovery certificate does not verify: {:?}", report.first_failure());
+    }
+    let shown = relative(stage, &path);
+    screen.say("certificate", &format!("{shown}   verified, its leaf is cosigned"));
+    screen.fact("recovered", &json!({ "file": path, "seconds": back.as_secs_f32() }));
+    Ok(())
+}
+
+async fn orders(players: &Players) -> anyhow::Result<Vec<SettleOrder>> {
+    let mut orders = Vec::new();
+    for number in 0..IN_FLIGHT {
+        let request = invoice(&players.payee, &format!("INV-K{number}"), 1_000).await?;
+        let ready = permitted(&players.payer, &request, 60)
+            .await?
+            .map_err(|refused| anyhow::anyhow!("not permitted: {}", refused.code))?;
+        orders.push(players.payer.order(&ready.hand, &ready.permits)?);
+    }
+    Ok(orders)
+}
+
+/// Sends all orders at once and kills the core while they are under way.
+async fn under_fire(
+    stage: &Stage,
+    orders: Vec<SettleOrder>,
+    core: &mut RoleProcess,
+) -> anyhow::Result<Vec<Fate>> {
+    let (told, mut acknowledged) = tokio::sync::mpsc::channel::<()>(IN_FLIGHT);
+    let mut sending = tokio::task::JoinSet::new();
+    for order in orders {
+        let wallet = Wallet::open(&stage.folder("brightwater"))?;
+        let told = told.clone();
+        sending.spawn(async move {
+            let payment = payment_of(&order);
+            let sent = wallet.send_order(&order).await;
+            let acknowledged = matches!(sent, Ok(OrderSent::Answered(_)));
+            if acknowledged {
+                let _ = told.send(()).await;
+            }
+            payment.map(|payment| Fate { payment, acknowledged })
+        });
+    }
+    drop(told);
+    for _ in 0..KILL_AFTER {
+        acknowledged.recv().await.context("no order was acknowledged")?;
+    }
+    core.kill()?;
+    let mut fates = Vec::new();
+    while let Some(fate) = sending.join_next().await {
+        fates.push(fate??);
+    }
+    Ok(fates)
+}
+
+fn payment_of(order: &SettleOrder) -> anyhow::Result<PaymentId> {
+    Ok(record::PaymentTerms::from_terms_string(&order.terms)?.payment)
+}
+
+async fn tally(
+    players: &Players,
+    fates: &[Fate],
+    back: Duration,
+    screen: &Screen,
+) -> anyhow::Result<()> {
+    let (mut there, mut settled, mut never) = (0, 0, 0);
+    let acknowledged = fates.iter().filter(|fate| fate.acknowledged).count();
+    for fate in fates {
+        let status = players.payer.ask(fate.payment).await?;
+        let done = matches!(&status.ending, Some(end) if end.ending == Ending::Settled);
+        match (fate.acknowledged, done) {
+            (true, true) => there += 1,
+            (true, false) => bail!("payment {} was acknowledged and is lost", fate.payment),
+            (false, true) => settled += 1,
+            (false, false) => never += 1,
+        }
+    }
+    screen.say(
+        "back",
+        &format!(
+            "in {:.2} s   {acknowledged} acknowledged, {there} there   {} unknown: {settled} settled, \
+             {never} never happened",
+            back.as_secs_f32(),
+            fates.len() - acknowledged,
+        ),
+    );
+    Ok(())
+}
+
+/// The newest recovery file, once its leaf is cosigned.
+async fn newest_certificate(stage: &Stage) -> anyhow::Result<std::path::PathBuf> {
+    let folder = stage.folder("core").join("recovery");
+    let before = newest(&folder);
+    until("the recovery certificate", || async {
+        newest(&folder).is_some_and(|path| std::fs::read(path).is_ok_and(|b| is_recovery(&b)))
+    })
+    .await?;
+    newest(&folder).or(before).context("a recovery certificate")
+}
+
+fn is_recovery(bytes: &[u8]) -> bool {
+    seal::from_canonical::<RecoveryFile>(bytes).is_ok()
+}
+
+fn newest(folder: &Path) -> Option<std::path::PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let number =
+        |path: &std::path::PathBuf| -> Option<u64> { path.file_stem()?.to_str()?.parse().ok() };
+    files.filter(|path| number(path).is_some()).max_by_key(|path| number(path))
+}
+
+/// What the wallets trust: the log and both supervisors.
+pub fn trust(stage: &Stage) -> anyhow::Result<VerifyTrust> {
+    let path = stage.folder("brightwater").join("trust.policy");
+    Ok(VerifyTrust { log: read_trust(&path)?, lists: vec![] })
+}
+
+/// A path as it works from where the demo was started.
+pub fn relative(stage: &Stage, path: &Path) -> String {
+    let below = path.strip_prefix(&stage.dir).unwrap_or(path);
+    let name = stage.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{name}/{}", below.display())
+}
+
+/// Act 5: the operator changes a settled amount on a copy of its disk and signs the log anew.
+pub async fn cheats(stage: &Stage, screen: &Screen) -> anyhow::Result<()> {
+    screen.act(5, "the operator cheats: changes one settled amount on disk and signs the log anew");
+    let copy = stage.dir.join("cheat").join("core");
+    let _ = std::fs::remove_dir_all(&copy);
+    copy_folder(&stage.folder("core"), &copy)?;
+    let cheat = change_settled_amount(&copy, ORIGIN)?;
+    let refusals = offer(stage, &cheat).await?;
+    screen.say("supervisors", &refusals);
+    let findings = crate::fsck::findings(&copy)?;
+    let found = findings.first().context("fsck found nothing")?;
+    screen.say("fsck", found);
+    screen.fact("cheat", &json!({ "position": cheat.position.number(), "fsck": findings }));
+    let receipt = stage.dir.join("receipts").join("1.wayleave");
+    let report = verify(&std::fs::read(&receipt)?, Some(&trust(stage)?));
+    if !report.is_good() {
+        bail!("the first receipt does not verify any more: {:?}", report.first_failure());
+    }
+    screen.say("receipts", "given before still verify");
+    Ok(())
+}
+
+/// Offers the forged checkpoint to both supervisors; both must refuse.
+async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<String> {
+    let calls = Calls::new(stage);
+    let target = format!("/{ADD_CHECKPOINT_PATH}");
+    let new = cheat.checkpoint.head().size;
+    let mut answers = Vec::new();
+    for name in ["supervisor-nl", "supervisor-sg"] {
+        let mut old = new;
+        loop {
+            let proof =
+                if old == 0 || old >= new { vec![] } else { cheat.log.consistency(old, new)? };
+            let request =
+                AddCheckpoint { old_size: old, proof, checkpoint: cheat.checkpoint.clone() };
+            let (status, body) =
+                calls.foreign(name, &target, TEXT_CONTENT_TYPE, request.encode()).await?;
+            let named: Option<u64> =
+                std::str::from_utf8(&body).ok().and_then(|text| text.trim().parse().ok());
+            match (status, named) {
+                (200, _) => bail!("{name} cosigned a forged checkpoint"),
+                (409, Some(size)) if size < new && size != old => old = size,
+                _ => break answers.push((status, old)),
+            }
+        }
+    }
+    let statuses: Vec<String> = answers.iter().map(|(status, _)| status.to_string()).collect();
+    let size = answers.first().map(|(_, size)| *size).unwrap_or_default();
+    Ok(format!(
+        "both refuse ({}): checkpoint {new} does not extend what they hold of {size}",
+        statuses.join(", ")
+    ))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    // Key folders stay as closed as they were: else they would rightly be refused.
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! Before the first payment: accounts, credentials, prefunded money. Real requests to real roles,
+//! made with the keys of those who would make them.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use api::messages::NewCustomer;
+use bytes::Bytes;
+use client::{Client, Outcome, Outgoing, Peer};
+use record::{AccountProfile, SandboxLine, SandboxStatement, Signed};
+use seal::{SigningKey, to_canonical};
+use serde::Serialize;
+use server::keys::REQUEST_KEY;
+use server::roles::core::own_account;
+use server::roles::issuer::{OfferRequest, Offered, Revocation, TransactionCodeWish};
+use terms::{AccountId, Amount, BookName, Minor, TransactionId};
+use wallet::{
+    EdgeEntry, KeyFolder, PeerEntry, ProviderEntry, TrustListEntry, Wallet, WalletConfig,
+    WalletFolder,
+};
+
+use super::setup::Stage;
+use super::subjects::{FIRMS, Firm};
+
+/// Calls between the cast, each with the caller's own key.
+pub struct Calls<'a> {
+    stage: &'a Stage,
+    client: Client,
+}
+
+impl<'a> Calls<'a> {
+    /// Calls to everybody on the stage.
+    pub fn new(stage: &'a Stage) -> Self {
+        Self { stage, client: stage.common("nobody").client() }
+    }
+
+    /// A request of `caller` to `callee`; the answer's body, or what went wrong in words.
+    pub async fn post(
+        &self,
+        caller: &str,
+        callee: &str,
+        target: &str,
+        media_type: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Bytes> {
+        let key: SigningKey = self.stage.key(caller, REQUEST_KEY)?;
+        let known = self.stage.peer(callee)?;
+        let signer = known.key(REQUEST_KEY).context("its request key")?;
+        let peer = Peer::signing(&known.url, signer)?;
+        let request = Outgoing::post(target, media_type, body);
+        match self.client.send(&peer, request, &key).await {
+            Outcome::Answer(answer) => Ok(answer.body),
+            Outcome::Refused(problem) => bail!(
+                "{callee} refuses {target}: {} {}",
+                problem.title,
+                problem.detail.unwrap_or_default()
+            ),
+            Outcome::NotDone(reason) => bail!("{callee} did not do {target}: {reason}"),
+            Outcome::Unknown(reason) => bail!("{callee}, {target}: {reason}"),
+        }
+    }
+
+    /// As [`Calls::post`], with a JSON body.
+    pub async fn post_json<T: Serialize>(
+        &self,
+        caller: &str,
+        callee: &str,
+        target: &str,
+        body: &T,
+    ) -> anyhow::Result<Bytes> {
+        self.post(caller, callee, target, api::wire::JSON, serde_json::to_vec(body)?).await
+    }
+
+    /// Sends a protocol's own request and gives status and body back.
+    pub async fn foreign(
+        &self,
+        callee: &str,
+        target: &str,
+        media_type: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<(u16, Bytes)> {
+        let peer = Peer::unverified(&self.stage.peer(callee)?.url)?;
+        let request = Outgoing::post(target, media_type, body);
+        match self.client.send_foreign(&peer, request).await {
+            Outcome::Answer(answer) => Ok((answer.status, answer.body)),
+            other => bail!("{callee}, {target}: {other:?}"),
+        }
+    }
+}
+
+/// Makes every firm a customer with credentials, and funds the books. Idempotent but for the
+/// credentials, which are issued anew.
+pub async fn onboard(stage: &Stage) -> anyhow::Result<()> {
+    let calls = Calls::new(stage);
+    for firm in &FIRMS {
+        write_wallet(stage, firm)?;
+        open_account(stage, &calls, firm).await?;
+        for (what, issuer) in firm.credentials() {
+            receive(stage, &calls, firm, what, &issuer).await?;
+        }
+    }
+    let lines = [
+        ("bank-nl", "EUR.2@tcb-sandbox", "brightwater", 50_000_000_u128),
+        ("bank-sg", "SGD.2@mas-sandbox", "lim", 100_000),
+    ];
+    let mut statement = Vec::new();
+    for (bank, asset, firm, minor) in lines {
+        statement.push(settlement_line(bank, asset, minor)?);
+        let book: BookName = format!("{bank}.customers").parse()?;
+        statement.push(line(book, stage.account(firm)?, asset, minor)?);
+    }
+    statement.push(settlement_line("fx-dealer", "SGD.2@mas-sandbox", 6_000_000)?);
+    statement.push(settlement_line("fx-dealer", "EUR.2@tcb-sandbox", 1_000_000)?);
+    fund(stage, &calls, statement).await
+}
+
+/// Tops the provider's SGD up, so that another run of the demo has the same story.
+pub async fn top_up(stage: &Stage) -> anyhow::Result<()> {
+    let line = settlement_line("fx-dealer", "SGD.2@mas-sandbox", 1_900_000)?;
+    fund(stage, &Calls::new(stage), vec![line]).await
+}
+
+async fn fund(stage: &Stage, calls: &Calls<'_>, lines: Vec<SandboxLine>) -> anyhow::Result<()> {
+    let number = format!("SANDBOX-{}", server::system::now().seconds());
+    let statement = SandboxStatement { layout: 1, environment: "sandbox".parse()?, number, lines };
+    let signed = Signed::sign(&statement, &stage.key("operator", "statement")?);
+    let body = to_canonical(&signed);
+    calls
+        .post("operator", "core", "/v1/sandbox-statements", api::wire::CBOR, body)
+        .await
+        .map(|_| ())
+}
+
+fn settlement_line(owner: &str, asset: &str, minor: u128) -> anyhow::Result<SandboxLine> {
+    let book: BookName = "settlement".parse()?;
+    let purpose = ledger::Purpose::Settlement;
+    let account = own_account(book, owner.parse()?, asset.parse()?, purpose).id;
+    line(book, account, asset, minor)
+}
+
+fn line(
+    book: BookName,
+    account: AccountId,
+    asset: &str,
+    minor: u128,
+) -> anyhow::Result<SandboxLine> {
+    let bytes = server::system::time_ordered_bytes().map_err(|e| anyhow::anyhow!("{e}"))?;
+    Ok(SandboxLine {
+        reference: TransactionId::from_bytes(bytes),
+        book,
+        account,
+        amount: Amount::new(Minor::new(minor), asset.parse()?),
+    })
+}
+
+async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::Result<()> {
+    let client_key = KeyFolder::open(&stage.folder(firm.key))?.request_key()?.public_key();
+    let new = NewCustomer {
+        layout: 1,
+        profile: AccountProfile {
+            account: stage.account(firm.key)?,
+            owner: firm.company.parse()?,
+            name: firm.legal_name.into(),
+            client_key,
+        },
+        asset: firm.asset.parse()?,
+    };
+    let edge = format!("{}.1", firm.bank);
+    calls
+        .post(&edge, "core", "/v1/customers", api::wire::CBOR, to_canonical(&new))
+        .await
+        .map(|_| ())
+}
+
+/// Offers a credential and lets the wallet take it. Returns the id by which it is revoked.
+pub async fn receive(
+    stage: &Stage,
+    calls: &Calls<'_>,
+    firm: &Firm,
+    what: &str,
+    issuer: &str,
+) -> anyhow::Result<String> {
+    let request = OfferRequest {
+        subject: format!("{}-{what}", firm.key),
+        transaction_code: TransactionCodeWish::None,
+    };
+    let target = format!("/{issuer}/v1/offers");
+    let answer = calls.post_json("operator", "issuers", &target, &request).await?;
+    let offered: Offered = serde_json::from_slice(&answer)?;
+    let wallet = Wallet::open(&stage.folder(firm.key))?;
+    wallet.receive(&offered.uri, None).await.with_context(|| format!("{}'s {what}", firm.key))?;
+    Ok(offered.credential)
+}
+
+/// Revokes a credential.
+pub async fn revoke(calls: &Calls<'_>, issuer: &str, credential: String) -> anyhow::Result<()> {
+    let revocation = Revocation {
+        credential: Some(credential),
+        index: None,
+        reason: "something is overdue (example)".into(),
+    };
+    let target = format!("/{issuer}/v1/revocations");
+    calls.post_json("operator", "issuers", &target, &revocation).await.map(|_| ())
+}
+
+fn write_wallet(stage: &Stage, firm: &Firm) -> anyhow::Result<()> {
+    let root = stage.folder(firm.key);
+    let folder = WalletFolder::open(&root)?;
+    folder.write_trust("trust.policy", &stage.policy()?)?;
+    let edge = |institution: &str| -> anyhow::Result<EdgeEntry> {
+        let name = format!("{institution}.1");
+        let permit_key = stage.key(&name, "permit")?.public_key();
+        Ok(EdgeEntry { institution: institution.parse()?, peer: entry(stage, &name)?, permit_key })
+    };
+    let list = |country: &str| -> anyhow::Result<TrustListEntry> {
+        let name = format!("supervisor-{}", country.to_lowercase());
+        let root = stage.key(&name, "list")?.public_key();
+        Ok(TrustListEntry { jurisdiction: country.parse()?, url: stage.url(&name), root })
+    };
+    let other = if firm.country == "NL" { "SG" } else { "NL" };
+    let base = stage.url("issuers");
+    let mut issuers: Vec<String> = Vec::new();
+    for (_, issuer) in firm.credentials() {
+        let url = format!("{base}/{issuer}");
+        if !issuers.contains(&url) {
+            issuers.push(url);
+        }
+    }
+    let config = WalletConfig {
+        environment: "sandbox".parse()?,
+        company: firm.company.parse()?,
+        legal_name: firm.legal_name.into(),
+        account: stage.account(firm.key)?,
+        asset: firm.asset.parse()?,
+        institution: firm.bank.parse()?,
+        corridor: "nl-sg".parse()?,
+        book: "settlement".parse()?,
+        core: entry(stage, "core")?,
+        provider: ProviderEntry {
+            provider: "fx-dealer".parse()?,
+            peer: entry(stage, "fx-dealer")?,
+            quote_key: stage.key("fx-dealer", "quote")?.public_key(),
+        },
+        edges: vec![edge("bank-nl")?, edge("bank-sg")?],
+        issuers,
+        trust_lists: vec![list(firm.country)?, list(other)?],
+        trust: "trust.policy".into(),
+    };
+    folder.write_config(&config)?;
+    Ok(())
+}
+
+fn entry(stage: &Stage, name: &str) -> anyhow::Result<PeerEntry> {
+    let peer = stage.peer(name)?;
+    let key = peer.key(REQUEST_KEY).context("its request key")?;
+    Ok(PeerEntry { name: name.into(), url: peer.url.clone(), key })
+}
+
+/// Waits until `done` says so; `what` is named when it takes too long.
+pub async fn until<F, Fut>(what: &str, mut done: F) -> anyhow::Result<()>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    for _ in 0..400 {
+        if done().await {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    bail!("{what} took longer than ten seconds")
+}

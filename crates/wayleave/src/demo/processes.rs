@@ -1,0 +1,142 @@
+//! The roles as processes of this very binary: started, watched, killed, stopped.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use client::{AddressGuard, CLIENT_LIMITS, Client, Outcome, Outgoing, Peer};
+
+/// How long a role may take until it is ready. Every role takes well under a second.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Pause between two askings.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A role's process.
+pub struct RoleProcess {
+    /// The role's word on the command line.
+    role: &'static str,
+    /// Its folder.
+    dir: PathBuf,
+    /// Its base URL.
+    url: String,
+    /// The binary that runs it.
+    binary: PathBuf,
+    child: Child,
+}
+
+impl RoleProcess {
+    /// Starts a role; its log goes to `log.txt` in its folder.
+    pub fn start(binary: &Path, role: &'static str, dir: &Path, url: &str) -> anyhow::Result<Self> {
+        let child = spawn(binary, role, dir)?;
+        let (binary, url) = (binary.to_path_buf(), url.to_owned());
+        Ok(Self { role, dir: dir.into(), url, binary, child })
+    }
+
+    /// The process's id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it runs this role.
+    pub fn is(&self, role: &str) -> bool {
+        self.role == role
+    }
+
+    /// Starts it again after it was killed.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = spawn(&self.binary, self.role, &self.dir)?;
+        Ok(())
+    }
+
+    /// Waits until the role says that it is ready.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let authority = self.url.trim_start_matches("http://").to_owned();
+        let guard = AddressGuard::public_only().allow(&authority);
+        let client = Client::new(guard, CLIENT_LIMITS);
+        let peer = Peer::unverified(&self.url).map_err(|e| anyhow::anyhow!("{e}"))?;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended at start ({status}): {}", self.role, self.last_words());
+            }
+            if let Outcome::Answer(_) = client.send_unsigned(&peer, Outgoing::get("/ready")).await {
+                return Ok(());
+            }
+            if begun.elapsed() > READY_WITHIN {
+                bail!("{} is not ready after {READY_WITHIN:?}: {}", self.role, self.last_words());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// SIGKILL: no goodbye, no flush.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill().context("the process cannot be killed")?;
+        self.child.wait().context("the process cannot be waited for")?;
+        Ok(())
+    }
+
+    /// Asks it to end in order, and kills it if it does not.
+    pub fn stop(&mut self) {
+        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(12) {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let _ = self.kill();
+    }
+
+    fn last_words(&self) -> String {
+        let text = std::fs::read_to_string(self.dir.join("log.txt")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().take(3).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+    }
+}
+
+impl Drop for RoleProcess {
+    /// Nothing outlives the demo.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(binary: &Path, role: &str, dir: &Path) -> anyhow::Result<Child> {
+    let words = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("log.txt"))
+        .with_context(|| format!("`{}` cannot be written", dir.display()))?;
+    Command::new(binary)
+        .arg("run")
+        .arg(role)
+        .arg("--dir")
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(words)
+        .spawn()
+        .with_context(|| format!("{role} cannot be started"))
+}
+
+/// A free port on loopback, `wanted` or the next free one; says so when it moved.
+pub fn free_port(wanted: u16, taken: &mut Vec<u16>) -> anyhow::Result<u16> {
+    for port in (wanted..=u16::MAX).take(500) {
+        if taken.contains(&port) {
+            continue;
+        }
+        if std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_ok() {
+            taken.push(port);
+            if port != wanted {
+                eprintln!("port {wanted} is taken; using {port}");
+            }
+            return Ok(port);
+        }
+    }
+    bail!("no free port from {wanted} on")
+}

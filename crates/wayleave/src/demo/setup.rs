@@ -1,0 +1,370 @@
+//! The cast of the demo: folders, keys, ports, and each role's configuration.
+//!
+//! Everything here a real deployment writes by hand, once: who is who, which keys are pinned
+//! where, who is trusted for what. The same files, read by the same code.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use api::Role;
+use record::{
+    CorridorSide, Recognised, Recognition, Side, TrustList, TrustedInstitution, TrustedIssuer,
+    TrustedProvider,
+};
+use seal::{BoxSecretKey, SigningKey};
+use serde::{Deserialize, Serialize};
+use server::keys::{Descriptor, KeyStore, REQUEST_KEY};
+use server::roles::core::{Hosted, WitnessEntry};
+use server::roles::{Common, core, edge, issuer, provider, supervisor};
+use terms::{AccountId, Instant, Jurisdiction};
+
+use super::processes::free_port;
+
+/// Where the log says it is. Stable while ports move.
+pub const ORIGIN: &str = "wayleave.example/sandbox/settlement";
+/// How long trust entries of the demo are good: ten years.
+const TRUST_SECONDS: u64 = 10 * 365 * 24 * 3600;
+/// How long an edition of a list is good.
+const LIST_LIFETIME_SECONDS: u64 = 600;
+
+/// One role of the cast.
+pub struct Member {
+    /// The word for `wayleave run`; empty for those that are no process.
+    pub process: &'static str,
+    /// Its name among its peers.
+    pub name: &'static str,
+    /// Its folder below the demo's.
+    pub folder: &'static str,
+    role: Role,
+    /// Keys shown in its descriptor, beside `request`.
+    keys: &'static [&'static str],
+    port: u16,
+}
+
+/// Everybody. Ports as in the demo's first lines.
+pub const CAST: [Member; 11] = [
+    member("core", "core", "core", Role::Core, &["log"], 7000),
+    member("edge", "bank-nl.1", "bank-nl", Role::Edge, &["permit"], 7001),
+    member("edge", "bank-sg.1", "bank-sg", Role::Edge, &["permit"], 7002),
+    member("issuer", "issuers", "issuers", Role::Issuer, &[], 7003),
+    member(
+        "supervisor",
+        "supervisor-nl",
+        "supervisor-nl",
+        Role::Supervisor,
+        &["cosign", "list"],
+        7004,
+    ),
+    member(
+        "supervisor",
+        "supervisor-sg",
+        "supervisor-sg",
+        Role::Supervisor,
+        &["cosign", "list"],
+        7005,
+    ),
+    member("provider", "fx-dealer", "fx-dealer", Role::Provider, &["quote"], 7006),
+    member("", "operator", "operator", Role::Operator, &["statement"], 0),
+    member("", "brightwater", "wallets/brightwater", Role::Wallet, &[], 0),
+    member("", "lim", "wallets/lim", Role::Wallet, &[], 0),
+    member("", "blacktide", "wallets/blacktide", Role::Wallet, &[], 0),
+];
+
+const fn member(
+    process: &'static str,
+    name: &'static str,
+    folder: &'static str,
+    role: Role,
+    keys: &'static [&'static str],
+    port: u16,
+) -> Member {
+    Member { process, name, folder, role, keys, port }
+}
+
+/// What the demo remembers between runs: `demo.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Memory {
+    /// Ports by role name.
+    pub ports: std::collections::BTreeMap<String, u16>,
+    /// Accounts by firm.
+    pub accounts: std::collections::BTreeMap<String, String>,
+    /// Accounts opened, credentials received, money funded: at these ports.
+    pub onboarded: bool,
+    /// Number of the next invoice.
+    pub next_invoice: u32,
+}
+
+/// The demo's folder with everybody's keys.
+pub struct Stage {
+    /// The demo's folder.
+    pub dir: PathBuf,
+    /// What it remembers.
+    pub memory: Memory,
+    /// Everybody's public face.
+    pub peers: Vec<Descriptor>,
+}
+
+impl Stage {
+    /// Opens or makes the stage: folders and keys once, ports at every start.
+    pub fn open(dir: &Path, base_port: u16) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| format!("`{}`", dir.display()))?;
+        let dir = std::path::absolute(dir)?;
+        let memory = remember(&dir, base_port)?;
+        let mut stage = Self { dir, memory, peers: Vec::new() };
+        for one in &CAST {
+            let descriptor = stage.describe(one)?;
+            stage.peers.push(descriptor);
+        }
+        Ok(stage)
+    }
+
+    /// Writes every role's `role.json` and what goes with it.
+    pub fn write_roles(&self) -> anyhow::Result<()> {
+        self.write_core()?;
+        provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
+        let issuers = issuer::example_config(self.common("issuers"), "operator");
+        issuer::write_example(
+            &self.folder("issuers"),
+            &issuers,
+            &super::subjects::subjects(self)?,
+        )?;
+        self.write_supervisor("supervisor-nl", "NL")?;
+        self.write_supervisor("supervisor-sg", "SG")?;
+        self.write_edge("NL")?;
+        self.write_edge("SG")
+    }
+
+    fn write_edge(&self, country: &str) -> anyhow::Result<()> {
+        let (bank, side, other) = match country {
+            "NL" => ("bank-nl", Side::Debtor, "bank-sg.1"),
+            _ => ("bank-sg", Side::Creditor, "bank-nl.1"),
+        };
+        let own = format!("supervisor-{}", country.to_lowercase());
+        let mut supervisors = vec![(country.to_owned(), own)];
+        let far = if country == "NL" { "SG" } else { "NL" };
+        supervisors.push((far.to_owned(), format!("supervisor-{}", far.to_lowercase())));
+        let example = edge::Example {
+            side,
+            institution: bank.into(),
+            jurisdiction: country.into(),
+            other_edge: other.into(),
+            supervisors,
+            operator: "operator".into(),
+            customers: super::subjects::customers(bank),
+        };
+        let name = format!("{bank}.1");
+        let config = edge::example_config(self.common(&name), "core", example);
+        write_json(&self.folder(&name).join("role.json"), &config)?;
+        let pack = super::subjects::pack(side);
+        edge::write_pack(&self.folder(&name), &pack.files()).context("the pack's files")
+    }
+
+    /// Keeps what the demo remembers.
+    pub fn keep_memory(&self) -> anyhow::Result<()> {
+        let text = serde_json::to_vec_pretty(&self.memory)?;
+        std::fs::write(self.dir.join("demo.json"), text).context("demo.json")
+    }
+
+    /// A role's folder.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = CAST.iter().find(|one| one.name == name).map_or(name, |one| one.folder);
+        self.dir.join(folder)
+    }
+
+    /// A role's URL.
+    pub fn url(&self, name: &str) -> String {
+        let port = self.memory.ports.get(name).copied().unwrap_or_default();
+        format!("http://localhost:{port}")
+    }
+
+    /// A role's keys.
+    pub fn keys(&self, name: &str) -> anyhow::Result<KeyStore> {
+        Ok(KeyStore::open(&self.folder(name))?)
+    }
+
+    /// One of a role's signing keys.
+    pub fn key(&self, name: &str, key: &str) -> anyhow::Result<SigningKey> {
+        Ok(self.keys(name)?.signing_key(key)?)
+    }
+
+    /// The common part of a role's configuration: it knows everybody but itself.
+    pub fn common(&self, name: &str) -> Common {
+        Common {
+            environment: "sandbox".into(),
+            name: name.into(),
+            url: self.url(name),
+            port: self.memory.ports.get(name).copied().unwrap_or_default(),
+            peers: self.peers.iter().filter(|peer| peer.name != name).cloned().collect(),
+        }
+    }
+
+    /// The public face of a role.
+    pub fn peer(&self, name: &str) -> anyhow::Result<&Descriptor> {
+        self.peers.iter().find(|peer| peer.name == name).context("a member of the cast")
+    }
+
+    /// The account of a firm.
+    pub fn account(&self, firm: &str) -> anyhow::Result<AccountId> {
+        Ok(self.memory.accounts.get(firm).context("a firm of the demo")?.parse()?)
+    }
+
+    /// The verifier key text of a supervisor's witness.
+    pub fn witness_vkey(&self, name: &str) -> anyhow::Result<String> {
+        let key = self.key(name, "cosign")?;
+        let name =
+            format!("wayleave.example/{name}").parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+        Ok(evidence::VerifierKey::of_witness(name, key.public_key()).to_string())
+    }
+
+    /// The tlog-policy: this log, both supervisors.
+    pub fn policy(&self) -> anyhow::Result<String> {
+        let log = self.key("core", "log")?;
+        let origin = ORIGIN.parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+        let log = evidence::VerifierKey::of_log(origin, log.public_key());
+        Ok(format!(
+            "log {log}\nwitness supervisor-nl {}\nwitness supervisor-sg {}\n\
+             group supervisors 2 supervisor-nl supervisor-sg\nquorum supervisors\n",
+            self.witness_vkey("supervisor-nl")?,
+            self.witness_vkey("supervisor-sg")?,
+        ))
+    }
+
+    fn describe(&self, one: &Member) -> anyhow::Result<Descriptor> {
+        let keys = self.keys(one.name)?;
+        let mut descriptor = Descriptor::new(one.role, one.name, &self.url(one.name))
+            .with_key(REQUEST_KEY, &keys.signing_key(REQUEST_KEY)?);
+        for key in one.keys {
+            descriptor = descriptor.with_key(key, &keys.signing_key(key)?);
+        }
+        descriptor.write(&self.folder(one.name))?;
+        Ok(descriptor)
+    }
+
+    fn write_core(&self) -> anyhow::Result<()> {
+        let root = |name: &str| -> anyhow::Result<String> {
+            Ok(self.key(name, "list")?.public_key().to_string())
+        };
+        let hosted = |bank: &str, asset: &str| -> anyhow::Result<Hosted> {
+            Ok(Hosted {
+                book: format!("{bank}.customers").parse()?,
+                institution: bank.parse()?,
+                asset: asset.parse()?,
+            })
+        };
+        let witness = |name: &str| -> anyhow::Result<WitnessEntry> {
+            Ok(WitnessEntry { peer: name.into(), vkey: self.witness_vkey(name)? })
+        };
+        let config = core::Config {
+            common: self.common("core"),
+            book: "settlement".parse()?,
+            origin: ORIGIN.into(),
+            operator: "wayleave-operator".parse()?,
+            operator_key: self.key("operator", "statement")?.public_key().to_string(),
+            roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
+                .into(),
+            hosted: vec![
+                hosted("bank-nl", "EUR.2@tcb-sandbox")?,
+                hosted("bank-sg", "SGD.2@mas-sandbox")?,
+            ],
+            providers: vec!["fx-dealer".into()],
+            assets: vec!["EUR.2@tcb-sandbox".into(), "SGD.2@mas-sandbox".into()],
+            policy: self.policy()?,
+            witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
+        };
+        write_json(&self.folder("core").join("role.json"), &config)
+    }
+
+    fn write_supervisor(&self, name: &str, country: &str) -> anyhow::Result<()> {
+        let example = supervisor::Example {
+            jurisdiction: country.into(),
+            operator: "operator".into(),
+            witness_name: format!("wayleave.example/{name}"),
+            log: supervisor::WitnessedLog { origin: ORIGIN.into(), peer: "core".into() },
+            list_lifetime_seconds: LIST_LIFETIME_SECONDS,
+        };
+        let config = supervisor::example_config(self.common(name), example);
+        let trust = supervisor::trust_edits_of(&self.trust_list(country)?);
+        let folder = self.folder(name);
+        supervisor::write_example(&folder, &config, trust, super::subjects::sanctions())?;
+        Ok(())
+    }
+
+    /// The first edition of a jurisdiction's trust list.
+    pub fn trust_list(&self, country: &str) -> anyhow::Result<TrustList> {
+        let (bank, legal_name, side, other_country, other_bank) = match country {
+            "NL" => ("bank-nl", "Example Bank N.V.", Side::Debtor, "SG", "bank-sg"),
+            _ => ("bank-sg", "Example Bank Pte. Ltd.", Side::Creditor, "NL", "bank-nl"),
+        };
+        let edge = format!("{bank}.1");
+        let until = Instant::from_seconds(server::system::now().seconds() + TRUST_SECONDS);
+        let statement = BoxSecretKey::from_seed(self.keys(&edge)?.seed("statement")?);
+        Ok(TrustList {
+            layout: 1,
+            environment: "sandbox".parse()?,
+            jurisdiction: country.parse()?,
+            version: 0,
+            issued_at: Instant::EPOCH,
+            next_update: Instant::EPOCH,
+            issuers: self.issuers_of(country)?,
+            institutions: vec![TrustedInstitution {
+                institution: bank.parse()?,
+                legal_name: legal_name.into(),
+                jurisdiction: country.parse()?,
+                sides: vec![CorridorSide { corridor: "nl-sg".parse()?, side }],
+                permit_keys: vec![self.key(&edge, "permit")?.public_key()],
+                statement_key: statement.public_key(),
+                edges: vec![edge.parse()?],
+            }],
+            providers: vec![TrustedProvider {
+                provider: "fx-dealer".parse()?,
+                quote_keys: vec![self.key("fx-dealer", "quote")?.public_key()],
+            }],
+            verifiers: super::subjects::verifiers(self, side)?,
+            recognitions: vec![Recognition {
+                jurisdiction: other_country.parse::<Jurisdiction>()?,
+                subject: Recognised::Institution(other_bank.parse()?),
+                until,
+            }],
+        })
+    }
+
+    fn issuers_of(&self, country: &str) -> anyhow::Result<Vec<TrustedIssuer>> {
+        let config = issuer::example_config(self.common("issuers"), "operator");
+        let keys = self.keys("issuers")?;
+        let from = Instant::from_seconds(server::system::now().seconds().saturating_sub(86_400));
+        let until = Instant::from_seconds(from.seconds() + TRUST_SECONDS);
+        let suffix = country.to_lowercase();
+        let own = |issuer: &TrustedIssuer| issuer.url.contains(&format!("-{suffix}"));
+        let all = issuer::trusted_issuers(&config, &keys, from, until)?;
+        Ok(all.into_iter().filter(own).collect())
+    }
+}
+
+fn remember(dir: &Path, base_port: u16) -> anyhow::Result<Memory> {
+    let path = dir.join("demo.json");
+    let known: Option<Memory> =
+        std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let mut taken = Vec::new();
+    let mut ports = std::collections::BTreeMap::new();
+    for one in CAST.iter().filter(|one| !one.process.is_empty()) {
+        let before = known.as_ref().and_then(|memory| memory.ports.get(one.name)).copied();
+        let wanted = before.unwrap_or(base_port + (one.port - 7000));
+        ports.insert(one.name.to_owned(), free_port(wanted, &mut taken)?);
+    }
+    if let Some(memory) = known {
+        let onboarded = memory.onboarded && memory.ports == ports;
+        return Ok(Memory { onboarded, ports, ..memory });
+    }
+    let mut accounts = std::collections::BTreeMap::new();
+    for firm in &super::subjects::FIRMS {
+        let bytes = server::system::random().map_err(|e| anyhow::anyhow!("{e}"))?;
+        accounts.insert(firm.key.to_owned(), AccountId::from_bytes(bytes).to_string());
+    }
+    Ok(Memory { ports, accounts, onboarded: false, next_invoice: 14 })
+}
+
+/// Writes a JSON file that people may read.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> anyhow::Result<()> {
+    let text = serde_json::to_vec_pretty(value)?;
+    std::fs::write(path, text).with_context(|| format!("`{}`", path.display()))
+}

@@ -1,0 +1,30 @@
+//! What the one binary does, as a library: so that a test can call whatever the binary calls.
+//!
+//! Start at [`main`]; the story is in [`demo`].
+#![expect(clippy::print_stdout, reason = "the command line's own surface")]
+
+pub mod cli;
+pub mod demo;
+pub mod fsck;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Fsck(args) => fsck::command(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("wayleave: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,7 @@
+//! The one binary: every role, every tool. `wayleave help` teaches.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wayleave::main()
+}

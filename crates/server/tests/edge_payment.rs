@@ -235,13 +235,12 @@ impl Town {
         config.sanctions_from = vec!["supervisor-nl".to_owned()];
         let files = if side == Side::Debtor { shipped::NL_SG } else { shipped::SG_IN };
         write_pack(&dir, &files).unwrap();
-        let keys = KeyStore::open(&dir).unwrap();
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(async move {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            edge::run(dir, config, keys, shutdown).await.unwrap();
+            edge::run(dir, config, shutdown).await.unwrap();
         });
         self.until(|| async move { self.ready(side).await }).await;
         Running { stop, done }

@@ -16,6 +16,7 @@ use store::salt_keys::{POOL_KEYS, SaltKeys};
 use store::segment_journal::{SegmentConfig, SegmentJournal};
 use store::{Answer, BookConfig, BookHandle, FileDisk, ImagePolicy, Parts, Recovery, spawn_book};
 use terms::{BookName, InstitutionName, Position, RunId};
+use tokio::sync::watch;
 
 use super::config::{Config, Hosted};
 use crate::roles::RoleError;
@@ -42,6 +43,18 @@ pub struct Books {
     pub settlement: Running<SettlementBook>,
     /// The hosted customers' books, by institution.
     pub customers: BTreeMap<InstitutionName, Running<CustomersBook>>,
+    /// The first book whose writer ended.
+    ended: watch::Receiver<Option<BookName>>,
+}
+
+impl Books {
+    /// Waits until a writer ends and names its book. None does while its handle is here, unless
+    /// it panicked on a fact that this build cannot read.
+    pub async fn ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        let seen = ended.wait_for(Option::is_some).await;
+        seen.ok().and_then(|name| *name).map(|name| name.to_string()).unwrap_or_default()
+    }
 }
 
 impl<M: Machine> Running<M> {
@@ -135,16 +148,23 @@ pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError>
         operator: config.operator,
         roots: config.root_keys().map_err(RoleError::Unsound)?,
     });
-    let settlement = open_book(dir, config.book, genesis, run)?;
+    let (told, ended) = watch::channel(None);
+    let settlement = open_book(dir, config.book, genesis, run, &told)?;
     let mut customers = BTreeMap::new();
     for Hosted { book, institution, .. } in &config.hosted {
         let genesis = CustomersBook::new(*book, *institution);
-        customers.insert(*institution, open_book(dir, *book, genesis, run)?);
+        customers.insert(*institution, open_book(dir, *book, genesis, run, &told)?);
     }
-    Ok(Books { settlement, customers })
+    Ok(Books { settlement, customers, ended })
 }
 
-fn open_book<M>(dir: &Path, name: BookName, genesis: M, run: RunId) -> Result<Running<M>, RoleError>
+fn open_book<M>(
+    dir: &Path,
+    name: BookName,
+    genesis: M,
+    run: RunId,
+    told: &watch::Sender<Option<BookName>>,
+) -> Result<Running<M>, RoleError>
 where
     M: Image + Clone + Send + 'static,
     M::Command: Send + 'static,
@@ -167,7 +187,12 @@ where
     let parts = Parts { genesis, journal, salts: salted, clock: system::now, images };
     let (handle, writer) =
         spawn_book(BookConfig::new(name, run), parts).map_err(|e| unsound("writer", &e))?;
-    Ok(Running { handle, salts, recovery: writer.recovery.clone() })
+    let (recovery, told) = (writer.recovery.clone(), told.clone());
+    std::thread::spawn(move || {
+        drop(writer.join());
+        told.send_if_modified(|first| first.replace(name).is_none());
+    });
+    Ok(Running { handle, salts, recovery })
 }
 
 /// Opens the accounts that the configuration names. Opening one again changes nothing.

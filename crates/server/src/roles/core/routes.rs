@@ -21,6 +21,7 @@ use terms::{AccountId, InstitutionName, PaymentId};
 use super::admin::{self, NotDone};
 use super::books::Failed;
 use super::config::Config;
+use super::facts::READ_PATIENCE;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
 use super::projection::Published;
@@ -188,7 +189,7 @@ async fn parcel_back(
     let at = at.ok_or_else(|| Problem::of(&problem::NOT_FOUND))?;
     let handle = book.handle.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let batch = handle.subscribe(at).recv().ok()?;
+        let batch = handle.subscribe(at).recv_timeout(READ_PATIENCE).ok()?;
         let entry = batch.positioned().find(|(position, _)| *position == at)?.1.clone();
         Parcel::from_fact(&entry.fact).ok()
     });

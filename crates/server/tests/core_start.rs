@@ -1,5 +1,10 @@
 //! What a core does before it serves: it compares, it completes, and then it answers.
-#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a helper of tests may stop the test, and waits for a process until a deadline"
+)]
 
 mod support;
 

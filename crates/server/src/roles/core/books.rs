@@ -25,6 +25,9 @@ use crate::system;
 /// Facts between two images: refolding so many takes well under a second.
 const IMAGE_EVERY: u64 = 20_000;
 
+/// Slots between two looks at what is left of the pool.
+const REFILL_EVERY: u64 = POOL_KEYS / 8;
+
 /// A book that runs: its handle, its salts, and what opening it found.
 #[derive(Debug)]
 pub struct Running<M: Machine> {
@@ -58,9 +61,15 @@ impl Books {
 }
 
 impl<M: Machine> Running<M> {
-    /// A fresh durable salt slot.
+    /// A fresh durable salt slot. Another pool is made durable ahead of need, outside of the
+    /// runtime's own threads: a sync there would stop every connection for its time.
     pub fn slot(&self) -> Result<SaltSlot, Failed> {
-        self.salts.take_slot().map_err(|error| Failed::NotDone(error.to_string()))
+        let slot = self.salts.take_slot().map_err(|error| Failed::NotDone(error.to_string()))?;
+        if slot.0.is_multiple_of(REFILL_EVERY) {
+            let salts = Arc::clone(&self.salts);
+            tokio::task::spawn_blocking(move || salts.refill());
+        }
+        Ok(slot)
     }
 
     /// The salt root of a fact.

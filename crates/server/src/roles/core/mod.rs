@@ -96,7 +96,8 @@ pub async fn run(
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
     let mut keeper = tokio::spawn(keeper);
     let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
-    if !fresh && !(in_order && resolved.is_empty()) {
+    let interrupted = !in_order || !resolved.is_empty();
+    if !fresh && interrupted {
         let comeback = Comeback { run, started_at, before, resolved };
         recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
     }

@@ -11,7 +11,7 @@ use clearing::{
 };
 use journal::{Image, Machine, Salts};
 use record::SaltSlot;
-use seal::Secret;
+use seal::{Secret, sha256};
 use store::salt_keys::{POOL_KEYS, SaltKeys};
 use store::segment_journal::{SegmentConfig, SegmentJournal};
 use store::{Answer, BookConfig, BookHandle, FileDisk, ImagePolicy, Parts, Recovery, spawn_book};
@@ -189,8 +189,12 @@ where
     let salts = Arc::new(salts);
     let journal =
         SegmentJournal::open(disk, SegmentConfig::new(name)).map_err(|e| unsound("journal", &e))?;
-    // A folder of its own: taking a folder locks it.
-    let images = FileDisk::take(&folder.join("images")).map_err(|e| unsound("images", &e))?;
+    // A folder of its own: taking a folder locks it. And one per beginning: a state holds what the
+    // configuration told it (the pinned roots), and an image made under another configuration
+    // would go on with the old.
+    let beginning: String = sha256(&genesis.save()).to_string().chars().take(16).collect();
+    let images = folder.join("images").join(beginning);
+    let images = FileDisk::take(&images).map_err(|e| unsound("images", &e))?;
     let images = ImagePolicy::every(IMAGE_EVERY, images, name);
     let salted = Arc::clone(&salts);
     let parts = Parts { genesis, journal, salts: salted, clock: system::now, images };

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
 use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
 use record::{
@@ -166,6 +167,9 @@ async fn parcel(State(core): Shared, Extension(caller): Extension<Caller>, body:
     let parcel: Parcel = wire::read_cbor(&body)?;
     let book = admin::book_of(&core.clearing, own(&caller)?).map_err(not_done)?;
     match book.ask(CustomerWork::Store(parcel)).await.map_err(failed)?.outcome {
+        CustomerAnswer::Refused(rule) if rule.name == RuleName::PaymentIdUsed => {
+            Err(Problem::of(&OTHER_PARCEL).detail(rule.detail).into())
+        }
         CustomerAnswer::Refused(rule) => Err(not_accepted(&rule.to_string()).into()),
         _ => done(),
     }
@@ -318,6 +322,12 @@ const PAYMENT_ID_USED: api::Kind = api::Kind {
     code: "payment-id-used",
     status: 409,
     title: "the payment id was used with other terms",
+};
+/// The parcel's id belongs to other content.
+const OTHER_PARCEL: api::Kind = api::Kind {
+    code: "other-parcel-kept",
+    status: 409,
+    title: "another parcel is kept under this payment, side and kind",
 };
 /// Nobody knows yet: ask by id.
 const UNKNOWN: api::Kind = api::Kind {

@@ -1,5 +1,8 @@
 //! What can be asked of the binary, in words that teach.
 
+pub(crate) mod check;
+pub(crate) mod wallet;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -27,6 +30,18 @@ pub(crate) enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    // What these say of themselves stands beside their arguments, in `cli/`.
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    Privacy(wallet::PrivacyArgs),
+    Verify(check::VerifyArgs),
+    VerifyExport(check::ExportArgs),
+    Replay(check::ReplayArgs),
+    #[command(subcommand)]
+    Policy(check::PolicyCommand),
+    Explain(check::ExplainArgs),
+    #[command(subcommand)]
+    Receipt(check::ReceiptCommand),
 }
 
 /// Arguments of `run`.
@@ -40,6 +55,10 @@ pub(crate) struct RunArgs {
     /// Write the log here instead of to standard error.
     #[arg(long)]
     pub(crate) log: Option<PathBuf>,
+    /// Do not serve: confine the process as the role would be, say whether it may read this
+    /// file, and stop. Exit 0: it may. Exit 1: denied. Exit 4: no Landlock here, or no such file.
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub(crate) may_read: Option<PathBuf>,
 }
 
 /// The roles.
@@ -47,6 +66,12 @@ pub(crate) struct RunArgs {
 pub(crate) enum RoleName {
     /// Settlement book, hosted customers' books, transparency log.
     Core,
+    /// FX provider: quotes.
+    Provider,
+    /// Issuers of credentials, with their status lists.
+    Issuer,
+    /// Supervisor: witness of the log, keeper of trust list and sanctions list.
+    Supervisor,
 }
 
 /// Arguments of `fsck`.

@@ -301,6 +301,14 @@ pub async fn refused(stage: &Stage, players: &Players, screen: &Screen) -> anyho
     told("amount changed on the way", changed(players).await?).await
 }
 
+/// The first of the six alone.
+pub async fn revocation(stage: &Stage, players: &Players, screen: &Screen) -> anyhow::Result<()> {
+    let refused = revoked(stage, players).await?;
+    let receipt = if refused.receipt.is_some() { "yes" } else { "no" };
+    screen.say("revoked", &format!("refused  {}   receipt {receipt}", refused.code));
+    Ok(())
+}
+
 /// The restricted reason, as the bank's operator reads it in the decision record.
 async fn sealed_reason(calls: &Calls<'_>, refused: &RefusedPayment) -> anyhow::Result<String> {
     let target = format!("/v1/decisions/{}/record", refused.payment);

@@ -72,6 +72,8 @@ rules! {
     OwnersDiffer => "AC01", "the account does not belong to the company that the permit names";
     /// No such account in this book.
     AccountUnknown => "AC01", "the account does not exist in this book";
+    /// The quote's time is over.
+    QuoteExpired => "TM01", "the quote has expired; ask for a new one";
     /// A permit's time is over.
     PermitExpired => "TM01", "a permit has expired; ask for a new one and settle at once";
     /// A permit claims to be decided later than now.
@@ -80,8 +82,6 @@ rules! {
     AcceptanceExpired => "TM01", "the acceptance has expired; ask for a new one";
     /// The invoice's time is over.
     InvoiceExpired => "TM01", "the invoice has expired; ask the payee for a new one";
-    /// The quote's time is over.
-    QuoteExpired => "TM01", "the quote has expired; ask for a new one";
     /// The quote was used by another payment.
     QuoteUsed => "DUPL", "the quote was used already; ask for a new one";
     /// The provider lacks the currency to be delivered.

@@ -335,7 +335,10 @@ impl SettlementBook {
             _ if list.environment != self.environment => {
                 not_accepted("the trust list is of another environment".to_owned())
             }
-            _ => self.record(slot, TRUST_LIST_ADOPTED, signed.to_bytes()),
+            _ => match self.trust.captures(&list) {
+                Some(clash) => not_accepted(clash),
+                None => self.record(slot, TRUST_LIST_ADOPTED, signed.to_bytes()),
+            },
         }
     }
 

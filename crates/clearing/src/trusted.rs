@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
-use record::{Document, DocumentError, Side, Signed, TrustList, TrustedInstitution};
+use record::{
+    Document, DocumentError, Side, Signed, TrustList, TrustedInstitution, TrustedProvider,
+};
 use seal::{KeyId, PublicKey};
 use terms::{CorridorName, InstitutionName, Jurisdiction, ProviderName};
 
@@ -21,6 +23,35 @@ impl TrustView {
     /// Takes a list in place of the older one. The caller has checked signature and version.
     pub fn adopt(&mut self, list: TrustList) {
         self.lists.insert(list.jurisdiction, list);
+    }
+
+    /// Why a list may not stand beside the others: names are global, accounts belong to names,
+    /// and no jurisdiction's root may speak for what another root has named.
+    #[must_use]
+    pub fn captures(&self, list: &TrustList) -> Option<String> {
+        let others = || self.lists.values().filter(|o| o.jurisdiction != list.jurisdiction);
+        let institutions = |of: &TrustList| -> Vec<InstitutionName> {
+            let home = of.jurisdiction;
+            let entries = of.institutions.iter().filter(|entry| entry.jurisdiction == home);
+            entries.map(|entry| entry.institution).collect()
+        };
+        let named = institutions(list);
+        for other in others() {
+            let taken = institutions(other);
+            let first = named.iter().find(|name| taken.contains(name));
+            let clash = first.map(ToString::to_string).or_else(|| {
+                let providers = other.providers.iter().map(|p| p.provider.as_str());
+                named_by(&named, providers)
+                    .or_else(|| {
+                        named_by(&taken, list.providers.iter().map(|p| p.provider.as_str()))
+                    })
+                    .or_else(|| other_keys(list, other))
+            });
+            if let Some(name) = clash {
+                return Some(format!("`{name}` is named by the list of `{}`", other.jurisdiction));
+            }
+        }
+        None
     }
 
     /// The version in force for a jurisdiction.
@@ -65,6 +96,25 @@ impl TrustView {
         }
         entry.permit_keys.iter().find(|candidate| candidate.key_id() == key).copied()
     }
+}
+
+fn named_by<'a>(
+    institutions: &[InstitutionName],
+    mut providers: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    providers
+        .find(|provider| institutions.iter().any(|name| name.as_str() == *provider))
+        .map(str::to_owned)
+}
+
+/// A provider may be listed by several jurisdictions, with the same keys.
+fn other_keys(list: &TrustList, other: &TrustList) -> Option<String> {
+    let differs = |mine: &&TrustedProvider| {
+        let same_name = |theirs: &&TrustedProvider| theirs.provider == mine.provider;
+        let theirs = other.providers.iter().find(same_name);
+        theirs.is_some_and(|theirs| theirs.quote_keys != mine.quote_keys)
+    };
+    list.providers.iter().find(differs).map(|provider| provider.provider.to_string())
 }
 
 /// Opens a signed document with the key that the view names, or refuses.

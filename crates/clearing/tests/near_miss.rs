@@ -545,7 +545,7 @@ fn each_deadline_is_judged_at_the_writers_stamp() {
                 (p.debtor.valid_until, p.creditor.valid_until) = (now(), now());
                 p.relink();
             },
-            PermitExpired,
+            QuoteExpired,
         ),
     ];
     for (row, alter, rule) in rows {

@@ -11,13 +11,13 @@ use core::time::Duration;
 
 use clearing::rule::RuleName::{self, *};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, asset, company, funding, now, own_account,
+    Books, Deal, OrderParts, Who, account, asset, company, funding, now, own_account, trust_list,
 };
 use clearing::{
     CustomerAnswer, CustomerWork, Finish, Route, Rule, SettlementAnswer, SettlementWork,
 };
 use ledger::{Command, NotDone, NotDoneSource, VoidGround};
-use record::{Ending, LimitClaim, LimitPeriod, PaymentTerms, Side};
+use record::{Ending, LimitClaim, LimitPeriod, PaymentTerms, Side, Signed};
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, HoldId, Instant, Minor};
 
@@ -266,4 +266,42 @@ fn a_route_dropped_after_any_step_is_finished_by_recovery() {
         let finish = books.drive(now(), Route::of_client(parts.checked().unwrap()));
         assert_eq!(finish, Finish::Ended(first.ending, first.position));
     }
+}
+
+/// Accounts belong to names: one jurisdiction's root must not be able to name another's bank or
+/// provider with a key of its own.
+#[test]
+fn no_trust_list_captures_a_name_of_another() {
+    let adopt = |alter: fn(&mut record::TrustList)| {
+        let mut list = trust_list(Side::Creditor, 2, Who::BankSg);
+        alter(&mut list);
+        let signed = Signed::sign(&list, &Who::RootSg.key());
+        let work = SettlementWork::AdoptTrustList(Box::new(signed));
+        Books::ready().settle(now(), work).0
+    };
+    assert_eq!(adopt(|_| {}), SettlementAnswer::Done);
+    let rows: [fn(&mut record::TrustList); 4] = [
+        |list| list.institutions[0].institution = clearing::testkit::name("bank-nl"),
+        |list| list.institutions[0].institution = clearing::testkit::name("fx-dealer"),
+        |list| {
+            let mut provider = trust_list(Side::Debtor, 1, Who::BankNl).providers.remove(0);
+            provider.provider = clearing::testkit::name("bank-nl");
+            list.providers.push(provider);
+        },
+        |list| {
+            let mut provider = trust_list(Side::Debtor, 1, Who::BankNl).providers.remove(0);
+            provider.quote_keys = vec![Who::Stranger.key().public_key()];
+            list.providers.push(provider);
+        },
+    ];
+    for (number, row) in rows.into_iter().enumerate() {
+        let answer = adopt(row);
+        assert!(matches!(answer, SettlementAnswer::NotAccepted(_)), "row {number}: {answer:?}");
+    }
+    // The same provider with the same keys, and a foreign bank named as foreign, may stand.
+    let provider = adopt(|list| {
+        list.providers = trust_list(Side::Debtor, 1, Who::BankNl).providers;
+        list.institutions.extend(trust_list(Side::Debtor, 1, Who::BankNl).institutions);
+    });
+    assert_eq!(provider, SettlementAnswer::Done);
 }

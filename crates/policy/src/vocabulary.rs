@@ -11,15 +11,15 @@ use record::{Side, Visibility};
 pub const FINDINGS_LAYER: u16 = 1;
 
 /// Credential type of a company registration.
-pub const REGISTRATION: &str = "urn:wayleave:company-registration:1";
+pub const REGISTRATION: &str = "urn:wayleave:vc:company-registration:1";
 /// Credential type of a tax standing.
-pub const TAX_STANDING: &str = "urn:wayleave:tax-standing:1";
+pub const TAX_STANDING: &str = "urn:wayleave:vc:tax-standing:1";
 /// Credential type of a payment mandate.
-pub const MANDATE: &str = "urn:wayleave:payment-mandate:1";
+pub const MANDATE: &str = "urn:wayleave:vc:mandate:1";
 /// Credential type of a credit band.
-pub const CREDIT_BAND: &str = "urn:wayleave:credit-band:1";
+pub const CREDIT_BAND: &str = "urn:wayleave:vc:credit-band:1";
 /// Credential type of an account ownership statement.
-pub const ACCOUNT: &str = "urn:wayleave:account-ownership:1";
+pub const ACCOUNT: &str = "urn:wayleave:vc:account-ownership:1";
 
 /// The type of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,13 +160,14 @@ pub const ACCOUNT_MAY_BE_DEBITED: Flag = Flag("accountMayBeDebited");
 pub const ACCOUNT_MAY_BE_CREDITED: Flag = Flag("accountMayBeCredited");
 /// The key bound to the mandate signed exactly these terms.
 pub const TERMS_SIGNED: Flag = Flag("termsSigned");
-/// The mandate allows this action from this account.
+/// The mandate allows to pay, is not past its last day, and asks for no second signature.
 pub const MANDATE_MAY_PAY: Flag = Flag("mandateMayPay");
 /// Age of the status list that covers the mandate.
 pub const MANDATE_STATUS_AGE: Number = Number("mandateStatusAge");
 /// The most one payment may be under the mandate, in the debited asset.
 pub const MANDATE_LIMIT: Number = Number("mandateLimit");
-/// The most all payments of a month may be under the mandate, in the debited asset.
+/// The most all payments of a month may be under one mandate, in the debited asset: what the
+/// institution grants, since the mandate itself bounds one payment only.
 pub const MANDATE_MONTH_LIMIT: Number = Number("mandateMonthLimit");
 /// What the month limit is counted under: the mandate's id.
 pub const MANDATE_KEY: Text = Text("mandateKey");
@@ -239,7 +240,7 @@ pub const TABLE: &[Definition] = &[
         source: Source::Presentation,
         visibility: Visibility::Open,
         asked_of: AskedOf::Either,
-        asks: &[Claims { vct: REGISTRATION, paths: &["registration_status"] }],
+        asks: &[Claims { vct: REGISTRATION, paths: &["standing"] }],
     },
     Definition {
         name: REGISTRATION_STATUS_AGE.0,
@@ -248,7 +249,7 @@ pub const TABLE: &[Definition] = &[
         source: Source::Presentation,
         visibility: Visibility::Open,
         asked_of: AskedOf::Either,
-        asks: &[Claims { vct: REGISTRATION, paths: &["status"] }],
+        asks: &[Claims { vct: REGISTRATION, paths: &["company_id"] }],
     },
     Definition {
         name: OWNER_MATCHES.0,
@@ -293,7 +294,7 @@ pub const TABLE: &[Definition] = &[
         source: Source::Presentation,
         visibility: Visibility::Open,
         asked_of: AskedOf::Either,
-        asks: &[Claims { vct: MANDATE, paths: &["actions"] }],
+        asks: &[Claims { vct: MANDATE, paths: &["may_pay", "approvals_required", "valid_until"] }],
     },
     Definition {
         name: MANDATE_STATUS_AGE.0,
@@ -302,7 +303,7 @@ pub const TABLE: &[Definition] = &[
         source: Source::Presentation,
         visibility: Visibility::Open,
         asked_of: AskedOf::Either,
-        asks: &[Claims { vct: MANDATE, paths: &["status"] }],
+        asks: &[Claims { vct: MANDATE, paths: &["company_id"] }],
     },
     Definition {
         name: MANDATE_LIMIT.0,
@@ -317,10 +318,10 @@ pub const TABLE: &[Definition] = &[
         name: MANDATE_MONTH_LIMIT.0,
         kind: Kind::Number,
         unit: "minor units",
-        source: Source::Presentation,
+        source: Source::Book,
         visibility: Visibility::Open,
         asked_of: AskedOf::Either,
-        asks: &[Claims { vct: MANDATE, paths: &["month_limit"] }],
+        asks: &[],
     },
     Definition {
         name: MANDATE_KEY.0,
@@ -350,7 +351,7 @@ pub const TABLE: &[Definition] = &[
         source: Source::Presentation,
         visibility: Visibility::Open,
         asked_of: AskedOf::Either,
-        asks: &[Claims { vct: CREDIT_BAND, paths: &["status"] }],
+        asks: &[Claims { vct: CREDIT_BAND, paths: &["company_id"] }],
     },
     Definition {
         name: TAX_STANDING_GOOD.0,
@@ -361,7 +362,7 @@ pub const TABLE: &[Definition] = &[
         asked_of: AskedOf::Either,
         asks: &[
             Claims { vct: TAX_STANDING, paths: &["company_id"] },
-            Claims { vct: TAX_STANDING, paths: &["standing"] },
+            Claims { vct: TAX_STANDING, paths: &["good_standing"] },
         ],
     },
     Definition {
@@ -452,7 +453,7 @@ pub const TABLE: &[Definition] = &[
         source: Source::Statement,
         visibility: Visibility::Open,
         asked_of: AskedOf::Payer,
-        asks: &[Claims { vct: REGISTRATION, paths: &["address/town_name", "address/country"] }],
+        asks: &[Claims { vct: REGISTRATION, paths: &["address/locality", "address/country"] }],
     },
     Definition {
         name: PAYEE_NAME_GIVEN.0,

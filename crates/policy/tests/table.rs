@@ -391,7 +391,7 @@ fn what_is_asked_is_what_the_text_reads() {
         let ask = pack.asks().into_iter().find(|a| a.vct == v::REGISTRATION).unwrap();
         ask.claims.iter().map(|path| path.join("/")).collect::<Vec<_>>()
     };
-    let (town, common) = ("address/town_name", ["address/country", "company_id", "legal_name"]);
+    let (town, common) = ("address/locality", ["address/country", "company_id", "legal_name"]);
     let (payer, payee) = (of(shipped::nl_sg().unwrap()), of(shipped::sg_in().unwrap()));
     assert!(payer.iter().any(|p| p == town) && payee.iter().all(|p| p != town));
     assert!(common.iter().all(|c| payer.iter().any(|p| p == c) && payee.iter().any(|p| p == c)));
@@ -406,8 +406,8 @@ fn what_is_asked_is_what_the_text_reads() {
         let ask = pack.asks().into_iter().find(|a| a.vct == v::TAX_STANDING).unwrap();
         ask.claims.into_iter().flatten().collect::<Vec<_>>()
     };
-    assert_eq!(claims(&shipped::nl_sg().unwrap()), ["as_of", "company_id", "standing"]);
-    assert_eq!(claims(&less), ["company_id", "standing"]);
+    assert_eq!(claims(&shipped::nl_sg().unwrap()), ["as_of", "company_id", "good_standing"]);
+    assert_eq!(claims(&less), ["company_id", "good_standing"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `wallet.json`, `trust.policy` | the directory, and whom it trusts to vouch for receipts |
 //! | `keys/` | seeds, [`crate::KeyFolder`] |
-//! | `credentials/NNN-TYPE.sdjwt` | credentials |
+//! | `credentials/TYPE-ISSUER.sdjwt` | credentials |
 //! | `lists/JURISDICTION.trust-list` | signed trust lists |
 //! | `requests/NUMBER.request` | requests to pay that it made |
 //! | `payments/PAYMENT/` | `request`, `quote`, `preparation`, `debtor.wayleave`, `creditor.wayleave`, `refusal`, `order`, `promise`, `receipt.wayleave` |
@@ -173,6 +173,23 @@ impl WalletFolder {
         let path = folder.join(name);
         write_file(&path, credential.text().as_bytes())?;
         Ok(path)
+    }
+
+    /// Forgets every credential of a type, such as before it is received anew. How many there were.
+    pub fn forget_credentials(&self, credential_type: &str) -> Result<usize, WalletError> {
+        let mut forgotten = 0;
+        for held in self.credentials()? {
+            if held.open().credential_type == credential_type {
+                let name = format!("{}.sdjwt", credential_name(&held));
+                let path = self.root.join("credentials").join(name);
+                std::fs::remove_file(&path).map_err(|error| WalletError::BadFile {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?;
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten)
     }
 
     /// All credentials, by file name.

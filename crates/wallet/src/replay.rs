@@ -78,3 +78,60 @@ pub fn replay(file: &Path, pack: &Path) -> Result<Replayed, WalletError> {
     };
     Ok(Replayed { replay, outcome: outcome.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use policy::{Action, DecisionEnvelope, FindingsBuilder, shipped};
+    use record::{DecisionOutcome, DecisionRecord, EdgeMark};
+    use seal::Digest;
+    use terms::{DecisionId, Instant, PaymentId, Sequence};
+
+    use super::*;
+    use crate::fixtures::temporary_folder;
+    use crate::folder::write_file;
+
+    fn pack(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs").join(name)
+    }
+
+    /// A decision about a payment of which nothing was found.
+    fn denied() -> DecisionRecord {
+        let envelope = DecisionEnvelope {
+            environment: "sandbox".parse().unwrap(),
+            decision: DecisionId::from_bytes([1; 16]),
+            payment: PaymentId::from_bytes([1; 16]),
+            institution: "bank-nl".parse().unwrap(),
+            edge: EdgeMark { edge: "bank-nl.1".parse().unwrap(), sequence: Sequence::new(1) },
+            terms: Digest::ZERO,
+            snapshot: Digest::ZERO,
+            statements: BTreeSet::new(),
+            lists: BTreeSet::new(),
+        };
+        let now = Instant::from_seconds(1_795_380_000);
+        let (pack, findings) =
+            (shipped::nl_sg().unwrap(), FindingsBuilder::new(Action::Pay).build());
+        let decision = pack.decide(&findings, now);
+        pack.record(envelope, &findings, &decision, now)
+    }
+
+    #[test]
+    fn a_record_replays_under_its_pack_only_and_unchanged_only() {
+        let folder = temporary_folder("replay");
+        let path = folder.path().join("decision");
+        write_file(&path, &seal::to_canonical(&denied())).unwrap();
+        let replayed = replay(&path, &pack("nl-sg")).unwrap();
+        assert_eq!((&replayed.replay, replayed.exit_code()), (&Replay::Match, 0));
+        assert_eq!(replayed.outcome, "denial");
+        let other = replay(&path, &pack("sg-in")).unwrap();
+        assert_eq!(other.exit_code(), EXIT_REFUSED);
+        assert!(other.text().contains("pack digest"), "{}", other.text());
+        let permitted = DecisionRecord { outcome: DecisionOutcome::Permit, ..denied() };
+        write_file(&path, &seal::to_canonical(&permitted)).unwrap();
+        let replayed = replay(&path, &pack("nl-sg")).unwrap();
+        assert!(replayed.text().contains("another decision"), "{}", replayed.text());
+        assert!(replay(&path, folder.path()).is_err(), "no pack there");
+    }
+}

@@ -6,6 +6,7 @@ use client::{Outgoing, Peer};
 use credential::TrustSnapshot;
 use evidence::{Policy, Trust};
 use record::{Signed, TrustList};
+use seal::PublicKey;
 
 use crate::calls::answer_of;
 use crate::config::TrustListEntry;
@@ -20,35 +21,37 @@ pub fn read_trust(path: &Path) -> Result<Trust, WalletError> {
     Trust::from_policy(policy).map_err(|error| bad(error.to_string()))
 }
 
+/// Reads a signed trust list under the root key that the caller pins.
+pub fn read_trust_list(path: &Path, root: &PublicKey) -> Result<TrustList, WalletError> {
+    Signed::<TrustList>::from_bytes(&read_file(path)?)
+        .and_then(|signed| signed.verify(root))
+        .map_err(|error| WalletError::BadFile { path: path.to_owned(), reason: error.to_string() })
+}
+
 /// Reads a kept list and checks it against its pinned root; `None` when none is kept.
 pub(crate) fn kept_list(
     folder: &WalletFolder,
     entry: &TrustListEntry,
 ) -> Result<Option<TrustList>, WalletError> {
     let path = folder.trust_list_path(entry.jurisdiction);
-    let bytes = match read_file(&path) {
-        Ok(bytes) => bytes,
+    match read_trust_list(&path, &entry.root) {
         Err(WalletError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(None);
+            Ok(None)
         }
-        Err(error) => return Err(error),
-    };
-    Signed::<TrustList>::from_bytes(&bytes)
-        .and_then(|signed| signed.verify(&entry.root))
-        .map(Some)
-        .map_err(|error| WalletError::BadFile { path, reason: error.to_string() })
+        read => read.map(Some),
+    }
 }
 
 impl Wallet {
     /// The lists at hand as one snapshot; `None` when the home list is missing.
     pub(crate) fn trust_snapshot(&self) -> Result<Option<TrustSnapshot>, WalletError> {
+        let Some((home, others)) = self.config.trust_lists.split_first() else { return Ok(None) };
+        let Some(home) = kept_list(&self.folder, home)? else { return Ok(None) };
         let mut lists = Vec::new();
-        for entry in &self.config.trust_lists {
+        for entry in others {
             lists.extend(kept_list(&self.folder, entry)?);
         }
-        let mut lists = lists.into_iter();
-        let Some(home) = lists.next() else { return Ok(None) };
-        TrustSnapshot::new(home, lists.collect())
+        TrustSnapshot::new(home, lists)
             .map(Some)
             .map_err(|error| WalletError::not_taken("trust lists", error))
     }

@@ -1,7 +1,7 @@
 //! What can be asked of the binary, in words that teach.
 
-pub(crate) mod check;
-pub(crate) mod wallet;
+pub mod check;
+pub mod wallet;
 
 use std::path::PathBuf;
 
@@ -10,15 +10,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Settles a small company's payment across a border and leaves proof behind.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None, propagate_version = true)]
-pub(crate) struct Cli {
+pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+#[expect(missing_docs, reason = "some say what they are beside their arguments")]
+pub enum Command {
+    /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
+    ///
+    /// Starts every role as a process, with real files below the folder and real signatures.
+    /// A second run goes on with the same books.
+    Demo(DemoArgs),
     /// Run one role until it is told to stop (SIGINT or SIGTERM).
     ///
     /// The role reads `role.json` and `keys/` in its folder, and may reach nothing else: where
@@ -46,40 +52,65 @@ pub(crate) enum Command {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub struct RunArgs {
     /// Which role.
-    pub(crate) role: RoleName,
+    pub role: RoleName,
     /// The role's own folder.
     #[arg(long)]
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// Write the log here instead of to standard error.
     #[arg(long)]
-    pub(crate) log: Option<PathBuf>,
+    pub log: Option<PathBuf>,
     /// Do not serve: confine the process as the role would be, say whether it may read this
     /// file, and stop. Exit 0: it may. Exit 1: denied. Exit 4: no Landlock here, or no such file.
     #[arg(long, value_name = "PATH", hide = true)]
-    pub(crate) may_read: Option<PathBuf>,
+    pub may_read: Option<PathBuf>,
 }
 
 /// The roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleName {
+pub enum RoleName {
     /// Settlement book, hosted customers' books, transparency log.
     Core,
-    /// FX provider: quotes.
-    Provider,
-    /// Issuers of credentials, with their status lists.
+    /// An institution's edge: decides on one side.
+    Edge,
+    /// Registers, tax offices, bureaus: issue and revoke credentials.
     Issuer,
-    /// Supervisor: witness of the log, keeper of trust list and sanctions list.
+    /// An FX provider: signs firm quotes.
+    Provider,
+    /// A supervisor: cosigns the log, keeps trust and sanctions lists.
     Supervisor,
 }
 
 /// Arguments of `fsck`.
 #[derive(Debug, Args)]
-pub(crate) struct FsckArgs {
+pub struct FsckArgs {
     /// A book's folder, a role's folder, or a whole demo.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// Print one JSON object a line.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where everything lies.
+    #[arg(long, default_value = "wayleave-demo")]
+    pub dir: PathBuf,
+    /// Begin anew: remove the folder first.
+    #[arg(long)]
+    pub fresh: bool,
+    /// End when the story is told, instead of waiting for keys.
+    #[arg(long)]
+    pub once: bool,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Other amounts, the same for the same number.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// The first of seven ports; a taken one moves to the next free.
+    #[arg(long, default_value_t = 7000)]
+    pub port: u16,
 }

@@ -28,7 +28,7 @@ struct Checked {
 }
 
 /// Runs the command.
-pub(crate) fn command(args: &FsckArgs) -> anyhow::Result<ExitCode> {
+pub fn command(args: &FsckArgs) -> anyhow::Result<ExitCode> {
     let found = check(&args.dir)?;
     anyhow::ensure!(
         !found.is_empty(),
@@ -63,6 +63,11 @@ fn print_for_people(checked: &Checked) {
     for finding in &checked.findings {
         println!("           {finding}");
     }
+}
+
+/// The findings of everything below a folder, as lines; none when all is sound.
+pub fn findings(dir: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(check(dir)?.into_iter().flat_map(|checked| checked.findings).collect())
 }
 
 fn check(dir: &Path) -> anyhow::Result<Vec<Checked>> {

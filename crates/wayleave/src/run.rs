@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use server::roles::{core, issuer, provider, read_config, supervisor};
+use server::roles::{core, edge, issuer, provider, read_config, supervisor};
 use server::sandbox::{Enforcement, Reach, confine, system_files};
 use server::telemetry;
 use wallet::{EXIT_REFUSED, EXIT_UNKNOWN};
@@ -48,8 +48,9 @@ fn may_read(path: &Path, enforcement: Enforcement) -> ExitCode {
 async fn serve(role: RoleName, dir: &Path) -> anyhow::Result<()> {
     match role {
         RoleName::Core => core::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
-        RoleName::Provider => provider::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
+        RoleName::Edge => edge::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
         RoleName::Issuer => issuer::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
+        RoleName::Provider => provider::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
         RoleName::Supervisor => {
             supervisor::run(dir.into(), read_config(dir)?, told_to_stop()).await?;
         }

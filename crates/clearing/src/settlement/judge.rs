@@ -33,11 +33,15 @@ impl SettlementBook {
             self.basis_in_force(stamp, order.permit(side))?;
         }
         for side in [Side::Debtor, Side::Creditor] {
-            permit_open(stamp, order.permit(side), order.quote.expires_at)?;
+            permit_bounded(order.permit(side), order.quote.expires_at)?;
+        }
+        // Before the permits' own time: they never outlive their quote, so its end is what to tell.
+        open(stamp, order.quote.expires_at, RuleName::QuoteExpired)?;
+        for side in [Side::Debtor, Side::Creditor] {
+            permit_open(stamp, order.permit(side))?;
         }
         open(stamp, order.acceptance.valid_until, RuleName::AcceptanceExpired)?;
         open(stamp, order.invoice.due_at, RuleName::InvoiceExpired)?;
-        open(stamp, order.quote.expires_at, RuleName::QuoteExpired)?;
         if self.quotes_used.contains(&order.quote.quote) {
             return Err(Rule::new(RuleName::QuoteUsed, order.quote.quote.to_string()));
         }
@@ -218,22 +222,23 @@ fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Result<(), Rule>
     }
 }
 
-fn permit_open(stamp: Instant, permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
+/// A permit lives no longer than it may: sixty seconds, and never beyond its quote.
+fn permit_bounded(permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
+    let longest = permit.decided_at.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
+    let latest = longest.min(quote_expires);
+    if permit.valid_until > latest {
+        let expected = format!("at most {latest}");
+        return Err(Rule::permit(permit.side, "valid_until", expected, permit.valid_until));
+    }
+    Ok(())
+}
+
+fn permit_open(stamp: Instant, permit: &Permit) -> Result<(), Rule> {
     let side = permit.side;
     let ahead = Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX);
     if permit.decided_at > stamp.plus(ahead) {
         let detail = format!("{side} permit: decided at `{}`, it is `{stamp}`", permit.decided_at);
         return Err(Rule::new(RuleName::PermitFromTheFuture, detail));
-    }
-    let longest = permit.decided_at.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
-    let latest = longest.min(quote_expires);
-    if permit.valid_until > latest {
-        return Err(Rule::permit(
-            side,
-            "valid_until",
-            format!("at most {latest}"),
-            permit.valid_until,
-        ));
     }
     open(stamp, permit.valid_until, RuleName::PermitExpired)
 }

@@ -2,6 +2,7 @@
 
 pub mod common;
 pub mod core;
+pub mod edge;
 mod files;
 pub mod issuer;
 pub mod provider;

@@ -60,12 +60,20 @@ impl Wallet {
     /// Signs: the presentation over exactly the checked terms, and the letters around it. Written
     /// into the privacy record first. To be called once the owner agreed.
     pub fn present(&self, hand: &PaymentInHand) -> Result<Letters, WalletError> {
-        self.check(hand)?;
         let held = self.folder.credentials()?;
         let shown = self.shown_of(&hand.ask, &held)?;
-        let response = self.respond(&hand.ask, &held)?;
-        let (view, at) = (&shown.view, system::now());
-        self.record.append(view, Disclosure::Shown, Some(hand.payment), at)?;
+        let write = |disclosure| {
+            self.record.append(&shown.view, disclosure, Some(hand.payment), system::now())
+        };
+        let answered = self.check(hand).and_then(|()| self.respond(&hand.ask, &held));
+        let response = match answered {
+            Ok(response) => response,
+            Err(error) => {
+                write(Disclosure::NotAnswered)?;
+                return Err(error);
+            }
+        };
+        write(Disclosure::Shown)?;
         let preparation = &hand.preparation;
         let letter = |ticket: &minicbor::bytes::ByteVec| Consent {
             layout: 1,

@@ -1,6 +1,6 @@
 //! Before consent: the quote, the preparation, and the check of every word against our own.
 
-use api::messages::{QUOTE_SECONDS_MAX, Preparation, PreparationRequest, QuoteRequest};
+use api::messages::{Preparation, PreparationRequest, QUOTE_SECONDS_MAX, QuoteRequest};
 use credential::{HeldCredential, PresentationRequest};
 use record::{Acceptance, Invoice, PaymentTerms, Quote, RequestToPay, Signed};
 use terms::{CompanyId, PaymentId};

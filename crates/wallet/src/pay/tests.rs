@@ -340,8 +340,10 @@ async fn terms_that_differ_in_any_field_are_not_signed() {
             "{field}: {got}"
         );
     }
-    // Nothing was signed, so nothing is in the record.
-    assert!(world.wallet.privacy(None).unwrap().entries.is_empty());
+    // Nothing was signed, and the record says who asked in vain.
+    let entries = world.wallet.privacy(None).unwrap().entries;
+    assert_eq!(entries.len(), 9);
+    assert!(entries.iter().all(|entry| entry.disclosure == Disclosure::NotAnswered));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use record::TrustList;
 pub use recovery::verify_recovery;
 pub use report::{CheckLine, Passed, Report, Verdict};
 
-pub use crate::trust::read_trust;
+pub use crate::trust::{read_trust, read_trust_list};
 
 /// What a verifier brings along.
 #[derive(Clone, Debug)]

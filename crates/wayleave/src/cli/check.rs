@@ -1,5 +1,6 @@
 //! The words of what anybody can check: `verify`, `verify-export`, `replay`, `policy`, `explain`,
 //! `receipt`.
+#![expect(missing_docs, reason = "a flattened part is documented where it is defined")]
 
 use std::path::PathBuf;
 
@@ -14,19 +15,19 @@ use clap::{Args, Subcommand};
 /// Exit 3: the file agrees with itself, but nobody whom you trust vouches for it.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct VerifyArgs {
+pub struct VerifyArgs {
     #[command(subcommand)]
-    pub(crate) kind: Option<VerifyKind>,
+    pub kind: Option<VerifyKind>,
     /// A receipt or a recovery file.
     #[arg(required = true)]
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) how: VerifyHow,
+    pub how: VerifyHow,
 }
 
 /// A kind of file that must be of that kind. A file of that very name: write `./recovery`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum VerifyKind {
+pub enum VerifyKind {
     /// Verify a recovery file: nothing acknowledged was lost, and the log only grew.
     ///
     /// The file holds the receipt of the core's recovery certificate, the checkpoint that was
@@ -36,30 +37,30 @@ pub(crate) enum VerifyKind {
 
 /// Arguments of `verify recovery`.
 #[derive(Debug, Args)]
-pub(crate) struct RecoveryArgs {
+pub struct RecoveryArgs {
     /// The recovery file.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     #[command(flatten)]
-    pub(crate) how: VerifyHow,
+    pub how: VerifyHow,
 }
 
 /// Whom to trust, and in which form to answer.
 #[derive(Debug, Args)]
-pub(crate) struct VerifyHow {
+pub struct VerifyHow {
     /// A tlog-policy file: the log's key, its witnesses, and how many are enough.
     #[arg(long, value_name = "FILE")]
-    pub(crate) trust: Option<PathBuf>,
+    pub trust: Option<PathBuf>,
     /// Pinned roots of trust lists, so that the keys of permits, quotes and acceptances are
     /// checked too: a text file with lines `NL KEY LIST_FILE` (the list's path is taken from
     /// the roots file's folder).
     #[arg(long, value_name = "FILE")]
-    pub(crate) roots: Option<PathBuf>,
+    pub roots: Option<PathBuf>,
     /// Take what is not given from this wallet's pinned trust.
     #[arg(long, value_name = "DIR")]
-    pub(crate) wallet: Option<PathBuf>,
+    pub wallet: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Write a receipt's proof for verifiers that are not ours, and print their command.
@@ -68,19 +69,19 @@ pub(crate) struct VerifyHow {
 /// and prints the command by which `proofbundle` (PyPI) checks them. With `--trust`, the keys
 /// stand in the command.
 #[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
+pub struct ExportArgs {
     /// The receipt.
     #[arg(value_name = "RECEIPT")]
-    pub(crate) receipt: PathBuf,
+    pub receipt: PathBuf,
     /// Where to write the two files.
     #[arg(long)]
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// A tlog-policy file whose keys go into the printed command.
     #[arg(long, value_name = "FILE")]
-    pub(crate) trust: Option<PathBuf>,
+    pub trust: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Decide again from a decision record, under a rule pack, and compare.
@@ -92,49 +93,49 @@ pub(crate) struct ExportArgs {
 ///
 /// Exit 0: match. Exit 1: mismatch, or the file is no decision record.
 #[derive(Debug, Args)]
-pub(crate) struct ReplayArgs {
+pub struct ReplayArgs {
     /// The decision record.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     /// The rule pack's folder.
     #[arg(long, value_name = "DIR")]
-    pub(crate) pack: PathBuf,
+    pub pack: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Look at rule packs.
 #[derive(Debug, Subcommand)]
-pub(crate) enum PolicyCommand {
+pub enum PolicyCommand {
     /// The digest of a pack: what permits and records name. Comments and layout do not change it.
     Digest(DigestArgs),
 }
 
 /// Arguments of `policy digest`.
 #[derive(Debug, Args)]
-pub(crate) struct DigestArgs {
+pub struct DigestArgs {
     /// The rule pack's folder.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Explain a code: what happened, how to mend it, its ISO 20022 reason.
 ///
 /// Codes stand in refusals, receipts and problem answers. Exit 1: no such code.
 #[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
+pub struct ExplainArgs {
     /// The code, such as `QuoteExpired` or `tax-standing-not-good`; without it, all codes.
-    pub(crate) code: Option<String>,
+    pub code: Option<String>,
     /// Print one JSON object a line.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Look into a receipt.
 #[derive(Debug, Subcommand)]
-pub(crate) enum ReceiptCommand {
+pub enum ReceiptCommand {
     /// The opened fields of a receipt, in words.
     ///
     /// This shows what the file says; whether it is true says `wayleave verify FILE --trust FILE`.
@@ -143,10 +144,10 @@ pub(crate) enum ReceiptCommand {
 
 /// Arguments of `receipt show`.
 #[derive(Debug, Args)]
-pub(crate) struct ShowArgs {
+pub struct ShowArgs {
     /// The receipt.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }

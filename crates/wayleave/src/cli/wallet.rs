@@ -1,4 +1,5 @@
 //! The words of `wayleave wallet` and `wayleave privacy`.
+#![expect(missing_docs, reason = "a flattened part is documented where it is defined")]
 
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use terms::PaymentId;
 /// Exit 0: good. Exit 1: refused, declined, or not done. Exit 4: nobody here knows; ask again
 /// with `wayleave wallet resume PAYMENT`, and do not pay anew.
 #[derive(Debug, Subcommand)]
-pub(crate) enum WalletCommand {
+pub enum WalletCommand {
     /// Receive a credential from an issuer's offer (OpenID4VCI, pre-authorised code).
     ///
     /// The issuer must stand in `wallet.json`. A newer credential of the same issuer and type
@@ -42,74 +43,74 @@ pub(crate) enum WalletCommand {
 
 /// Which wallet, and in which form to answer.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct PlaceArgs {
+pub struct PlaceArgs {
     /// The wallet's folder [default: `WAYLEAVE_WALLET`, else ./wallet].
     #[arg(long, value_name = "DIR")]
-    pub(crate) wallet: Option<PathBuf>,
+    pub wallet: Option<PathBuf>,
     /// Print one JSON object a line.
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Arguments of `wallet receive`.
 #[derive(Debug, Args)]
-pub(crate) struct ReceiveArgs {
+pub struct ReceiveArgs {
     /// The offer (`openid-credential-offer://…` or its JSON), or a file that holds it.
     #[arg(value_name = "OFFER|FILE")]
-    pub(crate) offer: String,
+    pub offer: String,
     /// The transaction code, if the issuer sent one by another way.
     #[arg(long, value_name = "CODE")]
-    pub(crate) code: Option<String>,
+    pub code: Option<String>,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub place: PlaceArgs,
 }
 
 /// Arguments of `wallet invoice`.
 #[derive(Debug, Args)]
-pub(crate) struct InvoiceArgs {
+pub struct InvoiceArgs {
     /// Your own number, such as `INV-014`.
     #[arg(long)]
-    pub(crate) number: String,
+    pub number: String,
     /// How much, in your account's currency: `12400.00`.
     #[arg(long)]
-    pub(crate) amount: String,
+    pub amount: String,
     /// ISO 20022 external purpose code: `GDDS` for goods, `SUPP` for supplies.
     #[arg(long)]
-    pub(crate) purpose: String,
+    pub purpose: String,
     /// Until when it may be paid, in days from now.
     #[arg(long, value_name = "DAYS", default_value_t = 30,
         value_parser = clap::value_parser!(u64).range(1..=3650))]
-    pub(crate) days: u64,
+    pub days: u64,
     /// Agree without being asked. What is shown still goes to standard error and to the record.
     #[arg(long)]
-    pub(crate) yes: bool,
+    pub yes: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub place: PlaceArgs,
 }
 
 /// Arguments of `wallet pay`.
 #[derive(Debug, Args)]
-pub(crate) struct PayArgs {
+pub struct PayArgs {
     /// The request to pay, as the payee sent it.
     #[arg(value_name = "REQUEST_FILE")]
-    pub(crate) request: PathBuf,
+    pub request: PathBuf,
     /// Agree without being asked: needed where there is no terminal.
     #[arg(long)]
-    pub(crate) yes: bool,
+    pub yes: bool,
     /// Ask for a decision even when the preflight says that something is missing.
     #[arg(long)]
-    pub(crate) try_anyway: bool,
+    pub try_anyway: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub place: PlaceArgs,
 }
 
 /// One payment.
 #[derive(Debug, Args)]
-pub(crate) struct PaymentArgs {
+pub struct PaymentArgs {
     /// The payment's id, as `wayleave wallet list` shows it.
-    pub(crate) payment: PaymentId,
+    pub payment: PaymentId,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub place: PlaceArgs,
 }
 
 /// Who asked the wallet for which claims, for which registered purpose, of how many held.
@@ -117,17 +118,17 @@ pub(crate) struct PaymentArgs {
 /// Reads the wallet's own record, `privacy.jsonl`, and checks that its lines hang together. It
 /// holds names of claims, never values.
 #[derive(Debug, Args)]
-pub(crate) struct PrivacyArgs {
+pub struct PrivacyArgs {
     /// The payment's id, or `all` (requests to be paid included).
     #[arg(value_name = "PAYMENT|all", value_parser = which)]
-    pub(crate) which: Which,
+    pub which: Which,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub place: PlaceArgs,
 }
 
 /// One payment or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub enum Which {
     /// Everything in the record.
     All,
     /// What was shown for one payment.

@@ -19,19 +19,19 @@ use store::{FileDisk, SaltKeys};
 use terms::{BookName, Position};
 
 /// What was changed, and the checkpoint that was signed over it.
-pub(crate) struct Cheat {
+pub struct Cheat {
     /// The position of the changed fact.
-    pub(crate) position: Position,
+    pub position: Position,
     /// The new checkpoint, with its log, so that a consistency proof can be attempted.
-    pub(crate) checkpoint: SignedCheckpoint,
+    pub checkpoint: SignedCheckpoint,
     /// The log that was made anew.
-    pub(crate) log: Log<MemoryStore>,
+    pub log: Log<MemoryStore>,
 }
 
 /// Changes the newest settled payment's postings in the core's folder and signs the log anew.
 ///
 /// The core must be stopped.
-pub(crate) fn change_settled_amount(core: &Path, origin: &str) -> anyhow::Result<Cheat> {
+pub fn change_settled_amount(core: &Path, origin: &str) -> anyhow::Result<Cheat> {
     let book: BookName = "settlement".parse()?;
     let folder = core.join("books").join(book.as_str());
     let salts = salts(&folder)?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use api::messages::NewCustomer;
+use api::messages::{AccountView, NewCustomer};
 use bytes::Bytes;
 use client::{Client, Outcome, Outgoing, Peer};
 use record::{AccountProfile, SandboxLine, SandboxStatement, Signed};
@@ -23,19 +23,19 @@ use super::setup::Stage;
 use super::subjects::{FIRMS, Firm};
 
 /// Calls between the cast, each with the caller's own key.
-pub(crate) struct Calls<'a> {
+pub struct Calls<'a> {
     stage: &'a Stage,
     client: Client,
 }
 
 impl<'a> Calls<'a> {
     /// Calls to everybody on the stage.
-    pub(crate) fn new(stage: &'a Stage) -> Self {
+    pub fn new(stage: &'a Stage) -> Self {
         Self { stage, client: stage.common("nobody").client() }
     }
 
     /// A request of `caller` to `callee`; the answer's body, or what went wrong in words.
-    pub(crate) async fn post(
+    pub async fn post(
         &self,
         caller: &str,
         callee: &str,
@@ -60,8 +60,28 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// A read of `caller` at `callee`.
+    pub async fn get(&self, caller: &str, callee: &str, target: &str) -> anyhow::Result<Bytes> {
+        let key: SigningKey = self.stage.key(caller, REQUEST_KEY)?;
+        let known = self.stage.peer(callee)?;
+        let signer = known.key(REQUEST_KEY).context("its request key")?;
+        let peer = Peer::signing(&known.url, signer)?;
+        match self.client.send(&peer, Outgoing::get(target), &key).await {
+            Outcome::Answer(answer) => Ok(answer.body),
+            other => bail!("{callee}, {target}: {other:?}"),
+        }
+    }
+
+    /// What a firm's account holds, as its own wallet reads it at the core.
+    pub async fn available(&self, firm: &str) -> anyhow::Result<Amount> {
+        let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
+        let body = self.get(firm, "core", &target).await?;
+        let view: AccountView = seal::from_canonical(&body)?;
+        Ok(view.available)
+    }
+
     /// As [`Calls::post`], with a JSON body.
-    pub(crate) async fn post_json<T: Serialize>(
+    pub async fn post_json<T: Serialize>(
         &self,
         caller: &str,
         callee: &str,
@@ -72,7 +92,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Sends a protocol's own request and gives status and body back.
-    pub(crate) async fn foreign(
+    pub async fn foreign(
         &self,
         callee: &str,
         target: &str,
@@ -90,7 +110,7 @@ impl<'a> Calls<'a> {
 
 /// Makes every firm a customer with credentials, and funds the books. Idempotent but for the
 /// credentials, which are issued anew.
-pub(crate) async fn onboard(stage: &Stage) -> anyhow::Result<()> {
+pub async fn onboard(stage: &Stage) -> anyhow::Result<()> {
     let calls = Calls::new(stage);
     for firm in &FIRMS {
         write_wallet(stage, firm)?;
@@ -115,15 +135,14 @@ pub(crate) async fn onboard(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// Tops the provider's SGD up, so that another run of the demo has the same story.
-pub(crate) async fn top_up(stage: &Stage) -> anyhow::Result<()> {
+pub async fn top_up(stage: &Stage) -> anyhow::Result<()> {
     let line = settlement_line("fx-dealer", "SGD.2@mas-sandbox", 1_900_000)?;
     fund(stage, &Calls::new(stage), vec![line]).await
 }
 
 async fn fund(stage: &Stage, calls: &Calls<'_>, lines: Vec<SandboxLine>) -> anyhow::Result<()> {
     let number = format!("SANDBOX-{}", server::system::now().seconds());
-    let statement =
-        SandboxStatement { layout: 1, environment: "sandbox".parse()?, number, lines };
+    let statement = SandboxStatement { layout: 1, environment: "sandbox".parse()?, number, lines };
     let signed = Signed::sign(&statement, &stage.key("operator", "statement")?);
     let body = to_canonical(&signed);
     calls
@@ -174,7 +193,7 @@ async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::
 }
 
 /// Offers a credential and lets the wallet take it. Returns the id by which it is revoked.
-pub(crate) async fn receive(
+pub async fn receive(
     stage: &Stage,
     calls: &Calls<'_>,
     firm: &Firm,
@@ -194,11 +213,7 @@ pub(crate) async fn receive(
 }
 
 /// Revokes a credential.
-pub(crate) async fn revoke(
-    calls: &Calls<'_>,
-    issuer: &str,
-    credential: String,
-) -> anyhow::Result<()> {
+pub async fn revoke(calls: &Calls<'_>, issuer: &str, credential: String) -> anyhow::Result<()> {
     let revocation = Revocation {
         credential: Some(credential),
         index: None,
@@ -262,7 +277,7 @@ fn entry(stage: &Stage, name: &str) -> anyhow::Result<PeerEntry> {
 }
 
 /// Waits until `done` says so; `what` is named when it takes too long.
-pub(crate) async fn until<F, Fut>(what: &str, mut done: F) -> anyhow::Result<()>
+pub async fn until<F, Fut>(what: &str, mut done: F) -> anyhow::Result<()>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = bool>,

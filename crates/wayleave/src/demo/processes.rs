@@ -13,31 +13,45 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A role's process.
-pub(crate) struct RoleProcess {
+pub struct RoleProcess {
     /// The role's word on the command line.
     role: &'static str,
     /// Its folder.
     dir: PathBuf,
     /// Its base URL.
     url: String,
+    /// The binary that runs it.
+    binary: PathBuf,
     child: Child,
 }
 
 impl RoleProcess {
     /// Starts a role; its log goes to `log.txt` in its folder.
-    pub(crate) fn start(role: &'static str, dir: &Path, url: &str) -> anyhow::Result<Self> {
-        let child = spawn(role, dir)?;
-        Ok(Self { role, dir: dir.into(), url: url.to_owned(), child })
+    pub fn start(binary: &Path, role: &'static str, dir: &Path, url: &str) -> anyhow::Result<Self> {
+        let child = spawn(binary, role, dir)?;
+        let (binary, url) = (binary.to_path_buf(), url.to_owned());
+        Ok(Self { role, dir: dir.into(), url, binary, child })
+    }
+
+    /// The process's id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it runs this role.
+    pub fn is(&self, role: &str) -> bool {
+        self.role == role
     }
 
     /// Starts it again after it was killed.
-    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
-        self.child = spawn(self.role, &self.dir)?;
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = spawn(&self.binary, self.role, &self.dir)?;
         Ok(())
     }
 
     /// Waits until the role says that it is ready.
-    pub(crate) async fn ready(&mut self) -> anyhow::Result<()> {
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
         let begun = Instant::now();
         let authority = self.url.trim_start_matches("http://").to_owned();
         let guard = AddressGuard::public_only().allow(&authority);
@@ -47,9 +61,7 @@ impl RoleProcess {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended at start ({status}): {}", self.role, self.last_words());
             }
-            if let Outcome::Answer(_) =
-                client.send_unsigned(&peer, Outgoing::get("/ready")).await
-            {
+            if let Outcome::Answer(_) = client.send_unsigned(&peer, Outgoing::get("/ready")).await {
                 return Ok(());
             }
             if begun.elapsed() > READY_WITHIN {
@@ -60,14 +72,14 @@ impl RoleProcess {
     }
 
     /// SIGKILL: no goodbye, no flush.
-    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+    pub fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill().context("the process cannot be killed")?;
         self.child.wait().context("the process cannot be waited for")?;
         Ok(())
     }
 
     /// Asks it to end in order, and kills it if it does not.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(12) {
@@ -94,8 +106,7 @@ impl Drop for RoleProcess {
     }
 }
 
-fn spawn(role: &str, dir: &Path) -> anyhow::Result<Child> {
-    let binary = std::env::current_exe().context("this binary's path")?;
+fn spawn(binary: &Path, role: &str, dir: &Path) -> anyhow::Result<Child> {
     let words = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -114,7 +125,7 @@ fn spawn(role: &str, dir: &Path) -> anyhow::Result<Child> {
 }
 
 /// A free port on loopback, `wanted` or the next free one; says so when it moved.
-pub(crate) fn free_port(wanted: u16, taken: &mut Vec<u16>) -> anyhow::Result<u16> {
+pub fn free_port(wanted: u16, taken: &mut Vec<u16>) -> anyhow::Result<u16> {
     for port in (wanted..=u16::MAX).take(500) {
         if taken.contains(&port) {
             continue;

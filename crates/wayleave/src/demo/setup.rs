@@ -15,26 +15,26 @@ use seal::{BoxSecretKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use server::keys::{Descriptor, KeyStore, REQUEST_KEY};
 use server::roles::core::{Hosted, WitnessEntry};
-use server::roles::{Common, core, issuer, provider, supervisor};
+use server::roles::{Common, core, edge, issuer, provider, supervisor};
 use terms::{AccountId, Instant, Jurisdiction};
 
 use super::processes::free_port;
 
 /// Where the log says it is. Stable while ports move.
-pub(crate) const ORIGIN: &str = "wayleave.example/sandbox/settlement";
+pub const ORIGIN: &str = "wayleave.example/sandbox/settlement";
 /// How long trust entries of the demo are good: ten years.
 const TRUST_SECONDS: u64 = 10 * 365 * 24 * 3600;
 /// How long an edition of a list is good.
 const LIST_LIFETIME_SECONDS: u64 = 600;
 
 /// One role of the cast.
-pub(crate) struct Member {
+pub struct Member {
     /// The word for `wayleave run`; empty for those that are no process.
-    pub(crate) process: &'static str,
+    pub process: &'static str,
     /// Its name among its peers.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Its folder below the demo's.
-    pub(crate) folder: &'static str,
+    pub folder: &'static str,
     role: Role,
     /// Keys shown in its descriptor, beside `request`.
     keys: &'static [&'static str],
@@ -42,13 +42,27 @@ pub(crate) struct Member {
 }
 
 /// Everybody. Ports as in the demo's first lines.
-pub(crate) const CAST: [Member; 11] = [
+pub const CAST: [Member; 11] = [
     member("core", "core", "core", Role::Core, &["log"], 7000),
     member("edge", "bank-nl.1", "bank-nl", Role::Edge, &["permit"], 7001),
     member("edge", "bank-sg.1", "bank-sg", Role::Edge, &["permit"], 7002),
     member("issuer", "issuers", "issuers", Role::Issuer, &[], 7003),
-    member("supervisor", "supervisor-nl", "supervisor-nl", Role::Supervisor, &["cosign", "list"], 7004),
-    member("supervisor", "supervisor-sg", "supervisor-sg", Role::Supervisor, &["cosign", "list"], 7005),
+    member(
+        "supervisor",
+        "supervisor-nl",
+        "supervisor-nl",
+        Role::Supervisor,
+        &["cosign", "list"],
+        7004,
+    ),
+    member(
+        "supervisor",
+        "supervisor-sg",
+        "supervisor-sg",
+        Role::Supervisor,
+        &["cosign", "list"],
+        7005,
+    ),
     member("provider", "fx-dealer", "fx-dealer", Role::Provider, &["quote"], 7006),
     member("", "operator", "operator", Role::Operator, &["statement"], 0),
     member("", "brightwater", "wallets/brightwater", Role::Wallet, &[], 0),
@@ -69,30 +83,30 @@ const fn member(
 
 /// What the demo remembers between runs: `demo.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Memory {
+pub struct Memory {
     /// Ports by role name.
-    pub(crate) ports: std::collections::BTreeMap<String, u16>,
+    pub ports: std::collections::BTreeMap<String, u16>,
     /// Accounts by firm.
-    pub(crate) accounts: std::collections::BTreeMap<String, String>,
+    pub accounts: std::collections::BTreeMap<String, String>,
     /// Accounts opened, credentials received, money funded: at these ports.
-    pub(crate) onboarded: bool,
+    pub onboarded: bool,
     /// Number of the next invoice.
-    pub(crate) next_invoice: u32,
+    pub next_invoice: u32,
 }
 
 /// The demo's folder with everybody's keys.
-pub(crate) struct Stage {
+pub struct Stage {
     /// The demo's folder.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// What it remembers.
-    pub(crate) memory: Memory,
+    pub memory: Memory,
     /// Everybody's public face.
-    pub(crate) peers: Vec<Descriptor>,
+    pub peers: Vec<Descriptor>,
 }
 
 impl Stage {
     /// Opens or makes the stage: folders and keys once, ports at every start.
-    pub(crate) fn open(dir: &Path, base_port: u16) -> anyhow::Result<Self> {
+    pub fn open(dir: &Path, base_port: u16) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("`{}`", dir.display()))?;
         let dir = std::path::absolute(dir)?;
         let memory = remember(&dir, base_port)?;
@@ -105,45 +119,77 @@ impl Stage {
     }
 
     /// Writes every role's `role.json` and what goes with it.
-    pub(crate) fn write_roles(&self) -> anyhow::Result<()> {
+    pub fn write_roles(&self) -> anyhow::Result<()> {
         self.write_core()?;
+        std::fs::write(self.dir.join("trust"), self.policy()?).context("trust")?;
         provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
         let issuers = issuer::example_config(self.common("issuers"), "operator");
-        issuer::write_example(&self.folder("issuers"), &issuers, &super::subjects::subjects(self)?)?;
+        issuer::write_example(
+            &self.folder("issuers"),
+            &issuers,
+            &super::subjects::subjects(self)?,
+        )?;
         self.write_supervisor("supervisor-nl", "NL")?;
-        self.write_supervisor("supervisor-sg", "SG")
+        self.write_supervisor("supervisor-sg", "SG")?;
+        self.write_edge("NL")?;
+        self.write_edge("SG")
+    }
+
+    fn write_edge(&self, country: &str) -> anyhow::Result<()> {
+        let (bank, side, other) = match country {
+            "NL" => ("bank-nl", Side::Debtor, "bank-sg.1"),
+            _ => ("bank-sg", Side::Creditor, "bank-nl.1"),
+        };
+        let own = format!("supervisor-{}", country.to_lowercase());
+        let mut supervisors = vec![(country.to_owned(), own)];
+        let far = if country == "NL" { "SG" } else { "NL" };
+        supervisors.push((far.to_owned(), format!("supervisor-{}", far.to_lowercase())));
+        let example = edge::Example {
+            side,
+            institution: bank.into(),
+            jurisdiction: country.into(),
+            other_edge: other.into(),
+            supervisors,
+            operator: "operator".into(),
+            customers: super::subjects::customers(bank),
+        };
+        let name = format!("{bank}.1");
+        let config = edge::example_config(self.common(&name), "core", example);
+        write_json(&self.folder(&name).join("role.json"), &config)?;
+        let pack = super::subjects::pack(side);
+        edge::write_pack(&self.folder(&name), &pack.files()).context("the pack's files")
     }
 
     /// Keeps what the demo remembers.
-    pub(crate) fn keep_memory(&self) -> anyhow::Result<()> {
+    pub fn keep_memory(&self) -> anyhow::Result<()> {
         let text = serde_json::to_vec_pretty(&self.memory)?;
         std::fs::write(self.dir.join("demo.json"), text).context("demo.json")
     }
 
     /// A role's folder.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+    pub fn folder(&self, name: &str) -> PathBuf {
         let folder = CAST.iter().find(|one| one.name == name).map_or(name, |one| one.folder);
         self.dir.join(folder)
     }
 
     /// A role's URL.
-    pub(crate) fn url(&self, name: &str) -> String {
+    pub fn url(&self, name: &str) -> String {
         let port = self.memory.ports.get(name).copied().unwrap_or_default();
         format!("http://localhost:{port}")
     }
 
     /// A role's keys.
-    pub(crate) fn keys(&self, name: &str) -> anyhow::Result<KeyStore> {
+    pub fn keys(&self, name: &str) -> anyhow::Result<KeyStore> {
         Ok(KeyStore::open(&self.folder(name))?)
     }
 
     /// One of a role's signing keys.
-    pub(crate) fn key(&self, name: &str, key: &str) -> anyhow::Result<SigningKey> {
+    pub fn key(&self, name: &str, key: &str) -> anyhow::Result<SigningKey> {
         Ok(self.keys(name)?.signing_key(key)?)
     }
 
     /// The common part of a role's configuration: it knows everybody but itself.
-    pub(crate) fn common(&self, name: &str) -> Common {
+    pub fn common(&self, name: &str) -> Common {
         Common {
             environment: "sandbox".into(),
             name: name.into(),
@@ -154,24 +200,25 @@ impl Stage {
     }
 
     /// The public face of a role.
-    pub(crate) fn peer(&self, name: &str) -> anyhow::Result<&Descriptor> {
+    pub fn peer(&self, name: &str) -> anyhow::Result<&Descriptor> {
         self.peers.iter().find(|peer| peer.name == name).context("a member of the cast")
     }
 
     /// The account of a firm.
-    pub(crate) fn account(&self, firm: &str) -> anyhow::Result<AccountId> {
+    pub fn account(&self, firm: &str) -> anyhow::Result<AccountId> {
         Ok(self.memory.accounts.get(firm).context("a firm of the demo")?.parse()?)
     }
 
     /// The verifier key text of a supervisor's witness.
-    pub(crate) fn witness_vkey(&self, name: &str) -> anyhow::Result<String> {
+    pub fn witness_vkey(&self, name: &str) -> anyhow::Result<String> {
         let key = self.key(name, "cosign")?;
-        let name = format!("wayleave.example/{name}").parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+        let name =
+            format!("wayleave.example/{name}").parse().map_err(|e| anyhow::anyhow!("{e}"))?;
         Ok(evidence::VerifierKey::of_witness(name, key.public_key()).to_string())
     }
 
     /// The tlog-policy: this log, both supervisors.
-    pub(crate) fn policy(&self) -> anyhow::Result<String> {
+    pub fn policy(&self) -> anyhow::Result<String> {
         let log = self.key("core", "log")?;
         let origin = ORIGIN.parse().map_err(|e| anyhow::anyhow!("{e}"))?;
         let log = evidence::VerifierKey::of_log(origin, log.public_key());
@@ -244,7 +291,7 @@ impl Stage {
     }
 
     /// The first edition of a jurisdiction's trust list.
-    pub(crate) fn trust_list(&self, country: &str) -> anyhow::Result<TrustList> {
+    pub fn trust_list(&self, country: &str) -> anyhow::Result<TrustList> {
         let (bank, legal_name, side, other_country, other_bank) = match country {
             "NL" => ("bank-nl", "Example Bank N.V.", Side::Debtor, "SG", "bank-sg"),
             _ => ("bank-sg", "Example Bank Pte. Ltd.", Side::Creditor, "NL", "bank-nl"),
@@ -273,7 +320,7 @@ impl Stage {
                 provider: "fx-dealer".parse()?,
                 quote_keys: vec![self.key("fx-dealer", "quote")?.public_key()],
             }],
-            verifiers: super::subjects::verifiers(self, country),
+            verifiers: super::subjects::verifiers(self, side)?,
             recognitions: vec![Recognition {
                 jurisdiction: other_country.parse::<Jurisdiction>()?,
                 subject: Recognised::Institution(other_bank.parse()?),
@@ -318,7 +365,7 @@ fn remember(dir: &Path, base_port: u16) -> anyhow::Result<Memory> {
 }
 
 /// Writes a JSON file that people may read.
-pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> anyhow::Result<()> {
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> anyhow::Result<()> {
     let text = serde_json::to_vec_pretty(value)?;
     std::fs::write(path, text).with_context(|| format!("`{}`", path.display()))
 }

@@ -5,7 +5,9 @@ use credential::{
     AccountOwnership, CompanyRegistration, CreditBand, Mandate, TaxStanding,
     claims::{Address, Standing},
 };
-use record::{RegisteredClaims, RegisteredVerifier};
+use policy::{Pack, PackFiles, shipped};
+use record::{RegisteredVerifier, Side};
+use server::roles::edge::{Customer, registered_verifiers};
 use server::roles::issuer::{Subject, Subjects};
 use server::roles::supervisor::{JsonEntry, SanctionEdit};
 use terms::{Amount, BusinessDate, Minor};
@@ -13,26 +15,26 @@ use terms::{Amount, BusinessDate, Minor};
 use super::setup::Stage;
 
 /// An example firm.
-pub(crate) struct Firm {
+pub struct Firm {
     /// Its member name and the beginning of its subjects' ids.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// Its company identifier.
-    pub(crate) company: &'static str,
+    pub company: &'static str,
     /// Its legal name.
-    pub(crate) legal_name: &'static str,
+    pub legal_name: &'static str,
     /// Where it is registered.
-    pub(crate) country: &'static str,
+    pub country: &'static str,
     /// Its bank.
-    pub(crate) bank: &'static str,
+    pub bank: &'static str,
     /// Its account's asset.
-    pub(crate) asset: &'static str,
+    pub asset: &'static str,
     /// Street, postal code, town.
-    pub(crate) address: [&'static str; 3],
+    pub address: [&'static str; 3],
     legal_form: &'static str,
 }
 
 /// The firms. The last is on the sanctions list.
-pub(crate) const FIRMS: [Firm; 3] = [
+pub const FIRMS: [Firm; 3] = [
     Firm {
         key: "brightwater",
         company: "nl-kvk:68750110",
@@ -66,16 +68,16 @@ pub(crate) const FIRMS: [Firm; 3] = [
 ];
 
 /// The most that Brightwater's clerk may pay at once: 60,000.00 EUR.
-pub(crate) const MANDATE_LIMIT_MINOR: u128 = 6_000_000;
+pub const MANDATE_LIMIT_MINOR: u128 = 6_000_000;
 
 impl Firm {
     /// The suffix of its country's issuers.
-    pub(crate) fn suffix(&self) -> &'static str {
+    pub fn suffix(&self) -> &'static str {
         if self.country == "NL" { "nl" } else { "sg" }
     }
 
     /// The credentials it gets: subject's suffix and issuer's name.
-    pub(crate) fn credentials(&self) -> Vec<(&'static str, String)> {
+    pub fn credentials(&self) -> Vec<(&'static str, String)> {
         let suffix = self.suffix();
         let mut all = vec![
             ("registration", format!("register-{suffix}")),
@@ -91,7 +93,7 @@ impl Firm {
 }
 
 /// Everything that may be offered.
-pub(crate) fn subjects(stage: &Stage) -> anyhow::Result<Subjects> {
+pub fn subjects(stage: &Stage) -> anyhow::Result<Subjects> {
     let today = server::system::now().date();
     let mut subjects = Vec::new();
     for firm in &FIRMS {
@@ -169,7 +171,7 @@ fn credit(firm: &Firm, today: BusinessDate) -> anyhow::Result<CreditBand> {
 }
 
 /// The sanctions list of both supervisors: one example firm, and one name that is near nobody.
-pub(crate) fn sanctions() -> Vec<SanctionEdit> {
+pub fn sanctions() -> Vec<SanctionEdit> {
     let entry = |id: &str, name: &str, country: &str| SanctionEdit::PutEntry {
         entry: JsonEntry {
             id: id.into(),
@@ -186,32 +188,65 @@ pub(crate) fn sanctions() -> Vec<SanctionEdit> {
     ]
 }
 
-/// What a bank registered to ask its customers for, and why.
-pub(crate) fn verifiers(stage: &Stage, country: &str) -> Vec<RegisteredVerifier> {
-    let (edge, purpose) = match country {
-        "NL" => ("bank-nl.1", "to decide about a payment that you order"),
-        _ => ("bank-sg.1", "to check that you are who is to be paid"),
+/// What a bank registered to ask its customers for, and why: exactly what its pack reads.
+pub fn verifiers(stage: &Stage, side: Side) -> anyhow::Result<Vec<RegisteredVerifier>> {
+    let edge = match side {
+        Side::Debtor => "bank-nl.1",
+        Side::Creditor => "bank-sg.1",
     };
-    let client_id = stage.url(edge);
-    let claims = |credential_type: &str, paths: &[&str]| RegisteredClaims {
-        credential_type: credential_type.into(),
-        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+    let texts = pack(side);
+    let pack = Pack::load(&texts.files()).map_err(|e| anyhow::anyhow!("pack: {e}"))?;
+    Ok(registered_verifiers(&pack, &stage.url(edge)))
+}
+
+/// A bank's customers, as onboarding learned of them.
+pub fn customers(bank: &str) -> Vec<Customer> {
+    let customer = |firm: &Firm| {
+        let [street, post_code, town] = firm.address.map(str::to_owned);
+        Customer {
+            company: firm.company.into(),
+            legal_name: firm.legal_name.into(),
+            country: firm.country.into(),
+            street,
+            post_code,
+            town,
+            lei: None,
+        }
     };
-    let registered = vec![
-        claims(
-            credential::COMPANY_REGISTRATION,
-            &["company_id", "legal_name", "standing", "jurisdiction", "address.country"],
-        ),
-        claims(
-            credential::MANDATE,
-            &["company_id", "mandate_id", "may_pay", "limit", "valid_until"],
-        ),
-        claims(credential::TAX_STANDING, &["company_id", "good_standing", "as_of"]),
-        claims(credential::CREDIT_BAND, &["company_id", "band"]),
-        claims(
-            credential::ACCOUNT_OWNERSHIP,
-            &["company_id", "account_id", "holder_name", "institution"],
-        ),
-    ];
-    vec![RegisteredVerifier { client_id, purpose: purpose.into(), claims: registered }]
+    FIRMS.iter().filter(|firm| firm.bank == bank).map(customer).collect()
+}
+
+/// A shipped pack with the sandbox's own parameters.
+pub struct SandboxPack {
+    shipped: &'static PackFiles<'static>,
+    parameters: String,
+}
+
+impl SandboxPack {
+    /// Its files.
+    pub fn files(&self) -> PackFiles<'_> {
+        PackFiles { parameters: &self.parameters, ..*self.shipped }
+    }
+}
+
+/// The pack of a side. The sandbox is open at all hours, so that the demo runs at any.
+pub fn pack(side: Side) -> SandboxPack {
+    let shipped = match side {
+        Side::Debtor => &shipped::NL_SG,
+        Side::Creditor => &shipped::SG_IN,
+    };
+    let mut parameters: serde_json::Value =
+        serde_json::from_str(shipped.parameters).unwrap_or_default();
+    let always = [("opensMinute", 0), ("closesMinute", 1440), ("lastWeekday", 7)];
+    let rows = parameters.get_mut("parameters").and_then(|rows| rows.as_array_mut());
+    for row in rows.into_iter().flatten() {
+        let name = row.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+        if let Some((_, value)) = always.iter().find(|(parameter, _)| *parameter == name) {
+            let first = serde_json::json!([{ "from": "2026-01-01", "value": value }]);
+            if let Some(values) = row.get_mut("values") {
+                *values = first;
+            }
+        }
+    }
+    SandboxPack { shipped, parameters: parameters.to_string() }
 }

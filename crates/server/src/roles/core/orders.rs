@@ -111,7 +111,7 @@ impl Clearing {
         }
         let trust = self.trust();
         let entry = match check_order(order, terms, self.environment, self.book, &trust) {
-            Ok(order) => self.route(Route::of_client(order), digest).await?,
+            Ok(order) => self.client_route(Route::of_client(order), digest).await?,
             Err(rule) => self.refuse(payment, digest, rule).await?,
         };
         self.promise(payment, entry, Repeated::First).await
@@ -145,6 +145,20 @@ impl Clearing {
             Some(entry) if entry.terms == got => Ok(Some(entry)),
             Some(entry) => Err(NoPromise::PaymentIdUsed { first: entry.terms, got }),
             None => Ok(None),
+        }
+    }
+
+    /// Both customers' books must be here before any money is held: a settled payment whose
+    /// creditor's book is elsewhere would be stuck.
+    async fn client_route(
+        self: &Arc<Self>,
+        route: Route,
+        got: Digest,
+    ) -> Result<PaymentEntry, NoPromise> {
+        let elsewhere = |name: &InstitutionName| !self.books.customers.contains_key(name);
+        match route.institutions().into_iter().find(elsewhere) {
+            Some(name) => self.refuse(route.payment(), got, not_hosted(name)).await,
+            None => self.route(route, got).await,
         }
     }
 

@@ -1,0 +1,554 @@
+//! A consent becomes a signed permit, a signed refusal or a referral, with the whole record.
+//!
+//! First [`open_debtor_consent`] or [`open_creditor_consent`]: the ticket is ours and everything
+//! handed in is what it was made for. Only then does an edge take a sequence number, make it
+//! durable, and decide. What goes wrong after that is a refusal with a record, not an error.
+
+use core::time::Duration;
+
+use credential::sd_jwt_vc::CredentialRefused;
+use credential::status::StatusRefused;
+use credential::{
+    CredentialStatus, Expectation, HighWater, PartyRefused, VerifiedParty, verify_response,
+};
+use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
+use record::{
+    Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
+    NEUTRAL_CODE, OpenOutcome, PERMIT_SECONDS_MAX, PartyStatement, PaymentTerms, Permit, Quote,
+    Refusal, ReliedOn, Side, Signed, TermsStringError,
+};
+use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
+use terms::{CompanyId, DecisionId, Instant, InstitutionName};
+use thiserror::Error;
+
+use crate::desk::{Desk, Statuses};
+use crate::exchange::{believe, debtor_request};
+use crate::findings::{self, AgainRefused};
+use crate::marks::{lists_seen, lists_seen_again};
+use crate::payee::STATUS_AGE_MAX;
+use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
+
+/// Domain of a decision record's commitment.
+pub const RECORD_COMMITMENT: Domain = Domain::new("wayleave/decision-commitment/v1");
+/// Domain under which the salt of a record is derived from the payment's data key.
+pub const RECORD_SALT: Domain = Domain::new("wayleave/decision-salt/v1");
+/// Domain of a record sealed under the payment's data key; it is about the payment id.
+pub const SEALED_RECORD: Domain = Domain::new("wayleave/sealed-decision/v1");
+
+/// What the wallet hands in with its consent.
+#[derive(Clone, Copy, Debug)]
+pub struct Consented<'a> {
+    /// Our sealed note.
+    pub ticket: &'a [u8],
+    /// The terms string.
+    pub terms: &'a str,
+    /// The quote.
+    pub quote: &'a Signed<Quote>,
+    /// The invoice.
+    pub invoice: &'a Signed<Invoice>,
+    /// The acceptance.
+    pub acceptance: &'a Signed<Acceptance>,
+}
+
+/// A consent whose ticket is ours and whose parts are those that the ticket was made for.
+// INVARIANT (OneMaker): private fields, made by `open_…_consent` only; a sequence number is spent
+// on nothing else.
+#[derive(Clone, Debug)]
+pub struct OpenConsent<T> {
+    ticket: T,
+    terms: PaymentTerms,
+    quote: Quote,
+}
+
+/// Why nothing is decided.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConsentRefused {
+    /// The ticket.
+    #[error("{0}")]
+    Ticket(#[from] TicketError),
+    /// The terms string cannot be read.
+    #[error("terms: {0}")]
+    Terms(#[from] TermsStringError),
+    /// One part is not what the ticket was made for.
+    #[error("the {part} is not the one that was prepared")]
+    OtherThan {
+        /// Which.
+        part: &'static str,
+    },
+}
+
+/// What a decision needs besides the consent.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The edge instance and the sequence number that is durable already.
+    pub mark: EdgeMark,
+    /// A fresh id.
+    pub decision: DecisionId,
+    /// The data key of this payment, durable already.
+    pub data_key: &'a DataKey,
+    /// Status lists at hand.
+    pub statuses: Statuses<'a>,
+}
+
+/// What was decided.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The whole record; only the institution and its supervisor may read it.
+    pub record: DecisionRecord,
+    /// What the customer gets.
+    pub verdict: Verdict,
+    /// High-water marks of status lists after this decision, whatever it is: to be made durable
+    /// before the answer.
+    pub high_water: HighWater,
+    /// Whether the rules themselves failed on a verified party: somebody must be woken.
+    pub alarm: bool,
+}
+
+/// What the customer gets.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It may go on.
+    Permit(Signed<Permit>),
+    /// It may not.
+    Refusal {
+        /// The signed refusal.
+        document: Signed<Refusal>,
+        /// Its code, open or neutral.
+        code: String,
+        /// What happened, in words.
+        sentence: String,
+        /// What to do about it.
+        mend: String,
+    },
+    /// Not now.
+    Referral {
+        /// The first open reason's code.
+        code: String,
+        /// What happened, in words.
+        sentence: String,
+        /// What to do about it.
+        mend: String,
+        /// When the institution opens next.
+        next: Option<Instant>,
+    },
+}
+
+/// Opens a consent at the debtor's edge.
+pub fn open_debtor_consent(
+    desk: &Desk<'_>,
+    consented: &Consented<'_>,
+) -> Result<OpenConsent<DebtorTicket>, ConsentRefused> {
+    let ticket = DebtorTicket::open(consented.ticket, desk.secret, desk.now)?;
+    let (terms, quote) = check_parts(&ticket.about, consented)?;
+    Ok(OpenConsent { ticket, terms, quote })
+}
+
+/// Opens a consent at the creditor's edge.
+pub fn open_creditor_consent(
+    desk: &Desk<'_>,
+    consented: &Consented<'_>,
+) -> Result<OpenConsent<CreditorTicket>, ConsentRefused> {
+    let ticket = CreditorTicket::open(consented.ticket, desk.secret, desk.now)?;
+    let (terms, quote) = check_parts(&ticket.about, consented)?;
+    Ok(OpenConsent { ticket, terms, quote })
+}
+
+impl<T> OpenConsent<T> {
+    /// The terms.
+    #[must_use]
+    pub const fn terms(&self) -> &PaymentTerms {
+        &self.terms
+    }
+
+    /// The ticket.
+    #[must_use]
+    pub const fn ticket(&self) -> &T {
+        &self.ticket
+    }
+}
+
+/// Decides on the debtor's side.
+#[must_use]
+pub fn decide_debtor(
+    desk: &Desk<'_>,
+    consent: &OpenConsent<DebtorTicket>,
+    vp_token: &str,
+    inputs: &Inputs<'_>,
+) -> Decided {
+    let (ticket, terms) = (&consent.ticket, &consent.terms);
+    let from = institution_of(&ticket.received);
+    let believed = believe_sender(desk, &ticket.received, from, terms);
+    let shown = verify(desk, ticket, terms, vp_token, inputs);
+    let matter = Matter {
+        about: &ticket.about,
+        owner: ticket.owner,
+        quote_expires: consent.quote.expires_at,
+        sent: ticket.sent.digest(),
+        received: ticket.received.digest(),
+        acceptance: None,
+    };
+    match shown {
+        Ok(party) => {
+            let findings = findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party);
+            let own = believed.err();
+            let relied_on = party.relied_on();
+            let high_water = party.high_water().clone();
+            let verdict = (own.as_ref(), relied_on, high_water);
+            conclude(desk, &matter, inputs, &findings, verdict)
+        }
+        Err(refused) => {
+            // Nothing was proved: what the presentation would have told stays untold, and rules
+            // that are told too little deny. The record replays; the customer reads why.
+            let own = OwnReason::of_presentation(&refused);
+            let mut builder = findings::before_debtor(desk, ticket, terms).change();
+            if matches!(refused, PartyRefused::SubjectsDiffer { .. }) {
+                builder = builder.flag(v::SUBJECTS_SAME, false);
+            }
+            let high_water = lists_seen(desk, vp_token, inputs.statuses);
+            let verdict = (Some(&own), Vec::new(), high_water);
+            let mut decided = conclude(desk, &matter, inputs, &builder.build(), verdict);
+            decided.alarm = false;
+            decided
+        }
+    }
+}
+
+/// Decides on the creditor's side: on the payer's statement, and on its own customer.
+#[must_use]
+pub fn decide_creditor(
+    desk: &Desk<'_>,
+    consent: &OpenConsent<CreditorTicket>,
+    inputs: &Inputs<'_>,
+) -> Decided {
+    let (ticket, terms) = (&consent.ticket, &consent.terms);
+    let from = institution_of(&ticket.received);
+    let believed = believe_sender(desk, &ticket.received, from, terms);
+    let again = findings::look_again(desk, &ticket.payee, inputs.statuses);
+    let matter = Matter {
+        about: &ticket.about,
+        owner: ticket.owner,
+        quote_expires: consent.quote.expires_at,
+        sent: ticket.sent.digest(),
+        received: ticket.received.digest(),
+        acceptance: Some(ticket.about.acceptance),
+    };
+    let signed_at = again.as_ref().ok().copied().flatten();
+    let found = findings::creditor(desk, ticket, (terms, believed.as_ref().ok()), signed_at);
+    let failed = again.as_ref().err().map(OwnReason::of_status);
+    let found = if failed.is_some() { without_register(&found) } else { found };
+    let own = failed.or(believed.err());
+    let relied_on = ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect();
+    let high_water = lists_seen_again(desk, &ticket.payee, inputs.statuses);
+    let verdict = (own.as_ref(), relied_on, high_water);
+    let mut decided = conclude(desk, &matter, inputs, &found, verdict);
+    decided.alarm = decided.alarm && again.is_ok();
+    decided
+}
+
+/// The commitment to a record that permits and refusals name: salted from the payment's data key,
+/// so that who has not the key learns nothing from it.
+#[must_use]
+pub fn record_commitment(data_key: &DataKey, record: &DecisionRecord) -> Digest {
+    let salt = Salt::of_field(&data_key.salt_root(RECORD_SALT, &record.decision.bytes()), 0);
+    digest_of(RECORD_COMMITMENT, &[&salt.0, &to_canonical(record)])
+}
+
+/// The record sealed under the payment's data key.
+pub fn sealed_record(data_key: &DataKey, record: &DecisionRecord) -> Result<Vec<u8>, BoxError> {
+    seal_with(data_key, SEALED_RECORD, &record.payment.bytes(), &to_canonical(record))
+}
+
+/// What a decision is about, whoever decides.
+struct Matter<'a> {
+    about: &'a About,
+    owner: CompanyId,
+    quote_expires: Instant,
+    sent: Digest,
+    received: Digest,
+    acceptance: Option<Digest>,
+}
+
+/// A reason that the edge itself has, where a rule could only say that it was told too little.
+struct OwnReason {
+    code: &'static str,
+    sentence: String,
+    mend: &'static str,
+}
+
+fn check_parts(
+    about: &About,
+    consented: &Consented<'_>,
+) -> Result<(PaymentTerms, Quote), ConsentRefused> {
+    let terms = PaymentTerms::from_terms_string(consented.terms)?;
+    for (part, expected, got) in [
+        ("terms string", about.terms, terms.terms_digest()),
+        ("quote", about.quote, consented.quote.digest()),
+        ("invoice", about.invoice, consented.invoice.digest()),
+        ("acceptance", about.acceptance, consented.acceptance.digest()),
+    ] {
+        if expected != got {
+            return Err(ConsentRefused::OtherThan { part });
+        }
+    }
+    // The quote's signature was checked when the ticket was made, over these very bytes.
+    let quote = consented.quote.read_unverified();
+    let quote = quote.map_err(|_| ConsentRefused::OtherThan { part: "quote" })?;
+    Ok((terms, quote))
+}
+
+fn institution_of(signed: &Signed<PartyStatement>) -> Option<InstitutionName> {
+    signed.read_unverified().ok().map(|statement| statement.from)
+}
+
+/// Trust may have ended since the statement was taken: it is judged again.
+fn believe_sender(
+    desk: &Desk<'_>,
+    signed: &Signed<PartyStatement>,
+    from: Option<InstitutionName>,
+    terms: &PaymentTerms,
+) -> Result<PartyStatement, OwnReason> {
+    let not_believed = |why: String| OwnReason {
+        code: "InstitutionNotRecognised",
+        sentence: format!("The other side's statement does not count here: {why}."),
+        mend: "Ask the other side's institution.",
+    };
+    let from = from.ok_or_else(|| not_believed("it names no sender".to_owned()))?;
+    believe(desk, signed, (terms.payment, from)).map_err(|error| not_believed(error.to_string()))
+}
+
+fn verify(
+    desk: &Desk<'_>,
+    ticket: &DebtorTicket,
+    terms: &PaymentTerms,
+    vp_token: &str,
+    inputs: &Inputs<'_>,
+) -> Result<VerifiedParty, PartyRefused> {
+    let malformed = |reason: String| PartyRefused::Malformed { reason };
+    let request = debtor_request(desk, &ticket.about, &terms.to_terms_string())
+        .map_err(|error| malformed(error.to_string()))?
+        .ok_or_else(|| malformed("the rules read nothing of the wallet".to_owned()))?;
+    verify_response(
+        vp_token,
+        &Expectation {
+            request: &request,
+            trust: desk.lists.trust(),
+            status_lists: inputs.statuses.tokens,
+            high_water: inputs.statuses.high_water,
+            status_age_max: STATUS_AGE_MAX,
+            now: desk.now,
+        },
+    )
+}
+
+/// Runs the rules, writes the record and signs what the customer gets.
+fn conclude(
+    desk: &Desk<'_>,
+    matter: &Matter<'_>,
+    inputs: &Inputs<'_>,
+    findings: &Findings,
+    (own, relied_on, high_water): (Option<&OwnReason>, Vec<ReliedOn>, HighWater),
+) -> Decided {
+    let mut decision = desk.pack.decide(findings, desk.now);
+    // A pack that reads nothing of what failed would permit: what the edge refuses stays refused.
+    if own.is_some() && decision.outcome == DecisionOutcome::Permit {
+        decision.outcome = DecisionOutcome::Denial;
+    }
+    let envelope = DecisionEnvelope {
+        environment: desk.environment,
+        decision: inputs.decision,
+        payment: matter.about.payment,
+        institution: desk.institution,
+        edge: inputs.mark,
+        terms: matter.about.terms,
+        snapshot: desk.lists.snapshot(),
+        statements: [matter.sent, matter.received].into(),
+        lists: desk.lists.versions().into_iter().collect(),
+    };
+    let record = desk.pack.record(envelope, findings, &decision, desk.now);
+    let commitment = record_commitment(inputs.data_key, &record);
+    let part = record.open_part();
+    let verdict = match part.outcome {
+        OpenOutcome::Permit => {
+            let permit = permit(desk, matter, inputs, (&decision, commitment), relied_on);
+            Verdict::Permit(Signed::sign(&permit, desk.permit_key))
+        }
+        OpenOutcome::Referral { next_opening } if own.is_none() => {
+            let why = part.reasons.first();
+            Verdict::Referral {
+                code: why.map_or_else(|| NEUTRAL_CODE.to_owned(), |why| why.code.clone()),
+                sentence: why.map(|why| why.sentence.clone()).unwrap_or_default(),
+                mend: why.map(|why| why.mend.clone()).unwrap_or_default(),
+                next: next_opening,
+            }
+        }
+        OpenOutcome::Denial | OpenOutcome::Referral { .. } | OpenOutcome::NotExecuted => {
+            let (code, sentence, mend) = words(own, &part.reasons);
+            let refusal = refusal(desk, matter, inputs, &code, commitment);
+            let document = Signed::sign(&refusal, desk.permit_key);
+            Verdict::Refusal { document, code, sentence, mend }
+        }
+    };
+    let alarm = decision.alarm();
+    Decided { record, verdict, high_water, alarm }
+}
+
+/// What the customer reads. Own reasons are about what it showed or whom it pays through, never
+/// about screening; without an open reason there is one neutral answer for all.
+fn words(own: Option<&OwnReason>, open: &[record::Reason]) -> (String, String, String) {
+    if let Some(own) = own {
+        return (own.code.to_owned(), own.sentence.clone(), own.mend.to_owned());
+    }
+    open.first().map_or_else(
+        || {
+            (
+                NEUTRAL_CODE.to_owned(),
+                "The institution does not execute this payment.".to_owned(),
+                "Ask your institution.".to_owned(),
+            )
+        },
+        |why| (why.code.clone(), why.sentence.clone(), why.mend.clone()),
+    )
+}
+
+fn permit(
+    desk: &Desk<'_>,
+    matter: &Matter<'_>,
+    inputs: &Inputs<'_>,
+    (decision, commitment): (&Decision, Digest),
+    relied_on: Vec<ReliedOn>,
+) -> Permit {
+    let longest = desk.now.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
+    Permit {
+        layout: 1,
+        environment: desk.environment,
+        corridor: desk.corridor,
+        action: Action::Pay,
+        side: desk.side,
+        institution: desk.institution,
+        payment: matter.about.payment,
+        terms: matter.about.terms,
+        owner: matter.owner,
+        basis: Basis {
+            pack: desk.pack.digest(),
+            schema: desk.pack.schema_digest(),
+            findings_layer: u32::from(v::FINDINGS_LAYER),
+            snapshot: desk.lists.snapshot(),
+        },
+        statement_sent: matter.sent,
+        statement_received: matter.received,
+        acceptance: match desk.side {
+            Side::Debtor => None,
+            Side::Creditor => matter.acceptance,
+        },
+        relied_on,
+        mark: inputs.mark,
+        // Restricted duties are in the record only: a permit reaches the customer.
+        duties: decision
+            .duties
+            .iter()
+            .filter(|duty| duty.visibility == record::Visibility::Open)
+            .map(|duty| DutyClaim { kind: duty.kind.clone(), due_at: duty.deadline })
+            .collect(),
+        limits: decision.limits.clone(),
+        record: commitment,
+        decided_at: desk.now,
+        valid_until: longest.min(matter.quote_expires),
+    }
+}
+
+fn refusal(
+    desk: &Desk<'_>,
+    matter: &Matter<'_>,
+    inputs: &Inputs<'_>,
+    code: &str,
+    commitment: Digest,
+) -> Refusal {
+    Refusal {
+        layout: 1,
+        environment: desk.environment,
+        corridor: desk.corridor,
+        side: desk.side,
+        institution: desk.institution,
+        payment: matter.about.payment,
+        terms: matter.about.terms,
+        code: code.to_owned(),
+        record: commitment,
+        mark: inputs.mark,
+        decided_at: desk.now,
+    }
+}
+
+/// The same findings without what the register would have told.
+fn without_register(findings: &Findings) -> Findings {
+    findings.without("registrationStatusAge").without("registrationActive")
+}
+
+impl OwnReason {
+    fn of_presentation(refused: &PartyRefused) -> Self {
+        let sentence = format!("The presentation was refused: {refused}.");
+        let (code, mend) = match refused {
+            PartyRefused::Status { reason, .. } => Self::status_words(reason),
+            PartyRefused::Issuer { .. } | PartyRefused::StatusIssuer { .. } => {
+                ("IssuerNotTrusted", "Present a credential of an issuer on the trust list.")
+            }
+            PartyRefused::SubjectsDiffer { .. } => {
+                ("SubjectsDiffer", "Present credentials that carry the same company identifier.")
+            }
+            PartyRefused::Query(_) => {
+                ("PresentationIncomplete", "Present exactly the claims that were asked for.")
+            }
+            PartyRefused::Credential {
+                reason: CredentialRefused::OtherTransactionData, ..
+            } => ("SignatureOverOtherTerms", "Open the order in the wallet again and sign it."),
+            PartyRefused::MandateMissing | PartyRefused::MandateMayNotPay => {
+                ("MandateMissing", "Present a mandate that allows to pay.")
+            }
+            PartyRefused::Malformed { .. }
+            | PartyRefused::Claim { .. }
+            | PartyRefused::Credential { .. } => {
+                ("PresentationRefused", "Present again, to this edge, with live credentials.")
+            }
+        };
+        Self { code, sentence, mend }
+    }
+
+    fn of_status(refused: &AgainRefused) -> Self {
+        let (code, mend) = match refused {
+            AgainRefused::Status(reason) => Self::status_words(reason),
+            AgainRefused::CredentialExpired => {
+                ("CredentialExpired", "Ask the payee for a new request to pay.")
+            }
+            AgainRefused::IssuerNotTrusted => {
+                ("IssuerNotTrusted", "Ask the payee for a new request to pay.")
+            }
+        };
+        // What the payee's register says is the payee's own business: the payer reads the code.
+        let sentence = "The payee's credentials do not hold any more.".to_owned();
+        Self { code, sentence, mend }
+    }
+
+    fn status_words(refused: &StatusRefused) -> (&'static str, &'static str) {
+        match refused {
+            StatusRefused::NotValid { status: CredentialStatus::Suspended, .. } => {
+                ("StatusSuspended", "Ask the issuer why the credential is suspended.")
+            }
+            StatusRefused::NotValid { .. } => {
+                ("StatusRevoked", "Ask the issuer for a new credential.")
+            }
+            StatusRefused::Unavailable { .. } => {
+                ("StatusUnavailable", "Try again shortly; the list is fetched anew.")
+            }
+            StatusRefused::OlderThanSeen { .. }
+            | StatusRefused::TwoListsForOneMoment { .. }
+            | StatusRefused::Stale { .. } => {
+                ("StatusTooOld", "Try again shortly; the list is fetched anew.")
+            }
+            StatusRefused::Token(_)
+            | StatusRefused::OtherList { .. }
+            | StatusRefused::FromTheFuture { .. }
+            | StatusRefused::List { .. } => {
+                ("StatusNotReadable", "Ask the issuer to publish its status list properly.")
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The edge's use cases: what an institution does with a presentation, an order and its rules.
+//!
+//! The creditor's side: [`payee::ask_payee`] and [`payee::accept_payee`] turn a signed invoice
+//! and a presentation into a ticket; [`exchange::answer_statement`] opens the other side's party
+//! statement and answers with its own and an acceptance. The debtor's side:
+//! [`exchange::state_payer`] and [`exchange::prepare`]. Both: [`decide`] turns a consent into a
+//! signed permit, a signed refusal or a referral, with the whole record.
+//!
+//! Pure: instants, entropy, keys and lists are arguments. Knows no ledger, no journal, no wire.
+//! An edge keeps nothing between two requests of a payment: what it must remember it seals to
+//! itself in a [`ticket`], so any instance goes on where another stopped.
+#![expect(clippy::result_large_err, reason = "a refusal is made once per request: clarity first")]
+
+pub mod asking;
+pub mod decide;
+pub mod desk;
+pub mod exchange;
+mod findings;
+pub mod lists;
+pub mod marks;
+pub mod payee;
+pub mod ticket;
+
+pub use asking::{Asks, edge_client_id, registered_claims};
+pub use decide::{
+    ConsentRefused, Consented, Decided, Inputs, OpenConsent, Verdict, decide_creditor,
+    decide_debtor, open_creditor_consent, open_debtor_consent, record_commitment, sealed_record,
+};
+pub use desk::{AccountFacts, Desk, Onboarding, Statuses};
+pub use exchange::{
+    Answered, ExchangeEntropy, ExchangeRefused, Prepared, Reply, StatedPayer, Wanted,
+    answer_statement, prepare, state_payer,
+};
+pub use lists::{Lists, ListsRefused, Untrusted};
+pub use marks::lists_seen;
+pub use payee::{PayeeRefused, accept_payee, ask_payee};
+pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, TicketError};

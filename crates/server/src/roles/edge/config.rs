@@ -1,0 +1,256 @@
+//! `role.json` of an edge, checked and parsed.
+
+use policy::{Pack, PackFiles};
+use record::{PostalAddress, Side};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use terms::{
+    BookName, CompanyId, CorridorName, EdgeName, Environment, InstitutionName, Jurisdiction, Minor,
+};
+
+use admission::Onboarding;
+
+use crate::keys::Descriptor;
+use crate::roles::{Common, RoleError};
+
+/// `role.json` of an edge.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Config {
+    /// What every role has. The name is the edge instance's: `bank-nl.1`.
+    #[serde(flatten)]
+    pub common: Common,
+    /// Whose edge it is: `bank-nl`.
+    pub institution: String,
+    /// Where the institution is licensed: `NL`.
+    pub jurisdiction: String,
+    /// `debtor` or `creditor`.
+    pub side: String,
+    /// The corridor: `nl-sg`.
+    pub corridor: String,
+    /// The settlement book: `settlement`.
+    pub book: String,
+    /// The peer that is the core.
+    pub core: String,
+    /// The peer that is the other side's edge.
+    pub other_edge: String,
+    /// The peers whose trust lists count, home first, with the jurisdiction of each. Their pinned
+    /// root is their key `list`.
+    pub lists: Vec<ListSource>,
+    /// The peers whose sanctions lists are screened against.
+    pub sanctions_from: Vec<String>,
+    /// The peer that may read whole decision records.
+    pub operator: String,
+    /// How often lists are fetched, in milliseconds.
+    pub refresh_milliseconds: u64,
+    /// The longest that a status list is used without asking for a newer one, in seconds. Its own
+    /// `ttl` may be shorter.
+    pub status_cache_seconds: u64,
+    /// What the institution grants per mandate and month, in minor units of the debited asset.
+    pub mandate_month_limit: String,
+    /// Seconds added to the clock; anything but 0 is accepted in the environment `sandbox` only.
+    pub clock_offset_seconds: i64,
+    /// The institution's customers, as onboarding learned of them.
+    pub customers: Vec<Customer>,
+}
+
+/// Whose trust list, and where it is fetched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListSource {
+    /// The jurisdiction.
+    pub jurisdiction: String,
+    /// The peer.
+    pub peer: String,
+}
+
+/// A customer, as onboarding learned of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Customer {
+    /// The company identifier.
+    pub company: String,
+    /// Its legal name, as its register signed it.
+    pub legal_name: String,
+    /// Where it is registered.
+    pub country: String,
+    /// Street and number.
+    pub street: String,
+    /// Postal code.
+    pub post_code: String,
+    /// Town.
+    pub town: String,
+    /// Its LEI, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lei: Option<String>,
+}
+
+/// The configuration's names, parsed once.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) environment: Environment,
+    pub(super) edge: EdgeName,
+    pub(super) institution: InstitutionName,
+    pub(super) side: Side,
+    pub(super) corridor: CorridorName,
+    pub(super) book: BookName,
+    pub(super) mandate_month_limit: Minor,
+    pub(super) customers: Vec<Onboarding>,
+}
+
+/// What differs between two edges of a demo.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// `debtor` or `creditor`.
+    pub side: Side,
+    /// The institution: `bank-nl`.
+    pub institution: String,
+    /// Its jurisdiction: `NL`.
+    pub jurisdiction: String,
+    /// The other edge's peer name: `bank-sg.1`.
+    pub other_edge: String,
+    /// The supervisors by jurisdiction, home first: `[("NL", "supervisor-nl"), …]`.
+    pub supervisors: Vec<(String, String)>,
+    /// The operator's peer name.
+    pub operator: String,
+    /// The institution's customers.
+    pub customers: Vec<Customer>,
+}
+
+/// The configuration of an edge of the demo: corridor `nl-sg`, book `settlement`, lists every
+/// second. `common.peers` must hold core, other edge, supervisors, issuers, wallets, operator.
+#[must_use]
+pub fn example_config(common: Common, core: &str, example: Example) -> Config {
+    let lists = example
+        .supervisors
+        .iter()
+        .map(|(jurisdiction, peer)| ListSource {
+            jurisdiction: jurisdiction.clone(),
+            peer: peer.clone(),
+        })
+        .collect();
+    Config {
+        common,
+        institution: example.institution,
+        jurisdiction: example.jurisdiction,
+        side: example.side.as_str().to_owned(),
+        corridor: "nl-sg".to_owned(),
+        book: "settlement".to_owned(),
+        core: core.to_owned(),
+        other_edge: example.other_edge,
+        lists,
+        sanctions_from: example.supervisors.iter().take(1).map(|(_, peer)| peer.clone()).collect(),
+        operator: example.operator,
+        refresh_milliseconds: 1_000,
+        status_cache_seconds: 1,
+        mandate_month_limit: "100000000".to_owned(),
+        clock_offset_seconds: 0,
+        customers: example.customers,
+    }
+}
+
+/// Writes a shipped pack into `DIR/pack`, from where the role loads it.
+pub fn write_pack(dir: &Path, files: &PackFiles<'_>) -> std::io::Result<()> {
+    let folder = dir.join("pack");
+    std::fs::create_dir_all(&folder)?;
+    for (name, text) in FILES.into_iter().zip([
+        files.schema,
+        files.decide,
+        files.oblige,
+        files.gate,
+        files.parameters,
+    ]) {
+        std::fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Loads `DIR/pack`.
+pub(super) fn read_pack(dir: &Path) -> Result<Pack, RoleError> {
+    let folder = dir.join("pack");
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.join(name))
+            .map_err(RoleError::world(format!("reading pack file `{name}`")))
+    };
+    let [schema, decide, oblige, gate, parameters] = FILES;
+    let (schema, decide, oblige) = (read(schema)?, read(decide)?, read(oblige)?);
+    let (gate, parameters) = (read(gate)?, read(parameters)?);
+    Pack::load(&PackFiles {
+        schema: &schema,
+        decide: &decide,
+        oblige: &oblige,
+        gate: &gate,
+        parameters: &parameters,
+    })
+    .map_err(|error| RoleError::Unsound(format!("pack: {error}")))
+}
+
+impl Config {
+    pub(super) fn settings(&self, pack: &Pack) -> Result<Settings, RoleError> {
+        let side = match self.side.as_str() {
+            "debtor" => Side::Debtor,
+            "creditor" => Side::Creditor,
+            other => return Err(wrong("side", format!("expected a side, got `{other}`"))),
+        };
+        let settings = Settings {
+            environment: named("environment", &self.common.environment)?,
+            edge: named("name", &self.common.name)?,
+            institution: named("institution", &self.institution)?,
+            side,
+            corridor: named("corridor", &self.corridor)?,
+            book: named("book", &self.book)?,
+            mandate_month_limit: named("mandate_month_limit", &self.mandate_month_limit)?,
+            customers: self.customers.iter().map(Customer::parse).collect::<Result<_, _>>()?,
+        };
+        if self.clock_offset_seconds != 0 && settings.environment.as_str() != "sandbox" {
+            let reason = "a clock offset is for the environment `sandbox` only".to_owned();
+            return Err(wrong("clock_offset_seconds", reason));
+        }
+        if pack.side() != side || pack.corridor() != settings.corridor {
+            let got = format!("{} side of `{}`", pack.side(), pack.corridor());
+            return Err(wrong("side", format!("the pack in `pack` is for the {got}")));
+        }
+        match self.lists.first() {
+            Some(home) if home.jurisdiction == self.jurisdiction => Ok(settings),
+            _ => Err(wrong("lists", "expected the home jurisdiction's list first".to_owned())),
+        }
+    }
+
+    pub(super) fn peer(&self, name: &str) -> Result<&Descriptor, RoleError> {
+        self.common.peer(name).ok_or_else(|| wrong("peers", format!("expected a peer `{name}`")))
+    }
+}
+
+impl Customer {
+    fn parse(&self) -> Result<Onboarding, RoleError> {
+        let company: CompanyId = named("customers.company", &self.company)?;
+        let country: Jurisdiction = named("customers.country", &self.country)?;
+        Ok(Onboarding {
+            company,
+            legal_name: self.legal_name.clone(),
+            country,
+            address: PostalAddress {
+                street: self.street.clone(),
+                post_code: self.post_code.clone(),
+                town: self.town.clone(),
+                country,
+            },
+            lei: self.lei.clone(),
+        })
+    }
+}
+
+pub(super) fn wrong(field: &str, reason: impl core::fmt::Display) -> RoleError {
+    RoleError::Configuration { path: "role.json".into(), reason: format!("`{field}`: {reason}") }
+}
+
+pub(super) fn named<T>(field: &str, text: &str) -> Result<T, RoleError>
+where
+    T: core::str::FromStr,
+    T::Err: core::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| wrong(field, error.to_string()))
+}
+
+/// The files of a pack, in the order of [`PackFiles`].
+const FILES: [&str; 5] =
+    ["corridor.cedarschema", "decide.cedar", "oblige.cedar", "gate.cedar", "parameters.json"];

@@ -1,0 +1,224 @@
+//! An institution's edge: decides on one side of one corridor.
+//!
+//! | route | who | what |
+//! |---|---|---|
+//! | `POST /v1/preparations` | wallet, debtor side | statements, terms, what to present |
+//! | `POST /v1/invoices`, `/v1/invoices/presentations` | wallet, creditor side | request to pay |
+//! | `POST /v1/statements` | the other edge, creditor side | its statement for ours |
+//! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
+//! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
+//!
+//! Folder: `pack/` (rules), `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on
+//! their way), `data-keys`, `status-marks`. Nothing of a payment lives in memory between two of its
+//! requests.
+
+mod config;
+mod disk;
+mod form;
+mod keeper;
+mod outbox;
+mod routes;
+mod state;
+mod statuses;
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use admission::asking::{DECISIONS_PATH, PAYEE_PATH};
+use admission::{Asks, edge_client_id, registered_claims};
+use api::Callers;
+use api::wire::CBOR;
+use client::{Outcome, Outgoing};
+use policy::Pack;
+use record::{EdgeMark, EdgeNotice, PackNotice, PackStanding, RegisteredVerifier, Side, Signed};
+use tokio::net::TcpListener;
+
+pub use self::config::{Config, Customer, Example, ListSource, example_config, write_pack};
+use self::config::{read_pack, wrong};
+use self::keeper::Keeper;
+use self::outbox::Item;
+use self::state::Edge;
+use super::RoleError;
+use crate::keys::KeyStore;
+use crate::web::{Gate, LIMITS, Site, health_routes, serve};
+
+/// Runs until `shutdown` ends.
+pub async fn run(
+    dir: PathBuf,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RoleError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.common.port))
+        .await
+        .map_err(RoleError::world(format!("listening on port {}", config.common.port)))?;
+    run_on(listener, dir, config, shutdown).await
+}
+
+/// As [`run`], on a socket that listens already.
+pub async fn run_on(
+    listener: TcpListener,
+    dir: PathBuf,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RoleError> {
+    let keys = KeyStore::open(&dir)?;
+    let pack = read_pack(&dir)?;
+    let edge = Arc::new(Edge::open(dir, (&config, pack), &keys)?);
+    let mut callers = Callers::nobody();
+    for peer in &config.common.peers {
+        peer.admit_to(&mut callers).map_err(|error| wrong("peers", error.to_string()))?;
+    }
+    let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
+    let router = routes::routes(&edge, &gate).merge(health_routes(edge.readiness.clone()));
+    let keeper = Keeper::open(Arc::clone(&edge), &config)?;
+    let pause = Duration::from_millis(config.refresh_milliseconds.max(1));
+    let keeping = tokio::spawn(keep(Arc::clone(&edge), keeper, pause));
+    let delivering = tokio::spawn(deliver(edge));
+    let signer = Some(Arc::new(keys.signing_key(crate::keys::REQUEST_KEY)?));
+    serve(listener, Site { router, limits: LIMITS, signer }, shutdown).await;
+    keeping.abort();
+    delivering.abort();
+    Ok(())
+}
+
+/// What the edge with this pack must be registered as on its trust list: one entry per route that
+/// asks wallets for something.
+pub fn registered_verifiers(pack: &Pack, url: &str) -> Vec<RegisteredVerifier> {
+    let url = url.trim_end_matches('/');
+    let (path, asks, purpose) = match pack.side() {
+        Side::Debtor => (DECISIONS_PATH, Asks::of_pack(pack), "decide a payment of a customer"),
+        Side::Creditor => (PAYEE_PATH, Asks::of_payee(pack), "accept a customer's request to pay"),
+    };
+    vec![RegisteredVerifier {
+        client_id: edge_client_id(url, path),
+        purpose: purpose.to_owned(),
+        claims: registered_claims(&asks),
+    }]
+}
+
+/// Lists, snapshot, pack notice and joining, in this order, again and again: what is done already
+/// costs nothing.
+async fn keep(edge: Arc<Edge>, mut keeper: Keeper, pause: Duration) {
+    let mut noticed = false;
+    loop {
+        if let Err(error) = keeper.refresh().await {
+            // A disk that fails: go on with the snapshot in force, and say so.
+            tracing::error!(%error, "the lists could not be kept");
+            edge.readiness.not_ready("the lists could not be kept");
+        } else if edge.lists().is_ok() {
+            noticed = noticed || notice(&edge).await;
+            if noticed {
+                edge.readiness.ready();
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = edge.look.notified() => {}
+        }
+    }
+}
+
+/// Puts the pack in force and joins the settlement book. Both are facts; the core takes a
+/// repeated notice for done.
+async fn notice(edge: &Edge) -> bool {
+    let settings = &edge.settings;
+    let pack = PackNotice {
+        layout: 1,
+        environment: settings.environment,
+        institution: settings.institution,
+        corridor: settings.corridor,
+        side: settings.side,
+        pack: edge.pack.digest(),
+        schema: edge.pack.schema_digest(),
+        standing: PackStanding::InForce,
+    };
+    let pack = Signed::sign(&pack, &edge.permit_key).to_bytes();
+    if !published(edge, "/v1/packs", pack).await {
+        return false;
+    }
+    let joined = edge.outbox().joined();
+    let first = joined.unwrap_or_else(|| edge.outbox().next_sequence());
+    let join = EdgeNotice {
+        layout: 1,
+        environment: settings.environment,
+        institution: settings.institution,
+        mark: EdgeMark { edge: settings.edge, sequence: first },
+        key: edge.permit_key.key_id(),
+    };
+    let join = Signed::sign(&join, &edge.permit_key).to_bytes();
+    if !published(edge, "/v1/edges", join).await {
+        return false;
+    }
+    match joined {
+        Some(_) => true,
+        None => edge.outbox().note_joined(first).is_ok(),
+    }
+}
+
+async fn published(edge: &Edge, target: &str, body: Vec<u8>) -> bool {
+    match edge.to_core(Outgoing::post(target, CBOR, body)).await {
+        Outcome::Answer(_) => true,
+        Outcome::Refused(problem) => {
+            tracing::warn!(target, code = problem.code, detail = problem.detail, "refused");
+            false
+        }
+        Outcome::NotDone(why) => {
+            tracing::debug!(target, %why, "the core does not answer");
+            false
+        }
+        Outcome::Unknown(why) => {
+            tracing::debug!(target, %why, "the core does not answer");
+            false
+        }
+    }
+}
+
+/// Delivers what the outbox holds, in order, until the core has it. Asking twice is harmless: the
+/// core knows parcels by payment, side and kind, and refusals by payment.
+async fn deliver(edge: Arc<Edge>) {
+    let mut refusals = 0_u32;
+    loop {
+        let first = edge.outbox().first();
+        let Some((number, item)) = first else {
+            edge.deliver.notified().await;
+            continue;
+        };
+        let (target, body) = match item {
+            Item::Parcel(parcel) => ("/v1/parcels", seal::to_canonical(&parcel)),
+            Item::Refusal(refusal) => ("/v1/refusals", refusal.to_bytes()),
+        };
+        let settled = match edge.to_core(Outgoing::post(target, CBOR, body)).await {
+            Outcome::Answer(_) => true,
+            Outcome::Refused(problem) => {
+                refusals = refusals.saturating_add(1);
+                let (code, detail) = (problem.code, problem.detail);
+                tracing::warn!(target, number, code, detail, refusals, "delivery refused");
+                // The payment ended otherwise, or the core will never take it: the item stays in
+                // the file, and the way is free for the next.
+                problem.status == 409 || refusals >= REFUSALS_MAX
+            }
+            Outcome::NotDone(why) => {
+                tracing::debug!(target, number, %why, "delivery waits");
+                false
+            }
+            Outcome::Unknown(why) => {
+                tracing::debug!(target, number, %why, "delivery waits");
+                false
+            }
+        };
+        if settled && edge.outbox().done(number).is_ok() {
+            refusals = 0;
+            continue;
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// Between two attempts: a core that restarts is back within a second.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Attempts that the core refuses before an item is given up with an error in the log: a trust
+/// list that comes a little later than the first decision must not lose a record.
+const REFUSALS_MAX: u32 = 60;

@@ -1,0 +1,463 @@
+//! The routes: parse, call one use case of `admission`, map the outcome.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use admission::{
+    Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs,
+    Onboarding, OpenConsent, PayeeRefused, Reply, Statuses, Untrusted, Verdict, Wanted,
+    accept_payee, answer_statement, ask_payee, decide_creditor, decide_debtor, lists_seen,
+    open_creditor_consent, open_debtor_consent, prepare, sealed_record, state_payer,
+};
+use api::messages::{
+    Consent, DecisionAnswer, MissingThing, Preparation, PreparationRequest, StatementExchange,
+    StatementReply,
+};
+use api::{Caller, Kind, Problem, Role, problem, wire};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use client::{Outcome, Outgoing};
+use minicbor::bytes::ByteVec;
+use record::{EdgeMark, Invoice, Parcel, PartyStatement, Side, Signed};
+use seal::text::{from_base64url, to_base64url};
+use seal::{DataKey, Domain, open_with, seal_with, to_canonical};
+use terms::{DecisionId, PaymentId};
+
+use super::form::read_form;
+use super::outbox::{Item, STATEMENTS};
+use super::state::{Edge, disk_fault, unreachable_peer};
+use super::statuses::lists_named_by;
+use crate::system;
+use crate::web::{Gate, Refuse};
+
+/// The other side's institution does not count here.
+const NOT_RECOGNISED: Kind = Kind {
+    code: "institution-not-recognised",
+    status: 422,
+    title: "The other side's institution does not count here",
+};
+/// Domain of both statements of a payment, sealed under its data key.
+const SEALED_STATEMENTS: Domain = Domain::new("wayleave/sealed-statements/v1");
+
+type Shared = State<Arc<Edge>>;
+type Answer = Result<Response, Refuse>;
+
+/// The routes of this edge's side, guarded.
+pub(super) fn routes(edge: &Arc<Edge>, gate: &Gate) -> Router {
+    let wallets = Router::new().route("/v1/decisions", post(decide));
+    let wallets = match edge.settings.side {
+        Side::Debtor => wallets.route("/v1/preparations", post(preparation)),
+        Side::Creditor => wallets
+            .route("/v1/invoices", post(invoice))
+            .route("/v1/invoices/presentations", post(payee_presents)),
+    };
+    let edges = match edge.settings.side {
+        Side::Debtor => Router::new(),
+        Side::Creditor => gate.only(
+            &[Role::Edge],
+            Router::new().route("/v1/statements", post(statements)).with_state(Arc::clone(edge)),
+        ),
+    };
+    let operators = Router::new().route("/v1/decisions/{payment}/record", get(record_of));
+    edges
+        .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(edge))))
+        .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(edge))))
+}
+
+async fn invoice(State(edge): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    let signed = signed_invoice(&body)?;
+    let claimed = signed.read_unverified().map_err(|e| bad_document(&e.to_string()))?;
+    let lists = edge.lists()?;
+    let account = edge.account(claimed.account).await?;
+    only_owner(&caller, account.client_key)?;
+    let request =
+        ask_payee(&edge.desk(&lists), &signed, &account).map_err(|error| payee_refused(&error))?;
+    Ok(Json(request.to_json()).into_response())
+}
+
+async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
+    let [vp_token, state] = read_form(&body, ["vp_token", "state"])?;
+    let (vp_token, state) = (needed("vp_token", vp_token)?, needed("state", state)?);
+    let lists = edge.lists()?;
+    edge.statuses.freshen(&edge.client, &lists_named_by(&vp_token), edge.now()).await;
+    let (tokens, high_water) = edge.statuses.at_hand();
+    let statuses = Statuses { tokens: &tokens, high_water: &high_water };
+    let desk = edge.desk(&lists);
+    // Whatever comes of the presentation: a list that was seen is never older again.
+    let seen = lists_seen(&desk, &vp_token, statuses);
+    edge.statuses.raise(&seen).map_err(|error| disk_fault(&error))?;
+    let (ticket, _) =
+        accept_payee(&desk, &state, &vp_token, statuses).map_err(|error| payee_refused(&error))?;
+    Ok(Json(serde_json::json!({ "ticket": to_base64url(&ticket) })).into_response())
+}
+
+async fn preparation(
+    State(edge): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let asked: PreparationRequest = wire::read_cbor(&body)?;
+    edge.look.notify_one();
+    let lists = edge.lists()?;
+    let account = edge.account(asked.debited_account).await?;
+    only_owner(&caller, account.client_key)?;
+    let customer = customer_of(&edge, account.owner)?;
+    let wanted = Wanted { request: &asked.request, quote: &asked.quote };
+    let desk = edge.desk(&lists);
+    let stated = state_payer(&desk, wanted, &account, customer, entropy()?)
+        .map_err(|error| exchange_refused(&error))?;
+    let reply = exchange(&edge, &asked, &stated.sealed, &stated.terms).await?;
+    let said = Reply { sealed: &reply.sealed, acceptance: &reply.acceptance };
+    let desk = edge.desk(&lists);
+    let prepared = prepare(&desk, wanted, &account, &stated, said)
+        .map_err(|error| exchange_refused(&error))?;
+    let missing = prepared.missing.into_iter().map(|one| MissingThing {
+        code: one.reason.code,
+        what: one.reason.sentence,
+        mend: one.reason.mend,
+    });
+    let answer = Preparation {
+        layout: 1,
+        terms: stated.terms,
+        acceptance: reply.acceptance,
+        creditor_edge: edge.other_url.clone(),
+        debtor_ticket: prepared.ticket.into(),
+        creditor_ticket: reply.ticket,
+        ask: prepared.ask.map(|ask| ask.to_json().to_string()).unwrap_or_default(),
+        missing: missing.collect(),
+        rules: rules_of(&edge),
+    };
+    Ok(cbor(&answer))
+}
+
+async fn exchange(
+    edge: &Edge,
+    asked: &PreparationRequest,
+    sealed: &[u8],
+    terms: &str,
+) -> Result<StatementReply, Refuse> {
+    let message = StatementExchange {
+        layout: 1,
+        from: edge.settings.institution,
+        sealed: sealed.to_vec().into(),
+        request: asked.request.clone(),
+        quote: asked.quote.clone(),
+        terms: terms.to_owned(),
+    };
+    let body = wire::write_cbor(&message);
+    match edge.to_other(Outgoing::post("/v1/statements", wire::CBOR, body)).await {
+        Outcome::Answer(answer) => Ok(wire::read_cbor(&answer.body)?),
+        Outcome::Refused(theirs) => {
+            let kind =
+                if theirs.code == NOT_RECOGNISED.code { NOT_RECOGNISED } else { problem::REFUSED };
+            let detail = theirs.detail.unwrap_or(theirs.title);
+            Err(Problem::of(&kind)
+                .detail(format!("the payee's institution refuses: {detail}"))
+                .mend(theirs.mend.unwrap_or_else(|| "ask the payee".to_owned()))
+                .into())
+        }
+        Outcome::NotDone(why) => Err(unreachable_peer(&edge.other_name, &why.to_string())),
+        Outcome::Unknown(why) => Err(unreachable_peer(&edge.other_name, &why.to_string())),
+    }
+}
+
+async fn statements(
+    State(edge): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let asked: StatementExchange = wire::read_cbor(&body)?;
+    // One edge speaks for its own institution only: `bank-nl.1` for `bank-nl`.
+    let speaks_for = caller.name().rsplit_once('.').map(|(institution, _)| institution);
+    if speaks_for != Some(asked.from.as_str()) {
+        return Err(Problem::of(&problem::FORBIDDEN)
+            .detail(format!("`{}` does not speak for `{}`", caller.name(), asked.from))
+            .into());
+    }
+    edge.look.notify_one();
+    let claimed = asked.request.invoice.read_unverified();
+    let claimed = claimed.map_err(|e| bad_document(&e.to_string()))?;
+    let lists = edge.lists()?;
+    let account = edge.account(claimed.account).await?;
+    let wanted = Wanted { request: &asked.request, quote: &asked.quote };
+    let said = (wanted, asked.sealed.as_slice(), asked.terms.as_str());
+    let desk = edge.desk(&lists);
+    let Answered { sealed, acceptance, ticket } =
+        answer_statement(&desk, said, asked.from, &account, entropy()?)
+            .map_err(|error| exchange_refused(&error))?;
+    let (sealed, ticket) = (sealed.into(), ticket.into());
+    Ok(cbor(&StatementReply { layout: 1, sealed, acceptance, ticket }))
+}
+
+async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    let [vp_token, state] = read_form(&body, ["vp_token", "state"])?;
+    let state = needed("state", state)?;
+    let consent = from_base64url(&state).ok_or_else(|| bad_document("`state` is not base64url"))?;
+    let consent: Consent = wire::read_cbor(&consent)?;
+    let lists = edge.lists()?;
+    let consented = Consented {
+        ticket: &consent.ticket,
+        terms: &consent.terms,
+        quote: &consent.quote,
+        invoice: &consent.invoice,
+        acceptance: &consent.acceptance,
+    };
+    let desk = edge.desk(&lists);
+    let (open, uris) = match edge.settings.side {
+        Side::Debtor => {
+            let open =
+                open_debtor_consent(&desk, &consented).map_err(|error| consent_refused(&error))?;
+            only_owner(&caller, open.ticket().client_key)?;
+            let vp_token = needed("vp_token", vp_token)?;
+            let uris = lists_named_by(&vp_token);
+            (Opened::Debtor(open, vp_token), uris)
+        }
+        Side::Creditor => {
+            let open = open_creditor_consent(&desk, &consented)
+                .map_err(|error| consent_refused(&error))?;
+            let shown = &open.ticket().payee.shown;
+            let uris = shown.iter().filter_map(|one| Some(one.status.as_ref()?.uri.clone()));
+            let uris: BTreeSet<String> = uris.collect();
+            (Opened::Creditor(open), uris)
+        }
+    };
+    edge.statuses.freshen(&edge.client, &uris, edge.now()).await;
+    // Files are waited for outside of the runtime's own threads.
+    let decided = tokio::task::spawn_blocking(move || conclude(&edge, &open));
+    let answer = decided.await.map_err(|_| Refuse::from(Problem::of(&problem::FAULT)))??;
+    Ok(Json(answer).into_response())
+}
+
+/// A consent that is to be decided.
+enum Opened {
+    Debtor(OpenConsent<admission::DebtorTicket>, String),
+    Creditor(OpenConsent<admission::CreditorTicket>),
+}
+
+impl Opened {
+    const fn payment(&self) -> PaymentId {
+        match self {
+            Self::Debtor(open, _) => open.terms().payment,
+            Self::Creditor(open) => open.terms().payment,
+        }
+    }
+
+    const fn statements(&self) -> (&Signed<PartyStatement>, &Signed<PartyStatement>) {
+        match self {
+            Self::Debtor(open, _) => (&open.ticket().sent, &open.ticket().received),
+            Self::Creditor(open) => (&open.ticket().sent, &open.ticket().received),
+        }
+    }
+}
+
+/// Decides, with everything durable in its order. If we stop after the number is spent, its gap
+/// stands in the outbox; if after the record, the record is delivered and the wallet asks again.
+fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
+    let disk = |error: std::io::Error| disk_fault(&error);
+    let payment = open.payment();
+    let lists = edge.lists()?;
+    let sequence = edge.outbox().take(payment).map_err(disk)?;
+    let data_key = edge.data_keys().of(payment, random()?).map_err(disk)?;
+    let (tokens, high_water) = edge.statuses.at_hand();
+    let inputs = Inputs {
+        mark: EdgeMark { edge: edge.settings.edge, sequence },
+        decision: DecisionId::from_bytes(random()?),
+        data_key: &data_key,
+        statuses: Statuses { tokens: &tokens, high_water: &high_water },
+    };
+    let desk = edge.desk(&lists);
+    let decided = match open {
+        Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
+        Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),
+    };
+    if decided.alarm {
+        tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
+    }
+    edge.statuses.raise(&decided.high_water).map_err(disk)?;
+    let items = leave_behind(edge, open, &data_key, &decided)?;
+    edge.outbox().keep(items).map_err(disk)?;
+    edge.deliver.notify_one();
+    Ok(answer_of(edge, decided))
+}
+
+/// What is on its way to the institution's book and to the core before the answer leaves.
+fn leave_behind(
+    edge: &Edge,
+    open: &Opened,
+    data_key: &DataKey,
+    decided: &Decided,
+) -> Result<Vec<Item>, Refuse> {
+    let unsealed = |_| Refuse::from(Problem::of(&problem::FAULT).detail("sealing failed"));
+    let (payment, side) = (open.payment(), edge.settings.side);
+    let parcel = |kind: String, sealed: Vec<u8>| {
+        Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into() })
+    };
+    let sealed = sealed_record(data_key, &decided.record).map_err(unsealed)?;
+    let kind = edge.outbox().decision_kind(payment, decided.record.edge.sequence);
+    let first = kind == super::outbox::DECISION;
+    let mut items = vec![parcel(kind, sealed)];
+    if first {
+        let (sent, received) = open.statements();
+        let both: [ByteVec; 2] = [sent.to_bytes().into(), received.to_bytes().into()];
+        let plain = to_canonical(&both);
+        let sealed = seal_with(data_key, SEALED_STATEMENTS, &payment.bytes(), &plain);
+        items.push(parcel(STATEMENTS.to_owned(), sealed.map_err(unsealed)?));
+    }
+    if let Verdict::Refusal { document, .. } = &decided.verdict {
+        items.push(Item::Refusal(Box::new(document.clone())));
+    }
+    Ok(items)
+}
+
+fn answer_of(edge: &Edge, decided: Decided) -> DecisionAnswer {
+    let mut answer = DecisionAnswer {
+        outcome: String::new(),
+        document: None,
+        code: None,
+        sentence: None,
+        mend: None,
+        rules: rules_of(edge),
+        pack: edge.pack.digest().to_string(),
+        next: None,
+    };
+    let (outcome, words) = match decided.verdict {
+        Verdict::Permit(permit) => {
+            answer.document = Some(to_base64url(&permit.to_bytes()));
+            ("permit", None)
+        }
+        Verdict::Refusal { document, code, sentence, mend } => {
+            answer.document = Some(to_base64url(&document.to_bytes()));
+            ("refusal", Some((code, sentence, mend)))
+        }
+        Verdict::Referral { code, sentence, mend, next } => {
+            answer.next = next.map(|next| next.to_string());
+            ("referral", Some((code, sentence, mend)))
+        }
+    };
+    outcome.clone_into(&mut answer.outcome);
+    if let Some((code, sentence, mend)) = words {
+        (answer.code, answer.sentence, answer.mend) = (Some(code), Some(sentence), Some(mend));
+    }
+    answer
+}
+
+/// The whole record of a payment's newest decision here: what `wayleave replay` reads.
+async fn record_of(
+    State(edge): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(payment): Path<String>,
+) -> Answer {
+    if caller.name() != edge.operator {
+        return Err(Problem::of(&problem::FORBIDDEN)
+            .detail(format!("`{}` does not operate this edge", caller.name()))
+            .expected(edge.operator.clone())
+            .got(caller.name())
+            .into());
+    }
+    let payment: PaymentId = wire::read_text("payment", &payment)?;
+    let nothing = || Refuse::from(Problem::of(&problem::NOT_FOUND));
+    let sealed = edge.outbox().decision(payment).map_err(|error| disk_fault(&error))?;
+    let sealed = sealed.ok_or_else(nothing)?;
+    let key = edge.data_keys().find(payment).ok_or_else(nothing)?;
+    let plain = open_with(&key, admission::decide::SEALED_RECORD, &payment.bytes(), &sealed)
+        .map_err(|_| Problem::of(&problem::FAULT).detail("the sealed record does not open"))?;
+    Ok(([("content-type", wire::CBOR)], plain).into_response())
+}
+
+fn customer_of(edge: &Edge, owner: terms::CompanyId) -> Result<&Onboarding, Refuse> {
+    edge.settings.customers.iter().find(|customer| customer.company == owner).ok_or_else(|| {
+        Problem::of(&problem::REFUSED)
+            .detail(format!("`{owner}` has an account, and no onboarding data here"))
+            .mend("ask your institution to complete the onboarding")
+            .into()
+    })
+}
+
+fn only_owner(caller: &Caller, key: seal::PublicKey) -> Result<(), Refuse> {
+    if caller.key() == key {
+        return Ok(());
+    }
+    Err(Problem::of(&problem::FORBIDDEN)
+        .detail(format!("`{}` does not speak for the owner of this account", caller.name()))
+        .mend("call with the key that the account's owner registered")
+        .into())
+}
+
+fn rules_of(edge: &Edge) -> u32 {
+    u32::try_from(edge.pack.rule_ids().count()).unwrap_or(u32::MAX)
+}
+
+fn signed_invoice(body: &[u8]) -> Result<Signed<Invoice>, Refuse> {
+    Signed::from_bytes(body).map_err(|error| bad_document(&error.to_string()))
+}
+
+fn needed(name: &str, field: Option<String>) -> Result<String, Refuse> {
+    field.ok_or_else(|| bad_document(&format!("field `{name}` is missing")))
+}
+
+fn bad_document(reason: &str) -> Refuse {
+    let problem = Problem::of(&problem::BAD_REQUEST).detail(reason);
+    problem.mend("send the documents exactly as they were signed").into()
+}
+
+fn payee_refused(error: &PayeeRefused) -> Refuse {
+    let mend = match error {
+        PayeeRefused::NotSignedByOwner(_) => "sign with the key registered for the account",
+        PayeeRefused::Differs { .. } => "correct the invoice",
+        PayeeRefused::Presentation(_) | PayeeRefused::Claim { .. } => {
+            "present what was asked for, with live credentials"
+        }
+        PayeeRefused::State(_) => "submit the invoice again",
+        PayeeRefused::NotCreditable
+        | PayeeRefused::Overdue { .. }
+        | PayeeRefused::Query(_)
+        | PayeeRefused::OtherOwner { .. }
+        | PayeeRefused::OtherAccount => "name an account of your own that takes credits",
+    };
+    refused(&problem::REFUSED, &error.to_string(), mend)
+}
+
+fn exchange_refused(error: &ExchangeRefused) -> Refuse {
+    match error {
+        ExchangeRefused::Untrusted(Untrusted::NotRecognised { .. }) => {
+            refused(&NOT_RECOGNISED, &error.to_string(), "pay through a recognised institution")
+        }
+        ExchangeRefused::Ticket(_) => {
+            refused(&problem::REFUSED, &error.to_string(), "ask the payee for a new request to pay")
+        }
+        ExchangeRefused::Document(_)
+        | ExchangeRefused::QuoteNotTrusted { .. }
+        | ExchangeRefused::Untrusted(_)
+        | ExchangeRefused::Differs { .. }
+        | ExchangeRefused::Expired { .. }
+        | ExchangeRefused::Box
+        | ExchangeRefused::NotCreditable
+        | ExchangeRefused::Invoice(_)
+        | ExchangeRefused::Query(_) => {
+            refused(&problem::REFUSED, &error.to_string(), "fetch a new quote and prepare again")
+        }
+    }
+}
+
+fn consent_refused(error: &ConsentRefused) -> Refuse {
+    refused(&problem::REFUSED, &error.to_string(), "prepare the payment again")
+}
+
+fn refused(kind: &Kind, detail: &str, mend: &str) -> Refuse {
+    Problem::of(kind).detail(detail).mend(mend).into()
+}
+
+fn entropy() -> Result<ExchangeEntropy, Refuse> {
+    Ok(ExchangeEntropy { statement: random()?, blind: random()?, box_bytes: random()? })
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Refuse> {
+    system::random().map_err(|_| Problem::of(&problem::FAULT).detail("no randomness").into())
+}
+
+fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
+    ([("content-type", wire::CBOR)], wire::write_cbor(document)).into_response()
+}

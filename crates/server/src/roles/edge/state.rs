@@ -1,0 +1,204 @@
+//! What an edge instance holds while it runs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use admission::{AccountFacts, Desk, Lists};
+use api::messages::{AccountView, Taken};
+use api::{Problem, Role, problem, wire};
+use client::{Client, Outcome, Outgoing, Peer};
+use policy::Pack;
+use seal::{BoxSecretKey, Secret, SigningKey};
+use terms::{AccountId, Instant};
+use tokio::sync::Notify;
+
+use super::config::{Config, Settings, wrong};
+use super::outbox::{DataKeys, Outbox};
+use super::statuses::StatusKeeper;
+use crate::keys::{KeyStore, REQUEST_KEY};
+use crate::roles::RoleError;
+use crate::system;
+use crate::web::{Readiness, Refuse};
+
+/// One edge instance.
+pub(super) struct Edge {
+    pub(super) dir: PathBuf,
+    pub(super) settings: Settings,
+    pub(super) url: String,
+    pub(super) pack: Pack,
+    pub(super) permit_key: SigningKey,
+    statement_key: BoxSecretKey,
+    secret: Secret,
+    request_key: SigningKey,
+    pub(super) client: Client,
+    core: Peer,
+    pub(super) other: Peer,
+    pub(super) other_name: String,
+    pub(super) other_url: String,
+    pub(super) operator: String,
+    pub(super) statuses: StatusKeeper,
+    pub(super) readiness: Readiness,
+    /// Wakes the keeper: somebody has a reason to look at the lists now.
+    pub(super) look: Notify,
+    /// Wakes the delivery.
+    pub(super) deliver: Notify,
+    outbox: Mutex<Outbox>,
+    data_keys: Mutex<DataKeys>,
+    lists: RwLock<Option<Arc<Lists>>>,
+    clock_offset_seconds: i64,
+}
+
+impl Edge {
+    /// Opens keys and files.
+    pub(super) fn open(
+        dir: PathBuf,
+        (config, pack): (&Config, Pack),
+        keys: &KeyStore,
+    ) -> Result<Self, RoleError> {
+        let common = &config.common;
+        let file = |name: &str| RoleError::world(format!("opening `{name}`"));
+        let issuers = common
+            .peers_of(Role::Issuer)
+            .map(|peer| {
+                let at = Peer::unverified(&peer.url).map_err(|e| wrong("peers", e.to_string()))?;
+                Ok((at.authority().to_owned(), at))
+            })
+            .collect::<Result<BTreeMap<_, _>, RoleError>>()?;
+        let marks = dir.join("status-marks");
+        Ok(Self {
+            settings: config.settings(&pack)?,
+            url: common.url.trim_end_matches('/').to_owned(),
+            pack,
+            permit_key: keys.signing_key("permit")?,
+            statement_key: BoxSecretKey::from_seed(keys.seed("statement")?),
+            secret: Secret::from_bytes(keys.seed("ticket")?),
+            request_key: keys.signing_key(REQUEST_KEY)?,
+            client: common.client(),
+            core: common.signing_peer(&config.core)?,
+            other: common.signing_peer(&config.other_edge)?,
+            other_name: config.other_edge.clone(),
+            other_url: config.peer(&config.other_edge)?.url.clone(),
+            operator: config.operator.clone(),
+            statuses: StatusKeeper::open(&marks, issuers, config.status_cache_seconds)
+                .map_err(file("status-marks"))?,
+            readiness: Readiness::waiting("no snapshot is in force yet"),
+            look: Notify::new(),
+            deliver: Notify::new(),
+            outbox: Mutex::new(Outbox::open(&dir.join("outbox")).map_err(file("outbox"))?),
+            data_keys: Mutex::new(
+                DataKeys::open(&dir.join("data-keys")).map_err(file("data-keys"))?,
+            ),
+            lists: RwLock::new(None),
+            clock_offset_seconds: config.clock_offset_seconds,
+            dir,
+        })
+    }
+
+    /// The clock, with the sandbox's offset.
+    pub(super) fn now(&self) -> Instant {
+        let offset = Duration::from_secs(self.clock_offset_seconds.unsigned_abs());
+        if self.clock_offset_seconds < 0 {
+            system::now().minus(offset)
+        } else {
+            system::now().plus(offset)
+        }
+    }
+
+    /// The lists in force, once the core knows their snapshot.
+    pub(super) fn lists(&self) -> Result<Arc<Lists>, Refuse> {
+        let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner).clone();
+        lists.ok_or_else(|| {
+            let problem = Problem::of(&problem::NOT_READY).detail("no snapshot is in force yet");
+            problem.mend("try again in a second").into()
+        })
+    }
+
+    /// From now on these lists are in force.
+    pub(super) fn use_lists(&self, lists: Lists) {
+        *self.lists.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(lists));
+    }
+
+    /// The desk at this instant.
+    pub(super) fn desk<'a>(&'a self, lists: &'a Lists) -> Desk<'a> {
+        let settings = &self.settings;
+        Desk {
+            environment: settings.environment,
+            institution: settings.institution,
+            corridor: settings.corridor,
+            side: settings.side,
+            book: settings.book,
+            url: &self.url,
+            pack: &self.pack,
+            lists,
+            permit_key: &self.permit_key,
+            statement_key: &self.statement_key,
+            secret: &self.secret,
+            mandate_month_limit: settings.mandate_month_limit,
+            now: self.now(),
+        }
+    }
+
+    /// The outbox. Held across file writes only, never across an await.
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The data keys.
+    pub(super) fn data_keys(&self) -> MutexGuard<'_, DataKeys> {
+        self.data_keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a signed request to the core.
+    pub(super) async fn to_core(&self, request: Outgoing<'_>) -> Outcome {
+        self.client.send(&self.core, request, &self.request_key).await
+    }
+
+    /// Sends a signed request to the other side's edge.
+    pub(super) async fn to_other(&self, request: Outgoing<'_>) -> Outcome {
+        self.client.send(&self.other, request, &self.request_key).await
+    }
+
+    /// What the institution's book says of an account.
+    pub(super) async fn account(&self, account: AccountId) -> Result<AccountFacts, Refuse> {
+        let target = format!("/v1/accounts/{account}");
+        let answer = match self.to_core(Outgoing::get(&target)).await {
+            Outcome::Answer(answer) => answer,
+            Outcome::Refused(problem) => {
+                let detail = problem.detail.unwrap_or(problem.title);
+                return Err(Problem::of(&problem::REFUSED)
+                    .detail(format!("account `{account}`: {detail}"))
+                    .mend("name an account of this institution")
+                    .into());
+            }
+            Outcome::NotDone(why) => return Err(unreachable_peer("the core", &why.to_string())),
+            Outcome::Unknown(why) => return Err(unreachable_peer("the core", &why.to_string())),
+        };
+        let view: AccountView = wire::read_cbor(&answer.body)?;
+        Ok(AccountFacts {
+            account: view.profile.account,
+            owner: view.profile.owner,
+            name: view.profile.name,
+            client_key: view.profile.client_key,
+            takes_debits: view.debits == Taken::Yes,
+            takes_credits: view.credits == Taken::Yes,
+        })
+    }
+}
+
+/// Another role did not answer: nothing was done here.
+pub(super) fn unreachable_peer(who: &str, why: &str) -> Refuse {
+    tracing::warn!(who, why, "a peer did not answer");
+    Problem::of(&problem::NOT_READY)
+        .detail(format!("{who} did not answer"))
+        .mend("try again in a moment")
+        .into()
+}
+
+/// A disk that fails: told to the log in full, to the caller in a word.
+pub(super) fn disk_fault(error: &io::Error) -> Refuse {
+    tracing::error!(%error, "the outbox could not be written");
+    Problem::of(&problem::FAULT).detail("the decision could not be made durable").into()
+}

@@ -1,0 +1,179 @@
+//! Status lists: fetched from issuers that `role.json` names, kept while their `ttl` allows.
+//!
+//! What is kept is the token as it came: verification happens in the decision, by signed times. A
+//! list older than the one at hand is never taken in its place, and the newest edition that a
+//! decision saw is on disk before that decision is answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use client::{Client, Outcome, Outgoing, Peer};
+use credential::status::{SeenList, claimed_signature};
+use credential::{HighWater, Presentation};
+use minicbor::{Decode, Encode};
+use seal::{Digest, from_canonical, to_canonical};
+use serde_json::Value;
+use terms::Instant;
+
+use super::disk::replace;
+
+/// The status lists of one edge instance.
+pub(super) struct StatusKeeper {
+    issuers: BTreeMap<String, Peer>,
+    cache_seconds: u64,
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    tokens: BTreeMap<String, Kept>,
+    high_water: HighWater,
+}
+
+struct Kept {
+    token: String,
+    fetched_at: Instant,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Mark {
+    #[n(0)]
+    uri: String,
+    #[n(1)]
+    issued_at: Instant,
+    #[n(2)]
+    digest: Digest,
+}
+
+impl StatusKeeper {
+    /// Reads the marks of earlier runs.
+    pub(super) fn open(
+        path: &Path,
+        issuers: BTreeMap<String, Peer>,
+        cache_seconds: u64,
+    ) -> std::io::Result<Self> {
+        let marks: Vec<Mark> = match std::fs::read(path) {
+            Ok(bytes) => from_canonical(&bytes).map_err(std::io::Error::other)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let newest = marks
+            .into_iter()
+            .map(|mark| (mark.uri, SeenList { issued_at: mark.issued_at, digest: mark.digest }))
+            .collect();
+        let high_water = HighWater::restore(newest);
+        let state = Mutex::new(State { tokens: BTreeMap::new(), high_water });
+        Ok(Self { issuers, cache_seconds, path: path.to_owned(), state })
+    }
+
+    /// Fetches those of `uris` whose copy is missing or older than its time to live. What cannot
+    /// be fetched stays as it is: its signed age stands in the record, and the pack judges it.
+    pub(super) async fn freshen(&self, client: &Client, uris: &BTreeSet<String>, now: Instant) {
+        for uri in uris {
+            if !self.due(uri, now) {
+                continue;
+            }
+            let Some((peer, target)) = self.place(uri) else {
+                tracing::warn!(uri, "a status list lies with an authority that is no known issuer");
+                continue;
+            };
+            let outcome = client.send_unsigned(peer, Outgoing::get(&target)).await;
+            let Outcome::Answer(answer) = outcome else {
+                tracing::warn!(uri, "a status list could not be fetched: the kept one is used");
+                continue;
+            };
+            match core::str::from_utf8(&answer.body) {
+                Ok(token) => self.keep(uri, token.trim(), now),
+                Err(_) => tracing::warn!(uri, "a status list is no text"),
+            }
+        }
+    }
+
+    /// Copies for one decision.
+    pub(super) fn at_hand(&self) -> (BTreeMap<String, String>, HighWater) {
+        let state = self.lock();
+        let tokens = state.tokens.iter().map(|(uri, kept)| (uri.clone(), kept.token.clone()));
+        (tokens.collect(), state.high_water.clone())
+    }
+
+    /// Makes marks durable: when this returns, an older list is refused for ever.
+    pub(super) fn raise(&self, seen: &HighWater) -> std::io::Result<()> {
+        let mut state = self.lock();
+        let mut marks = state.high_water.marks().clone();
+        for (uri, seen) in seen.marks() {
+            let known = marks.get(uri).is_some_and(|known| known.issued_at >= seen.issued_at);
+            if !known {
+                marks.insert(uri.clone(), *seen);
+            }
+        }
+        if marks == *state.high_water.marks() {
+            return Ok(());
+        }
+        let rows: Vec<Mark> = marks
+            .iter()
+            .map(|(uri, seen)| Mark {
+                uri: uri.clone(),
+                issued_at: seen.issued_at,
+                digest: seen.digest,
+            })
+            .collect();
+        replace(&self.path, &to_canonical(&rows))?;
+        state.high_water = HighWater::restore(marks);
+        Ok(())
+    }
+
+    fn due(&self, uri: &str, now: Instant) -> bool {
+        let state = self.lock();
+        let Some(kept) = state.tokens.get(uri) else { return true };
+        let lives = time_to_live(&kept.token).unwrap_or(0).min(self.cache_seconds);
+        now.since(kept.fetched_at).as_secs() >= lives
+    }
+
+    fn keep(&self, uri: &str, token: &str, now: Instant) {
+        let Ok((_, signed_at)) = claimed_signature(token) else {
+            tracing::warn!(uri, "a status list cannot be read");
+            return;
+        };
+        let mut state = self.lock();
+        let newer = state.tokens.get(uri).and_then(|kept| claimed_signature(&kept.token).ok());
+        if newer.is_some_and(|(_, kept)| kept > signed_at) {
+            tracing::warn!(uri, %signed_at, "an older status list than the kept one is not taken");
+            return;
+        }
+        state.tokens.insert(uri.to_owned(), Kept { token: token.to_owned(), fetched_at: now });
+    }
+
+    fn place(&self, uri: &str) -> Option<(&Peer, String)> {
+        let rest = uri.strip_prefix("http://")?;
+        let (authority, path) = rest.split_once('/')?;
+        Some((self.issuers.get(authority)?, format!("/{path}")))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The status lists that the presentations of a `vp_token` name. Read, not believed: it only says
+/// what to fetch, and from known issuers only.
+pub(super) fn lists_named_by(vp_token: &str) -> BTreeSet<String> {
+    let Ok(Value::Object(token)) = serde_json::from_str::<Value>(vp_token) else {
+        return BTreeSet::new();
+    };
+    token
+        .values()
+        .take(PRESENTATIONS_MAX)
+        .filter_map(|one| Presentation::read(one.as_array()?.first()?.as_str()?).ok())
+        .filter_map(|one| Some(one.claimed().status.as_ref()?.uri.clone()))
+        .collect()
+}
+
+/// Presentations looked at in one response: more are refused by verification anyway.
+const PRESENTATIONS_MAX: usize = 8;
+
+fn time_to_live(token: &str) -> Option<u64> {
+    let payload = seal::text::from_base64url(token.split('.').nth(1)?)?;
+    serde_json::from_slice::<Value>(&payload).ok()?.get("ttl")?.as_u64()
+}

@@ -124,7 +124,14 @@ fn write_example(role: &str, dir: &Path, port: u16) -> Option<()> {
                 list_lifetime_seconds: 600,
             };
             let config = supervisor::example_config(common("supervisor-nl", port), example);
-            supervisor::write_example(dir, &config, vec![], vec![]).unwrap();
+            let entry = serde_json::json!({
+                "edit": "put-entry", "entry": {
+                    "id": "x-1", "name": "Nobody Example", "aliases": [], "dates": [],
+                    "countries": ["SG"], "program": "sandbox",
+                }
+            });
+            let sanctions = vec![serde_json::from_value(entry).unwrap()];
+            supervisor::write_example(dir, &config, vec![], sanctions).unwrap();
         }
         _ => return None,
     }

@@ -1,9 +1,5 @@
 //! What strangers run: verify, export, replay, explain, receipt, and bad input to each.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a helper of tests may stop the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
 mod support;
 
@@ -278,6 +274,84 @@ fn every_code_is_explained_and_an_unknown_one_gets_a_hint() {
     assert!(near.err.contains("did you mean `QuoteExpired`?"), "{}", near.err);
     let far = run(&["explain", "\u{1b}[31mzzz"]);
     assert!(far.code == Some(1) && !far.err.contains('\u{1b}'), "{far:?}");
+}
+
+#[test]
+fn a_wallet_is_looked_into_without_any_server() {
+    let folder = Folder::new("wallet");
+    let root = folder.path().to_str().unwrap();
+    let wallet = wallet::WalletFolder::open(folder.path()).unwrap();
+    let peer = |name: &str, port: u16| wallet::PeerEntry {
+        name: name.to_owned(),
+        url: format!("http://localhost:{port}"),
+        key: key(20).public_key(),
+    };
+    let config = wallet::WalletConfig {
+        environment: "sandbox".parse().unwrap(),
+        company: "nl-kvk:68750110".parse().unwrap(),
+        legal_name: "Brightwater Tools B.V.".to_owned(),
+        account: terms::AccountId::from_bytes([2; 16]),
+        asset: "EUR.2@tcb-sandbox".parse().unwrap(),
+        institution: "bank-nl".parse().unwrap(),
+        corridor: "nl-sg".parse().unwrap(),
+        book: "settlement".parse().unwrap(),
+        core: peer("core", 1),
+        provider: wallet::ProviderEntry {
+            provider: "fx-dealer".parse().unwrap(),
+            peer: peer("fx-dealer", 2),
+            quote_key: key(21).public_key(),
+        },
+        edges: vec![wallet::EdgeEntry {
+            institution: "bank-nl".parse().unwrap(),
+            peer: peer("bank-nl.1", 3),
+            permit_key: key(22).public_key(),
+        }],
+        issuers: vec![],
+        trust_lists: vec![],
+        trust: "trust.policy".to_owned(),
+    };
+    wallet.write_config(&config).unwrap();
+    wallet.write_trust("trust.policy", &Operator(1).policy()).unwrap();
+    let payment = PaymentId::from_bytes([1; 16]);
+    let view = credential::ConsentView {
+        verifier: "redirect_uri:http://localhost:3/v1/decisions".to_owned(),
+        response_uri: "http://localhost:3/v1/decisions".to_owned(),
+        registered_purpose: Some("decide a payment".to_owned()),
+        credentials: vec![],
+        disclosed_count: 5,
+        held_count: 31,
+        unregistered: vec![],
+        terms: None,
+    };
+    let record = wallet::PrivacyRecord::of(folder.path());
+    record.append(&view, wallet::Disclosure::Shown, Some(payment), NOW).unwrap();
+    let shown = run(&["privacy", &payment.to_string(), "--wallet", root]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let row = "bank-nl.1     saw            5 of 31   decide a payment";
+    assert!(shown.out.contains(row), "{}", shown.out);
+    let all = run(&["privacy", "all", "--wallet", root, "--json"]);
+    let value: Value = serde_json::from_str(&all.out).unwrap();
+    assert_eq!(value["entries"][0]["edge"], "bank-nl.1");
+    let other = PaymentId::from_bytes([2; 16]).to_string();
+    assert_eq!(run(&["privacy", &other, "--wallet", root]).code, Some(1), "no such payment");
+    // The wallet's own pinned trust vouches, and nobody else's.
+    let receipt = folder.write("1.wayleave", Operator(1).receipt());
+    let foreign = folder.write("2.wayleave", Operator(11).receipt());
+    assert_eq!(run(&["verify", &receipt, "--wallet", root]).code, Some(0));
+    assert_eq!(run(&["verify", &foreign, "--wallet", root]).code, Some(3));
+    for what in ["list", "credentials"] {
+        let ran = run(&["wallet", what, "--wallet", root]);
+        assert!(ran.code == Some(0) && ran.out.is_empty(), "{ran:?}");
+    }
+    let request = folder.write("x.request", "nothing");
+    let pay = run(&["wallet", "pay", &request, "--yes", "--wallet", root]);
+    assert!(pay.code == Some(1) && pay.err.contains("x.request"), "{pay:?}");
+    // A line that is changed is found.
+    let path = folder.path().join("privacy.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"asked_count\":5", "\"asked_count\": 4")).unwrap();
+    let damaged = run(&["privacy", "all", "--wallet", root]);
+    assert!(damaged.code == Some(1) && damaged.err.contains("line 1"), "{damaged:?}");
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! No role's process can read another's private key, and each starts as it is confined.
-#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a helper of tests may stop the test, and says what it left out"
+)]
 
 mod support;
 

@@ -276,17 +276,14 @@ fn every_code_is_explained_and_an_unknown_one_gets_a_hint() {
     assert!(far.code == Some(1) && !far.err.contains('\u{1b}'), "{far:?}");
 }
 
-#[test]
-fn a_wallet_is_looked_into_without_any_server() {
-    let folder = Folder::new("wallet");
-    let root = folder.path().to_str().unwrap();
-    let wallet = wallet::WalletFolder::open(folder.path()).unwrap();
+/// The directory of a wallet whose servers do not run.
+fn config() -> wallet::WalletConfig {
     let peer = |name: &str, port: u16| wallet::PeerEntry {
         name: name.to_owned(),
         url: format!("http://localhost:{port}"),
         key: key(20).public_key(),
     };
-    let config = wallet::WalletConfig {
+    wallet::WalletConfig {
         environment: "sandbox".parse().unwrap(),
         company: "nl-kvk:68750110".parse().unwrap(),
         legal_name: "Brightwater Tools B.V.".to_owned(),
@@ -309,8 +306,15 @@ fn a_wallet_is_looked_into_without_any_server() {
         issuers: vec![],
         trust_lists: vec![],
         trust: "trust.policy".to_owned(),
-    };
-    wallet.write_config(&config).unwrap();
+    }
+}
+
+#[test]
+fn a_wallet_is_looked_into_without_any_server() {
+    let folder = Folder::new("wallet");
+    let root = folder.path().to_str().unwrap();
+    let wallet = wallet::WalletFolder::open(folder.path()).unwrap();
+    wallet.write_config(&config()).unwrap();
     wallet.write_trust("trust.policy", &Operator(1).policy()).unwrap();
     let payment = PaymentId::from_bytes([1; 16]);
     let view = credential::ConsentView {

@@ -18,7 +18,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "some say what they are beside their arguments")]
+#[expect(missing_docs, reason = "a variant without words shows those of its arguments")]
 pub enum Command {
     /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
     ///

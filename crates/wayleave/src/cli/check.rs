@@ -1,6 +1,6 @@
 //! The words of what anybody can check: `verify`, `verify-export`, `replay`, `policy`, `explain`,
 //! `receipt`.
-#![expect(missing_docs, reason = "a flattened part is documented where it is defined")]
+#![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
 //! The words of `wayleave wallet` and `wayleave privacy`.
-#![expect(missing_docs, reason = "a flattened part is documented where it is defined")]
+#![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
 
 use std::path::PathBuf;
 

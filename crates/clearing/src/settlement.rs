@@ -327,7 +327,11 @@ impl SettlementBook {
             return not_accepted(error.to_string());
         }
         match self.trust.version(list.jurisdiction) {
-            Some(seen) if list.version == seen => done(),
+            Some(_) if self.trust.holds(&list) => done(),
+            Some(seen) if list.version == seen => not_accepted(format!(
+                "two editions of version {seen} of the list of `{}`: both convict its signer",
+                list.jurisdiction
+            )),
             Some(seen) if list.version < seen => {
                 let got = list.version;
                 not_accepted(format!("expected a trust list newer than version {seen}, got {got}"))

@@ -54,6 +54,11 @@ impl TrustView {
         None
     }
 
+    /// Whether this very edition is in force.
+    pub(crate) fn holds(&self, list: &TrustList) -> bool {
+        self.lists.get(&list.jurisdiction) == Some(list)
+    }
+
     /// The version in force for a jurisdiction.
     #[must_use]
     pub fn version(&self, jurisdiction: Jurisdiction) -> Option<u64> {

@@ -11,7 +11,8 @@ use core::time::Duration;
 
 use clearing::rule::RuleName::{self, *};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, asset, company, funding, now, own_account, trust_list,
+    Books, Deal, OrderParts, Who, account, asset, company, funding, now, own_account,
+    signed_trust_list, trust_list,
 };
 use clearing::{
     CustomerAnswer, CustomerWork, Finish, Route, Rule, SettlementAnswer, SettlementWork,
@@ -321,4 +322,16 @@ fn a_parcel_is_kept_once_and_another_under_its_id_is_refused() {
     assert_eq!(books.tell(now(), Side::Debtor, parcel(1)), CustomerAnswer::Done);
     let other = books.tell(now(), Side::Debtor, parcel(2));
     assert!(matches!(other, CustomerAnswer::Refused(rule) if rule.detail.contains("another")));
+}
+
+#[test]
+fn two_editions_of_one_version_of_a_list_are_told_apart() {
+    let mut books = Books::ready();
+    let mut adopt = |key| {
+        let list = signed_trust_list(Side::Debtor, 1, key);
+        books.settle(now(), SettlementWork::AdoptTrustList(list)).0
+    };
+    assert_eq!(adopt(Who::BankNl), SettlementAnswer::Done);
+    let other = adopt(Who::Stranger);
+    assert!(matches!(other, SettlementAnswer::NotAccepted(why) if why.contains("two editions")));
 }

@@ -75,10 +75,16 @@ pub async fn run_on(
     let router = routes::routes(&edge, &gate).merge(health_routes(edge.readiness.clone()));
     let keeper = Keeper::open(Arc::clone(&edge), &config)?;
     let pause = Duration::from_millis(config.refresh_milliseconds.max(1));
-    let keeping = tokio::spawn(keep(Arc::clone(&edge), keeper, pause));
-    let delivering = tokio::spawn(deliver(edge));
+    let mut keeping = tokio::spawn(keep(Arc::clone(&edge), keeper, pause));
+    let mut delivering = tokio::spawn(deliver(edge));
     let signer = Some(Arc::new(keys.signing_key(crate::keys::REQUEST_KEY)?));
-    serve(listener, Site { router, limits: LIMITS, signer }, shutdown).await;
+    // Neither task ends but by a panic: an edge without it would decide on old lists, or keep its
+    // records to itself, and look well.
+    tokio::select! {
+        () = serve(listener, Site { router, limits: LIMITS, signer }, shutdown) => {}
+        _ = &mut keeping => return Err(RoleError::Unsound("the lists' task ended".into())),
+        _ = &mut delivering => return Err(RoleError::Unsound("the outbox's task ended".into())),
+    }
     keeping.abort();
     delivering.abort();
     Ok(())

@@ -12,6 +12,8 @@
 
 mod form;
 mod freshness;
+mod ownership;
+mod replayed_list;
 mod rules;
 mod stage;
 mod trust;

@@ -10,9 +10,14 @@
     reason = "tests stop where something is not as it must be, measure time and print tables"
 )]
 
+mod callers;
+mod crash;
 mod form;
 mod freshness;
+mod keys;
 mod ownership;
+mod receipts;
+mod refusals;
 mod replayed_list;
 mod rules;
 mod stage;

@@ -9,8 +9,7 @@ use core::time::Duration;
 use credential::sd_jwt_vc::CredentialRefused;
 use credential::status::StatusRefused;
 use credential::{
-    CredentialStatus, Expectation, HighWater, PartyRefused, VerifiedParty,
-    verify_response_and_learn,
+    CredentialStatus, Expectation, HighWater, PartyRefused, VerifiedParty, verify_response,
 };
 use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
@@ -178,8 +177,7 @@ pub fn decide_debtor(
     let (ticket, terms) = (&consent.ticket, &consent.terms);
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
-    let mut high_water = inputs.statuses.high_water.clone();
-    let shown = verify(desk, (ticket, terms), vp_token, inputs, &mut high_water);
+    let shown = verify(desk, ticket, terms, vp_token, inputs);
     let matter = Matter {
         about: &ticket.about,
         owner: ticket.owner,
@@ -188,11 +186,14 @@ pub fn decide_debtor(
         received: ticket.received.digest(),
         acceptance: None,
     };
-    let mut decided = match shown {
+    match shown {
         Ok(party) => {
             let findings = findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party);
             let own = believed.err();
-            conclude(desk, &matter, inputs, &findings, own.as_ref(), party.relied_on())
+            let mut decided =
+                conclude(desk, &matter, inputs, &findings, own.as_ref(), party.relied_on());
+            decided.high_water = Some(party.high_water().clone());
+            decided
         }
         Err(refused) => {
             // Nothing was proved: what the presentation would have told stays untold, and rules
@@ -207,10 +208,7 @@ pub fn decide_debtor(
             decided.alarm = false;
             decided
         }
-    };
-    // Refused or not: who saw that something is revoked must not forget it.
-    decided.high_water = Some(high_water);
-    decided
+    }
 }
 
 /// Decides on the creditor's side: on the payer's statement, and on its own customer.
@@ -223,8 +221,7 @@ pub fn decide_creditor(
     let (ticket, terms) = (&consent.ticket, &consent.terms);
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
-    let mut high_water = inputs.statuses.high_water.clone();
-    let again = findings::look_again(desk, &ticket.payee, inputs.statuses, &mut high_water);
+    let again = findings::look_again(desk, &ticket.payee, inputs.statuses);
     let matter = Matter {
         about: &ticket.about,
         owner: ticket.owner,
@@ -233,7 +230,7 @@ pub fn decide_creditor(
         received: ticket.received.digest(),
         acceptance: Some(ticket.about.acceptance),
     };
-    let signed_at = again.as_ref().ok().copied().flatten();
+    let signed_at = again.as_ref().ok().and_then(|(signed_at, _)| *signed_at);
     let found = findings::creditor(desk, ticket, (terms, believed.as_ref().ok()), signed_at);
     let failed = again.as_ref().err().map(OwnReason::of_status);
     let found = if failed.is_some() { without_register(&found) } else { found };
@@ -241,7 +238,7 @@ pub fn decide_creditor(
     let relied_on = ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect();
     let mut decided = conclude(desk, &matter, inputs, &found, own.as_ref(), relied_on);
     decided.alarm = decided.alarm && again.is_ok();
-    decided.high_water = Some(high_water);
+    decided.high_water = again.ok().map(|(_, high_water)| high_water);
     decided
 }
 
@@ -318,16 +315,16 @@ fn believe_sender(
 
 fn verify(
     desk: &Desk<'_>,
-    (ticket, terms): (&DebtorTicket, &PaymentTerms),
+    ticket: &DebtorTicket,
+    terms: &PaymentTerms,
     vp_token: &str,
     inputs: &Inputs<'_>,
-    high_water: &mut HighWater,
 ) -> Result<VerifiedParty, PartyRefused> {
     let malformed = |reason: String| PartyRefused::Malformed { reason };
     let request = debtor_request(desk, &ticket.about, &terms.to_terms_string())
         .map_err(|error| malformed(error.to_string()))?
         .ok_or_else(|| malformed("the rules read nothing of the wallet".to_owned()))?;
-    verify_response_and_learn(
+    verify_response(
         vp_token,
         &Expectation {
             request: &request,
@@ -337,7 +334,6 @@ fn verify(
             status_age_max: STATUS_AGE_MAX,
             now: desk.now,
         },
-        high_water,
     )
 }
 

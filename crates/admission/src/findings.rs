@@ -92,19 +92,19 @@ pub(crate) fn look_again(
     desk: &Desk<'_>,
     payee: &InvoiceTicket,
     statuses: Statuses<'_>,
-    high_water: &mut credential::HighWater,
-) -> Result<Option<Instant>, AgainRefused> {
+) -> Result<(Option<Instant>, credential::HighWater), AgainRefused> {
+    let mut high_water = statuses.high_water.clone();
     let mut registration = None;
     for shown in &payee.shown {
         if desk.now >= shown.expires_at {
             return Err(AgainRefused::CredentialExpired);
         }
-        let seen = look_at(desk, shown, statuses, high_water)?;
+        let seen = look_at(desk, shown, statuses, &mut high_water)?;
         if shown.credential_type == COMPANY_REGISTRATION {
             registration = seen;
         }
     }
-    Ok(registration)
+    Ok((registration, high_water))
 }
 
 /// Why what was presented earlier does not hold any more.
@@ -144,8 +144,8 @@ fn look_at(
         high_water,
     };
     let list = CheckedStatusList::check(token, &check).map_err(AgainRefused::Status)?;
-    high_water.raise(&list);
     list.require_valid(status.index).map_err(AgainRefused::Status)?;
+    high_water.raise(&list);
     Ok(Some(list.seen().issued_at))
 }
 

@@ -84,10 +84,9 @@ async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
     edge.statuses.freshen(&edge.client, &lists_named_by(&vp_token), edge.now()).await;
     let (tokens, high_water) = edge.statuses.at_hand();
     let statuses = Statuses { tokens: &tokens, high_water: &high_water };
-    let mut seen = high_water.clone();
-    let accepted = accept_payee(&edge.desk(&lists), &state, &vp_token, statuses, &mut seen);
-    edge.statuses.raise(&seen).map_err(|error| disk_fault(&error))?;
-    let (ticket, _) = accepted.map_err(payee_refused)?;
+    let (ticket, party) =
+        accept_payee(&edge.desk(&lists), &state, &vp_token, statuses).map_err(payee_refused)?;
+    edge.statuses.raise(party.high_water()).map_err(|error| disk_fault(&error))?;
     Ok(Json(serde_json::json!({ "ticket": to_base64url(&ticket) })).into_response())
 }
 

@@ -39,6 +39,12 @@ impl RoleProcess {
         self.child.id()
     }
 
+    /// The role's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Whether it runs this role.
     pub fn is(&self, role: &str) -> bool {
         self.role == role

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod demo;
 pub mod fsck;
+pub mod load;
 mod run;
 
 use std::process::ExitCode;

@@ -136,7 +136,7 @@ async fn tally(
 }
 
 /// The newest recovery file, once its leaf is cosigned.
-async fn newest_certificate(stage: &Stage) -> anyhow::Result<std::path::PathBuf> {
+pub async fn newest_certificate(stage: &Stage) -> anyhow::Result<std::path::PathBuf> {
     let folder = stage.folder("core").join("recovery");
     let before = newest(&folder);
     until("the recovery certificate", || async {
@@ -224,7 +224,8 @@ async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<String> {
     ))
 }
 
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a folder with all below it, and who may enter it.
+pub fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

@@ -20,7 +20,7 @@ use wallet::verify::verify_recovery;
 use super::figures::memory_mib;
 use super::mint::{Mint, Minted};
 use super::rig::{Counter, Desk, Pile, Rig, Sent, binary, folder_beside};
-use crate::demo::crash::{newest_certificate, trust};
+use crate::demo::crash::{newer_certificate, newest, recovery_folder, trust};
 
 /// Clients at a time.
 const CLIENTS: usize = 16;
@@ -112,6 +112,7 @@ async fn one_round(
     let kill_after = 1_usize.saturating_add(dice.below(count.saturating_sub(1)));
     let minted = Mint::open(rig, desk).await?.make(count)?;
     let before = balance(rig).await?;
+    let certificate = newest(&recovery_folder(&rig.stage));
     let acknowledged = under_fire(rig, &minted, kill_after).await?;
     let core = rig.core()?;
     let begun = Instant::now();
@@ -132,7 +133,7 @@ async fn one_round(
     if before != after.plus(debited)? {
         bail!("the account fell from {before} to {after}, and {debited} settled");
     }
-    let path = newest_certificate(&rig.stage).await?;
+    let path = newer_certificate(&rig.stage, certificate).await?;
     let report = verify_recovery(&std::fs::read(&path)?, Some(&trust(&rig.stage)?));
     if !report.is_good() {
         bail!("`{}` does not verify: {:?}", path.display(), report.first_failure());

@@ -32,6 +32,18 @@ pub enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
+    #[command(hide = true, subcommand)]
+    Load(LoadCommand),
+}
+
+/// Kinds of load.
+#[derive(Debug, Subcommand)]
+pub enum LoadCommand {
+    /// Payments a second, latencies, processor time and memory of the real processes.
+    Payments(crate::load::bench::Arguments),
+    /// Kills the core under load for some minutes and counts what became of each payment.
+    Soak(crate::load::soak::Arguments),
 }
 
 /// Arguments of `run`.

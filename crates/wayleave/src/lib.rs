@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LoadCommand};
 
 /// Parses the command line and does what it says.
 #[must_use]
@@ -28,6 +28,12 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fsck(args) => fsck::command(&args),
+        Command::Load(LoadCommand::Payments(args)) => {
+            load::bench::run(&args).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Load(LoadCommand::Soak(args)) => {
+            load::soak::run(&args).map(|()| ExitCode::SUCCESS)
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("wayleave: {error:#}");

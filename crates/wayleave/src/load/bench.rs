@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::Parser;
+use clap::Args;
 use record::Ending;
 use wallet::OrderSent;
 
@@ -28,8 +28,7 @@ const WARM_UP: Duration = Duration::from_secs(3);
 const QUOTE_SECONDS: u32 = 60;
 
 /// Arguments.
-#[derive(Debug, Parser)]
-#[command(about = "Payments a second, latencies, processor time and memory of the real processes")]
+#[derive(Debug, Args)]
 pub struct Arguments {
     /// Print one JSON object a line.
     #[arg(long)]
@@ -40,7 +39,7 @@ pub struct Arguments {
     /// Payments of the core's workload.
     #[arg(long, default_value_t = 10_000)]
     payments: usize,
-    /// The binary whose roles are measured; the one beside this program's folder.
+    /// The binary whose roles are measured; this one.
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Keep the run's folder.
@@ -57,12 +56,11 @@ struct Lap {
 }
 
 /// Measures and prints.
-pub fn command() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // The wallets write and sync their files on these threads.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(CLIENTS).enable_all().build()?;
-    runtime.block_on(measure(&arguments))
+    runtime.block_on(measure(arguments))
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {

@@ -1,8 +1,8 @@
-//! The whole system under load, for figures and long runs: not reachable from the command line.
+//! The whole system under load, for figures and long runs: the hidden command `wayleave load`, in
+//! a process of its own beside the roles'.
 //!
 //! The roles are the demo's processes with the demo's files; only the load differs. Start at
-//! [`bench::command`] and [`soak::command`], which `cargo xtask bench payments` and
-//! `cargo xtask soak` run through the examples `bench_payments` and `soak`.
+//! [`bench::run`] (`cargo xtask bench payments`) and [`soak::run`] (`cargo xtask soak`).
 
 pub mod bench;
 pub mod figures;

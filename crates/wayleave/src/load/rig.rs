@@ -177,14 +177,11 @@ pub fn folder_beside(binary: &Path, what: &str) -> PathBuf {
     beside.join(format!("{what}-{}", std::process::id()))
 }
 
-/// The `wayleave` beside this example's folder, unless another is named.
+/// This program, unless another is named.
 pub fn binary(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let path = match named {
         Some(path) => path,
-        None => {
-            let own = std::env::current_exe()?;
-            own.ancestors().nth(2).context("this program's folder")?.join("wayleave")
-        }
+        None => std::env::current_exe()?,
     };
     path.canonicalize().with_context(|| format!("no binary `{}`", path.display()))
 }

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use api::messages::{AccountView, Held, PaymentStatus};
-use clap::Parser;
+use api::messages::{AccountView, EndedAt, Held, PaymentStatus};
+use clap::Args;
 use record::Ending;
 use terms::{Minor, PaymentId};
 use wallet::verify::verify_recovery;
@@ -28,12 +28,13 @@ const CLIENTS: usize = 16;
 const ORDERS: (usize, usize) = (64, 192);
 /// Until a payment that is under way in a recovered core has ended: it takes milliseconds.
 const END_WITHIN: Duration = Duration::from_secs(10);
+/// The refusal that a recovery writes for an order that nobody was told the end of.
+const INTERRUPTED: &str = "OrderInterrupted";
 /// Pause between two questions for it.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Arguments.
-#[derive(Debug, Parser)]
-#[command(about = "Kills the core under load for some minutes and counts what became of payments")]
+#[derive(Debug, Args)]
 pub struct Arguments {
     /// Minutes.
     #[arg(long, default_value_t = 3)]
@@ -41,7 +42,7 @@ pub struct Arguments {
     /// Decides the rounds' sizes and when the core is killed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The binary whose roles run; the one beside this program's folder.
+    /// The binary whose roles run; this one.
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Keep the run's folder.
@@ -57,6 +58,8 @@ struct Tally {
     there: u32,
     /// Not acknowledged, and settled.
     settled: u32,
+    /// Not acknowledged, and refused by the recovery: the order was interrupted.
+    interrupted: u32,
     /// Not acknowledged, and never happened.
     never: u32,
     /// Acknowledged and not there: the run ends at the first.
@@ -64,10 +67,9 @@ struct Tally {
 }
 
 /// Runs and prints the table.
-pub fn command() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(soak(&arguments))
+    runtime.block_on(soak(arguments))
 }
 
 async fn soak(arguments: &Arguments) -> anyhow::Result<()> {
@@ -76,8 +78,17 @@ async fn soak(arguments: &Arguments) -> anyhow::Result<()> {
     let desk = rig.desk(0)?;
     println!("soak   seed {}   commit {}   {} clients", arguments.seed, commit(), CLIENTS);
     println!(
-        "{:>5} {:>6} {:>6} {:>6} {:>9} {:>9} {:>6} {:>7} {:>8}",
-        "round", "orders", "acked", "there", "+settled", "never", "lost", "back ms", "rss MiB"
+        "{:>5} {:>6} {:>6} {:>6} {:>8} {:>8} {:>6} {:>5} {:>8} {:>8}",
+        "round",
+        "orders",
+        "acked",
+        "there",
+        "+settled",
+        "+refused",
+        "never",
+        "lost",
+        "back ms",
+        "rss MiB"
     );
     let mut dice = Dice(arguments.seed);
     let (begun, mut round, mut sum, mut slowest) = (Instant::now(), 0, Tally::default(), 0);
@@ -85,11 +96,11 @@ async fn soak(arguments: &Arguments) -> anyhow::Result<()> {
         round += 1;
         let (tally, back) = one_round(&mut rig, &desk, &mut dice).await?;
         let (now, _) = memory_mib(rig.core()?.id())?;
-        println!("{}{:>7} {now:>8.1}", tally.row(round), back.as_millis());
+        println!("{}{:>9} {now:>8.1}", tally.row(round), back.as_millis());
         sum.add(tally);
         slowest = slowest.max(back.as_millis());
     }
-    println!("{}{slowest:>7} slowest", sum.row(round));
+    println!("{}{slowest:>9} slowest", sum.row(round));
     rig.stop();
     let findings = crate::fsck::findings(&rig.stage.dir)?;
     println!("fsck: {} findings in all books, logs and copies", findings.len());
@@ -121,12 +132,14 @@ async fn one_round(
     let back = begun.elapsed();
     let (mut tally, mut debited) = (Tally::default(), Minor::ZERO);
     for (one, acknowledged) in minted.iter().zip(&acknowledged) {
-        let settled = has_settled(&ended(desk, one.payment).await?)?;
-        tally.count(*acknowledged, settled);
-        if settled {
-            debited = debited.plus(one.debit)?;
-        } else if *acknowledged {
-            bail!("payment {} was acknowledged and is lost", one.payment);
+        let end = end_of(&ended(desk, one.payment).await?);
+        tally.count(*acknowledged, &end);
+        match end {
+            End::Settled => debited = debited.plus(one.debit)?,
+            _ if *acknowledged => bail!("payment {} was acknowledged and is lost", one.payment),
+            End::Never => {}
+            End::Refused(code) if code == INTERRUPTED => {}
+            End::Refused(code) => bail!("payment {} was refused: {code}", one.payment),
         }
     }
     let after = balance(rig).await?;
@@ -214,11 +227,18 @@ async fn ended(desk: &Desk, payment: PaymentId) -> anyhow::Result<PaymentStatus>
     }
 }
 
-fn has_settled(status: &PaymentStatus) -> anyhow::Result<bool> {
+/// How a payment ended.
+enum End {
+    Settled,
+    Refused(String),
+    Never,
+}
+
+fn end_of(status: &PaymentStatus) -> End {
     match &status.ending {
-        Some(end) if end.ending == Ending::Settled => Ok(true),
-        Some(end) => bail!("payment {} ended as {}", status.payment, end.ending),
-        None => Ok(false),
+        Some(EndedAt { ending: Ending::Settled, .. }) => End::Settled,
+        Some(EndedAt { ending: Ending::Refused(code), .. }) => End::Refused(code.clone()),
+        None => End::Never,
     }
 }
 
@@ -231,13 +251,14 @@ async fn balance(rig: &Rig) -> anyhow::Result<Minor> {
 }
 
 impl Tally {
-    fn count(&mut self, acknowledged: bool, settled: bool) {
+    fn count(&mut self, acknowledged: bool, end: &End) {
         self.orders += 1;
-        match (acknowledged, settled) {
-            (true, true) => self.there += 1,
-            (true, false) => self.lost += 1,
-            (false, true) => self.settled += 1,
-            (false, false) => self.never += 1,
+        match (acknowledged, end) {
+            (true, End::Settled) => self.there += 1,
+            (true, End::Refused(_) | End::Never) => self.lost += 1,
+            (false, End::Settled) => self.settled += 1,
+            (false, End::Refused(_)) => self.interrupted += 1,
+            (false, End::Never) => self.never += 1,
         }
     }
 
@@ -246,14 +267,16 @@ impl Tally {
         self.there += other.there;
         self.lost += other.lost;
         self.settled += other.settled;
+        self.interrupted += other.interrupted;
         self.never += other.never;
     }
 
     fn row(&self, round: u32) -> String {
-        let Self { orders, there, lost, settled, never } = self;
+        let Self { orders, there, lost, settled, interrupted, never } = self;
         let acknowledged = there + lost;
         format!(
-            "{round:>5} {orders:>6} {acknowledged:>6} {there:>6} {settled:>9} {never:>6} {lost:>6}"
+            "{round:>5} {orders:>6} {acknowledged:>6} {there:>6} {settled:>8} {interrupted:>8} \
+             {never:>6} {lost:>5}"
         )
     }
 }
@@ -302,11 +325,13 @@ mod tests {
     #[test]
     fn each_order_is_counted_once() {
         let mut tally = Tally::default();
-        for (acknowledged, settled) in [(true, true), (false, true), (false, false), (true, false)]
-        {
-            tally.count(acknowledged, settled);
-        }
-        let Tally { orders, there, settled, never, lost } = tally;
-        assert_eq!((orders, there, settled, never, lost), (4, 1, 1, 1, 1));
+        let interrupted = || End::Refused(INTERRUPTED.to_owned());
+        tally.count(true, &End::Settled);
+        tally.count(true, &interrupted());
+        tally.count(false, &End::Settled);
+        tally.count(false, &interrupted());
+        tally.count(false, &End::Never);
+        let Tally { orders, there, settled, interrupted, never, lost } = tally;
+        assert_eq!((orders, there, settled, interrupted, never, lost), (5, 1, 1, 1, 1, 1));
     }
 }

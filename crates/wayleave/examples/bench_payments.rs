@@ -1,5 +1,0 @@
-//! Measures the real processes: `cargo xtask bench payments`.
-
-fn main() -> anyhow::Result<()> {
-    wayleave::load::bench::command()
-}

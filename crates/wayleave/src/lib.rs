@@ -9,6 +9,7 @@
 )]
 
 pub mod cli;
+mod command;
 pub mod demo;
 pub mod fsck;
 pub mod load;
@@ -26,7 +27,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args),
         Command::Fsck(args) => fsck::command(&args),
         Command::Load(LoadCommand::Payments(args)) => {
             load::bench::run(&args).map(|()| ExitCode::SUCCESS)
@@ -34,9 +35,14 @@ pub fn main() -> ExitCode {
         Command::Load(LoadCommand::Soak(args)) => {
             load::soak::run(&args).map(|()| ExitCode::SUCCESS)
         }
+        Command::Wallet(asked) => command::wallet::command(&asked),
+        Command::Privacy(args) => command::privacy::command(&args),
+        Command::Verify(args) => command::verify::command(&args),
+        Command::VerifyExport(args) => command::export::command(&args),
+        Command::Replay(args) => command::replay::command(&args),
+        Command::Policy(asked) => command::replay::policy(&asked),
+        Command::Explain(args) => command::explain::command(&args),
+        Command::Receipt(asked) => command::receipt::command(&asked),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("wayleave: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| command::failed(&error))
 }

@@ -24,6 +24,7 @@ use thiserror::Error;
 use crate::desk::{Desk, Statuses};
 use crate::exchange::{believe, debtor_request};
 use crate::findings::{self, AgainRefused};
+use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 
@@ -96,9 +97,9 @@ pub struct Decided {
     pub record: DecisionRecord,
     /// What the customer gets.
     pub verdict: Verdict,
-    /// High-water marks of status lists after this decision, to be made durable before the
-    /// answer; `None` when nothing was learned.
-    pub high_water: Option<HighWater>,
+    /// High-water marks of status lists after this decision, whatever it is: to be made durable
+    /// before the answer.
+    pub high_water: HighWater,
     /// Whether the rules themselves failed on a verified party: somebody must be woken.
     pub alarm: bool,
 }
@@ -190,10 +191,10 @@ pub fn decide_debtor(
         Ok(party) => {
             let findings = findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party);
             let own = believed.err();
-            let mut decided =
-                conclude(desk, &matter, inputs, &findings, own.as_ref(), party.relied_on());
-            decided.high_water = Some(party.high_water().clone());
-            decided
+            let relied_on = party.relied_on();
+            let high_water = party.high_water().clone();
+            let verdict = (own.as_ref(), relied_on, high_water);
+            conclude(desk, &matter, inputs, &findings, verdict)
         }
         Err(refused) => {
             // Nothing was proved: what the presentation would have told stays untold, and rules
@@ -203,8 +204,9 @@ pub fn decide_debtor(
             if matches!(refused, PartyRefused::SubjectsDiffer { .. }) {
                 builder = builder.flag(v::SUBJECTS_SAME, false);
             }
-            let mut decided =
-                conclude(desk, &matter, inputs, &builder.build(), Some(&own), Vec::new());
+            let high_water = lists_seen(desk, vp_token, inputs.statuses);
+            let verdict = (Some(&own), Vec::new(), high_water);
+            let mut decided = conclude(desk, &matter, inputs, &builder.build(), verdict);
             decided.alarm = false;
             decided
         }
@@ -230,15 +232,16 @@ pub fn decide_creditor(
         received: ticket.received.digest(),
         acceptance: Some(ticket.about.acceptance),
     };
-    let signed_at = again.as_ref().ok().and_then(|(signed_at, _)| *signed_at);
+    let signed_at = again.as_ref().ok().copied().flatten();
     let found = findings::creditor(desk, ticket, (terms, believed.as_ref().ok()), signed_at);
     let failed = again.as_ref().err().map(OwnReason::of_status);
     let found = if failed.is_some() { without_register(&found) } else { found };
     let own = failed.or(believed.err());
     let relied_on = ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect();
-    let mut decided = conclude(desk, &matter, inputs, &found, own.as_ref(), relied_on);
+    let high_water = lists_seen_again(desk, &ticket.payee, inputs.statuses);
+    let verdict = (own.as_ref(), relied_on, high_water);
+    let mut decided = conclude(desk, &matter, inputs, &found, verdict);
     decided.alarm = decided.alarm && again.is_ok();
-    decided.high_water = again.ok().map(|(_, high_water)| high_water);
     decided
 }
 
@@ -343,8 +346,7 @@ fn conclude(
     matter: &Matter<'_>,
     inputs: &Inputs<'_>,
     findings: &Findings,
-    own: Option<&OwnReason>,
-    relied_on: Vec<ReliedOn>,
+    (own, relied_on, high_water): (Option<&OwnReason>, Vec<ReliedOn>, HighWater),
 ) -> Decided {
     let mut decision = desk.pack.decide(findings, desk.now);
     // A pack that reads nothing of what failed would permit: what the edge refuses stays refused.
@@ -387,7 +389,7 @@ fn conclude(
         }
     };
     let alarm = decision.alarm();
-    Decided { record, verdict, high_water: None, alarm }
+    Decided { record, verdict, high_water, alarm }
 }
 
 /// What the customer reads. Own reasons are about what it showed or whom it pays through, never

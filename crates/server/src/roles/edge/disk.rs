@@ -30,9 +30,12 @@ pub(super) struct Place {
     length: usize,
 }
 
+/// A record that was there, and where.
+pub(super) type Found = (Place, Vec<u8>);
+
 impl Records {
     /// Opens or makes the file (mode 0600) and reads its whole records.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<(Place, Vec<u8>)>)> {
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Found>)> {
         let mut options = OpenOptions::new();
         let mut file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
         let mut bytes = Vec::new();

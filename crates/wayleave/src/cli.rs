@@ -87,6 +87,9 @@ pub struct DemoArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+    /// Other amounts, the same for the same number.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// The first of seven ports; a taken one moves to the next free.
     #[arg(long, default_value_t = 7000)]
     pub port: u16,

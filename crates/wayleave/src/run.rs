@@ -10,7 +10,7 @@ use server::telemetry;
 use crate::cli::{RoleName, RunArgs};
 
 /// Runs a role.
-pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let dir = std::path::absolute(&args.dir)
         .with_context(|| format!("`{}` is no folder", args.dir.display()))?;
     telemetry::start(args.log.as_deref()).context("the log cannot be opened")?;

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use evidence::exchange::{ADD_CHECKPOINT_PATH, AddCheckpoint, TEXT_CONTENT_TYPE};
 use record::{Ending, RecoveryFile, SettleOrder};
 use serde_json::json;
-use terms::PaymentId;
+use terms::{Amount, Minor, PaymentId};
 use wallet::verify::{VerifyTrust, read_trust, verify, verify_recovery};
 use wallet::{OrderSent, Wallet};
 
@@ -27,6 +27,37 @@ const KILL_AFTER: usize = 8;
 struct Fate {
     payment: PaymentId,
     acknowledged: bool,
+    debited: Amount,
+    credited: Amount,
+}
+
+/// Payer's and payee's account.
+struct Sums {
+    payer: Amount,
+    payee: Amount,
+}
+
+async fn balances(stage: &Stage) -> anyhow::Result<Sums> {
+    let calls = Calls::new(stage);
+    Ok(Sums { payer: calls.available("brightwater").await?, payee: calls.available("lim").await? })
+}
+
+/// What left and what arrived is what the settled payments say, to the last minor unit.
+fn say_sums(screen: &Screen, before: &Sums, after: &Sums, moved: &Sums) -> anyhow::Result<()> {
+    let payer = before.payer.minus(after.payer)?;
+    let payee = after.payee.minus(before.payee)?;
+    if payer != moved.payer || payee != moved.payee {
+        bail!("{payer} left and {payee} arrived; the settled payments say otherwise");
+    }
+    screen.say(
+        "sums",
+        &format!(
+            "-{} and +{} are the settled ones; unaccounted for: 0 EUR, 0 SGD",
+            payer.for_people(),
+            payee.for_people()
+        ),
+    );
+    Ok(())
 }
 
 /// Act 4: the core is killed with payments in flight, and comes back.
@@ -38,12 +69,14 @@ pub async fn killed(
 ) -> anyhow::Result<()> {
     screen.act(4, &format!("core killed with {IN_FLIGHT} payments in flight"));
     let orders = orders(players).await?;
+    let before = balances(stage).await?;
     let fates = under_fire(stage, orders, core).await?;
     let begun = Instant::now();
     core.start_again()?;
     core.ready().await?;
     let back = begun.elapsed();
-    tally(players, &fates, back, screen).await?;
+    let moved = tally(players, &fates, back, screen).await?;
+    say_sums(screen, &before, &balances(stage).await?, &moved)?;
     let path = newest_certificate(stage).await?;
     let trust = trust(stage)?;
     let report = verify_recovery(&std::fs::read(&path)?, Some(&trust));
@@ -80,13 +113,14 @@ async fn under_fire(
         let wallet = Wallet::open(&stage.folder("brightwater"))?;
         let told = told.clone();
         sending.spawn(async move {
-            let payment = payment_of(&order);
+            let terms = record::PaymentTerms::from_terms_string(&order.terms)?;
             let sent = wallet.send_order(&order).await;
             let acknowledged = matches!(sent, Ok(OrderSent::Answered(_)));
             if acknowledged {
                 let _ = told.send(()).await;
             }
-            payment.map(|payment| Fate { payment, acknowledged })
+            let (debited, credited) = (terms.debited, terms.credited);
+            anyhow::Ok(Fate { payment: terms.payment, acknowledged, debited, credited })
         });
     }
     drop(told);
@@ -101,21 +135,24 @@ async fn under_fire(
     Ok(fates)
 }
 
-fn payment_of(order: &SettleOrder) -> anyhow::Result<PaymentId> {
-    Ok(record::PaymentTerms::from_terms_string(&order.terms)?.payment)
-}
-
 async fn tally(
     players: &Players,
     fates: &[Fate],
     back: Duration,
     screen: &Screen,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Sums> {
     let (mut there, mut settled, mut never) = (0, 0, 0);
+    let first = fates.first().context("no payment was in flight")?;
+    let nothing = |like: Amount| Amount::new(Minor::ZERO, like.asset);
+    let mut moved = Sums { payer: nothing(first.debited), payee: nothing(first.credited) };
     let acknowledged = fates.iter().filter(|fate| fate.acknowledged).count();
     for fate in fates {
         let status = players.payer.ask(fate.payment).await?;
         let done = matches!(&status.ending, Some(end) if end.ending == Ending::Settled);
+        if done {
+            moved.payer = moved.payer.plus(fate.debited)?;
+            moved.payee = moved.payee.plus(fate.credited)?;
+        }
         match (fate.acknowledged, done) {
             (true, true) => there += 1,
             (true, false) => bail!("payment {} was acknowledged and is lost", fate.payment),
@@ -132,7 +169,7 @@ async fn tally(
             fates.len() - acknowledged,
         ),
     );
-    Ok(())
+    Ok(moved)
 }
 
 /// The newest recovery file, once its leaf is cosigned.
@@ -159,7 +196,7 @@ fn newest(folder: &Path) -> Option<std::path::PathBuf> {
 
 /// What the wallets trust: the log and both supervisors.
 pub fn trust(stage: &Stage) -> anyhow::Result<VerifyTrust> {
-    let path = stage.folder("brightwater").join("trust.policy");
+    let path = stage.dir.join("trust");
     Ok(VerifyTrust { log: read_trust(&path)?, lists: vec![] })
 }
 
@@ -181,7 +218,9 @@ pub async fn cheats(stage: &Stage, screen: &Screen) -> anyhow::Result<()> {
     screen.say("supervisors", &refusals);
     let findings = crate::fsck::findings(&copy)?;
     let found = findings.first().context("fsck found nothing")?;
-    screen.say("fsck", found);
+    // The file and byte are in `--json` and in `wayleave fsck`; here is where in the book.
+    let place = found.find("batch").and_then(|at| found.get(at..)).unwrap_or(found);
+    screen.say("fsck", place);
     screen.fact("cheat", &json!({ "position": cheat.position.number(), "fsck": findings }));
     let receipt = stage.dir.join("receipts").join("1.wayleave");
     let report = verify(&std::fs::read(&receipt)?, Some(&trust(stage)?));

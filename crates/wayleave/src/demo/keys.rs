@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use anyhow::Context;
 
-use super::acts::{self, Players};
+use super::acts::{self, Figures, Players};
 use super::crash;
 use super::processes::RoleProcess;
 use super::screen::Screen;
@@ -15,11 +15,11 @@ const HELP: &str =
     "keys   p pay   r refusals   k kill the core   c cheat   ? this line   q quit   (then Enter)";
 
 /// Does what the keys say until `q` or the end of the input.
-pub async fn listen(
+pub(super) async fn listen(
     stage: &mut Stage,
     players: &Players,
     processes: &mut [RoleProcess],
-    screen: &Screen,
+    (figures, screen): (&Figures, &Screen),
 ) -> anyhow::Result<()> {
     screen.line(HELP);
     let (told, mut pressed) = tokio::sync::mpsc::channel::<String>(8);
@@ -32,7 +32,7 @@ pub async fn listen(
     });
     while let Some(line) = pressed.recv().await {
         let done = match line.trim() {
-            "p" => acts::settles(stage, players, screen).await.map(|_| ()),
+            "p" => acts::settles(stage, players, figures, screen).await.map(|_| ()),
             "r" => acts::refused(stage, players, screen).await,
             "k" => {
                 let core = processes.iter_mut().find(|p| p.is("core")).context("the core")?;

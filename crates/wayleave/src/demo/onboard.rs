@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use api::messages::NewCustomer;
+use api::messages::{AccountView, NewCustomer};
 use bytes::Bytes;
 use client::{Client, Outcome, Outgoing, Peer};
 use record::{AccountProfile, SandboxLine, SandboxStatement, Signed};
@@ -58,6 +58,26 @@ impl<'a> Calls<'a> {
             Outcome::NotDone(reason) => bail!("{callee} did not do {target}: {reason}"),
             Outcome::Unknown(reason) => bail!("{callee}, {target}: {reason}"),
         }
+    }
+
+    /// A read of `caller` at `callee`.
+    pub async fn get(&self, caller: &str, callee: &str, target: &str) -> anyhow::Result<Bytes> {
+        let key: SigningKey = self.stage.key(caller, REQUEST_KEY)?;
+        let known = self.stage.peer(callee)?;
+        let signer = known.key(REQUEST_KEY).context("its request key")?;
+        let peer = Peer::signing(&known.url, signer)?;
+        match self.client.send(&peer, Outgoing::get(target), &key).await {
+            Outcome::Answer(answer) => Ok(answer.body),
+            other => bail!("{callee}, {target}: {other:?}"),
+        }
+    }
+
+    /// What a firm's account holds, as its own wallet reads it at the core.
+    pub async fn available(&self, firm: &str) -> anyhow::Result<Amount> {
+        let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
+        let body = self.get(firm, "core", &target).await?;
+        let view: AccountView = seal::from_canonical(&body)?;
+        Ok(view.available)
     }
 
     /// As [`Calls::post`], with a JSON body.

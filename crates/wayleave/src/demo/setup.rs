@@ -121,6 +121,7 @@ impl Stage {
     /// Writes every role's `role.json` and what goes with it.
     pub fn write_roles(&self) -> anyhow::Result<()> {
         self.write_core()?;
+        std::fs::write(self.dir.join("trust"), self.policy()?).context("trust")?;
         provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
         let issuers = issuer::example_config(self.common("issuers"), "operator");
         issuer::write_example(

@@ -1,6 +1,6 @@
 //! Acts 4 and 5: the core dies under load; the operator cheats.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -70,6 +70,7 @@ pub async fn killed(
     screen.act(4, &format!("core killed with {IN_FLIGHT} payments in flight"));
     let orders = orders(players).await?;
     let before = balances(stage).await?;
+    let certified = newest(&recovery_folder(stage));
     let fates = under_fire(stage, orders, core).await?;
     let begun = Instant::now();
     core.start_again()?;
@@ -77,7 +78,7 @@ pub async fn killed(
     let back = begun.elapsed();
     let moved = tally(players, &fates, back, screen).await?;
     say_sums(screen, &before, &balances(stage).await?, &moved)?;
-    let path = newest_certificate(stage).await?;
+    let path = newer_certificate(stage, certified).await?;
     let trust = trust(stage)?;
     let report = verify_recovery(&std::fs::read(&path)?, Some(&trust));
     if !report.is_good() {
@@ -172,25 +173,28 @@ async fn tally(
     Ok(moved)
 }
 
-/// The newest recovery file, once its leaf is cosigned.
-async fn newest_certificate(stage: &Stage) -> anyhow::Result<std::path::PathBuf> {
-    let folder = stage.folder("core").join("recovery");
-    let before = newest(&folder);
+fn recovery_folder(stage: &Stage) -> PathBuf {
+    stage.folder("core").join("recovery")
+}
+
+/// The recovery file that comes after `before`, once its leaf is cosigned.
+async fn newer_certificate(stage: &Stage, before: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let folder = recovery_folder(stage);
+    let fresh = || newest(&folder).filter(|path| Some(path) != before.as_ref());
     until("the recovery certificate", || async {
-        newest(&folder).is_some_and(|path| std::fs::read(path).is_ok_and(|b| is_recovery(&b)))
+        fresh().is_some_and(|path| std::fs::read(path).is_ok_and(|bytes| is_recovery(&bytes)))
     })
     .await?;
-    newest(&folder).or(before).context("a recovery certificate")
+    fresh().context("a recovery certificate")
 }
 
 fn is_recovery(bytes: &[u8]) -> bool {
     seal::from_canonical::<RecoveryFile>(bytes).is_ok()
 }
 
-fn newest(folder: &Path) -> Option<std::path::PathBuf> {
+fn newest(folder: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    let number =
-        |path: &std::path::PathBuf| -> Option<u64> { path.file_stem()?.to_str()?.parse().ok() };
+    let number = |path: &PathBuf| -> Option<u64> { path.file_stem()?.to_str()?.parse().ok() };
     files.filter(|path| number(path).is_some()).max_by_key(|path| number(path))
 }
 

@@ -1,5 +1,8 @@
 //! What can be asked of the binary, in words that teach.
 
+pub mod check;
+pub mod wallet;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,6 +18,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a variant without words shows those of its arguments")]
 pub enum Command {
     /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
     ///
@@ -32,6 +36,18 @@ pub enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    // What these say of themselves stands beside their arguments, in `cli/`.
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    Privacy(wallet::PrivacyArgs),
+    Verify(check::VerifyArgs),
+    VerifyExport(check::ExportArgs),
+    Replay(check::ReplayArgs),
+    #[command(subcommand)]
+    Policy(check::PolicyCommand),
+    Explain(check::ExplainArgs),
+    #[command(subcommand)]
+    Receipt(check::ReceiptCommand),
 }
 
 /// Arguments of `run`.
@@ -45,6 +61,10 @@ pub struct RunArgs {
     /// Write the log here instead of to standard error.
     #[arg(long)]
     pub log: Option<PathBuf>,
+    /// Do not serve: confine the process as the role would be, say whether it may read this
+    /// file, and stop. Exit 0: it may. Exit 1: denied. Exit 4: no Landlock here, or no such file.
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub may_read: Option<PathBuf>,
 }
 
 /// The roles.

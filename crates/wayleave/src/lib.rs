@@ -9,6 +9,7 @@
 )]
 
 pub mod cli;
+mod command;
 pub mod demo;
 pub mod fsck;
 mod run;
@@ -25,11 +26,16 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args),
         Command::Fsck(args) => fsck::command(&args),
+        Command::Wallet(asked) => command::wallet::command(&asked),
+        Command::Privacy(args) => command::privacy::command(&args),
+        Command::Verify(args) => command::verify::command(&args),
+        Command::VerifyExport(args) => command::export::command(&args),
+        Command::Replay(args) => command::replay::command(&args),
+        Command::Policy(asked) => command::replay::policy(&asked),
+        Command::Explain(args) => command::explain::command(&args),
+        Command::Receipt(asked) => command::receipt::command(&asked),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("wayleave: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| command::failed(&error))
 }

@@ -1,28 +1,48 @@
 //! One role in this process: confined first, then served until told to stop.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use server::roles::{core, edge, issuer, provider, read_config, supervisor};
-use server::sandbox::{Reach, confine, system_files};
+use server::sandbox::{Enforcement, Reach, confine, system_files};
 use server::telemetry;
+use wallet::{EXIT_REFUSED, EXIT_UNKNOWN};
 
 use crate::cli::{RoleName, RunArgs};
 
 /// Runs a role.
-pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let dir = std::path::absolute(&args.dir)
         .with_context(|| format!("`{}` is no folder", args.dir.display()))?;
     telemetry::start(args.log.as_deref()).context("the log cannot be opened")?;
     // Before any thread: a thread that is already running would stay unconfined.
     let reach = Reach { read_only: system_files(), read_write: vec![dir.clone()] };
     let enforcement = confine(&reach).context("the sandbox cannot be set up")?;
+    if let Some(path) = &args.may_read {
+        return Ok(may_read(path, enforcement));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("no threads for the runtime")?;
     eprintln!("{}: folder access {}", dir.display(), enforcement.as_str());
-    runtime.block_on(serve(args.role, &dir))
+    runtime.block_on(serve(args.role, &dir)).map(|()| ExitCode::SUCCESS)
+}
+
+/// Whether this process, confined as the role, may read a file. The bytes are not shown.
+fn may_read(path: &Path, enforcement: Enforcement) -> ExitCode {
+    let read = std::fs::read(path);
+    let (word, code) = match (&read, enforcement) {
+        (Ok(_), Enforcement::Full | Enforcement::Partial) => ("readable", 0),
+        (Ok(_), Enforcement::Absent) => ("readable: nothing is enforced", EXIT_UNKNOWN),
+        (Err(error), _) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            ("denied", EXIT_REFUSED)
+        }
+        (Err(_), _) => ("not there", EXIT_UNKNOWN),
+    };
+    crate::command::say(&format!("{word}  {}", path.display()));
+    ExitCode::from(code)
 }
 
 async fn serve(role: RoleName, dir: &Path) -> anyhow::Result<()> {

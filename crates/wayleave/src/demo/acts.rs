@@ -66,13 +66,18 @@ pub struct Players {
 }
 
 impl Players {
-    /// Opens the three wallets.
-    pub fn open(stage: &Stage) -> anyhow::Result<Self> {
-        Ok(Self {
+    /// Opens the three wallets; each fetches its trust lists, so that it knows who registered
+    /// what purpose.
+    pub async fn open(stage: &Stage) -> anyhow::Result<Self> {
+        let players = Self {
             payer: Wallet::open(&stage.folder("brightwater"))?,
             payee: Wallet::open(&stage.folder("lim"))?,
             listed: Wallet::open(&stage.folder("blacktide"))?,
-        })
+        };
+        for wallet in [&players.payer, &players.payee, &players.listed] {
+            wallet.refresh_trust_lists().await?;
+        }
+        Ok(players)
     }
 }
 
@@ -162,6 +167,7 @@ pub async fn settles(
     };
     say_proved(stage, screen, &settled, begun.elapsed())?;
     players.payee.wait_for_receipt(payment, None).await?;
+    keep_record(stage, payment).await?;
     Ok(*settled)
 }
 
@@ -244,6 +250,16 @@ fn say_proved(
     );
     let kept = keep_receipt(stage, path, "1")?;
     screen.fact("receipt", &json!({ "file": kept, "checkpoint": size }));
+    Ok(())
+}
+
+/// The payer's bank's decision, as its operator may read it: for `wayleave replay`.
+async fn keep_record(stage: &Stage, payment: PaymentId) -> anyhow::Result<()> {
+    let target = format!("/v1/decisions/{payment}/record");
+    let record = Calls::new(stage).get("operator", "bank-nl.1", &target).await?;
+    let folder = stage.dir.join("records");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("1.record"), record)?;
     Ok(())
 }
 

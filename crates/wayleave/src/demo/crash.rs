@@ -84,7 +84,9 @@ pub async fn killed(
     if !report.is_good() {
         bail!("the recovery certificate does not verify: {:?}", report.first_failure());
     }
-    let shown = relative(stage, &path);
+    let kept = stage.dir.join("recovery.wayleave");
+    std::fs::copy(&path, &kept)?;
+    let shown = relative(stage, &kept);
     screen.say("certificate", &format!("{shown}   verified, its leaf is cosigned"));
     screen.fact("recovered", &json!({ "file": path, "seconds": back.as_secs_f32() }));
     Ok(())

@@ -49,7 +49,7 @@ async fn tell(args: &DemoArgs) -> anyhow::Result<()> {
     } else {
         onboard::top_up(&stage).await?;
     }
-    let players = Players::open(&stage)?;
+    let players = Players::open(&stage).await?;
     let figures = Figures::of(args.seed);
     acts::settles(&mut stage, &players, &figures, &screen).await?;
     stage.keep_memory()?;
@@ -126,5 +126,11 @@ fn foot(stage: &Stage, screen: &Screen) {
         "check",
         &format!("{binary} verify {} --trust {}", path("receipts/1.wayleave"), path("trust")),
     );
+    let recovery = path("recovery.wayleave");
+    screen.command("", &format!("{binary} verify {recovery} --trust {}", path("trust")));
+    let record = path("records/1.record");
+    screen.command("", &format!("{binary} replay {record} --pack {}", path("bank-nl/pack")));
+    let wallet = path("wallets/brightwater");
+    screen.command("", &format!("{binary} privacy all --wallet {wallet}"));
     screen.command("", &format!("{binary} fsck {}", path("core")));
 }

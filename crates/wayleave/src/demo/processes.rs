@@ -39,6 +39,12 @@ impl RoleProcess {
         self.child.id()
     }
 
+    /// The role's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Whether it runs this role.
     pub fn is(&self, role: &str) -> bool {
         self.role == role
@@ -99,7 +105,7 @@ impl RoleProcess {
 }
 
 impl Drop for RoleProcess {
-    /// Nothing outlives the demo.
+    /// Nothing outlives the demo; should it be killed itself, its roles see their input end.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -117,7 +123,8 @@ fn spawn(binary: &Path, role: &str, dir: &Path) -> anyhow::Result<Child> {
         .arg(role)
         .arg("--dir")
         .arg(dir)
-        .stdin(Stdio::null())
+        .arg("--until-input-ends")
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(words)
         .spawn()

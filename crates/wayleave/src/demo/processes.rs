@@ -39,6 +39,18 @@ impl RoleProcess {
         self.child.id()
     }
 
+    /// The role's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The name of its folder.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Whether it runs this role.
     pub fn is(&self, role: &str) -> bool {
         self.role == role

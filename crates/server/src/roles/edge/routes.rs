@@ -215,6 +215,11 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
             let uris = lists_named_by(&vp_token);
             (Opened::Debtor(open, vp_token), uris)
         }
+        Side::Creditor if vp_token.is_some() => {
+            // Its payee presented with the request to pay. Whatever comes here was made for
+            // somebody else, and what nobody asked for is not even looked at.
+            return Err(bad_document("field `vp_token` came, and nothing was asked for"));
+        }
         Side::Creditor => {
             let open = open_creditor_consent(&desk, &consented)
                 .map_err(|error| consent_refused(&error))?;

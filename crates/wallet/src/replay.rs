@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use policy::pack::{Pack, PackFiles};
-use policy::replay::Replay;
+use policy::replay::{Difference, DigestCheck, Replay, replay_with};
 use serde_json::{Value, json};
 
 use crate::error::WalletError;
@@ -17,13 +17,22 @@ pub struct Replayed {
     pub replay: Replay,
     /// How the record's decision ended.
     pub outcome: String,
+    /// Under a pack that is not the record's: the first thing that it decides otherwise, such as
+    /// the policy that denied and denies no more.
+    pub decides_otherwise: Option<Difference>,
 }
 
 impl CommandResult for Replayed {
     fn text(&self) -> String {
         match &self.replay {
             Replay::Match => format!("same decision again: {}", self.outcome),
-            Replay::Mismatch(difference) => format!("another decision: {difference}"),
+            Replay::Mismatch(difference) => {
+                let mut text = format!("another decision: {difference}");
+                if let Some(other) = &self.decides_otherwise {
+                    text.push_str(&format!("\nunder these rules {other}"));
+                }
+                text
+            }
         }
     }
 
@@ -35,6 +44,11 @@ impl CommandResult for Replayed {
                 "part": difference.part,
                 "recorded": difference.recorded,
                 "replayed": difference.replayed,
+                "decides_otherwise": self.decides_otherwise.as_ref().map(|other| json!({
+                    "part": other.part,
+                    "recorded": other.recorded,
+                    "replayed": other.replayed,
+                })),
             }),
         }
     }
@@ -69,6 +83,13 @@ pub fn replay(file: &Path, pack: &Path) -> Result<Replayed, WalletError> {
     let bytes = read_file(file)?;
     let replay =
         policy::replay::replay(&bytes, &loaded).map_err(|error| bad(file, error.to_string()))?;
+    let decides_otherwise = match &replay {
+        Replay::Match => None,
+        Replay::Mismatch(_) => match replay_with(&bytes, &loaded, DigestCheck::Ignored) {
+            Ok(Replay::Mismatch(difference)) => Some(difference),
+            Ok(Replay::Match) | Err(_) => None,
+        },
+    };
     let record: record::DecisionRecord =
         seal::from_canonical(&bytes).map_err(|error| bad(file, error.to_string()))?;
     let outcome = match record.outcome {
@@ -76,7 +97,7 @@ pub fn replay(file: &Path, pack: &Path) -> Result<Replayed, WalletError> {
         record::DecisionOutcome::Denial => "denial",
         record::DecisionOutcome::Referral { .. } => "referral",
     };
-    Ok(Replayed { replay, outcome: outcome.to_owned() })
+    Ok(Replayed { replay, outcome: outcome.to_owned(), decides_otherwise })
 }
 
 #[cfg(test)]

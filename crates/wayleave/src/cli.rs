@@ -73,6 +73,9 @@ pub struct RunArgs {
     /// Write the log here instead of to standard error.
     #[arg(long)]
     pub log: Option<PathBuf>,
+    /// Stop when standard input ends: the role lives no longer than whoever started it.
+    #[arg(long, hide = true)]
+    pub until_input_ends: bool,
     /// Do not serve: confine the process as the role would be, say whether it may read this
     /// file, and stop. Exit 0: it may. Exit 1: denied. Exit 4: no Landlock here, or no such file.
     #[arg(long, value_name = "PATH", hide = true)]

@@ -27,7 +27,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         .build()
         .context("no threads for the runtime")?;
     eprintln!("{}: folder access {}", dir.display(), enforcement.as_str());
-    runtime.block_on(serve(args.role, &dir)).map(|()| ExitCode::SUCCESS)
+    let served = runtime.block_on(serve(args, &dir));
+    // A thread that still waits for input must not hold the process.
+    runtime.shutdown_background();
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 /// Whether this process, confined as the role, may read a file. The bytes are not shown.
@@ -45,27 +48,36 @@ fn may_read(path: &Path, enforcement: Enforcement) -> ExitCode {
     ExitCode::from(code)
 }
 
-async fn serve(role: RoleName, dir: &Path) -> anyhow::Result<()> {
-    match role {
-        RoleName::Core => core::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
-        RoleName::Edge => edge::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
-        RoleName::Issuer => issuer::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
-        RoleName::Provider => provider::run(dir.into(), read_config(dir)?, told_to_stop()).await?,
-        RoleName::Supervisor => {
-            supervisor::run(dir.into(), read_config(dir)?, told_to_stop()).await?;
-        }
+async fn serve(args: &RunArgs, dir: &Path) -> anyhow::Result<()> {
+    let stop = told_to_stop(args.until_input_ends);
+    match args.role {
+        RoleName::Core => core::run(dir.into(), read_config(dir)?, stop).await?,
+        RoleName::Edge => edge::run(dir.into(), read_config(dir)?, stop).await?,
+        RoleName::Issuer => issuer::run(dir.into(), read_config(dir)?, stop).await?,
+        RoleName::Provider => provider::run(dir.into(), read_config(dir)?, stop).await?,
+        RoleName::Supervisor => supervisor::run(dir.into(), read_config(dir)?, stop).await?,
     }
     Ok(())
 }
 
-/// Ends when the process is told to stop.
-async fn told_to_stop() {
+/// Ends when the process is told to stop: by a signal, or by the end of its input if it lives only
+/// as long as whoever started it.
+async fn told_to_stop(until_input_ends: bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupted = signal(SignalKind::interrupt());
     let terminated = signal(SignalKind::terminate());
     let (Ok(mut interrupted), Ok(mut terminated)) = (interrupted, terminated) else { return };
+    let input = async {
+        if until_input_ends {
+            let drained = || std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = tokio::task::spawn_blocking(drained).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
+        () = input => {}
     }
 }

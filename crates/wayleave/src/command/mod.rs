@@ -28,6 +28,7 @@ pub(crate) fn show(result: &impl CommandResult, json: bool) -> ExitCode {
 
 /// A line (or lines) on standard output. A reader that went away is no fault of ours.
 pub(crate) fn say(text: &str) {
+    let text = harmless(text);
     let mut out = std::io::stdout().lock();
     let _gone = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
 }
@@ -39,7 +40,13 @@ pub(crate) fn say_json(value: &Value) {
 
 /// A line on standard error: progress, questions, warnings.
 pub(crate) fn tell(text: &str) {
-    let _gone = writeln!(std::io::stderr().lock(), "{text}");
+    let _gone = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+}
+
+/// Text without what a terminal would obey: names in files and answers are other people's words.
+fn harmless(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// Says why a command gave no result, on one line. What may have been done is not called failed.

@@ -86,7 +86,12 @@ impl Opened {
         if let Some(terms) = terms.and_then(|text| PaymentTerms::from_terms_string(&text).ok()) {
             say(words, "debited", terms.debited.for_people());
             say(words, "credited", terms.credited.for_people());
-            for (name, text) in terms.fields() {
+            say(words, "terms ended at", terms.expires_at);
+            let said = ["debited", "credited", "expires_at"];
+            let fields = terms.fields().into_iter();
+            for (name, text) in
+                fields.filter(|(name, text)| !said.contains(name) && !text.is_empty())
+            {
                 say(words, &format!("terms {}", name.replace('_', " ")), text);
             }
         }

@@ -301,6 +301,14 @@ pub async fn refused(stage: &Stage, players: &Players, screen: &Screen) -> anyho
     told("amount changed on the way", changed(players).await?).await
 }
 
+/// The first of the six alone.
+pub async fn revocation(stage: &Stage, players: &Players, screen: &Screen) -> anyhow::Result<()> {
+    let refused = revoked(stage, players).await?;
+    let receipt = if refused.receipt.is_some() { "yes" } else { "no" };
+    screen.say("revoked", &format!("refused  {}   receipt {receipt}", refused.code));
+    Ok(())
+}
+
 /// The restricted reason, as the bank's operator reads it in the decision record.
 async fn sealed_reason(calls: &Calls<'_>, refused: &RefusedPayment) -> anyhow::Result<String> {
     let target = format!("/v1/decisions/{}/record", refused.payment);
@@ -324,7 +332,7 @@ fn must_be_refused(outcome: PaymentOutcome) -> anyhow::Result<RefusedPayment> {
 }
 
 /// The tax office revokes; the next payment is refused; then it issues anew.
-async fn revoked(stage: &Stage, players: &Players) -> anyhow::Result<RefusedPayment> {
+pub async fn revoked(stage: &Stage, players: &Players) -> anyhow::Result<RefusedPayment> {
     let calls = Calls::new(stage);
     let firm = &FIRMS[0];
     forget_tax(players)?;
@@ -346,17 +354,20 @@ fn forget_tax(players: &Players) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn listed(players: &Players) -> anyhow::Result<RefusedPayment> {
+/// A payee on the sanctions list.
+pub async fn listed(players: &Players) -> anyhow::Result<RefusedPayment> {
     let request = invoice(&players.listed, "BT-1", 10_000).await?;
     must_be_refused(paid(&players.payer, &request).await?)
 }
 
-async fn above_mandate(players: &Players) -> anyhow::Result<RefusedPayment> {
+/// More than the clerk may pay.
+pub async fn above_mandate(players: &Players) -> anyhow::Result<RefusedPayment> {
     let request = invoice(&players.payee, "INV-M", ABOVE_MANDATE_MINOR).await?;
     must_be_refused(paid(&players.payer, &request).await?)
 }
 
-async fn expired(players: &Players) -> anyhow::Result<RefusedPayment> {
+/// A quote that ended before the order was sent.
+pub async fn expired(players: &Players) -> anyhow::Result<RefusedPayment> {
     let request = invoice(&players.payee, "INV-Q", 10_000).await?;
     let mut ready = permitted(&players.payer, &request, 1)
         .await?
@@ -368,13 +379,14 @@ async fn expired(players: &Players) -> anyhow::Result<RefusedPayment> {
     must_be_refused(players.payer.settle(&mut ready.hand, &order).await?)
 }
 
-async fn no_liquidity(players: &Players) -> anyhow::Result<RefusedPayment> {
+/// More than the provider holds.
+pub async fn no_liquidity(players: &Players) -> anyhow::Result<RefusedPayment> {
     let request = invoice(&players.payee, "INV-L", ABOVE_LIQUIDITY_MINOR).await?;
     must_be_refused(paid(&players.payer, &request).await?)
 }
 
 /// Somebody between wallet and core puts another amount into the terms.
-async fn changed(players: &Players) -> anyhow::Result<RefusedPayment> {
+pub async fn changed(players: &Players) -> anyhow::Result<RefusedPayment> {
     let request = invoice(&players.payee, "INV-C", 10_000).await?;
     let mut ready = permitted(&players.payer, &request, 60)
         .await?

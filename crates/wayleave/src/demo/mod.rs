@@ -46,9 +46,9 @@ async fn tell(args: &DemoArgs) -> anyhow::Result<()> {
     if fresh {
         onboard::onboard(&stage).await?;
         stage.memory.onboarded = true;
-    } else {
-        onboard::top_up(&stage).await?;
     }
+    onboard::prefund(&mut stage).await?;
+    stage.keep_memory()?;
     let players = Players::open(&stage).await?;
     let figures = Figures::of(args.seed);
     acts::settles(&mut stage, &players, &figures, &screen).await?;

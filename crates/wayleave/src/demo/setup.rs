@@ -90,6 +90,8 @@ pub struct Memory {
     pub accounts: std::collections::BTreeMap<String, String>,
     /// Accounts opened, credentials received, money funded: at these ports.
     pub onboarded: bool,
+    /// All SGD that the provider was ever funded with, in minor units.
+    pub provider_minor: u128,
     /// Number of the next invoice.
     pub next_invoice: u32,
 }
@@ -361,7 +363,7 @@ fn remember(dir: &Path, base_port: u16) -> anyhow::Result<Memory> {
         let bytes = server::system::random().map_err(|e| anyhow::anyhow!("{e}"))?;
         accounts.insert(firm.key.to_owned(), AccountId::from_bytes(bytes).to_string());
     }
-    Ok(Memory { ports, accounts, onboarded: false, next_invoice: 14 })
+    Ok(Memory { ports, accounts, onboarded: false, provider_minor: 0, next_invoice: 14 })
 }
 
 /// Writes a JSON file that people may read.

@@ -215,6 +215,11 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
             let uris = lists_named_by(&vp_token);
             (Opened::Debtor(open, vp_token), uris)
         }
+        Side::Creditor if vp_token.is_some() => {
+            // Its payee presented with the request to pay. Whatever comes here was made for
+            // somebody else, and what nobody asked for is not even looked at.
+            return Err(bad_document("field `vp_token` came, and nothing was asked for"));
+        }
         Side::Creditor => {
             let open = open_creditor_consent(&desk, &consented)
                 .map_err(|error| consent_refused(&error))?;
@@ -277,8 +282,13 @@ fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
     edge.statuses.raise(&decided.high_water).map_err(disk)?;
-    let items = leave_behind(edge, open, &data_key, &decided)?;
-    edge.outbox().keep(items).map_err(disk)?;
+    // In one turn: two consents to one payment at the same time would both be the first, and the
+    // core would keep one record of the two.
+    let mut outbox = edge.outbox();
+    let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
+    let items = leave_behind(edge, open, (&data_key, kind), &decided)?;
+    outbox.keep(items).map_err(disk)?;
+    drop(outbox);
     edge.deliver.notify_one();
     Ok(answer_of(edge, decided))
 }
@@ -287,7 +297,7 @@ fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
 fn leave_behind(
     edge: &Edge,
     open: &Opened,
-    data_key: &DataKey,
+    (data_key, kind): (&DataKey, String),
     decided: &Decided,
 ) -> Result<Vec<Item>, Refuse> {
     let unsealed = |_| Refuse::from(Problem::of(&problem::FAULT).detail("sealing failed"));
@@ -296,7 +306,6 @@ fn leave_behind(
         Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into() })
     };
     let sealed = sealed_record(data_key, &decided.record).map_err(unsealed)?;
-    let kind = edge.outbox().decision_kind(payment, decided.record.edge.sequence);
     let first = kind == super::outbox::DECISION;
     let mut items = vec![parcel(kind, sealed)];
     if first {

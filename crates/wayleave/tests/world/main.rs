@@ -1,0 +1,25 @@
+//! The whole system as processes of the binary, on loopback, in a folder of its own: what a toy
+//! of it would fail. One file per question; [`stage`] sets the scene.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests stop where something is not as it must be, measure time and print tables"
+)]
+
+mod callers;
+mod crash;
+mod form;
+mod freshness;
+mod keys;
+mod ownership;
+mod receipts;
+mod refusals;
+mod replayed_list;
+mod rules;
+mod stage;
+mod trust;

@@ -84,9 +84,8 @@ impl Rig {
         })
     }
 
-    /// Stops every role in order and removes the stage.
-    pub fn end(mut self) -> anyhow::Result<()> {
-        self.stop();
+    /// Removes the files, once the roles are stopped.
+    pub fn remove(self) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&self.stage.dir).context("the run's folder")
     }
 

@@ -108,7 +108,7 @@ async fn soak(arguments: &Arguments) -> anyhow::Result<()> {
     if !findings.is_empty() {
         bail!("the files are not sound; they stay in `{}`", rig.stage.dir.display());
     }
-    if arguments.keep { Ok(()) } else { rig.end() }
+    if arguments.keep { Ok(()) } else { rig.remove() }
 }
 
 /// Orders, a kill, a restart, every payment asked for, sums, the certificate. Ends with an error

@@ -1,5 +1,6 @@
 //! The load behind `cargo xtask bench payments` and `cargo xtask soak` runs, shortly; no figure is
 //! judged here.
+#![expect(clippy::unwrap_used, reason = "tests: a failure ends the test with its words")]
 
 use std::process::{Command, Output};
 

@@ -31,7 +31,7 @@ const command = async (request) => {
 
 const check = (condition, what) => {
   if (!condition) throw new Error(`not so: ${what}`);
-  console.log(`ok   ${what}`);
+  console.log(`ok: ${what}`);
 };
 const failure = (promise) => promise.then(() => undefined, (error) => error);
 

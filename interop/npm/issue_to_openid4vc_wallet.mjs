@@ -38,7 +38,7 @@ const piped = async (input, init = {}) => {
 
 const check = (condition, what) => {
   if (!condition) throw new Error(`not so: ${what}`);
-  console.log(`ok   ${what}`);
+  console.log(`ok: ${what}`);
 };
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };

@@ -13,7 +13,7 @@ use clap::Args;
 use record::Ending;
 use wallet::OrderSent;
 
-use super::figures::{Row, Sample, Used, memory_mib, rate};
+use super::figures::{Row, Sample, Used, cpu_ms, memory_mib, rate};
 use super::mint::{AMOUNT_MINOR, Mint};
 use super::rig::{Counter, Desk, Pile, Rig, binary, folder_beside};
 use crate::demo::acts::{invoice, permitted};
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let binary = binary(arguments.binary.clone())?;
-    let rig = Rig::start(&folder_beside(&binary, "bench"), &binary).await?;
+    let mut rig = Rig::start(&folder_beside(&binary, "bench"), &binary).await?;
     let show = |rows: Vec<Row>| {
         for row in rows {
             println!("{}", if arguments.json { row.json() } else { row.text() });
@@ -76,19 +76,16 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let bytes = u32::try_from(std::fs::metadata(&binary)?.len())?;
     show(vec![Row::new("binary", "size_mb", f64::from(bytes) / 1_000_000.0, "MB")]);
+    show(restart(&mut rig, "start-fresh", Ended::InOrder).await?);
     let desks = (0..CLIENTS).map(|number| rig.desk(number)).collect::<Result<Vec<_>, _>>()?;
     let (desks, rows) = whole_path(&rig, desks, Duration::from_secs(arguments.seconds)).await?;
     show(rows);
-    let mut rig = rig;
     let desk = desks.first().context("a desk")?;
     show(core_alone(&mut rig, desk, arguments.payments).await?);
-    show(starts(&mut rig).await?);
-    if arguments.keep {
-        rig.stop();
-        Ok(())
-    } else {
-        rig.end()
-    }
+    show(restart(&mut rig, "start-full", Ended::InOrder).await?);
+    show(restart(&mut rig, "start-killed", Ended::Killed).await?);
+    rig.stop();
+    if arguments.keep { Ok(()) } else { rig.remove() }
 }
 
 /// Invoice, quote, preparation, presentation, both decisions, order, promise: by every client.
@@ -220,23 +217,29 @@ async fn send_all(counters: &[Arc<Counter>], pile: &Pile) -> anyhow::Result<Vec<
     Ok(all)
 }
 
-/// From the start of the core's process until it says that it is ready, over the book of this run.
-async fn starts(rig: &mut Rig) -> anyhow::Result<Vec<Row>> {
+/// How the core's process is ended before it is started again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    InOrder,
+    Killed,
+}
+
+/// From the start of the core's process until it says that it is ready, over the book as it is.
+/// Its processor time tells what the start costs where other processes want the machine, too.
+async fn restart(rig: &mut Rig, workload: &'static str, ended: Ended) -> anyhow::Result<Vec<Row>> {
     let core = rig.core()?;
-    let mut rows = Vec::new();
-    for (workload, killed) in [("start", false), ("start-killed", true)] {
-        if killed {
-            core.kill()?;
-        } else {
-            core.stop();
-        }
-        let begun = Instant::now();
-        core.start_again()?;
-        core.ready().await?;
-        let took = begun.elapsed().as_secs_f64() * 1_000.0;
-        rows.push(Row::new(workload, "start_to_ready_ms", took, "ms"));
+    match ended {
+        Ended::InOrder => core.stop(),
+        Ended::Killed => core.kill()?,
     }
+    let begun = Instant::now();
+    core.start_again()?;
+    core.ready().await?;
+    let took = begun.elapsed();
     let (now, _) = memory_mib(core.id())?;
-    rows.push(Row::new("start-killed", "rss_mib", now, "MiB"));
-    Ok(rows)
+    Ok(vec![
+        Row::new(workload, "start_to_ready_ms", took.as_secs_f64() * 1_000.0, "ms"),
+        Row::new(workload, "start_cpu_ms", cpu_ms(core.id())?, "ms"),
+        Row::new(workload, "rss_mib", now, "MiB"),
+    ])
 }

@@ -163,6 +163,12 @@ fn ticks(process: u32) -> anyhow::Result<u64> {
     Ok(field()?.saturating_add(field()?))
 }
 
+/// Milliseconds of processor time that a process used so far.
+pub fn cpu_ms(process: u32) -> anyhow::Result<f64> {
+    let micros = ticks(process)?.saturating_mul(TICK_US);
+    Ok(Duration::from_micros(micros).as_secs_f64() * 1_000.0)
+}
+
 /// `VmRSS` and `VmHWM` of a process, in MiB: now, and the most it ever was.
 pub fn memory_mib(process: u32) -> anyhow::Result<(f64, f64)> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use server::keys::REQUEST_KEY;
 use wallet::{KeyFolder, Wallet};
 
 use crate::demo::crash::copy_folder;
-use crate::demo::onboard::onboard;
+use crate::demo::onboard::{onboard, prefund};
 use crate::demo::processes::RoleProcess;
 use crate::demo::setup::{Stage, write_json};
 use crate::demo::start;
@@ -20,6 +21,8 @@ use crate::demo::start;
 /// More open quotes than a run makes within a quote's lifetime: the bound is the demo's, and what
 /// is measured here is not the bound.
 const OPEN_QUOTES: u64 = 1_000_000;
+/// Both edges have fetched the edited lists and published their snapshots by then.
+const LISTS_TAKEN_WITHIN: Duration = Duration::from_secs(6);
 /// The first port that is tried: out of the demo's way.
 const PORT: u16 = 27_000;
 
@@ -52,8 +55,12 @@ impl Rig {
         stage.keep_memory()?;
         let processes = start(&stage, binary).await?;
         onboard(&stage).await?;
+        prefund(&mut stage).await?;
         stage.memory.onboarded = true;
         stage.keep_memory()?;
+        // The lists that onboarding edited: an edge that takes a new edition in the middle of a
+        // payment makes its permit one of yesterday's lists, which the core rightly refuses.
+        tokio::time::sleep(LISTS_TAKEN_WITHIN).await;
         Ok(Self { stage, processes })
     }
 
@@ -84,9 +91,8 @@ impl Rig {
         })
     }
 
-    /// Stops every role in order and removes the stage.
-    pub fn end(mut self) -> anyhow::Result<()> {
-        self.stop();
+    /// Removes the files, once the roles are stopped.
+    pub fn remove(self) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&self.stage.dir).context("the run's folder")
     }
 

@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Minutes.
     #[arg(long, default_value_t = 3)]
     minutes: u64,
+    /// At most so many rounds.
+    #[arg(long, default_value_t = u32::MAX, hide_default_value = true)]
+    rounds: u32,
     /// Decides the rounds' sizes and when the core is killed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -92,7 +95,8 @@ async fn soak(arguments: &Arguments) -> anyhow::Result<()> {
     );
     let mut dice = Dice(arguments.seed);
     let (begun, mut round, mut sum, mut slowest) = (Instant::now(), 0, Tally::default(), 0);
-    while begun.elapsed() < Duration::from_secs(arguments.minutes.saturating_mul(60)) {
+    let length = Duration::from_secs(arguments.minutes.saturating_mul(60));
+    while begun.elapsed() < length && round < arguments.rounds {
         round += 1;
         let (tally, back) = one_round(&mut rig, &desk, &mut dice).await?;
         let (now, _) = memory_mib(rig.core()?.id())?;
@@ -108,7 +112,7 @@ async fn soak(arguments: &Arguments) -> anyhow::Result<()> {
     if !findings.is_empty() {
         bail!("the files are not sound; they stay in `{}`", rig.stage.dir.display());
     }
-    if arguments.keep { Ok(()) } else { rig.end() }
+    if arguments.keep { Ok(()) } else { rig.remove() }
 }
 
 /// Orders, a kill, a restart, every payment asked for, sums, the certificate. Ends with an error

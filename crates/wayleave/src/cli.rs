@@ -48,6 +48,18 @@ pub enum Command {
     Explain(check::ExplainArgs),
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
+    /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
+    #[command(hide = true, subcommand)]
+    Load(LoadCommand),
+}
+
+/// Kinds of load.
+#[derive(Debug, Subcommand)]
+pub enum LoadCommand {
+    /// Payments a second, latencies, processor time and memory of the real processes.
+    Payments(crate::load::bench::Arguments),
+    /// Kills the core under load for some minutes and counts what became of each payment.
+    Soak(crate::load::soak::Arguments),
 }
 
 /// Arguments of `run`.

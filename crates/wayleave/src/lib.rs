@@ -12,13 +12,14 @@ pub mod cli;
 mod command;
 pub mod demo;
 pub mod fsck;
+pub mod load;
 mod run;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LoadCommand};
 
 /// Parses the command line and does what it says.
 #[must_use]
@@ -28,6 +29,12 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args),
         Command::Fsck(args) => fsck::command(&args),
+        Command::Load(LoadCommand::Payments(args)) => {
+            load::bench::run(&args).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Load(LoadCommand::Soak(args)) => {
+            load::soak::run(&args).map(|()| ExitCode::SUCCESS)
+        }
         Command::Wallet(asked) => command::wallet::command(&asked),
         Command::Privacy(args) => command::privacy::command(&args),
         Command::Verify(args) => command::verify::command(&args),

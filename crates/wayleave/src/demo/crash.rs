@@ -175,12 +175,13 @@ async fn tally(
     Ok(moved)
 }
 
-fn recovery_folder(stage: &Stage) -> PathBuf {
+/// Where the core keeps its recovery files.
+pub fn recovery_folder(stage: &Stage) -> PathBuf {
     stage.folder("core").join("recovery")
 }
 
 /// The recovery file that comes after `before`, once its leaf is cosigned.
-async fn newer_certificate(stage: &Stage, before: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+pub async fn newer_certificate(stage: &Stage, before: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let folder = recovery_folder(stage);
     let fresh = || newest(&folder).filter(|path| Some(path) != before.as_ref());
     until("the recovery certificate", || async {
@@ -194,7 +195,8 @@ fn is_recovery(bytes: &[u8]) -> bool {
     seal::from_canonical::<RecoveryFile>(bytes).is_ok()
 }
 
-fn newest(folder: &Path) -> Option<PathBuf> {
+/// The newest recovery file in a folder.
+pub fn newest(folder: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let number = |path: &PathBuf| -> Option<u64> { path.file_stem()?.to_str()?.parse().ok() };
     files.filter(|path| number(path).is_some()).max_by_key(|path| number(path))
@@ -269,7 +271,8 @@ async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<String> {
     ))
 }
 
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a folder with all below it, and who may enter it.
+pub fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

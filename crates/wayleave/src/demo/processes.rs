@@ -45,6 +45,12 @@ impl RoleProcess {
         &self.dir
     }
 
+    /// The name of its folder.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Whether it runs this role.
     pub fn is(&self, role: &str) -> bool {
         self.role == role

@@ -59,7 +59,7 @@ fn the_transcript_in_the_readme_is_what_the_demo_prints() {
 /// same folder.
 fn commands_work(folder: &Path, text: &str, place: &str) {
     // After a word and spaces in the transcript, alone on its line in the README.
-    let commands = text.lines().filter_map(|line| line.find(CALLED).map(|at| &line[at..]));
+    let commands = text.lines().filter_map(|line| line.find(CALLED).and_then(|at| line.get(at..)));
     let mut run = 0;
     for command in commands {
         let words: Vec<&str> = command.split(' ').skip(1).collect();
@@ -76,7 +76,7 @@ fn act_4_adds_up(told: &str) {
     let line = told.lines().find(|line| line.contains(" acknowledged, ")).unwrap();
     let before = |word: &str| -> u64 {
         let at = line.find(word).unwrap_or_else(|| panic!("no `{word}` in: {line}"));
-        line[..at].rsplit(' ').next().unwrap().parse().unwrap()
+        line.get(..at).unwrap().rsplit(' ').next().unwrap().parse().unwrap()
     };
     let (acknowledged, unknown) = (before(" acknowledged"), before(" unknown"));
     assert_eq!(acknowledged + unknown, IN_FLIGHT, "{line}");

@@ -3,6 +3,7 @@
 //!
 //! The roles are the demo's processes with the demo's files; only the load differs. Start at
 //! [`bench::run`] (`cargo xtask bench payments`) and [`soak::run`] (`cargo xtask soak`).
+#![expect(clippy::float_arithmetic, reason = "figures of a bench, never money")]
 
 pub mod bench;
 pub mod figures;

@@ -32,7 +32,8 @@ refuses() {
     fi
 }
 
-# Replaces line $1 of the proof by what sed makes of it, into $work/$3, and checks that it did.
+# Replaces line $1 of the proof by what sed makes of it, into $work/$3, and checks that it did. A
+# character is replaced by A, and an A by B: whatever stands there, it changes.
 change_line() {
     sed "$1$2" "$dir/sample.tlog-proof" >"$work/$3"
     if cmp -s "$dir/sample.tlog-proof" "$work/$3"; then
@@ -48,12 +49,13 @@ if cmp -s "$dir/sample.entry" "$work/entry"; then
     exit 1
 fi
 change_line 2 's/.*/index 272/' index
-change_line 3 's/^./+/' path
+change_line 3 '{s/^A/B/;t;s/^./A/}' path
 change_line $((blank + 2)) 's/.*/301/' size
-change_line $((blank + 3)) 's/^./+/' root
-# The tenth character of the base64: behind the key id, within the signature or its time.
+change_line $((blank + 3)) '{s/^A/B/;t;s/^./A/}' root
+# The twenty-first character of the base64: behind the key id, within the signature or its time.
 log_line=$((blank + 5))
-change_line "$log_line" 's/ \([A-Za-z0-9+\/]\{20\}\).\(.\{10\}\)/ \1A\2/' signature
-change_line $((blank + 6)) 's/ \([A-Za-z0-9+\/]\{20\}\).\(.\{10\}\)/ \1A\2/' cosignature
+twenty_first='{s/ \([A-Za-z0-9+\/]\{20\}\)A\(.\{10\}\)/ \1B\2/;t;s/ \([A-Za-z0-9+\/]\{20\}\).\(.\{10\}\)/ \1A\2/}'
+change_line "$log_line" "$twenty_first" signature
+change_line $((blank + 6)) "$twenty_first" cosignature
 sed "$((blank + 6))d" "$dir/sample.tlog-proof" >"$work/one_witness"
 other_vkey='PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'

@@ -58,7 +58,7 @@ const verify = async (text, nonce = expected.nonce, statusList = 'status_valid.j
 
 const check = (condition, what) => {
   if (!condition) throw new Error(`not so: ${what}`);
-  console.log(`ok   ${what}`);
+  console.log(`ok: ${what}`);
 };
 const refused = async (what, attempt) => {
   let error;

@@ -11,11 +11,21 @@ use crate::workspace::Workspace;
 /// Exit code of a command whose program does not exist yet.
 pub(crate) const NOT_THERE: u8 = 2;
 
-/// `cargo xtask bench`: every bench of the workspace.
+/// What `cargo xtask bench` measures, by name.
+const BENCHES: &str = "\
+payments  whole path with 16 clients over real role processes, then the core alone: payments/s,
+          latencies, processor time by role, the core's memory and start; `--json`, `--seconds N`,
+          `--payments N`";
+
+/// `cargo xtask bench [NAME]`: one bench, or which there are.
 pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
-    match workspace.target_named("bench", |_| true) {
-        None => Ok(not_there("bench", "no crate has a bench; issue 3 brings the ledger's")),
-        Some(_) => cargo(workspace, &["bench", "--workspace", "--benches", "--"], rest),
+    match rest.split_first() {
+        None => {
+            println!("usage: cargo xtask bench NAME\n\n{BENCHES}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some((name, options)) if name == "payments" => load(workspace, "payments", options),
+        Some((name, _)) => bail!("there is no bench `{name}`\n\n{BENCHES}"),
     }
 }
 
@@ -31,10 +41,15 @@ pub(crate) fn simulate(workspace: &Workspace, rest: &[String]) -> Result<ExitCod
     program(workspace, "wayleave-simulate", missing, rest)
 }
 
-/// `cargo xtask soak`: the long run.
+/// `cargo xtask soak [--minutes N] [--seed N]`: the core killed under load, again and again.
 pub(crate) fn soak(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
-    let missing = "there is no program `soak` yet; issue 4 brings the long run";
-    program(workspace, "soak", missing, rest)
+    load(workspace, "soak", rest)
+}
+
+/// `wayleave load`, which is a process of its own beside the roles of the same binary.
+fn load(workspace: &Workspace, kind: &str, rest: &[String]) -> Result<ExitCode> {
+    let start = ["run", "--quiet", "--release", "--package", "wayleave", "--", "load", kind];
+    cargo(workspace, &start, rest)
 }
 
 /// Runs the binary or example of this name, in release, wherever it lies.

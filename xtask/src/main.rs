@@ -33,9 +33,9 @@ usage: cargo xtask COMMAND
   ci                 format, lints, tidy, audit
   audit              sources, licences and duplicate versions of all dependencies
   ranks              the crates by rank, and whether every arrow goes down
-  bench              the benches that exist
+  bench [NAME]       a bench over the real processes, or which there are
   simulate --seed N  one world under a seed
-  soak               the long run
+  soak               the core killed under load, again and again: --minutes N --seed N
 ";
 
 /// Every command, as documents may name it.

@@ -9,8 +9,7 @@ use core::time::Duration;
 use credential::sd_jwt_vc::CredentialRefused;
 use credential::status::StatusRefused;
 use credential::{
-    CredentialStatus, Expectation, HighWater, PartyRefused, VerifiedParty,
-    verify_response_and_learn,
+    CredentialStatus, Expectation, HighWater, PartyRefused, VerifiedParty, verify_response,
 };
 use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
@@ -25,6 +24,7 @@ use thiserror::Error;
 use crate::desk::{Desk, Statuses};
 use crate::exchange::{believe, debtor_request};
 use crate::findings::{self, AgainRefused};
+use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 
@@ -97,9 +97,9 @@ pub struct Decided {
     pub record: DecisionRecord,
     /// What the customer gets.
     pub verdict: Verdict,
-    /// High-water marks of status lists after this decision, to be made durable before the
-    /// answer; `None` when nothing was learned.
-    pub high_water: Option<HighWater>,
+    /// High-water marks of status lists after this decision, whatever it is: to be made durable
+    /// before the answer.
+    pub high_water: HighWater,
     /// Whether the rules themselves failed on a verified party: somebody must be woken.
     pub alarm: bool,
 }
@@ -178,8 +178,7 @@ pub fn decide_debtor(
     let (ticket, terms) = (&consent.ticket, &consent.terms);
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
-    let mut high_water = inputs.statuses.high_water.clone();
-    let shown = verify(desk, (ticket, terms), vp_token, inputs, &mut high_water);
+    let shown = verify(desk, ticket, terms, vp_token, inputs);
     let matter = Matter {
         about: &ticket.about,
         owner: ticket.owner,
@@ -188,11 +187,14 @@ pub fn decide_debtor(
         received: ticket.received.digest(),
         acceptance: None,
     };
-    let mut decided = match shown {
+    match shown {
         Ok(party) => {
             let findings = findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party);
             let own = believed.err();
-            conclude(desk, &matter, inputs, &findings, own.as_ref(), party.relied_on())
+            let relied_on = party.relied_on();
+            let high_water = party.high_water().clone();
+            let verdict = (own.as_ref(), relied_on, high_water);
+            conclude(desk, &matter, inputs, &findings, verdict)
         }
         Err(refused) => {
             // Nothing was proved: what the presentation would have told stays untold, and rules
@@ -202,15 +204,13 @@ pub fn decide_debtor(
             if matches!(refused, PartyRefused::SubjectsDiffer { .. }) {
                 builder = builder.flag(v::SUBJECTS_SAME, false);
             }
-            let mut decided =
-                conclude(desk, &matter, inputs, &builder.build(), Some(&own), Vec::new());
+            let high_water = lists_seen(desk, vp_token, inputs.statuses);
+            let verdict = (Some(&own), Vec::new(), high_water);
+            let mut decided = conclude(desk, &matter, inputs, &builder.build(), verdict);
             decided.alarm = false;
             decided
         }
-    };
-    // Refused or not: who saw that something is revoked must not forget it.
-    decided.high_water = Some(high_water);
-    decided
+    }
 }
 
 /// Decides on the creditor's side: on the payer's statement, and on its own customer.
@@ -223,8 +223,7 @@ pub fn decide_creditor(
     let (ticket, terms) = (&consent.ticket, &consent.terms);
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
-    let mut high_water = inputs.statuses.high_water.clone();
-    let again = findings::look_again(desk, &ticket.payee, inputs.statuses, &mut high_water);
+    let again = findings::look_again(desk, &ticket.payee, inputs.statuses);
     let matter = Matter {
         about: &ticket.about,
         owner: ticket.owner,
@@ -239,9 +238,10 @@ pub fn decide_creditor(
     let found = if failed.is_some() { without_register(&found) } else { found };
     let own = failed.or(believed.err());
     let relied_on = ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect();
-    let mut decided = conclude(desk, &matter, inputs, &found, own.as_ref(), relied_on);
+    let high_water = lists_seen_again(desk, &ticket.payee, inputs.statuses);
+    let verdict = (own.as_ref(), relied_on, high_water);
+    let mut decided = conclude(desk, &matter, inputs, &found, verdict);
     decided.alarm = decided.alarm && again.is_ok();
-    decided.high_water = Some(high_water);
     decided
 }
 
@@ -318,16 +318,16 @@ fn believe_sender(
 
 fn verify(
     desk: &Desk<'_>,
-    (ticket, terms): (&DebtorTicket, &PaymentTerms),
+    ticket: &DebtorTicket,
+    terms: &PaymentTerms,
     vp_token: &str,
     inputs: &Inputs<'_>,
-    high_water: &mut HighWater,
 ) -> Result<VerifiedParty, PartyRefused> {
     let malformed = |reason: String| PartyRefused::Malformed { reason };
     let request = debtor_request(desk, &ticket.about, &terms.to_terms_string())
         .map_err(|error| malformed(error.to_string()))?
         .ok_or_else(|| malformed("the rules read nothing of the wallet".to_owned()))?;
-    verify_response_and_learn(
+    verify_response(
         vp_token,
         &Expectation {
             request: &request,
@@ -337,7 +337,6 @@ fn verify(
             status_age_max: STATUS_AGE_MAX,
             now: desk.now,
         },
-        high_water,
     )
 }
 
@@ -347,8 +346,7 @@ fn conclude(
     matter: &Matter<'_>,
     inputs: &Inputs<'_>,
     findings: &Findings,
-    own: Option<&OwnReason>,
-    relied_on: Vec<ReliedOn>,
+    (own, relied_on, high_water): (Option<&OwnReason>, Vec<ReliedOn>, HighWater),
 ) -> Decided {
     let mut decision = desk.pack.decide(findings, desk.now);
     // A pack that reads nothing of what failed would permit: what the edge refuses stays refused.
@@ -391,7 +389,7 @@ fn conclude(
         }
     };
     let alarm = decision.alarm();
-    Decided { record, verdict, high_water: None, alarm }
+    Decided { record, verdict, high_water, alarm }
 }
 
 /// What the customer reads. Own reasons are about what it showed or whom it pays through, never

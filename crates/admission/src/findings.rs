@@ -87,19 +87,18 @@ pub(crate) fn creditor(
 }
 
 /// The status of what a payee presented earlier, looked at again: when the list was signed that
-/// covers its registration, and the lists that were seen.
+/// covers its registration.
 pub(crate) fn look_again(
     desk: &Desk<'_>,
     payee: &InvoiceTicket,
     statuses: Statuses<'_>,
-    high_water: &mut credential::HighWater,
 ) -> Result<Option<Instant>, AgainRefused> {
     let mut registration = None;
     for shown in &payee.shown {
         if desk.now >= shown.expires_at {
             return Err(AgainRefused::CredentialExpired);
         }
-        let seen = look_at(desk, shown, statuses, high_water)?;
+        let seen = look_at(desk, shown, statuses)?;
         if shown.credential_type == COMPANY_REGISTRATION {
             registration = seen;
         }
@@ -122,7 +121,6 @@ fn look_at(
     desk: &Desk<'_>,
     shown: &Shown,
     statuses: Statuses<'_>,
-    high_water: &mut credential::HighWater,
 ) -> Result<Option<Instant>, AgainRefused> {
     let Some(status) = &shown.status else { return Ok(None) };
     let absent = || StatusRefused::Unavailable { uri: status.uri.clone() };
@@ -141,10 +139,9 @@ fn look_at(
         key: &key.key,
         now: desk.now,
         age_max: STATUS_AGE_MAX,
-        high_water,
+        high_water: statuses.high_water,
     };
     let list = CheckedStatusList::check(token, &check).map_err(AgainRefused::Status)?;
-    high_water.raise(&list);
     list.require_valid(status.index).map_err(AgainRefused::Status)?;
     Ok(Some(list.seen().issued_at))
 }

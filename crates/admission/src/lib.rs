@@ -17,6 +17,7 @@ pub mod desk;
 pub mod exchange;
 mod findings;
 pub mod lists;
+pub mod marks;
 pub mod payee;
 pub mod ticket;
 
@@ -31,5 +32,6 @@ pub use exchange::{
     answer_statement, prepare, state_payer,
 };
 pub use lists::{Lists, ListsRefused, Untrusted};
+pub use marks::lists_seen;
 pub use payee::{PayeeRefused, accept_payee, ask_payee};
 pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, TicketError};

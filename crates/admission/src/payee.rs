@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use credential::query::QueryError;
 use credential::{
-    ACCOUNT_OWNERSHIP, COMPANY_REGISTRATION, Expectation, HighWater, PartyRefused,
-    PresentationRequest, VerifiedParty, verify_response_and_learn,
+    ACCOUNT_OWNERSHIP, COMPANY_REGISTRATION, Expectation, PartyRefused, PresentationRequest,
+    VerifiedParty, verify_response,
 };
 use record::{DocumentError, Invoice, Signed};
 use seal::text::{from_base64url, to_base64url};
@@ -103,18 +103,16 @@ pub fn ask_payee(
     Ok(request)
 }
 
-/// Turns the presentation into the ticket that travels with the request to pay. `seen` becomes
-/// the marks of status lists after it, refused or not, to be made durable before the answer.
+/// Turns the presentation into the ticket that travels with the request to pay.
 pub fn accept_payee(
     desk: &Desk<'_>,
     state: &str,
     vp_token: &str,
     statuses: Statuses<'_>,
-    seen: &mut HighWater,
 ) -> Result<(Vec<u8>, VerifiedParty), PayeeRefused> {
     let sealed = from_base64url(state).ok_or(TicketError::NotOurs)?;
     let pending = PendingInvoice::open(&sealed, desk.secret, desk.now)?;
-    let party = verify_response_and_learn(
+    let party = verify_response(
         vp_token,
         &Expectation {
             request: &payee_request(desk, &pending)?,
@@ -124,7 +122,6 @@ pub fn accept_payee(
             status_age_max: STATUS_AGE_MAX,
             now: desk.now,
         },
-        seen,
     )?;
     if party.company() != pending.owner {
         return Err(PayeeRefused::OtherOwner { expected: pending.owner, got: party.company() });

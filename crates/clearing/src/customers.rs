@@ -142,7 +142,7 @@ pub struct CustomersBook {
     #[n(7)]
     credited: BTreeMap<PaymentId, Position>,
     #[n(8)]
-    parcels: BTreeMap<ParcelKey, Position>,
+    parcels: BTreeMap<ParcelKey, ParcelEntry>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -177,6 +177,16 @@ struct ParcelKey {
     side: Side,
     #[n(2)]
     kind: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct ParcelEntry {
+    #[n(0)]
+    at: Position,
+    /// Of what is sealed: a parcel is known by id and content.
+    #[n(1)]
+    content: Digest,
 }
 
 /// Domain of the transaction ids of payments.
@@ -268,7 +278,26 @@ impl CustomersBook {
     /// Where a parcel lies.
     #[must_use]
     pub fn parcel(&self, payment: PaymentId, side: Side, kind: &str) -> Option<Position> {
-        self.parcels.get(&ParcelKey { payment, side, kind: kind.to_owned() }).copied()
+        let key = ParcelKey { payment, side, kind: kind.to_owned() };
+        self.parcels.get(&key).map(|entry| entry.at)
+    }
+
+    /// Keeps a parcel once. Another under the same id is refused, not taken for delivered: its
+    /// sender would forget it.
+    fn store(&self, slot: SaltSlot, parcel: &Parcel) -> Checked<CustomerAnswer> {
+        let Parcel { payment, side, ref kind, .. } = *parcel;
+        let known = self.parcels.get(&ParcelKey { payment, side, kind: kind.clone() });
+        match known.map(|entry| entry.content) {
+            Some(first) if first != sha256(&parcel.sealed) => {
+                let detail = format!("another parcel `{kind}` of payment `{payment}` is kept");
+                refused(Rule::new(RuleName::PaymentIdUsed, detail))
+            }
+            Some(_) => Checked { facts: vec![], outcome: CustomerAnswer::Done },
+            None => Checked {
+                facts: vec![parcel.to_fact(slot, Heading::default())],
+                outcome: CustomerAnswer::Done,
+            },
+        }
     }
 
     /// What the settlement book owes to this institution in an asset, as this book sees it.
@@ -565,12 +594,7 @@ impl Machine for CustomersBook {
                 stepped(slot, self.release(stamp, *payment, *reason))
             }
             CustomerWork::Credit(order) => stepped(slot, self.credit(stamp, order)),
-            CustomerWork::Store(parcel) => {
-                let known = self.parcel(parcel.payment, parcel.side, &parcel.kind).is_some();
-                let fact = || parcel.to_fact(slot, Heading::default());
-                let facts = if known { vec![] } else { vec![fact()] };
-                Checked { facts, outcome: CustomerAnswer::Done }
-            }
+            CustomerWork::Store(parcel) => self.store(slot, parcel),
         }
     }
 
@@ -594,8 +618,9 @@ impl Machine for CustomersBook {
                 Err(error) => stop(&error.to_string()),
             },
             PARCEL_STORED => match Parcel::from_fact(fact) {
-                Ok(Parcel { payment, side, kind, .. }) => {
-                    self.parcels.insert(ParcelKey { payment, side, kind }, position);
+                Ok(Parcel { payment, side, kind, sealed }) => {
+                    let entry = ParcelEntry { at: position, content: sha256(&sealed) };
+                    self.parcels.insert(ParcelKey { payment, side, kind }, entry);
                 }
                 Err(error) => stop(&error.to_string()),
             },

@@ -305,3 +305,20 @@ fn no_trust_list_captures_a_name_of_another() {
     });
     assert_eq!(provider, SettlementAnswer::Done);
 }
+
+#[test]
+fn a_parcel_is_kept_once_and_another_under_its_id_is_refused() {
+    let mut books = Books::ready();
+    let parcel = |content: u8| {
+        CustomerWork::Store(record::Parcel {
+            payment: Deal::number(1).payment(),
+            side: Side::Debtor,
+            kind: "decision".to_owned(),
+            sealed: vec![content; 40].into(),
+        })
+    };
+    assert_eq!(books.tell(now(), Side::Debtor, parcel(1)), CustomerAnswer::Done);
+    assert_eq!(books.tell(now(), Side::Debtor, parcel(1)), CustomerAnswer::Done);
+    let other = books.tell(now(), Side::Debtor, parcel(2));
+    assert!(matches!(other, CustomerAnswer::Refused(rule) if rule.detail.contains("another")));
+}

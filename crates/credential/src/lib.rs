@@ -34,10 +34,7 @@ pub use claims::{
 };
 pub use holder::{ConsentCredential, ConsentView, compare_terms, consent, respond};
 pub use nonce::{NonceRefused, check_nonce, make_nonce};
-pub use party::{
-    Expectation, PartyRefused, VerifiedMandate, VerifiedParty, verify_response,
-    verify_response_and_learn,
-};
+pub use party::{Expectation, PartyRefused, VerifiedMandate, VerifiedParty, verify_response};
 pub use presentation::{PresentationRequest, RequestError};
 pub use query::{Query, Requirement, build_query};
 pub use sd_jwt_vc::{CredentialDraft, HeldCredential, Presentation, VerifiedPresentation, issue};

@@ -191,23 +191,13 @@ pub fn verify_response(
     vp_token: &str,
     expectation: &Expectation<'_>,
 ) -> Result<VerifiedParty, PartyRefused> {
-    verify_response_and_learn(vp_token, expectation, &mut HighWater::default())
-}
-
-/// As [`verify_response`]. `seen` becomes the marks after this response, refused or not: the list
-/// that says *revoked* is the very one after which no older list may count.
-pub fn verify_response_and_learn(
-    vp_token: &str,
-    expectation: &Expectation<'_>,
-    seen: &mut HighWater,
-) -> Result<VerifiedParty, PartyRefused> {
     let request = expectation.request;
-    seen.clone_from(expectation.high_water);
+    let mut high_water = expectation.high_water.clone();
     let mut presentations = BTreeMap::new();
     let mut credentials = BTreeMap::new();
     for (id, text) in read_vp_token(vp_token)? {
         let (presentation, key) = verify_one(&id, &text, expectation)?;
-        let status = check_status(&id, presentation.open(), seen, expectation)?;
+        let status = check_status(&id, presentation.open(), &mut high_water, expectation)?;
         credentials.insert(id.clone(), verified_credential(&presentation, key, status));
         presentations.insert(id, presentation);
     }
@@ -227,7 +217,7 @@ pub fn verify_response_and_learn(
         terms,
         requested: request.query.to_json(),
         editions: expectation.trust.editions(),
-        high_water: seen.clone(),
+        high_water,
         verified_at: expectation.now,
     })
 }
@@ -384,8 +374,8 @@ fn check_status(
         high_water,
     };
     let list = CheckedStatusList::check(token, &check).map_err(refused)?;
-    high_water.raise(&list);
     list.require_valid(reference.index).map_err(refused)?;
+    high_water.raise(&list);
     let seen = list.seen();
     Ok(Some(VerifiedStatus {
         reference,

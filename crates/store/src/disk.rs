@@ -1,8 +1,8 @@
 //! One directory of files, as the journal needs it: the port and the real adapter.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// One directory of files with flat names.
@@ -120,9 +120,10 @@ impl FileDisk {
     /// [`TakeError`].
     pub fn take(directory: &Path) -> Result<Self, TakeError> {
         let failed = |error| TakeError::Failed { path: directory.to_path_buf(), error };
-        std::fs::create_dir_all(directory).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(directory).map_err(failed)?;
         let lock = OpenOptions::new()
             .create(true)
+            .mode(FILE_MODE)
             .truncate(false)
             .write(true)
             .open(directory.join(LOCK_NAME))
@@ -150,7 +151,7 @@ impl Disk for FileDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
+        options.read(true).write(true).create(true).truncate(true).mode(FILE_MODE);
         let file = options.open(self.path(name))?;
         // The length is set, the blocks come as they are written: writing zeros through the page
         // cache costs more than it saves, and `fallocate` needs a foreign call. A full disk then
@@ -229,6 +230,12 @@ pub fn replace<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> io::Result<()> {
     disk.rename(&temporary, name)?;
     disk.sync_directory()
 }
+
+/// A journal holds terms and invoices, and the salts beside it open every commitment: nobody but
+/// their owner reads them.
+const FILE_MODE: u32 = 0o600;
+/// See [`FILE_MODE`].
+const FOLDER_MODE: u32 = 0o700;
 
 /// How names of unfinished files end. Opening removes them.
 pub const TEMPORARY_SUFFIX: &str = ".new";

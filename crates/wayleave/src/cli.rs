@@ -1,5 +1,8 @@
 //! What can be asked of the binary, in words that teach.
 
+pub mod check;
+pub mod wallet;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,6 +18,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a variant without words shows those of its arguments")]
 pub enum Command {
     /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
     ///
@@ -32,6 +36,30 @@ pub enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    // What these say of themselves stands beside their arguments, in `cli/`.
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    Privacy(wallet::PrivacyArgs),
+    Verify(check::VerifyArgs),
+    VerifyExport(check::ExportArgs),
+    Replay(check::ReplayArgs),
+    #[command(subcommand)]
+    Policy(check::PolicyCommand),
+    Explain(check::ExplainArgs),
+    #[command(subcommand)]
+    Receipt(check::ReceiptCommand),
+    /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
+    #[command(hide = true, subcommand)]
+    Load(LoadCommand),
+}
+
+/// Kinds of load.
+#[derive(Debug, Subcommand)]
+pub enum LoadCommand {
+    /// Payments a second, latencies, processor time and memory of the real processes.
+    Payments(crate::load::bench::Arguments),
+    /// Kills the core under load for some minutes and counts what became of each payment.
+    Soak(crate::load::soak::Arguments),
 }
 
 /// Arguments of `run`.
@@ -45,6 +73,13 @@ pub struct RunArgs {
     /// Write the log here instead of to standard error.
     #[arg(long)]
     pub log: Option<PathBuf>,
+    /// Stop when standard input ends: the role lives no longer than whoever started it.
+    #[arg(long, hide = true)]
+    pub until_input_ends: bool,
+    /// Do not serve: confine the process as the role would be, say whether it may read this
+    /// file, and stop. Exit 0: it may. Exit 1: denied. Exit 4: no Landlock here, or no such file.
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub may_read: Option<PathBuf>,
 }
 
 /// The roles.
@@ -87,6 +122,9 @@ pub struct DemoArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+    /// Other amounts, the same for the same number.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// The first of seven ports; a taken one moves to the next free.
     #[arg(long, default_value_t = 7000)]
     pub port: u16,

@@ -2,17 +2,24 @@
 //!
 //! Start at [`main`]; the story is in [`demo`].
 #![expect(clippy::print_stdout, reason = "the command line's own surface")]
+#![expect(clippy::disallowed_methods, reason = "rank 6: the demo says how long things took")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "rank 6: whatever is not the expected answer ends the story with its words"
+)]
 
 pub mod cli;
+mod command;
 pub mod demo;
 pub mod fsck;
+pub mod load;
 mod run;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LoadCommand};
 
 /// Parses the command line and does what it says.
 #[must_use]
@@ -20,11 +27,22 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args),
         Command::Fsck(args) => fsck::command(&args),
+        Command::Load(LoadCommand::Payments(args)) => {
+            load::bench::run(&args).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Load(LoadCommand::Soak(args)) => {
+            load::soak::run(&args).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Wallet(asked) => command::wallet::command(&asked),
+        Command::Privacy(args) => command::privacy::command(&args),
+        Command::Verify(args) => command::verify::command(&args),
+        Command::VerifyExport(args) => command::export::command(&args),
+        Command::Replay(args) => command::replay::command(&args),
+        Command::Policy(asked) => command::replay::policy(&asked),
+        Command::Explain(args) => command::explain::command(&args),
+        Command::Receipt(asked) => command::receipt::command(&asked),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("wayleave: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| command::failed(&error))
 }

@@ -46,6 +46,13 @@ pub struct Config {
     pub margin_basis_points: u32,
     /// The fees that others take.
     pub fees: Vec<FeeRule>,
+    /// Quotes that one client may have open at a time. An expired one is not open.
+    #[serde(default = "open_quotes_per_client_max")]
+    pub open_quotes_per_client_max: usize,
+}
+
+const fn open_quotes_per_client_max() -> usize {
+    OPEN_QUOTES_PER_CLIENT_MAX
 }
 
 /// Runs until `shutdown` ends.
@@ -91,6 +98,7 @@ pub fn example_config(common: Common, corridor: &str) -> Config {
             fee(FeeTakerName::DebtorInstitution, "1250", "payment across the border"),
             fee(FeeTakerName::Operator, "431", "settlement and receipt"),
         ],
+        open_quotes_per_client_max: OPEN_QUOTES_PER_CLIENT_MAX,
     }
 }
 
@@ -124,7 +132,11 @@ impl Provider {
             pricing: Pricing::new(config.margin_basis_points, &config.fees)?,
             rates,
             key: keys.signing_key("quote")?,
-            desk: Mutex::new(Desk::open(&quotes, system::now())?),
+            desk: Mutex::new(Desk::open(
+                &quotes,
+                system::now(),
+                config.open_quotes_per_client_max,
+            )?),
         })
     }
 

@@ -9,7 +9,7 @@ mod outcome;
 mod prepare;
 mod settle;
 
-use record::{RequestToPay, SettleOrder};
+use record::{Ending, Promise, RequestToPay, SettleOrder, Signed};
 use terms::PaymentId;
 
 pub use decide::{Decided, Letters, Permitted};
@@ -63,13 +63,18 @@ impl Wallet {
     /// Pays a request. `agree` sees the terms and what would be shown to whom, and decides.
     ///
     /// The payment id, and later the order, are durable here before they leave: after a crash
-    /// [`Wallet::resume`] asks for the same again, and never makes another.
+    /// [`Wallet::resume`] asks for the same again, and never makes another. A request whose order
+    /// was stored and not refused is not paid again: an invoice is paid once.
     pub async fn pay(
         &self,
         request: &RequestToPay,
         agree: &mut (dyn FnMut(&Shown) -> Agreement + Send),
         when_missing: WhenMissing,
     ) -> Result<PaymentOutcome, WalletError> {
+        if let Some(before) = self.ordered_before(request)? {
+            let reason = format!("its order was stored as payment `{before}`: resume that one");
+            return Err(WalletError::not_taken("request to pay", reason));
+        }
         let payment = self.new_payment()?;
         self.folder.keep(payment, Kept::Request, request)?;
         let quote = self.quote(request, payment).await?;
@@ -98,6 +103,24 @@ impl Wallet {
                 Ok(PaymentOutcome::Refused(refused))
             }
         }
+    }
+
+    /// The payment whose order for this request's invoice is stored and was not refused: it has
+    /// settled, or it still may.
+    fn ordered_before(&self, request: &RequestToPay) -> Result<Option<PaymentId>, WalletError> {
+        let invoice = request.invoice.digest();
+        for payment in self.folder.payments()? {
+            let order = self.folder.kept::<SettleOrder>(payment, Kept::Order)?;
+            if order.is_none_or(|order| order.invoice.digest() != invoice) {
+                continue;
+            }
+            let promise = self.folder.kept::<Signed<Promise>>(payment, Kept::Promise)?;
+            let outcome = promise.and_then(|signed| signed.read_unverified().ok());
+            if !outcome.is_some_and(|promise| matches!(promise.outcome, Ending::Refused(_))) {
+                return Ok(Some(payment));
+            }
+        }
+        Ok(None)
     }
 
     /// Goes on with a payment whose order is stored: asks for the same again, by its id.

@@ -492,4 +492,26 @@ async fn an_order_is_durable_before_it_is_sent_and_an_unreachable_core_is_unknow
     assert_eq!(outcome.exit_code(), crate::EXIT_UNKNOWN);
     let never = world.wallet.resume(PaymentId::from_bytes([9; 16])).await.unwrap();
     assert!(never.text().contains("nothing happened"));
+    // Whoever pays the same request anew instead would pay twice if that order settled after all.
+    let go_on = WhenMissing::GoOn;
+    let again = world.wallet.pay(&world.hand.request, &mut |_| Agreement::Yes, go_on).await;
+    let words = again.map(|outcome| outcome.text()).unwrap_err().to_string();
+    assert!(words.contains(&world.hand.payment.to_string()), "{words}");
+    // An order that was refused can never settle, so the request may be paid again.
+    let refused = Promise {
+        layout: 1,
+        environment: "sandbox".parse().unwrap(),
+        origin: "wayleave.example/test".to_owned(),
+        position: terms::Position::new(4),
+        commitment: record::Commitment(Digest::ZERO),
+        payment: world.hand.payment,
+        terms: Digest::ZERO,
+        outcome: Ending::Refused("QuoteExpired".to_owned()),
+        durability: record::Durability::OneDisk,
+        settled_at: Instant::EPOCH,
+        integrate_by: Instant::EPOCH,
+    };
+    let refused = Signed::sign(&refused, &key(50));
+    world.wallet.folder().keep(world.hand.payment, Kept::Promise, &refused).unwrap();
+    assert_eq!(world.wallet.ordered_before(&world.hand.request).unwrap(), None);
 }

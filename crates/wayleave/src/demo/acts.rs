@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use api::messages::Repeated;
-use record::{Ending, PaymentTerms, RequestToPay};
+use record::{DecisionRecord, Ending, PaymentTerms, RequestToPay, Visibility};
 use serde_json::json;
 use terms::{Amount, Minor, PaymentId};
 use wallet::{
@@ -20,12 +20,40 @@ use super::screen::Screen;
 use super::setup::Stage;
 use super::subjects::FIRMS;
 
-/// The story's one payment: 12,400.00 SGD.
+/// The story's one payment without a seed: 12,400.00 SGD.
 const INVOICE_MINOR: u128 = 1_240_000;
+/// The payment that is sent twice, without a seed: 500.00 SGD.
+const TWICE_MINOR: u128 = 50_000;
 /// Above the clerk's mandate: 150,000.00 SGD.
 const ABOVE_MANDATE_MINOR: u128 = 15_000_000;
 /// Above what the provider holds: 80,000.00 SGD, within the mandate.
 const ABOVE_LIQUIDITY_MINOR: u128 = 8_000_000;
+
+/// The amounts of a run, in minor units of SGD.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    /// Of the first payment.
+    pub invoice_minor: u128,
+    /// Of the payment that is sent twice.
+    pub twice_minor: u128,
+}
+
+impl Figures {
+    /// The amounts of a seed; without one, those of the story. The same seed, the same amounts.
+    #[must_use]
+    pub fn of(seed: Option<u64>) -> Self {
+        let Some(seed) = seed else {
+            return Self { invoice_minor: INVOICE_MINOR, twice_minor: TWICE_MINOR };
+        };
+        // One step of a linear congruence per figure spreads neighbouring seeds.
+        let step = |n: u64| n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040);
+        let (first, second) = (step(seed), step(step(seed)));
+        Self {
+            invoice_minor: 300_000 + u128::from((first >> 33) % 1_300_000),
+            twice_minor: 10_000 + u128::from((second >> 33) % 90_000),
+        }
+    }
+}
 
 /// The players of the story.
 pub struct Players {
@@ -38,13 +66,18 @@ pub struct Players {
 }
 
 impl Players {
-    /// Opens the three wallets.
-    pub fn open(stage: &Stage) -> anyhow::Result<Self> {
-        Ok(Self {
+    /// Opens the three wallets; each fetches its trust lists, so that it knows who registered
+    /// what purpose.
+    pub async fn open(stage: &Stage) -> anyhow::Result<Self> {
+        let players = Self {
             payer: Wallet::open(&stage.folder("brightwater"))?,
             payee: Wallet::open(&stage.folder("lim"))?,
             listed: Wallet::open(&stage.folder("blacktide"))?,
-        })
+        };
+        for wallet in [&players.payer, &players.payee, &players.listed] {
+            wallet.refresh_trust_lists().await?;
+        }
+        Ok(players)
     }
 }
 
@@ -88,11 +121,12 @@ pub async fn permitted(
 pub async fn settles(
     stage: &mut Stage,
     players: &Players,
+    figures: &Figures,
     screen: &Screen,
 ) -> anyhow::Result<Settled> {
     let number = format!("INV-{:03}", stage.memory.next_invoice);
     stage.memory.next_invoice += 1;
-    let request = invoice(&players.payee, &number, INVOICE_MINOR).await?;
+    let request = invoice(&players.payee, &number, figures.invoice_minor).await?;
     let payer = &players.payer;
     let payment = payer.new_payment()?;
     let quote = payer.quote(&request, payment).await?;
@@ -133,6 +167,7 @@ pub async fn settles(
     };
     say_proved(stage, screen, &settled, begun.elapsed())?;
     players.payee.wait_for_receipt(payment, None).await?;
+    keep_record(stage, payment).await?;
     Ok(*settled)
 }
 
@@ -218,6 +253,16 @@ fn say_proved(
     Ok(())
 }
 
+/// The payer's bank's decision, as its operator may read it: for `wayleave replay`.
+async fn keep_record(stage: &Stage, payment: PaymentId) -> anyhow::Result<()> {
+    let target = format!("/v1/decisions/{payment}/record");
+    let record = Calls::new(stage).get("operator", "bank-nl.1", &target).await?;
+    let folder = stage.dir.join("records");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("1.record"), record)?;
+    Ok(())
+}
+
 /// A copy under an easy name.
 fn keep_receipt(stage: &Stage, path: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let folder = stage.dir.join("receipts");
@@ -227,25 +272,51 @@ fn keep_receipt(stage: &Stage, path: &Path, name: &str) -> anyhow::Result<PathBu
     Ok(kept)
 }
 
-/// Act 2: six payments that must not happen.
+/// Act 2: six payments that must not happen. What moved is read at the core, not assumed.
 pub async fn refused(stage: &Stage, players: &Players, screen: &Screen) -> anyhow::Result<()> {
-    screen
-        .act(2, "six that must not happen                                        moved   receipt");
-    let told = |case: &'static str, refused: &RefusedPayment| {
+    screen.act(2, "six that must not happen                                     moved     receipt");
+    let calls = Calls::new(stage);
+    let before = calls.available("brightwater").await?;
+    let told = async |case: &'static str, refused: RefusedPayment| -> anyhow::Result<()> {
+        let moved = before.minus(calls.available("brightwater").await?)?;
         let receipt = if refused.receipt.is_some() { "yes" } else { "no" };
-        screen.line(&format!("   {case:<34} refused  {:<32} 0       {receipt}", refused.code));
+        let minor = moved.minor;
+        screen.line(&format!("   {case:<34} refused  {:<30} {minor:<9} {receipt}", refused.code));
+        let payment = refused.payment.to_string();
         screen.fact(
             "refused",
-            &json!({ "case": case, "code": refused.code, "file": refused.receipt }),
+            &json!({ "case": case, "code": refused.code, "payment": payment,
+                     "moved": moved.to_string(), "file": refused.receipt }),
         );
+        Ok(())
     };
-    told("tax standing revoked seconds ago", &revoked(stage, players).await?);
-    told("payee on the sanctions list", &listed(players).await?);
-    told("above the clerk's mandate", &above_mandate(players).await?);
-    told("quote expired", &expired(players).await?);
-    told("provider out of SGD", &no_liquidity(players).await?);
-    told("amount changed on the way", &changed(players).await?);
+    told("tax standing revoked seconds ago", revoked(stage, players).await?).await?;
+    let sealed = listed(players).await?;
+    let reason = sealed_reason(&calls, &sealed).await?;
+    told("payee on the sanctions list", sealed).await?;
+    screen.say("", &format!("      only bank NL and its supervisor may read why: {reason}"));
+    told("above the clerk's mandate", above_mandate(players).await?).await?;
+    told("quote expired", expired(players).await?).await?;
+    told("provider out of SGD", no_liquidity(players).await?).await?;
+    told("amount changed on the way", changed(players).await?).await
+}
+
+/// The first of the six alone.
+pub async fn revocation(stage: &Stage, players: &Players, screen: &Screen) -> anyhow::Result<()> {
+    let refused = revoked(stage, players).await?;
+    let receipt = if refused.receipt.is_some() { "yes" } else { "no" };
+    screen.say("revoked", &format!("refused  {}   receipt {receipt}", refused.code));
     Ok(())
+}
+
+/// The restricted reason, as the bank's operator reads it in the decision record.
+async fn sealed_reason(calls: &Calls<'_>, refused: &RefusedPayment) -> anyhow::Result<String> {
+    let target = format!("/v1/decisions/{}/record", refused.payment);
+    let body = calls.get("operator", "bank-nl.1", &target).await?;
+    let record: DecisionRecord = seal::from_canonical(&body)?;
+    let restricted = record.reasons.iter().filter(|r| r.visibility == Visibility::Restricted);
+    let codes: Vec<&str> = restricted.map(|reason| reason.code.as_str()).collect();
+    Ok(codes.join(", "))
 }
 
 async fn paid(payer: &Wallet, request: &RequestToPay) -> anyhow::Result<PaymentOutcome> {
@@ -328,8 +399,8 @@ pub async fn changed(players: &Players) -> anyhow::Result<RefusedPayment> {
 }
 
 /// Act 3: the same request twice.
-pub async fn twice(players: &Players, screen: &Screen) -> anyhow::Result<()> {
-    let request = invoice(&players.payee, "INV-T", 50_000).await?;
+pub async fn twice(players: &Players, figures: &Figures, screen: &Screen) -> anyhow::Result<()> {
+    let request = invoice(&players.payee, "INV-T", figures.twice_minor).await?;
     let ready = permitted(&players.payer, &request, 60)
         .await?
         .map_err(|refused| anyhow::anyhow!("not permitted: {}", refused.code))?;

@@ -1,13 +1,13 @@
 //! Acts 4 and 5: the core dies under load; the operator cheats.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use evidence::exchange::{ADD_CHECKPOINT_PATH, AddCheckpoint, TEXT_CONTENT_TYPE};
 use record::{Ending, RecoveryFile, SettleOrder};
 use serde_json::json;
-use terms::PaymentId;
+use terms::{Amount, Minor, PaymentId};
 use wallet::verify::{VerifyTrust, read_trust, verify, verify_recovery};
 use wallet::{OrderSent, Wallet};
 
@@ -27,6 +27,37 @@ const KILL_AFTER: usize = 8;
 struct Fate {
     payment: PaymentId,
     acknowledged: bool,
+    debited: Amount,
+    credited: Amount,
+}
+
+/// Payer's and payee's account.
+struct Sums {
+    payer: Amount,
+    payee: Amount,
+}
+
+async fn balances(stage: &Stage) -> anyhow::Result<Sums> {
+    let calls = Calls::new(stage);
+    Ok(Sums { payer: calls.available("brightwater").await?, payee: calls.available("lim").await? })
+}
+
+/// What left and what arrived is what the settled payments say, to the last minor unit.
+fn say_sums(screen: &Screen, before: &Sums, after: &Sums, moved: &Sums) -> anyhow::Result<()> {
+    let payer = before.payer.minus(after.payer)?;
+    let payee = after.payee.minus(before.payee)?;
+    if payer != moved.payer || payee != moved.payee {
+        bail!("{payer} left and {payee} arrived; the settled payments say otherwise");
+    }
+    screen.say(
+        "sums",
+        &format!(
+            "-{} and +{} are the settled ones; unaccounted for: 0 EUR, 0 SGD",
+            payer.for_people(),
+            payee.for_people()
+        ),
+    );
+    Ok(())
 }
 
 /// Act 4: the core is killed with payments in flight, and comes back.
@@ -38,19 +69,24 @@ pub async fn killed(
 ) -> anyhow::Result<()> {
     screen.act(4, &format!("core killed with {IN_FLIGHT} payments in flight"));
     let orders = orders(players).await?;
+    let before = balances(stage).await?;
+    let certified = newest(&recovery_folder(stage));
     let fates = under_fire(stage, orders, core).await?;
     let begun = Instant::now();
     core.start_again()?;
     core.ready().await?;
     let back = begun.elapsed();
-    tally(players, &fates, back, screen).await?;
-    let path = newest_certificate(stage).await?;
+    let moved = tally(players, &fates, back, screen).await?;
+    say_sums(screen, &before, &balances(stage).await?, &moved)?;
+    let path = newer_certificate(stage, certified).await?;
     let trust = trust(stage)?;
     let report = verify_recovery(&std::fs::read(&path)?, Some(&trust));
     if !report.is_good() {
         bail!("the recovery certificate does not verify: {:?}", report.first_failure());
     }
-    let shown = relative(stage, &path);
+    let kept = stage.dir.join("recovery.wayleave");
+    std::fs::copy(&path, &kept)?;
+    let shown = relative(stage, &kept);
     screen.say("certificate", &format!("{shown}   verified, its leaf is cosigned"));
     screen.fact("recovered", &json!({ "file": path, "seconds": back.as_secs_f32() }));
     Ok(())
@@ -80,13 +116,14 @@ async fn under_fire(
         let wallet = Wallet::open(&stage.folder("brightwater"))?;
         let told = told.clone();
         sending.spawn(async move {
-            let payment = payment_of(&order);
+            let terms = record::PaymentTerms::from_terms_string(&order.terms)?;
             let sent = wallet.send_order(&order).await;
             let acknowledged = matches!(sent, Ok(OrderSent::Answered(_)));
             if acknowledged {
                 let _ = told.send(()).await;
             }
-            payment.map(|payment| Fate { payment, acknowledged })
+            let (debited, credited) = (terms.debited, terms.credited);
+            anyhow::Ok(Fate { payment: terms.payment, acknowledged, debited, credited })
         });
     }
     drop(told);
@@ -101,21 +138,24 @@ async fn under_fire(
     Ok(fates)
 }
 
-fn payment_of(order: &SettleOrder) -> anyhow::Result<PaymentId> {
-    Ok(record::PaymentTerms::from_terms_string(&order.terms)?.payment)
-}
-
 async fn tally(
     players: &Players,
     fates: &[Fate],
     back: Duration,
     screen: &Screen,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Sums> {
     let (mut there, mut settled, mut never) = (0, 0, 0);
+    let first = fates.first().context("no payment was in flight")?;
+    let nothing = |like: Amount| Amount::new(Minor::ZERO, like.asset);
+    let mut moved = Sums { payer: nothing(first.debited), payee: nothing(first.credited) };
     let acknowledged = fates.iter().filter(|fate| fate.acknowledged).count();
     for fate in fates {
         let status = players.payer.ask(fate.payment).await?;
         let done = matches!(&status.ending, Some(end) if end.ending == Ending::Settled);
+        if done {
+            moved.payer = moved.payer.plus(fate.debited)?;
+            moved.payee = moved.payee.plus(fate.credited)?;
+        }
         match (fate.acknowledged, done) {
             (true, true) => there += 1,
             (true, false) => bail!("payment {} was acknowledged and is lost", fate.payment),
@@ -132,34 +172,39 @@ async fn tally(
             fates.len() - acknowledged,
         ),
     );
-    Ok(())
+    Ok(moved)
 }
 
-/// The newest recovery file, once its leaf is cosigned.
-async fn newest_certificate(stage: &Stage) -> anyhow::Result<std::path::PathBuf> {
-    let folder = stage.folder("core").join("recovery");
-    let before = newest(&folder);
+/// Where the core keeps its recovery files.
+pub fn recovery_folder(stage: &Stage) -> PathBuf {
+    stage.folder("core").join("recovery")
+}
+
+/// The recovery file that comes after `before`, once its leaf is cosigned.
+pub async fn newer_certificate(stage: &Stage, before: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let folder = recovery_folder(stage);
+    let fresh = || newest(&folder).filter(|path| Some(path) != before.as_ref());
     until("the recovery certificate", || async {
-        newest(&folder).is_some_and(|path| std::fs::read(path).is_ok_and(|b| is_recovery(&b)))
+        fresh().is_some_and(|path| std::fs::read(path).is_ok_and(|bytes| is_recovery(&bytes)))
     })
     .await?;
-    newest(&folder).or(before).context("a recovery certificate")
+    fresh().context("a recovery certificate")
 }
 
 fn is_recovery(bytes: &[u8]) -> bool {
     seal::from_canonical::<RecoveryFile>(bytes).is_ok()
 }
 
-fn newest(folder: &Path) -> Option<std::path::PathBuf> {
+/// The newest recovery file in a folder.
+pub fn newest(folder: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    let number =
-        |path: &std::path::PathBuf| -> Option<u64> { path.file_stem()?.to_str()?.parse().ok() };
+    let number = |path: &PathBuf| -> Option<u64> { path.file_stem()?.to_str()?.parse().ok() };
     files.filter(|path| number(path).is_some()).max_by_key(|path| number(path))
 }
 
 /// What the wallets trust: the log and both supervisors.
 pub fn trust(stage: &Stage) -> anyhow::Result<VerifyTrust> {
-    let path = stage.folder("brightwater").join("trust.policy");
+    let path = stage.dir.join("trust");
     Ok(VerifyTrust { log: read_trust(&path)?, lists: vec![] })
 }
 
@@ -181,7 +226,9 @@ pub async fn cheats(stage: &Stage, screen: &Screen) -> anyhow::Result<()> {
     screen.say("supervisors", &refusals);
     let findings = crate::fsck::findings(&copy)?;
     let found = findings.first().context("fsck found nothing")?;
-    screen.say("fsck", found);
+    // The file and byte are in `--json` and in `wayleave fsck`; here is where in the book.
+    let place = found.find("batch").and_then(|at| found.get(at..)).unwrap_or(found);
+    screen.say("fsck", place);
     screen.fact("cheat", &json!({ "position": cheat.position.number(), "fsck": findings }));
     let receipt = stage.dir.join("receipts").join("1.wayleave");
     let report = verify(&std::fs::read(&receipt)?, Some(&trust(stage)?));
@@ -224,7 +271,8 @@ async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<String> {
     ))
 }
 
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a folder with all below it, and who may enter it.
+pub fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use self::acts::Players;
+use self::acts::{Figures, Players};
 use self::crash::relative;
 use self::processes::RoleProcess;
 use self::screen::Screen;
@@ -46,21 +46,22 @@ async fn tell(args: &DemoArgs) -> anyhow::Result<()> {
     if fresh {
         onboard::onboard(&stage).await?;
         stage.memory.onboarded = true;
-    } else {
-        onboard::top_up(&stage).await?;
     }
-    let players = Players::open(&stage)?;
-    acts::settles(&mut stage, &players, &screen).await?;
+    onboard::prefund(&mut stage).await?;
+    stage.keep_memory()?;
+    let players = Players::open(&stage).await?;
+    let figures = Figures::of(args.seed);
+    acts::settles(&mut stage, &players, &figures, &screen).await?;
     stage.keep_memory()?;
     acts::refused(&stage, &players, &screen).await?;
-    acts::twice(&players, &screen).await?;
+    acts::twice(&players, &figures, &screen).await?;
     let core = processes.iter_mut().find(|p| p.is("core")).context("the core")?;
     crash::killed(&stage, &players, core, &screen).await?;
     crash::cheats(&stage, &screen).await?;
     screen.line(&format!("all in {:.0} s{}", begun.elapsed().as_secs_f32(), still(args)));
     foot(&stage, &screen);
     if !args.once {
-        keys::listen(&mut stage, &players, &mut processes, &screen).await?;
+        keys::listen(&mut stage, &players, &mut processes, (&figures, &screen)).await?;
     }
     for process in processes.iter_mut().rev() {
         process.stop();
@@ -95,31 +96,41 @@ pub async fn start(stage: &Stage, binary: &Path) -> anyhow::Result<Vec<RoleProce
 
 fn head(stage: &Stage, screen: &Screen) {
     let version = env!("CARGO_PKG_VERSION");
+    let dir = relative(stage, &stage.dir);
+    let dir = dir.trim_end_matches('/');
     screen.line(&format!(
-        "wayleave {version}   everything runs on this machine, in {}   example firms, real \
-         signatures",
-        relative(stage, &stage.dir).trim_end_matches('/')
+        "wayleave {version}   everything runs on this machine, in {dir}   example firms, real files"
     ));
     screen.line("");
-    let row = |left: (&str, &str, &str), right: (&str, &str, &str)| {
-        let cell = |(what, name, does): (&str, &str, &str)| {
-            format!("{what:<12} {:<22} {does}", stage.url(name))
-        };
-        screen.line(&format!("  {:<55} {}", cell(left), cell(right)));
+    let port = |name: &str| stage.memory.ports.get(name).copied().unwrap_or_default();
+    let row = |what: &str, names: &[&str], does: &str| {
+        let mut urls = format!("http://localhost:{}", port(names.first().unwrap_or(&"")));
+        for name in names.iter().skip(1) {
+            urls.push_str(&format!("  :{}", port(name)));
+        }
+        screen.line(&format!("  {what:<12} {urls:<30} {does}"));
     };
-    row(("core, log", "core", "settles"), ("supervisor NL", "supervisor-nl", "cosigns"));
-    row(("bank NL", "bank-nl.1", "decides: payer"), ("supervisor SG", "supervisor-sg", "cosigns"));
-    row(("bank SG", "bank-sg.1", "decides: payee"), ("FX provider", "fx-dealer", "quotes"));
-    screen.line(&format!("  {:<12} {:<22} register, tax, bureau", "issuers", stage.url("issuers")));
+    row("core, log", &["core"], "settles and records");
+    row("banks NL, SG", &["bank-nl.1", "bank-sg.1"], "decide for the payer, for the payee");
+    row("FX provider", &["fx-dealer"], "quotes, holds both currencies");
+    row("issuers", &["issuers"], "register, tax, bureau, banks' accounts");
+    row("supervisors", &["supervisor-nl", "supervisor-sg"], "cosign what they checked, keep lists");
     screen.line("");
 }
 
 fn foot(stage: &Stage, screen: &Screen) {
     let binary = std::env::args().next().unwrap_or_else(|| "wayleave".into());
-    let receipt = relative(stage, &stage.dir.join("receipts").join("1.wayleave"));
-    let trust = relative(stage, &stage.folder("brightwater").join("trust.policy"));
-    let core = relative(stage, &stage.folder("core"));
+    let path = |name: &str| relative(stage, &stage.dir.join(name));
     screen.line("");
-    screen.line(&format!("check  {binary} verify {receipt} --trust {trust}"));
-    screen.line(&format!("       {binary} fsck {core}"));
+    screen.command(
+        "check",
+        &format!("{binary} verify {} --trust {}", path("receipts/1.wayleave"), path("trust")),
+    );
+    let recovery = path("recovery.wayleave");
+    screen.command("", &format!("{binary} verify {recovery} --trust {}", path("trust")));
+    let record = path("records/1.record");
+    screen.command("", &format!("{binary} replay {record} --pack {}", path("bank-nl/pack")));
+    let wallet = path("wallets/brightwater");
+    screen.command("", &format!("{binary} privacy all --wallet {wallet}"));
+    screen.command("", &format!("{binary} fsck {}", path("core")));
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use api::messages::NewCustomer;
+use api::messages::{AccountView, NewCustomer};
 use bytes::Bytes;
 use client::{Client, Outcome, Outgoing, Peer};
 use record::{AccountProfile, SandboxLine, SandboxStatement, Signed};
@@ -13,6 +13,7 @@ use serde::Serialize;
 use server::keys::REQUEST_KEY;
 use server::roles::core::own_account;
 use server::roles::issuer::{OfferRequest, Offered, Revocation, TransactionCodeWish};
+use server::roles::supervisor::{Edits, TrustEdit, trust_edits_of};
 use terms::{AccountId, Amount, BookName, Minor, TransactionId};
 use wallet::{
     EdgeEntry, KeyFolder, PeerEntry, ProviderEntry, TrustListEntry, Wallet, WalletConfig,
@@ -60,6 +61,26 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// A read of `caller` at `callee`.
+    pub async fn get(&self, caller: &str, callee: &str, target: &str) -> anyhow::Result<Bytes> {
+        let key: SigningKey = self.stage.key(caller, REQUEST_KEY)?;
+        let known = self.stage.peer(callee)?;
+        let signer = known.key(REQUEST_KEY).context("its request key")?;
+        let peer = Peer::signing(&known.url, signer)?;
+        match self.client.send(&peer, Outgoing::get(target), &key).await {
+            Outcome::Answer(answer) => Ok(answer.body),
+            other => bail!("{callee}, {target}: {other:?}"),
+        }
+    }
+
+    /// What a firm's account holds, as its own wallet reads it at the core.
+    pub async fn available(&self, firm: &str) -> anyhow::Result<Amount> {
+        let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
+        let body = self.get(firm, "core", &target).await?;
+        let view: AccountView = seal::from_canonical(&body)?;
+        Ok(view.available)
+    }
+
     /// As [`Calls::post`], with a JSON body.
     pub async fn post_json<T: Serialize>(
         &self,
@@ -88,36 +109,78 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Makes every firm a customer with credentials, and funds the books. Idempotent but for the
-/// credentials, which are issued anew.
+/// Makes every firm a customer with credentials. Idempotent but for the credentials, which are
+/// issued anew.
 pub async fn onboard(stage: &Stage) -> anyhow::Result<()> {
     let calls = Calls::new(stage);
+    for country in ["NL", "SG"] {
+        list_anew(stage, &calls, country).await?;
+    }
     for firm in &FIRMS {
         write_wallet(stage, firm)?;
         open_account(stage, &calls, firm).await?;
+        forget_all(stage, firm)?;
         for (what, issuer) in firm.credentials() {
             receive(stage, &calls, firm, what, &issuer).await?;
         }
     }
-    let lines = [
-        ("bank-nl", "EUR.2@tcb-sandbox", "brightwater", 50_000_000_u128),
-        ("bank-sg", "SGD.2@mas-sandbox", "lim", 100_000),
-    ];
-    let mut statement = Vec::new();
-    for (bank, asset, firm, minor) in lines {
-        statement.push(settlement_line(bank, asset, minor)?);
-        let book: BookName = format!("{bank}.customers").parse()?;
-        statement.push(line(book, stage.account(firm)?, asset, minor)?);
-    }
-    statement.push(settlement_line("fx-dealer", "SGD.2@mas-sandbox", 6_000_000)?);
-    statement.push(settlement_line("fx-dealer", "EUR.2@tcb-sandbox", 1_000_000)?);
-    fund(stage, &calls, statement).await
+    Ok(())
 }
 
-/// Tops the provider's SGD up, so that another run of the demo has the same story.
-pub async fn top_up(stage: &Stage) -> anyhow::Result<()> {
-    let line = settlement_line("fx-dealer", "SGD.2@mas-sandbox", 1_900_000)?;
-    fund(stage, &Calls::new(stage), vec![line]).await
+/// What an issuer at another port signed names that port: it is received anew.
+fn forget_all(stage: &Stage, firm: &Firm) -> anyhow::Result<()> {
+    let folder = WalletFolder::open(&stage.folder(firm.key))?;
+    for held in folder.credentials()? {
+        folder.forget_credentials(&held.open().credential_type)?;
+    }
+    Ok(())
+}
+
+/// Issuers and verifiers are listed by their URLs: where a port moved since the first edition,
+/// the supervisor lists them where they are now.
+async fn list_anew(stage: &Stage, calls: &Calls<'_>, country: &str) -> anyhow::Result<()> {
+    let moved = |edit: &TrustEdit| {
+        matches!(edit, TrustEdit::PutIssuer { .. } | TrustEdit::PutVerifier { .. })
+    };
+    let edits = trust_edits_of(&stage.trust_list(country)?).into_iter().filter(moved).collect();
+    let act = Edits { reason: "where everybody is now".into(), edits };
+    let supervisor = format!("supervisor-{}", country.to_lowercase());
+    calls.post_json("operator", &supervisor, "/v1/trust-list/edits", &act).await.map(|_| ())
+}
+
+/// What the payer's and the payee's account begin with.
+const DEPOSITS: [(&str, &str, &str, u128); 2] = [
+    ("bank-nl", "EUR.2@tcb-sandbox", "brightwater", 50_000_000),
+    ("bank-sg", "SGD.2@mas-sandbox", "lim", PAYEE_DEPOSIT_MINOR),
+];
+/// 1,000.00 SGD.
+const PAYEE_DEPOSIT_MINOR: u128 = 100_000;
+/// What the provider holds in SGD when a story begins: 60,000.00.
+const PROVIDER_MINOR: u128 = 6_000_000;
+
+/// Prefunds the books: once the deposits, at every start whatever the provider has paid out.
+pub async fn prefund(stage: &mut Stage) -> anyhow::Result<()> {
+    let mut lines = Vec::new();
+    if stage.memory.provider_minor == 0 {
+        for (bank, asset, firm, minor) in DEPOSITS {
+            lines.push(settlement_line(bank, asset, minor)?);
+            let book: BookName = format!("{bank}.customers").parse()?;
+            lines.push(line(book, stage.account(firm)?, asset, minor)?);
+        }
+        lines.push(settlement_line("fx-dealer", "EUR.2@tcb-sandbox", 1_000_000)?);
+    }
+    let calls = Calls::new(stage);
+    let received = calls.available("lim").await?.minor.units().saturating_sub(PAYEE_DEPOSIT_MINOR);
+    let held = stage.memory.provider_minor.saturating_sub(received);
+    let short = PROVIDER_MINOR.saturating_sub(held);
+    if short > 0 {
+        lines.push(settlement_line("fx-dealer", "SGD.2@mas-sandbox", short)?);
+    }
+    if !lines.is_empty() {
+        fund(stage, &calls, lines).await?;
+    }
+    stage.memory.provider_minor += short;
+    Ok(())
 }
 
 async fn fund(stage: &Stage, calls: &Calls<'_>, lines: Vec<SandboxLine>) -> anyhow::Result<()> {

@@ -45,6 +45,12 @@ impl RoleProcess {
         &self.dir
     }
 
+    /// The name of its folder.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Whether it runs this role.
     pub fn is(&self, role: &str) -> bool {
         self.role == role
@@ -105,7 +111,7 @@ impl RoleProcess {
 }
 
 impl Drop for RoleProcess {
-    /// Nothing outlives the demo.
+    /// Nothing outlives the demo; should it be killed itself, its roles see their input end.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -123,7 +129,8 @@ fn spawn(binary: &Path, role: &str, dir: &Path) -> anyhow::Result<Child> {
         .arg(role)
         .arg("--dir")
         .arg(dir)
-        .stdin(Stdio::null())
+        .arg("--until-input-ends")
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(words)
         .spawn()

@@ -31,6 +31,13 @@ impl Screen {
         }
     }
 
+    /// A command to paste: never cut.
+    pub fn command(&self, word: &str, command: &str) {
+        if !self.json {
+            println!("{word:<6} {command}");
+        }
+    }
+
     /// An act's heading.
     pub fn act(&self, number: u8, title: &str) {
         self.line(&format!("{number}  {title}"));

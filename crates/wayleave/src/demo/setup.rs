@@ -90,6 +90,8 @@ pub struct Memory {
     pub accounts: std::collections::BTreeMap<String, String>,
     /// Accounts opened, credentials received, money funded: at these ports.
     pub onboarded: bool,
+    /// All SGD that the provider was ever funded with, in minor units.
+    pub provider_minor: u128,
     /// Number of the next invoice.
     pub next_invoice: u32,
 }
@@ -121,6 +123,7 @@ impl Stage {
     /// Writes every role's `role.json` and what goes with it.
     pub fn write_roles(&self) -> anyhow::Result<()> {
         self.write_core()?;
+        std::fs::write(self.dir.join("trust"), self.policy()?).context("trust")?;
         provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
         let issuers = issuer::example_config(self.common("issuers"), "operator");
         issuer::write_example(
@@ -360,7 +363,7 @@ fn remember(dir: &Path, base_port: u16) -> anyhow::Result<Memory> {
         let bytes = server::system::random().map_err(|e| anyhow::anyhow!("{e}"))?;
         accounts.insert(firm.key.to_owned(), AccountId::from_bytes(bytes).to_string());
     }
-    Ok(Memory { ports, accounts, onboarded: false, next_invoice: 14 })
+    Ok(Memory { ports, accounts, onboarded: false, provider_minor: 0, next_invoice: 14 })
 }
 
 /// Writes a JSON file that people may read.

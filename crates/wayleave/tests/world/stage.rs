@@ -18,7 +18,7 @@ use terms::{Minor, PaymentId};
 use wallet::verify::VerifyTrust;
 use wallet::{Agreement, PaymentInHand, PaymentOutcome, RefusedPayment, Settled, WhenMissing};
 use wayleave::demo::acts::{Players, invoice};
-use wayleave::demo::onboard::onboard;
+use wayleave::demo::onboard::{onboard, prefund};
 use wayleave::demo::processes::RoleProcess;
 use wayleave::demo::setup::Stage;
 use wayleave::demo::{start, subjects};
@@ -100,11 +100,12 @@ impl World {
         change: impl FnOnce(&Stage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let folder = Folder::new(name);
-        let stage = written(&folder)?;
+        let mut stage = written(&folder)?;
         change(&stage)?;
         let processes = start(&stage, Path::new(BINARY)).await?;
         onboard(&stage).await?;
-        let players = Players::open(&stage)?;
+        prefund(&mut stage).await?;
+        let players = Players::open(&stage).await?;
         let client = stage.common("nobody").client();
         Ok(Self { processes, stage, players, folder, client })
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use api::messages::{AccountView, NewCustomer, Taken};
-use clearing::{CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementWork};
+use clearing::{
+    CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook, SettlementWork,
+};
 use ledger::{
-    Available, Ceiling, Command, Entry, Floor, Freeze, Opening, Owner, Purpose, Reason, Side,
-    Transaction,
+    Available, Ceiling, Command, Entry, Floor, Freeze, Ledger, Opening, Owner, Purpose, Reason,
+    Side, Transaction,
 };
 use record::{SandboxLine, SandboxStatement, Signed};
 use seal::PublicKey;
-use terms::{AccountId, Amount, InstitutionName, Minor};
+use terms::{AccountId, Amount, BusinessDate, InstitutionName, Minor, TransactionId};
 
 use super::books::{Failed, Placed, Running};
 use super::config::{Config, own_account};
@@ -162,10 +164,13 @@ async fn book_line(
     line: &SandboxLine,
 ) -> Result<(), NotDone> {
     let reason = format!("sandbox statement {number}, line {}", line.reference);
+    let reference = line.reference;
     if line.book == clearing.book {
         let control =
             own_account(config.book, config.operator, line.amount.asset, Purpose::Control).id;
-        let command = Box::new(funding(control, line));
+        let look = move |state: &SettlementBook| booked_on(state.ledger(), reference);
+        let date = clearing.books.settlement.look(look).await?.outcome;
+        let command = Box::new(funding(control, line, date));
         return submit(clearing, SettlementWork::Ledger { command, reason }).await;
     }
     let hosted = config
@@ -175,16 +180,24 @@ async fn book_line(
         .ok_or_else(|| refused(format!("there is no book `{}` here", line.book)))?;
     let asset = line.amount.asset;
     let due_from = own_account(hosted.book, hosted.institution, asset, Purpose::DueFrom).id;
-    let command = Box::new(funding(due_from, line));
-    let work = CustomerWork::Ledger { command, reason };
-    submit_customer(book_of(clearing, hosted.institution)?, work).await
+    let book = book_of(clearing, hosted.institution)?;
+    let look = move |state: &CustomersBook| booked_on(state.ledger(), reference);
+    let date = book.look(look).await?.outcome;
+    let command = Box::new(funding(due_from, line, date));
+    submit_customer(book, CustomerWork::Ledger { command, reason }).await
 }
 
-fn funding(against: AccountId, line: &SandboxLine) -> Command {
+/// The business date that a line was booked on, if it was. A statement that is sent again after
+/// midnight, to finish what was interrupted, must find its first lines booked and not in conflict.
+fn booked_on(ledger: &Ledger, reference: TransactionId) -> Option<BusinessDate> {
+    ledger.transaction(reference).map(|(_, booked)| booked.business_date)
+}
+
+fn funding(against: AccountId, line: &SandboxLine, booked: Option<BusinessDate>) -> Command {
     let entry = |account, side| Entry { account, side, amount: line.amount.minor, hold: None };
     Command::Post(Transaction {
         id: line.reference,
-        business_date: system::now().date(),
+        business_date: booked.unwrap_or_else(|| system::now().date()),
         reason: Reason::Funding,
         entries: vec![entry(against, Side::Debit), entry(line.account, Side::Credit)],
         claims: vec![],

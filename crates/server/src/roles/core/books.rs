@@ -11,11 +11,12 @@ use clearing::{
 };
 use journal::{Image, Machine, Salts};
 use record::SaltSlot;
-use seal::Secret;
+use seal::{Secret, sha256};
 use store::salt_keys::{POOL_KEYS, SaltKeys};
 use store::segment_journal::{SegmentConfig, SegmentJournal};
 use store::{Answer, BookConfig, BookHandle, FileDisk, ImagePolicy, Parts, Recovery, spawn_book};
 use terms::{BookName, InstitutionName, Position, RunId};
+use tokio::sync::watch;
 
 use super::config::{Config, Hosted};
 use crate::roles::RoleError;
@@ -23,6 +24,9 @@ use crate::system;
 
 /// Facts between two images: refolding so many takes well under a second.
 const IMAGE_EVERY: u64 = 20_000;
+
+/// Slots between two looks at what is left of the pool.
+const REFILL_EVERY: u64 = POOL_KEYS / 8;
 
 /// A book that runs: its handle, its salts, and what opening it found.
 #[derive(Debug)]
@@ -42,12 +46,30 @@ pub struct Books {
     pub settlement: Running<SettlementBook>,
     /// The hosted customers' books, by institution.
     pub customers: BTreeMap<InstitutionName, Running<CustomersBook>>,
+    /// The first book whose writer ended.
+    ended: watch::Receiver<Option<BookName>>,
+}
+
+impl Books {
+    /// Waits until a writer ends and names its book. None does while its handle is here, unless
+    /// it panicked on a fact that this build cannot read.
+    pub async fn ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        let seen = ended.wait_for(Option::is_some).await;
+        seen.ok().and_then(|name| *name).map(|name| name.to_string()).unwrap_or_default()
+    }
 }
 
 impl<M: Machine> Running<M> {
-    /// A fresh durable salt slot.
+    /// A fresh durable salt slot. Another pool is made durable ahead of need, outside of the
+    /// runtime's own threads: a sync there would stop every connection for its time.
     pub fn slot(&self) -> Result<SaltSlot, Failed> {
-        self.salts.take_slot().map_err(|error| Failed::NotDone(error.to_string()))
+        let slot = self.salts.take_slot().map_err(|error| Failed::NotDone(error.to_string()))?;
+        if slot.0.is_multiple_of(REFILL_EVERY) {
+            let salts = Arc::clone(&self.salts);
+            tokio::task::spawn_blocking(move || salts.refill());
+        }
+        Ok(slot)
     }
 
     /// The salt root of a fact.
@@ -135,16 +157,23 @@ pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError>
         operator: config.operator,
         roots: config.root_keys().map_err(RoleError::Unsound)?,
     });
-    let settlement = open_book(dir, config.book, genesis, run)?;
+    let (told, ended) = watch::channel(None);
+    let settlement = open_book(dir, config.book, genesis, run, &told)?;
     let mut customers = BTreeMap::new();
     for Hosted { book, institution, .. } in &config.hosted {
         let genesis = CustomersBook::new(*book, *institution);
-        customers.insert(*institution, open_book(dir, *book, genesis, run)?);
+        customers.insert(*institution, open_book(dir, *book, genesis, run, &told)?);
     }
-    Ok(Books { settlement, customers })
+    Ok(Books { settlement, customers, ended })
 }
 
-fn open_book<M>(dir: &Path, name: BookName, genesis: M, run: RunId) -> Result<Running<M>, RoleError>
+fn open_book<M>(
+    dir: &Path,
+    name: BookName,
+    genesis: M,
+    run: RunId,
+    told: &watch::Sender<Option<BookName>>,
+) -> Result<Running<M>, RoleError>
 where
     M: Image + Clone + Send + 'static,
     M::Command: Send + 'static,
@@ -160,14 +189,23 @@ where
     let salts = Arc::new(salts);
     let journal =
         SegmentJournal::open(disk, SegmentConfig::new(name)).map_err(|e| unsound("journal", &e))?;
-    // A folder of its own: taking a folder locks it.
-    let images = FileDisk::take(&folder.join("images")).map_err(|e| unsound("images", &e))?;
+    // A folder of its own: taking a folder locks it. And one per beginning: a state holds what the
+    // configuration told it (the pinned roots), and an image made under another configuration
+    // would go on with the old.
+    let beginning: String = sha256(&genesis.save()).to_string().chars().take(16).collect();
+    let images = folder.join("images").join(beginning);
+    let images = FileDisk::take(&images).map_err(|e| unsound("images", &e))?;
     let images = ImagePolicy::every(IMAGE_EVERY, images, name);
     let salted = Arc::clone(&salts);
     let parts = Parts { genesis, journal, salts: salted, clock: system::now, images };
     let (handle, writer) =
         spawn_book(BookConfig::new(name, run), parts).map_err(|e| unsound("writer", &e))?;
-    Ok(Running { handle, salts, recovery: writer.recovery.clone() })
+    let (recovery, told) = (writer.recovery.clone(), told.clone());
+    std::thread::spawn(move || {
+        drop(writer.join());
+        told.send_if_modified(|first| first.replace(name).is_none());
+    });
+    Ok(Running { handle, salts, recovery })
 }
 
 /// Opens the accounts that the configuration names. Opening one again changes nothing.

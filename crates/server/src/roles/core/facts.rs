@@ -2,6 +2,7 @@
 //! journal.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use clearing::SettlementBook;
 use journal::Entry;
@@ -11,6 +12,10 @@ use terms::Position;
 use tokio::sync::watch;
 
 use super::books::{Failed, Running};
+
+/// How long a fact may take to be read. Bytes that are damaged are never handed on, and whoever
+/// waited for them without end would hold a thread for ever.
+pub(super) const READ_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Follows the settlement book from the head at start.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl Facts {
     pub async fn entry(&self, position: Position) -> Result<Entry, Failed> {
         let handle = self.handle.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let batch = handle.subscribe(position).recv().ok()?;
+            let batch = handle.subscribe(position).recv_timeout(READ_PATIENCE).ok()?;
             let found = batch.positioned().find(|(at, _)| *at == position);
             found.map(|(_, entry)| entry.clone())
         });

@@ -63,6 +63,7 @@ pub async fn run(
     books::open_accounts(&books, &config).await?;
     let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
     let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
+    recovery::compare(&clearing, &published).await?;
     let before = published.log().published().cloned().filter(|note| note.head().size > 0);
     let client = config.common.client();
     let mut witnesses = witnesses(&config)?;
@@ -90,17 +91,27 @@ pub async fn run(
     let from = terms::Position::new(published.log().size());
     let batches = clearing.books.settlement.handle.subscribe(from);
     let log = Arc::clone(&published);
-    let projection = tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
+    let mut projection =
+        tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let keeper = tokio::spawn(keeper);
-    if !fresh && !in_order {
-        let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
+    let mut keeper = tokio::spawn(keeper);
+    let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
+    let interrupted = !in_order || !resolved.is_empty();
+    if !fresh && interrupted {
         let comeback = Comeback { run, started_at, before, resolved };
         recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
     }
     readiness.ready();
     tracing::info!(url = %config.common.url, "the core serves");
-    shutdown.await;
+    // A core that lost its log, its lists or a writer stops: it would promise what it cannot keep.
+    tokio::select! {
+        () = &mut shutdown => {}
+        book = clearing.books.ended() => {
+            return Err(RoleError::Unsound(format!("the writer of book `{book}` ended")));
+        }
+        _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
+        _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
+    }
     readiness.not_ready("the core is stopping");
     let _ = stop.send(());
     let _ = serving.await;

@@ -25,6 +25,8 @@ use super::facts::Facts;
 const TRIES: u32 = 40;
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(25);
+/// Pause between two rounds of tries behind an answer.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that the use cases need.
 #[derive(Debug)]
@@ -163,17 +165,22 @@ impl Clearing {
     }
 
     /// Drives a route until its ending is final; a task behind the answer drives the rest.
+    ///
+    /// Once a book may have done something, the route is never dropped: what a book does not take
+    /// now goes on behind the answer *unknown*. Dropped, it would leave the money held until the
+    /// next start.
     async fn route(
         self: &Arc<Self>,
         mut route: Route,
         got: Digest,
     ) -> Result<PaymentEntry, NoPromise> {
         let payment = route.payment();
+        let mut begun = false;
         loop {
             if let Some((ending, position)) = route.ending() {
-                let (ending, clearing) = (ending.clone(), Arc::clone(self));
-                tokio::spawn(async move { clearing.drive(route).await });
-                let entry = self.ended_before(payment, got).await?;
+                let ending = ending.clone();
+                self.finish_behind(route);
+                let entry = self.ended_before(payment, got).await.map_err(unanswered)?;
                 return entry.ok_or_else(|| {
                     tracing::error!(%payment, %ending, %position, "an ending is not in the book");
                     NoPromise::Failed(Failed::Unknown)
@@ -187,13 +194,34 @@ impl Clearing {
                     tracing::error!(%payment, ?finish, "a route ended without an ending");
                     return Err(NoPromise::Failed(Failed::Unknown));
                 }
-                action => self.carry_patiently(&mut route, action).await?,
+                action => match self.carry_patiently(&mut route, action).await {
+                    Ok(()) => begun = true,
+                    Err(Failed::NotDone(reason)) if !begun => {
+                        return Err(Failed::NotDone(reason).into());
+                    }
+                    Err(_) => {
+                        self.finish_behind(route);
+                        return Err(Failed::Unknown.into());
+                    }
+                },
             }
         }
     }
 
-    /// Drives a route to its finish: behind a promise, and in recovery.
-    pub async fn drive(&self, mut route: Route) -> Option<Finish> {
+    /// Goes on with a route behind an answer until it is finished. When the process ends before,
+    /// the next start goes on from what the books say.
+    fn finish_behind(self: &Arc<Self>, mut route: Route) {
+        let clearing = Arc::clone(self);
+        tokio::spawn(async move {
+            while clearing.drive(&mut route).await.is_none() {
+                tokio::time::sleep(LONG_PAUSE).await;
+            }
+        });
+    }
+
+    /// Drives a route to its finish: behind a promise, and in recovery. `None` when the books do
+    /// not take it now: the same route goes on later.
+    pub async fn drive(&self, route: &mut Route) -> Option<Finish> {
         loop {
             match route.next() {
                 Action::Finished(finish) => {
@@ -203,8 +231,8 @@ impl Clearing {
                     return Some(finish);
                 }
                 action => {
-                    if self.carry_patiently(&mut route, action).await.is_err() {
-                        tracing::error!(payment = %route.payment(), "left for recovery");
+                    if self.carry_patiently(route, action).await.is_err() {
+                        tracing::error!(payment = %route.payment(), "not finished yet");
                         return None;
                     }
                 }
@@ -302,8 +330,11 @@ impl Clearing {
             Ok(_) | Err(Failed::Unknown) => {}
         }
         for _ in 0..TRIES {
-            if let Some(entry) = self.ended_before(payment, terms).await? {
-                return Ok(entry);
+            match self.ended_before(payment, terms).await {
+                Ok(Some(entry)) => return Ok(entry),
+                // A read that was not done says nothing of the refusal that may be recorded.
+                Ok(None) | Err(NoPromise::Failed(_)) => {}
+                Err(other) => return Err(other),
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -320,7 +351,7 @@ impl Clearing {
             Ending::Settled => String::new(),
             Ending::Refused(code) => words_of(code),
         };
-        let promise = self.sign(payment, &entry).await?;
+        let promise = self.sign(payment, &entry).await.map_err(unanswered)?;
         Ok(OrderAnswer { layout: 1, promise, repeated, words })
     }
 
@@ -345,6 +376,14 @@ impl Clearing {
             integrate_by: entry.recorded_at.plus(within),
         };
         Ok(Signed::sign(&promise, &self.signer.0))
+    }
+}
+
+/// The payment has ended: what failed since is the answer only, so *not done* would be a lie.
+fn unanswered(error: NoPromise) -> NoPromise {
+    match error {
+        NoPromise::Failed(_) => NoPromise::Failed(Failed::Unknown),
+        other => other,
     }
 }
 

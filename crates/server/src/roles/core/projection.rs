@@ -5,6 +5,8 @@
 //! before the checkpoint that needs them; a crash in between leaves the old checkpoint with all
 //! its files, and the batches are read from the journal again from the published size on.
 
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,7 @@ use client::{Client, Outcome, Outgoing, Peer};
 use evidence::exchange::{
     ADD_CHECKPOINT_PATH, AddCheckpoint, Answer, TEXT_CONTENT_TYPE, read_answer,
 };
+use evidence::tile::{TILE_WIDTH, Tile, TileReader};
 use evidence::{Log, NoteSigner, SignedCheckpoint, TlogProof, Trust, VerifierKey};
 use journal::Batch;
 use tokio::sync::watch;
@@ -84,6 +87,17 @@ impl Published {
         found.clone()
     }
 
+    /// A published entry, as its bytes stand in the log.
+    #[must_use]
+    pub fn leaf(&self, index: u64) -> Option<Vec<u8>> {
+        let log = self.log();
+        let size = log.published()?.head().size;
+        let tile = Tile::holding(0, index, size)?;
+        let entries = TileReader::new(log.store(), size).entries(tile)?;
+        let within = usize::try_from(index % TILE_WIDTH).ok()?;
+        entries.into_iter().nth(within)
+    }
+
     /// The tlog-proof of an entry under a cosigned checkpoint.
     pub fn proof(&self, index: u64, checkpoint: &SignedCheckpoint) -> Result<TlogProof, String> {
         let size = checkpoint.head().size;
@@ -99,7 +113,9 @@ impl Published {
     }
 }
 
-/// Runs until the book closes: gather, publish, have cosigned.
+/// Runs until the book closes: gather, publish, have cosigned. Ends early only when a part of it
+/// panicked or the facts do not follow on: whoever runs it must stop serving then, for promises
+/// would be given that no log keeps.
 pub async fn run(
     published: Arc<Published>,
     batches: Receiver<Arc<Batch>>,
@@ -112,8 +128,8 @@ pub async fn run(
     while let Some(batches) = source.take() {
         let gathering = tokio::task::spawn_blocking(move || gather(batches));
         let Ok((batches, gathered, open)) = gathering.await else { return };
-        if !gathered.is_empty() {
-            publish(&published, gathered, &signer).await;
+        if publish(&published, gathered, &signer).await.is_break() {
+            return;
         }
         cosign(&published, &client, &mut witnesses).await;
         source = open.then_some(batches);
@@ -134,25 +150,36 @@ fn gather(batches: Receiver<Arc<Batch>>) -> Gathered {
     (batches, gathered, true)
 }
 
-async fn publish(published: &Arc<Published>, batches: Vec<Arc<Batch>>, signer: &Arc<NoteSigner>) {
+/// Appends and publishes. Called with nothing, too: what a full disk did not take the last time is
+/// tried again though no new fact comes.
+async fn publish(
+    published: &Arc<Published>,
+    batches: Vec<Arc<Batch>>,
+    signer: &Arc<NoteSigner>,
+) -> ControlFlow<()> {
     let (published, signer) = (Arc::clone(published), Arc::clone(signer));
     let work = move || {
         let mut log = published.log();
-        for batch in &batches {
-            for (position, entry) in batch.positioned() {
-                // A batch may begin before what was published: those leaves are there already.
-                if position.number() == log.size() {
-                    log.append(&entry.commitment);
+        for (position, entry) in batches.iter().flat_map(|batch| batch.positioned()) {
+            // A batch may begin before what was published: those leaves are there already.
+            match position.number().cmp(&log.size()) {
+                Ordering::Less => {}
+                Ordering::Equal => log.append(&entry.commitment),
+                Ordering::Greater => {
+                    tracing::error!(%position, size = log.size(), "facts are missing");
+                    return ControlFlow::Break(());
                 }
             }
         }
-        log.publish(&signer).map(|_| ()).map_err(|error| error.to_string())
+        if let Err(error) = log.publish(&signer) {
+            tracing::error!(%error, "the log could not be published");
+        }
+        ControlFlow::Continue(())
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "the log could not be published"),
-        Err(error) => tracing::error!(%error, "the log's task failed"),
-    }
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the log's task failed");
+        ControlFlow::Break(())
+    })
 }
 
 /// Asks every witness for its cosignature of the newest checkpoint, one after another: a witness

@@ -102,7 +102,10 @@ async fn reader(
 /// An edge instance `bank-nl.1` speaks for the institution `bank-nl`.
 #[must_use]
 pub fn institution_of(caller: &Caller) -> Option<InstitutionName> {
-    let name = caller.name();
+    institution_of_edge(caller.name())
+}
+
+fn institution_of_edge(name: &str) -> Option<InstitutionName> {
     name.rsplit_once('.').map_or(name, |(institution, _)| institution).parse().ok()
 }
 
@@ -116,7 +119,8 @@ fn institution_side(caller: &Caller, fact: &Fact) -> Option<Side> {
         };
     }
     let heading = &fact.heading;
-    let own = |edge: &str| edge.starts_with(institution.as_str());
+    // Not by the beginning of its name: `bank-nl` is not `bank-nl2`.
+    let own = |edge: &str| institution_of_edge(edge) == Some(institution);
     if heading.debtor_edge.is_some_and(|mark| own(mark.edge.as_str())) {
         Some(Side::Debtor)
     } else if heading.creditor_edge.is_some_and(|mark| own(mark.edge.as_str())) {

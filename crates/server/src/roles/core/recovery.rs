@@ -1,7 +1,8 @@
 //! What the core does before it serves again, and what it says about it.
 //!
-//! 1. Roll-back guard: every configured witness is asked what it holds. A log that is shorter
-//!    than a witness's, or forked from it, is not served: somebody restored an older copy.
+//! 1. Roll-back guard: the journal is compared with its own log, then every configured witness is
+//!    asked what it holds. A journal that is shorter than its log, a log that is shorter than a
+//!    witness's, or either forked, is not served: somebody restored an older copy.
 //! 2. Payments under way: each open hold is driven to its end by the route, asking the
 //!    settlement book, never guessing; each settled payment whose creditor was not credited yet
 //!    is completed.
@@ -37,7 +38,12 @@ const RECOVERY_FOLDER: &str = "recovery";
 pub fn ended_in_order(dir: &Path) -> Result<bool, RoleError> {
     let path = dir.join(CLEAN_FILE);
     match std::fs::remove_file(&path) {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            // Else a power cut brings the mark back, and the crash of this run would not show.
+            let gone = std::fs::File::open(dir).and_then(|folder| folder.sync_all());
+            gone.map_err(RoleError::world(path.display().to_string()))?;
+            Ok(true)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(RoleError::world(path.display().to_string())(error)),
     }
@@ -55,6 +61,35 @@ pub enum Guarded {
     Sound,
     /// A witness cannot be asked: nothing is served before it is.
     NotAsked(String),
+}
+
+/// Refuses a journal that ends before its own log, or whose facts are not the log's leaves.
+///
+/// The witnesses see the log only. Where the books were restored from an older copy and the log
+/// was not, they agree with the log, and every fact from then on would stand at a position whose
+/// leaf is another fact's: its promise could never be kept. The newest leaf stands for all before
+/// it here; `wayleave fsck` compares each.
+pub async fn compare(clearing: &Clearing, published: &Published) -> Result<(), RoleError> {
+    let size = published.log().size();
+    let head = clearing.books.settlement.recovery.tip.next.number();
+    let unsound = |reason: String| Err(RoleError::Unsound(reason));
+    if size > head {
+        return unsound(format!(
+            "JournalRolledBack: the log holds {size} entries, this journal ends at {head}: \
+             positions {head} to {} are missing; restore the newest copy",
+            size.saturating_sub(1)
+        ));
+    }
+    let Some(last) = size.checked_sub(1) else { return Ok(()) };
+    let fact = clearing.facts.commitment(Position::new(last)).await;
+    let fact = fact.map_err(|error| RoleError::Unsound(error.to_string()))?;
+    if published.leaf(last).as_deref() == Some(record::leaf_bytes(&fact).as_slice()) {
+        return Ok(());
+    }
+    unsound(format!(
+        "JournalForked: leaf {last} of the log is not the commitment to fact {last} of this \
+         journal; restore the journal that the log was made from"
+    ))
 }
 
 /// Refuses to serve behind or beside what a witness holds.
@@ -112,7 +147,11 @@ async fn ask(
     Ok(Guarded::NotAsked(format!("witness {name} names a new size at every asking")))
 }
 
-/// Brings every payment that was under way to its end.
+/// Brings every payment that was under way to its end, after an orderly end too: what is done
+/// behind an answer may not have been done when the process was told to stop.
+///
+/// A payment that is stuck is not among the resolved: the certificate would state an end for it
+/// that it does not have. A book that takes nothing now ends the start, which is tried again.
 pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> {
     let mut resolved = Vec::new();
     for book in clearing.books.customers.values() {
@@ -120,11 +159,13 @@ pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> 
             state.open_holds().map(|(_, order)| order.clone()).collect::<Vec<_>>()
         };
         for order in book.look(held).await?.outcome {
-            let Some(route) = Route::of_recovery(&order) else { continue };
+            let Some(mut route) = Route::of_recovery(&order) else { continue };
             let payment = route.payment();
             let known = settled_before(clearing, payment).await?;
-            let finish = clearing.drive(route).await;
-            resolved.push(Resolved { payment, end: end_of(known, finish.as_ref()) });
+            let finish = clearing.drive(&mut route).await.ok_or(Failed::Unknown)?;
+            if !matches!(finish, Finish::Stuck { .. }) {
+                resolved.push(Resolved { payment, end: end_of(known, &finish) });
+            }
         }
     }
     complete_credits(clearing, &mut resolved).await?;
@@ -136,11 +177,9 @@ async fn settled_before(clearing: &Clearing, payment: PaymentId) -> Result<Optio
     Ok(clearing.books.settlement.look(look).await?.outcome)
 }
 
-fn end_of(known: Option<Ending>, finish: Option<&Finish>) -> ResolvedEnd {
+fn end_of(known: Option<Ending>, finish: &Finish) -> ResolvedEnd {
     match (known, finish) {
-        (Some(Ending::Settled), _) | (_, Some(Finish::Ended(Ending::Settled, _))) => {
-            ResolvedEnd::Settled
-        }
+        (Some(Ending::Settled), _) | (_, Finish::Ended(Ending::Settled, _)) => ResolvedEnd::Settled,
         (Some(Ending::Refused(_)), _) => ResolvedEnd::Refused,
         (None, _) => ResolvedEnd::NeverHappened,
     }
@@ -164,8 +203,11 @@ async fn complete_credits(
         let order = record::FactBody::from_fact(&fact)
             .map(|body: record::PaymentSettled| body.order)
             .map_err(|error| Failed::NotDone(error.to_string()))?;
-        let Some(route) = Route::of_recovery(&order) else { continue };
-        clearing.drive(route).await;
+        let Some(mut route) = Route::of_recovery(&order) else { continue };
+        let finish = clearing.drive(&mut route).await.ok_or(Failed::Unknown)?;
+        if matches!(finish, Finish::Stuck { .. }) {
+            continue;
+        }
         if !resolved.iter().any(|one| one.payment == payment) {
             resolved.push(Resolved { payment, end: ResolvedEnd::Settled });
         }

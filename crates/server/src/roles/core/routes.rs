@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
 use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
 use record::{
@@ -21,6 +22,7 @@ use terms::{AccountId, InstitutionName, PaymentId};
 use super::admin::{self, NotDone};
 use super::books::Failed;
 use super::config::Config;
+use super::facts::READ_PATIENCE;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
 use super::projection::Published;
@@ -165,6 +167,9 @@ async fn parcel(State(core): Shared, Extension(caller): Extension<Caller>, body:
     let parcel: Parcel = wire::read_cbor(&body)?;
     let book = admin::book_of(&core.clearing, own(&caller)?).map_err(not_done)?;
     match book.ask(CustomerWork::Store(parcel)).await.map_err(failed)?.outcome {
+        CustomerAnswer::Refused(rule) if rule.name == RuleName::PaymentIdUsed => {
+            Err(Problem::of(&OTHER_PARCEL).detail(rule.detail).into())
+        }
         CustomerAnswer::Refused(rule) => Err(not_accepted(&rule.to_string()).into()),
         _ => done(),
     }
@@ -188,7 +193,7 @@ async fn parcel_back(
     let at = at.ok_or_else(|| Problem::of(&problem::NOT_FOUND))?;
     let handle = book.handle.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let batch = handle.subscribe(at).recv().ok()?;
+        let batch = handle.subscribe(at).recv_timeout(READ_PATIENCE).ok()?;
         let entry = batch.positioned().find(|(position, _)| *position == at)?.1.clone();
         Parcel::from_fact(&entry.fact).ok()
     });
@@ -317,6 +322,12 @@ const PAYMENT_ID_USED: api::Kind = api::Kind {
     code: "payment-id-used",
     status: 409,
     title: "the payment id was used with other terms",
+};
+/// The parcel's id belongs to other content.
+const OTHER_PARCEL: api::Kind = api::Kind {
+    code: "other-parcel-kept",
+    status: 409,
+    title: "another parcel is kept under this payment, side and kind",
 };
 /// Nobody knows yet: ask by id.
 const UNKNOWN: api::Kind = api::Kind {

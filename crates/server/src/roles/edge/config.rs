@@ -239,7 +239,7 @@ impl Customer {
     }
 }
 
-pub(super) fn wrong(field: &str, reason: String) -> RoleError {
+pub(super) fn wrong(field: &str, reason: impl core::fmt::Display) -> RoleError {
     RoleError::Configuration { path: "role.json".into(), reason: format!("`{field}`: {reason}") }
 }
 

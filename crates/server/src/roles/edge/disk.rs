@@ -13,7 +13,8 @@ const RECORD_BYTES_MAX: usize = 4 << 20;
 const HEAD_BYTES: usize = 12;
 
 /// Records one after another. A tail that was cut short by a crash was never told of, and is
-/// removed when the file is opened.
+/// removed when the file is opened. Damage with a whole record behind it is no such tail: what
+/// stands there was told of (sequence numbers, data keys), and the file is not opened.
 #[derive(Debug)]
 pub(super) struct Records {
     file: File,
@@ -30,9 +31,12 @@ pub(super) struct Place {
     length: usize,
 }
 
+/// A record that was there, and where.
+pub(super) type Found = (Place, Vec<u8>);
+
 impl Records {
     /// Opens or makes the file (mode 0600) and reads its whole records.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<(Place, Vec<u8>)>)> {
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Found>)> {
         let mut options = OpenOptions::new();
         let mut file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
         let mut bytes = Vec::new();
@@ -45,6 +49,12 @@ impl Records {
             found.push((Place { at, length: record.len() }, record.to_vec()));
             end = at.saturating_add(u64::try_from(record.len()).map_err(io::Error::other)?);
             rest = after;
+        }
+        if record_behind(rest) {
+            return Err(io::Error::other(format!(
+                "`{}` is damaged at byte {end}, with whole records behind: restore it from a copy",
+                path.display()
+            )));
         }
         if !rest.is_empty() {
             tracing::warn!(path = %path.display(), bytes = rest.len(), "a tail cut short is removed");
@@ -98,12 +108,25 @@ impl Records {
 }
 
 fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (check, record, after) = framed(bytes)?;
+    sha256(record).as_bytes().starts_with(check).then_some((record, after))
+}
+
+/// A record's check, its bytes as long as its head says, and what follows.
+fn framed(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
     let (length, check) = head.split_at_checked(4)?;
     let length = u32::from_be_bytes(length.try_into().ok()?);
     let length = usize::try_from(length).ok().filter(|length| *length <= RECORD_BYTES_MAX)?;
     let (record, after) = rest.split_at_checked(length)?;
-    sha256(record).as_bytes().starts_with(check).then_some((record, after))
+    Some((check, record, after))
+}
+
+/// Whether a whole record, not an empty one, follows the damaged one.
+fn record_behind(damaged: &[u8]) -> bool {
+    framed(damaged)
+        .and_then(|(_, _, after)| next(after))
+        .is_some_and(|(record, _)| !record.is_empty())
 }
 
 /// Replaces a file whole: after a crash the old content stands or the new one, never a part.
@@ -142,6 +165,11 @@ mod tests {
             let (_, found) = Records::open(&path).unwrap();
             assert_eq!(found.len(), 2, "{cut}");
         }
+        let mut damaged = whole.clone();
+        damaged[HEAD_BYTES] ^= 1;
+        std::fs::write(&path, &damaged).unwrap();
+        assert!(Records::open(&path).is_err(), "what was told of is not cut away");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "and stays for those who repair it");
         let mut changed = whole.clone();
         *changed.last_mut().unwrap() ^= 1;
         std::fs::write(&path, &changed).unwrap();

@@ -3,16 +3,19 @@
 
 use api::{Problem, problem};
 
+use crate::web::Refuse;
+
 /// Reads the wanted fields; one that is absent is `None`.
 pub(super) fn read_form<const N: usize>(
     body: &[u8],
     wanted: [&str; N],
-) -> Result<[Option<String>; N], Problem> {
-    let refused = |reason: String| {
+) -> Result<[Option<String>; N], Refuse> {
+    let refused = |reason: String| -> Refuse {
         Problem::of(&problem::BAD_REQUEST)
             .detail(reason)
             .expected(format!("a form with {}", wanted.join(" and ")))
             .mend("post `application/x-www-form-urlencoded` as OpenID4VP section 8.2 says")
+            .into()
     };
     let text = core::str::from_utf8(body).map_err(|_| refused("the form is not UTF-8".into()))?;
     let mut found = [const { None }; N];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use admission::{
     Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs,
     Onboarding, OpenConsent, PayeeRefused, Reply, Statuses, Untrusted, Verdict, Wanted,
-    accept_payee, answer_statement, ask_payee, decide_creditor, decide_debtor,
+    accept_payee, answer_statement, ask_payee, decide_creditor, decide_debtor, lists_seen,
     open_creditor_consent, open_debtor_consent, prepare, sealed_record, state_payer,
 };
 use api::messages::{
@@ -73,7 +73,8 @@ async fn invoice(State(edge): Shared, Extension(caller): Extension<Caller>, body
     let lists = edge.lists()?;
     let account = edge.account(claimed.account).await?;
     only_owner(&caller, account.client_key)?;
-    let request = ask_payee(&edge.desk(&lists), &signed, &account).map_err(payee_refused)?;
+    let request =
+        ask_payee(&edge.desk(&lists), &signed, &account).map_err(|error| payee_refused(&error))?;
     Ok(Json(request.to_json()).into_response())
 }
 
@@ -84,10 +85,12 @@ async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
     edge.statuses.freshen(&edge.client, &lists_named_by(&vp_token), edge.now()).await;
     let (tokens, high_water) = edge.statuses.at_hand();
     let statuses = Statuses { tokens: &tokens, high_water: &high_water };
-    let mut seen = high_water.clone();
-    let accepted = accept_payee(&edge.desk(&lists), &state, &vp_token, statuses, &mut seen);
+    let desk = edge.desk(&lists);
+    // Whatever comes of the presentation: a list that was seen is never older again.
+    let seen = lists_seen(&desk, &vp_token, statuses);
     edge.statuses.raise(&seen).map_err(|error| disk_fault(&error))?;
-    let (ticket, _) = accepted.map_err(payee_refused)?;
+    let (ticket, _) =
+        accept_payee(&desk, &state, &vp_token, statuses).map_err(|error| payee_refused(&error))?;
     Ok(Json(serde_json::json!({ "ticket": to_base64url(&ticket) })).into_response())
 }
 
@@ -104,12 +107,13 @@ async fn preparation(
     let customer = customer_of(&edge, account.owner)?;
     let wanted = Wanted { request: &asked.request, quote: &asked.quote };
     let desk = edge.desk(&lists);
-    let stated =
-        state_payer(&desk, wanted, &account, customer, entropy()?).map_err(exchange_refused)?;
+    let stated = state_payer(&desk, wanted, &account, customer, entropy()?)
+        .map_err(|error| exchange_refused(&error))?;
     let reply = exchange(&edge, &asked, &stated.sealed, &stated.terms).await?;
     let said = Reply { sealed: &reply.sealed, acceptance: &reply.acceptance };
     let desk = edge.desk(&lists);
-    let prepared = prepare(&desk, wanted, &account, &stated, said).map_err(exchange_refused)?;
+    let prepared = prepare(&desk, wanted, &account, &stated, said)
+        .map_err(|error| exchange_refused(&error))?;
     let missing = prepared.missing.into_iter().map(|one| MissingThing {
         code: one.reason.code,
         what: one.reason.sentence,
@@ -183,7 +187,7 @@ async fn statements(
     let desk = edge.desk(&lists);
     let Answered { sealed, acceptance, ticket } =
         answer_statement(&desk, said, asked.from, &account, entropy()?)
-            .map_err(exchange_refused)?;
+            .map_err(|error| exchange_refused(&error))?;
     let (sealed, ticket) = (sealed.into(), ticket.into());
     Ok(cbor(&StatementReply { layout: 1, sealed, acceptance, ticket }))
 }
@@ -204,7 +208,8 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
     let desk = edge.desk(&lists);
     let (open, uris) = match edge.settings.side {
         Side::Debtor => {
-            let open = open_debtor_consent(&desk, &consented).map_err(consent_refused)?;
+            let open =
+                open_debtor_consent(&desk, &consented).map_err(|error| consent_refused(&error))?;
             only_owner(&caller, open.ticket().client_key)?;
             let vp_token = needed("vp_token", vp_token)?;
             let uris = lists_named_by(&vp_token);
@@ -216,7 +221,8 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
             return Err(bad_document("field `vp_token` came, and nothing was asked for"));
         }
         Side::Creditor => {
-            let open = open_creditor_consent(&desk, &consented).map_err(consent_refused)?;
+            let open = open_creditor_consent(&desk, &consented)
+                .map_err(|error| consent_refused(&error))?;
             let shown = &open.ticket().payee.shown;
             let uris = shown.iter().filter_map(|one| Some(one.status.as_ref()?.uri.clone()));
             let uris: BTreeSet<String> = uris.collect();
@@ -275,11 +281,14 @@ fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
     if decided.alarm {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
-    if let Some(seen) = &decided.high_water {
-        edge.statuses.raise(seen).map_err(disk)?;
-    }
-    let items = leave_behind(edge, open, &data_key, &decided)?;
-    edge.outbox().keep(items).map_err(disk)?;
+    edge.statuses.raise(&decided.high_water).map_err(disk)?;
+    // In one turn: two consents to one payment at the same time would both be the first, and the
+    // core would keep one record of the two.
+    let mut outbox = edge.outbox();
+    let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
+    let items = leave_behind(edge, open, (&data_key, kind), &decided)?;
+    outbox.keep(items).map_err(disk)?;
+    drop(outbox);
     edge.deliver.notify_one();
     Ok(answer_of(edge, decided))
 }
@@ -288,7 +297,7 @@ fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
 fn leave_behind(
     edge: &Edge,
     open: &Opened,
-    data_key: &DataKey,
+    (data_key, kind): (&DataKey, String),
     decided: &Decided,
 ) -> Result<Vec<Item>, Refuse> {
     let unsealed = |_| Refuse::from(Problem::of(&problem::FAULT).detail("sealing failed"));
@@ -297,7 +306,6 @@ fn leave_behind(
         Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into() })
     };
     let sealed = sealed_record(data_key, &decided.record).map_err(unsealed)?;
-    let kind = edge.outbox().decision_kind(payment, decided.record.edge.sequence);
     let first = kind == super::outbox::DECISION;
     let mut items = vec![parcel(kind, sealed)];
     if first {
@@ -404,8 +412,8 @@ fn bad_document(reason: &str) -> Refuse {
     problem.mend("send the documents exactly as they were signed").into()
 }
 
-fn payee_refused(error: PayeeRefused) -> Refuse {
-    let mend = match &error {
+fn payee_refused(error: &PayeeRefused) -> Refuse {
+    let mend = match error {
         PayeeRefused::NotSignedByOwner(_) => "sign with the key registered for the account",
         PayeeRefused::Differs { .. } => "correct the invoice",
         PayeeRefused::Presentation(_) | PayeeRefused::Claim { .. } => {
@@ -421,19 +429,29 @@ fn payee_refused(error: PayeeRefused) -> Refuse {
     refused(&problem::REFUSED, &error.to_string(), mend)
 }
 
-fn exchange_refused(error: ExchangeRefused) -> Refuse {
-    match &error {
+fn exchange_refused(error: &ExchangeRefused) -> Refuse {
+    match error {
         ExchangeRefused::Untrusted(Untrusted::NotRecognised { .. }) => {
             refused(&NOT_RECOGNISED, &error.to_string(), "pay through a recognised institution")
         }
         ExchangeRefused::Ticket(_) => {
             refused(&problem::REFUSED, &error.to_string(), "ask the payee for a new request to pay")
         }
-        _ => refused(&problem::REFUSED, &error.to_string(), "fetch a new quote and prepare again"),
+        ExchangeRefused::Document(_)
+        | ExchangeRefused::QuoteNotTrusted { .. }
+        | ExchangeRefused::Untrusted(_)
+        | ExchangeRefused::Differs { .. }
+        | ExchangeRefused::Expired { .. }
+        | ExchangeRefused::Box
+        | ExchangeRefused::NotCreditable
+        | ExchangeRefused::Invoice(_)
+        | ExchangeRefused::Query(_) => {
+            refused(&problem::REFUSED, &error.to_string(), "fetch a new quote and prepare again")
+        }
     }
 }
 
-fn consent_refused(error: ConsentRefused) -> Refuse {
+fn consent_refused(error: &ConsentRefused) -> Refuse {
     refused(&problem::REFUSED, &error.to_string(), "prepare the payment again")
 }
 

@@ -142,6 +142,12 @@ impl StatusKeeper {
             tracing::warn!(uri, %signed_at, "an older status list than the kept one is not taken");
             return;
         }
+        if state.tokens.len() >= LISTS_MAX && !state.tokens.contains_key(uri) {
+            // A copy that is dropped is fetched again; the marks, which must not be lost, stay.
+            let oldest = state.tokens.iter().min_by_key(|(_, kept)| kept.fetched_at);
+            let oldest = oldest.map(|(uri, _)| uri.clone());
+            oldest.map(|uri| state.tokens.remove(&uri));
+        }
         state.tokens.insert(uri.to_owned(), Kept { token: token.to_owned(), fetched_at: now });
     }
 
@@ -170,6 +176,9 @@ pub(super) fn lists_named_by(vp_token: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Copies kept at a time. A wallet names the lists before anything of it is verified, so their
+/// number is bounded; an issuer has a few, and each copy is some kilobytes.
+const LISTS_MAX: usize = 64;
 /// Presentations looked at in one response: more are refused by verification anyway.
 const PRESENTATIONS_MAX: usize = 8;
 

@@ -14,7 +14,7 @@ use crate::roles::files::LineLog;
 /// How long a quote is good: time to read it, consent and settle.
 pub const QUOTE_LIFETIME: Duration = Duration::from_secs(60);
 /// Quotes that one client may have open at a time: a busy clerk has a few, a wallet that pays
-/// one invoice a second has 60.
+/// one invoice a second has 60. A provider may set another bound in its `role.json`.
 pub const OPEN_QUOTES_PER_CLIENT_MAX: usize = 64;
 /// How much of one asset may be promised at a time, in minor units: with two decimals, 100
 /// million. Bounds the loss when the market moves within a quote's lifetime.
@@ -23,8 +23,8 @@ pub const EXPOSURE_MINOR_MAX: u128 = 10_000_000_000;
 /// Why a quote is not handed out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DeskRefusal {
-    #[error("`{client}` has {OPEN_QUOTES_PER_CLIENT_MAX} open quotes, the most that one may have")]
-    TooManyOpen { client: String },
+    #[error("`{client}` has {most} open quotes, the most that one may have")]
+    TooManyOpen { client: String, most: usize },
     #[error("open quotes in `{asset}` would exceed what may be promised at one time")]
     Exposure { asset: AssetCode },
     #[error("{0}")]
@@ -33,6 +33,7 @@ pub(super) enum DeskRefusal {
 
 pub(super) struct Desk {
     open: Vec<Open>,
+    of_client_max: usize,
     log: LineLog,
 }
 
@@ -44,7 +45,7 @@ struct Open {
 
 impl Desk {
     /// Reads what was handed out before; what is still open counts.
-    pub(super) fn open(path: &Path, now: Instant) -> Result<Self, RoleError> {
+    pub(super) fn open(path: &Path, now: Instant, of_client_max: usize) -> Result<Self, RoleError> {
         let (log, lines) = LineLog::open(path)
             .map_err(RoleError::world(format!("opening `{}`", path.display())))?;
         let mut open = Vec::new();
@@ -56,7 +57,7 @@ impl Desk {
                 open.push(read);
             }
         }
-        Ok(Self { open, log })
+        Ok(Self { open, of_client_max, log })
     }
 
     /// Hands a quote out: durable when this returns. Stopped before, nobody has it.
@@ -68,8 +69,9 @@ impl Desk {
     ) -> Result<(), DeskRefusal> {
         self.open.retain(|open| quote.issued_at < open.expires_at);
         let of_client = self.open.iter().filter(|open| open.client == client).count();
-        if of_client >= OPEN_QUOTES_PER_CLIENT_MAX {
-            return Err(DeskRefusal::TooManyOpen { client: client.to_owned() });
+        if of_client >= self.of_client_max {
+            let most = self.of_client_max;
+            return Err(DeskRefusal::TooManyOpen { client: client.to_owned(), most });
         }
         let asset = quote.credit.asset;
         let promised = self

@@ -1,0 +1,209 @@
+//! What a core does before it serves: it compares, it completes, and then it answers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a helper of tests may stop the test, and waits for a process until a deadline"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use api::Role;
+use clearing::saga::DebtorSide;
+use clearing::testkit::{
+    Deal, OrderParts, Who, customers_name, customers_setup, institution, settlement_name,
+    settlement_setup,
+};
+use clearing::{CustomerAnswer, CustomerWork, SettlementAnswer};
+use client::Outcome;
+use evidence::VerifierKey;
+use record::Side;
+use server::keys::KeyStore;
+use server::roles::RoleError;
+use server::roles::core::books::{self, Books};
+use server::roles::core::{self, Config, Hosted};
+use support::{Folder, Running, answered, common, peer, socket};
+use terms::RunId;
+
+const ORIGIN: &str = "wayleave.example/test/settlement";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A core without witnesses, over the books of the clearing's own fixture.
+async fn config(dir: &Path) -> Config {
+    let (listener, port) = socket().await;
+    drop(listener);
+    let log = KeyStore::open(dir).unwrap().signing_key("log").unwrap().public_key();
+    let log = VerifierKey::of_log(ORIGIN.parse().unwrap(), log);
+    let hosted = |side: Side, asset: &str| Hosted {
+        book: customers_name(side),
+        institution: institution(side),
+        asset: asset.parse().unwrap(),
+    };
+    let root = |who: Who| who.key().public_key().to_string();
+    Config {
+        common: common("core", port, vec![peer(Role::Operator, "operator", 1)]),
+        book: settlement_name(),
+        origin: ORIGIN.to_owned(),
+        operator: "tcb".parse().unwrap(),
+        operator_key: root(Who::Operator),
+        roots: BTreeMap::from([
+            ("NL".to_owned(), root(Who::RootNl)),
+            ("SG".to_owned(), root(Who::RootSg)),
+        ]),
+        hosted: vec![
+            hosted(Side::Debtor, "EUR.2@tcb-sandbox"),
+            hosted(Side::Creditor, "SGD.2@tcb-sandbox"),
+        ],
+        providers: vec!["fx-dealer".to_owned()],
+        assets: vec!["EUR.2@tcb-sandbox".to_owned(), "SGD.2@tcb-sandbox".to_owned()],
+        policy: format!("log {log}\nquorum none\n"),
+        witnesses: vec![],
+    }
+}
+
+fn start(dir: &Path, config: &Config) -> Running {
+    let (path, config) = (dir.to_owned(), config.clone());
+    Running::start(dir, config.common.port, |stop| {
+        core::run(path, config, async {
+            let _ = stop.await;
+        })
+    })
+}
+
+/// Runs a core in order until it is ready and shows a checkpoint with entries.
+async fn run_once(dir: &Path, config: &Config) {
+    let core = start(dir, config);
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "the core published nothing");
+        if let Outcome::Answer(_) = core.get("/ready").await
+            && let Outcome::Answer(answer) = core.get("/log/checkpoint").await
+            && String::from_utf8_lossy(&answer.body).lines().nth(1) != Some("0")
+        {
+            break core.stop().await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The books, once the core that had them has let them go.
+async fn open(dir: &Path, config: &Config) -> Books {
+    let begun = Instant::now();
+    loop {
+        match books::open(dir, config, RunId::from_bytes([7; 16])) {
+            Ok(books) => return books,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn refusal_to_start(dir: &Path, config: &Config) -> String {
+    let run = core::run(dir.to_owned(), config.clone(), std::future::pending());
+    match tokio::time::timeout(PATIENCE, run).await {
+        Ok(Err(RoleError::Unsound(reason))) => reason,
+        other => panic!("expected a core that refuses to serve, got {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_older_than_its_own_log_is_not_served() {
+    let dir = Folder::new("core-rolled-back");
+    let config = config(dir.path()).await;
+    run_once(dir.path(), &config).await;
+    drop(open(dir.path(), &config).await);
+    // An older copy of the books beside the newest log: the witnesses, who see the log, agree.
+    std::fs::remove_dir_all(dir.path().join("books")).unwrap();
+    let reason = refusal_to_start(dir.path(), &config).await;
+    assert!(reason.starts_with("JournalRolledBack"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_is_not_its_logs_is_not_served() {
+    let dir = Folder::new("core-forked");
+    let other = Folder::new("core-other");
+    let config = config(dir.path()).await;
+    run_once(dir.path(), &config).await;
+    drop(open(dir.path(), &config).await);
+    let theirs = open(other.path(), &config).await;
+    books::open_accounts(&theirs, &config).await.unwrap();
+    drop(theirs);
+    drop(open(other.path(), &config).await);
+    std::fs::rename(dir.path().join("books"), dir.path().join("old")).unwrap();
+    std::fs::rename(other.path().join("books"), dir.path().join("books")).unwrap();
+    let reason = refusal_to_start(dir.path(), &config).await;
+    assert!(reason.starts_with("JournalForked"), "{reason}");
+}
+
+/// What is done behind an answer may be cut off by an orderly stop as well as by a crash.
+#[tokio::test(flavor = "multi_thread")]
+async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
+    let dir = Folder::new("core-held");
+    let config = config(dir.path()).await;
+    let books = open(dir.path(), &config).await;
+    for work in settlement_setup() {
+        let answer = books.settlement.ask(work).await.unwrap().outcome;
+        assert_eq!(answer, SettlementAnswer::Done);
+    }
+    let payer = books.customers.get(&institution(Side::Debtor)).unwrap();
+    for work in customers_setup(Side::Debtor) {
+        assert_eq!(payer.ask(work).await.unwrap().outcome, CustomerAnswer::Done);
+    }
+    let order = OrderParts::of(Deal::number(1)).checked().unwrap();
+    let payment = order.terms().payment;
+    let held = payer.ask(CustomerWork::Hold(Box::new(order))).await.unwrap().outcome;
+    assert_eq!(held, CustomerAnswer::Done);
+    drop(books);
+    drop(open(dir.path(), &config).await);
+    std::fs::write(dir.path().join("clean"), b"").unwrap();
+    run_once(dir.path(), &config).await;
+    let books = open(dir.path(), &config).await;
+    let payer = books.customers.get(&institution(Side::Debtor)).unwrap();
+    let side = payer.look(move |state| state.debtor_side(payment)).await.unwrap().outcome;
+    assert_eq!(side, DebtorSide::Released);
+    let ended = books.settlement.look(move |state| state.payment(payment).cloned()).await.unwrap();
+    assert!(ended.outcome.is_some(), "the payment can never settle any more");
+    assert_eq!(
+        books.settlement.look(clearing::SettlementBook::recoveries).await.unwrap().outcome,
+        1,
+        "what was resolved is certified"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn books_and_salts_are_their_owners_only() {
+    let dir = Folder::new("core-modes");
+    let config = config(dir.path()).await;
+    drop(open(dir.path(), &config).await);
+    let book = dir.path().join("books").join("settlement");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&book), 0o700);
+    assert_eq!(mode(&dir.path().join("books")), 0o700);
+    for entry in std::fs::read_dir(&book).unwrap() {
+        let path = entry.unwrap().path();
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), expected, "{}", path.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_core_that_is_ready_says_who_it_is() {
+    let dir = Folder::new("core-about");
+    let config = config(dir.path()).await;
+    let core = start(dir.path(), &config);
+    let begun = Instant::now();
+    while !matches!(core.get("/ready").await, Outcome::Answer(_)) {
+        assert!(begun.elapsed() < PATIENCE, "not ready");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let about: serde_json::Value =
+        serde_json::from_slice(&answered(core.get("/v1/about").await)).unwrap();
+    assert_eq!(about["origin"], ORIGIN);
+    assert_eq!(about["witnessing"], "unwitnessed");
+    core.stop().await;
+}

@@ -10,15 +10,19 @@
     reason = "tests stop where something is not as it must be, measure time and print tables"
 )]
 
+mod bad_input;
 mod callers;
 mod crash;
+mod crossing;
 mod form;
 mod freshness;
 mod keys;
+mod links;
 mod ownership;
 mod receipts;
 mod refusals;
 mod replayed_list;
+mod rounds;
 mod rules;
 mod stage;
 mod trust;

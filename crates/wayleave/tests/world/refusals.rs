@@ -28,13 +28,13 @@ fn each_refused_payment_moves_nothing_and_has_a_receipt_that_verifies() {
             (NEUTRAL_CODE, acts::listed(players).await?),
             ("mandate-limit-exceeded", acts::above_mandate(players).await?),
             ("QuoteExpired", acts::expired(players).await?),
-            ("InsufficientFunds", acts::no_liquidity(players).await?),
-            ("SignatureOverOtherTerms", acts::changed(players).await?),
+            ("ProviderLiquidityInsufficient", acts::no_liquidity(players).await?),
+            ("PermitDiffers", acts::changed(players).await?),
         ];
         let after = balances(&world).await?;
         assert_eq!(after, before);
         for (expected, refused) in all {
-            println!("{expected:<26} {:<26} {}", refused.code, refused.words);
+            assert_eq!(refused.code, expected, "{}", refused.words);
             let receipt = refused.receipt.unwrap_or_else(|| panic!("{expected}: no receipt"));
             let report = verify(&std::fs::read(receipt)?, Some(&world.trust()));
             assert!(report.is_good(), "{expected}: {}", report.text());

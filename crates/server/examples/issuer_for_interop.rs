@@ -65,6 +65,8 @@ async fn main() -> anyhow::Result<()> {
         let _ = stopped.await;
     }));
     let (client, peer) = (to_itself.client(), answering.peer()?);
+    // What was signed before the role knew its callers is refused: it might be a replay.
+    client.send_unsigned(&peer, Outgoing::get("/health")).await;
     let mut lines = lines();
     while let Some(line) = lines.recv().await {
         let command: Command = serde_json::from_str(&line?)?;

@@ -86,6 +86,59 @@ fn stated_address(firm: &Firm) -> PostalAddress {
     PostalAddress { street, post_code, town, country: firm.country.parse().unwrap() }
 }
 
+/// Each statement is its list, and nothing else.
+fn statements_are_their_lists(stage: &Stage, payers: &StatedParty, payees: &StatedParty) {
+    let (payer, payee) = (&FIRMS[0], &FIRMS[1]);
+    let stated = |firm: &Firm| StatedParty {
+        company: firm.company.parse().unwrap(),
+        legal_name: firm.legal_name.into(),
+        account: stage.account(firm.key).unwrap(),
+        country: firm.country.parse().unwrap(),
+        address: None,
+        lei: None,
+        purpose: None,
+    };
+    let of_payer = StatedParty {
+        address: Some(stated_address(payer)),
+        purpose: Some("GDDS".into()),
+        ..stated(payer)
+    };
+    assert_eq!(*payers, of_payer);
+    assert_eq!(*payees, stated(payee));
+}
+
+/// No other value of any credential, and no credential, stands anywhere in what crossed.
+fn nothing_else_crossed(stage: &Stage, plain: &[Vec<u8>]) -> anyhow::Result<()> {
+    let crossed = |text: &str| {
+        let bytes = text.as_bytes();
+        plain.iter().any(|one| one.windows(bytes.len()).any(|window| window == bytes))
+    };
+    let (payer, payee) = (&FIRMS[0], &FIRMS[1]);
+    for firm in [payer, payee] {
+        assert!(crossed(firm.legal_name), "what may cross is seen, so the search sees");
+        let account = stage.account(firm.key)?.to_string();
+        let mut allowed: BTreeSet<&str> =
+            [firm.company, firm.legal_name, firm.asset, account.as_str(), firm.bank].into();
+        if firm.key == payer.key {
+            allowed.extend(firm.address);
+        }
+        // A legal form stands in the legal name.
+        let may_cross = |text: &str| allowed.iter().any(|one| one.contains(text));
+        let texts = claim_texts(stage, firm);
+        assert!(texts.len() > 5, "{texts:?}");
+        let more: Vec<&String> =
+            texts.iter().filter(|text| !may_cross(text) && crossed(text)).collect();
+        assert!(more.is_empty(), "{}: {more:?}", firm.key);
+        // Nor a credential or presentation itself.
+        let folder = WalletFolder::open(&stage.folder(firm.key))?;
+        for held in folder.credentials()? {
+            let signature = held.text().split(['.', '~']).nth(2).unwrap().to_owned();
+            assert!(!crossed(&signature), "{}", held.open().credential_type);
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn all_bytes_between_the_edges_opened_hold_nothing_outside_the_statements_list() {
     play(async {
@@ -131,52 +184,7 @@ fn all_bytes_between_the_edges_opened_hold_nothing_outside_the_statements_list()
         // too, it must say nothing of the payer.
         plain.push(exchange.request.ticket.to_vec());
 
-        // Each statement is its list, and nothing else.
-        let (payer, payee) = (&FIRMS[0], &FIRMS[1]);
-        let stated = |firm: &Firm| StatedParty {
-            company: firm.company.parse().unwrap(),
-            legal_name: firm.legal_name.into(),
-            account: stage.account(firm.key).unwrap(),
-            country: firm.country.parse().unwrap(),
-            address: None,
-            lei: None,
-            purpose: None,
-        };
-        let of_payer = StatedParty {
-            address: Some(stated_address(payer)),
-            purpose: Some("GDDS".into()),
-            ..stated(payer)
-        };
-        assert_eq!(payers.party, of_payer);
-        assert_eq!(payees.party, stated(payee));
-
-        // No other value of any credential stands anywhere in what crossed.
-        let crossed = |text: &str| {
-            let bytes = text.as_bytes();
-            plain.iter().any(|one| one.windows(bytes.len()).any(|window| window == bytes))
-        };
-        for firm in [payer, payee] {
-            assert!(crossed(firm.legal_name), "what may cross is seen, so the search sees");
-            let account = stage.account(firm.key)?.to_string();
-            let mut allowed: BTreeSet<&str> =
-                [firm.company, firm.legal_name, firm.asset, account.as_str(), firm.bank].into();
-            if firm.key == payer.key {
-                allowed.extend(firm.address);
-            }
-            // A legal form stands in the legal name.
-            let may_cross = |text: &str| allowed.iter().any(|one| one.contains(text));
-            let texts = claim_texts(stage, firm);
-            assert!(texts.len() > 5, "{texts:?}");
-            let more: Vec<&String> =
-                texts.iter().filter(|text| !may_cross(text) && crossed(text)).collect();
-            assert!(more.is_empty(), "{}: {more:?}", firm.key);
-            // Nor a credential or presentation itself.
-            let folder = WalletFolder::open(&stage.folder(firm.key))?;
-            for held in folder.credentials()? {
-                let signature = held.text().split(['.', '~']).nth(2).unwrap().to_owned();
-                assert!(!crossed(&signature), "{}", held.open().credential_type);
-            }
-        }
-        Ok(())
+        statements_are_their_lists(stage, &payers.party, &payees.party);
+        nothing_else_crossed(stage, &plain)
     });
 }

@@ -419,6 +419,8 @@ pub async fn twice(players: &Players, figures: &Figures, screen: &Screen) -> any
     if !same {
         bail!("two answers differ: {first:?} and {second:?}");
     }
+    let payer = &players.payer;
+    payer.wait_for_receipt(first.promise.payment, Some(&first.promise)).await?;
     screen.act(
         3,
         &format!(

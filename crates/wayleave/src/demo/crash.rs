@@ -153,6 +153,7 @@ async fn tally(
         let status = players.payer.ask(fate.payment).await?;
         let done = matches!(&status.ending, Some(end) if end.ending == Ending::Settled);
         if done {
+            players.payer.wait_for_receipt(fate.payment, None).await?;
             moved.payer = moved.payer.plus(fate.debited)?;
             moved.payee = moved.payee.plus(fate.credited)?;
         }

@@ -238,12 +238,17 @@ impl WalletFolder {
 
 /// A file's bytes, at most `FILE_BYTES_MAX`.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, WalletError> {
+    read_file_up_to(path, FILE_BYTES_MAX)
+}
+
+/// A file's bytes, at most `bytes_max`.
+pub(crate) fn read_file_up_to(path: &Path, bytes_max: u64) -> Result<Vec<u8>, WalletError> {
     let fault = |source| WalletError::File { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(fault)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        let reason = format!("expected at most {FILE_BYTES_MAX} bytes");
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(fault)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
+        let reason = format!("expected at most {bytes_max} bytes");
         return Err(WalletError::BadFile { path: path.to_owned(), reason });
     }
     Ok(bytes)

@@ -17,7 +17,7 @@ use terms::{Instant, PaymentId};
 use thiserror::Error;
 
 use crate::error::WalletError;
-use crate::folder::read_file;
+use crate::folder::read_file_up_to;
 use crate::outcome::CommandResult;
 
 const ENTRY: Domain = Domain::new("wayleave/privacy-entry/v1");
@@ -96,6 +96,9 @@ pub struct PrivacyRecord {
     path: PathBuf,
 }
 
+/// The longest record read: some 100,000 presentations of about 2 KB each. It is never cut.
+const RECORD_BYTES_MAX: u64 = 256 << 20;
+
 impl PrivacyRecord {
     /// The record of the wallet in this folder.
     #[must_use]
@@ -142,7 +145,7 @@ impl PrivacyRecord {
 
     /// All entries and the digest of the last line, after checking the chain.
     pub fn read(&self) -> Result<(Vec<PrivacyEntry>, Digest), WalletError> {
-        let bytes = match read_file(&self.path) {
+        let bytes = match read_file_up_to(&self.path, RECORD_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(WalletError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok((Vec::new(), Digest::ZERO));
@@ -267,6 +270,7 @@ mod optional_text {
 mod tests {
     use super::*;
     use crate::fixtures::{NOW, temporary_folder, view};
+    use crate::folder::read_file;
 
     fn three(record: &PrivacyRecord) {
         let payment = Some(PaymentId::from_bytes([1; 16]));
@@ -308,6 +312,18 @@ mod tests {
         assert_eq!(record.check(&[lines[0], lines[2]].concat()).unwrap_err().line, 2);
         assert_eq!(record.check(&[lines[1], lines[0], lines[2]].concat()).unwrap_err().line, 1);
         assert!(record.check(&bytes[..bytes.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn a_record_longer_than_other_files_still_takes_lines() {
+        let folder = temporary_folder("privacy-long");
+        let record = PrivacyRecord::of(folder.path());
+        let long = ConsentView { unregistered: vec!["claim".repeat(40_000)], ..view() };
+        for _ in 0..6 {
+            record.append(&long, Disclosure::Shown, None, NOW).unwrap();
+        }
+        assert!(std::fs::metadata(&record.path).unwrap().len() > 1 << 20);
+        assert_eq!(record.read().unwrap().0.len(), 6);
     }
 
     #[test]

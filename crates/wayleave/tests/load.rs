@@ -3,8 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "tests: a failure ends the test with its words")]
 
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+
+/// Both tests start every role from the same first port, and figures want the machine alone.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn load(arguments: &[&str]) -> Output {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_wayleave")).arg("load").args(arguments).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

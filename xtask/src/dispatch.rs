@@ -37,7 +37,7 @@ pub(crate) fn simulate(workspace: &Workspace, rest: &[String]) -> Result<ExitCod
             bail!("`--seed` takes a whole number, got `{seed}`");
         }
     }
-    let missing = "there is no program `simulate` yet; issue 2 brings the simulated worlds";
+    let missing = "expected the program `wayleave-simulate` in this workspace";
     program(workspace, "wayleave-simulate", missing, rest)
 }
 

@@ -1,10 +1,11 @@
 //! The stored form of a batch, byte by byte as in `docs/formats/journal.md`.
 //!
-//! A batch is made by [`Batch::seal`] or by [`Batch::decode`] and nowhere else, so whoever holds
-//! one holds bytes that decode to exactly it. Decoding is strict: whatever encoding would not
-//! have produced is refused with the batch, the fact and the byte.
+//! A batch is made from a [`Draft`] or from stored bytes and nowhere else, so whoever holds one
+//! holds bytes that decode to exactly it. Decoding is strict: whatever encoding would not have
+//! produced is refused with the batch, the fact and the byte. Facts stay bytes until somebody
+//! asks for one as a type ([`Stored::fact`]).
 
-use record::{Commitment, Fact};
+use record::{Commitment, Fact, SaltSlot};
 use seal::digest::{Domain, digest};
 use seal::{Digest, from_canonical, to_canonical};
 use terms::name::NAME_BYTES_MAX;
@@ -36,6 +37,8 @@ pub const BATCH_DOMAIN: Domain = Domain::new("wayleave/journal/batch/v1");
 pub const HEADER_DOMAIN: Domain = Domain::new("wayleave/journal/header/v1");
 
 const CHECK_BYTES: usize = 8;
+const LENGTH_BYTES: usize = 4;
+const DIGEST_BYTES: usize = 32;
 const LENGTH_OFFSET: usize = 6;
 const COUNT_OFFSET: usize = 131;
 
@@ -56,7 +59,39 @@ pub struct Origin {
     pub stamp: Instant,
 }
 
-/// A fact with its commitment.
+/// A fact as its book's machine knows it, and as the journal stores it.
+///
+/// The stored bytes are those of a [`record::Fact`] in canonical form, whatever type the machine
+/// uses: checks, exports and openings read every book alike.
+pub trait Recorded: Sized {
+    /// Appends the canonical bytes.
+    fn write(&self, bytes: &mut Vec<u8>);
+
+    /// The fact of exactly these bytes.
+    ///
+    /// # Errors
+    /// Why they are none, or are not canonical.
+    fn read(bytes: &[u8]) -> Result<Self, String>;
+
+    /// Which key its salts come from.
+    fn salt_slot(&self) -> SaltSlot;
+}
+
+impl Recorded for Fact {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&to_canonical(self));
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        from_canonical(bytes).map_err(|error| error.to_string())
+    }
+
+    fn salt_slot(&self) -> SaltSlot {
+        self.salt_slot
+    }
+}
+
+/// A fact with its commitment, taken out of its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// What happened.
@@ -73,13 +108,81 @@ impl Entry {
     }
 }
 
+/// A fact with its commitment, where it lies in its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored<'b> {
+    /// Its position in the book.
+    pub position: Position,
+    /// Byte offset of its bytes within the batch.
+    pub offset: usize,
+    /// Its canonical bytes.
+    pub bytes: &'b [u8],
+    /// What the log shows of it.
+    pub commitment: Commitment,
+}
+
+impl Stored<'_> {
+    /// The fact, as the type its book's machine uses.
+    ///
+    /// # Errors
+    /// [`BatchProblem::Fact`], with position and offset: the bytes were written by something that
+    /// does not know this type.
+    pub fn fact<F: Recorded>(&self) -> Result<F, BatchError> {
+        F::read(self.bytes).map_err(|why| BatchError {
+            batch: None,
+            fact: Some(self.position),
+            offset: self.offset,
+            problem: BatchProblem::Fact(why),
+        })
+    }
+
+    /// Fact and commitment on their own.
+    ///
+    /// # Errors
+    /// As [`Stored::fact`].
+    pub fn entry(&self) -> Result<Entry, BatchError> {
+        Ok(Entry { fact: self.fact()?, commitment: self.commitment })
+    }
+
+    /// Bytes that the entry takes in the batch.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> usize {
+        self.bytes.len().saturating_add(ENTRY_BYTES)
+    }
+}
+
 /// One or more facts that become durable together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     origin: Origin,
-    entries: Vec<Entry>,
     digest: Digest,
+    /// The stored form.
     bytes: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+/// Where a fact's bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    start: u32,
+    end: u32,
+}
+
+impl Mark {
+    fn bytes(self, of: &[u8]) -> &[u8] {
+        let range = place(self.start)..place(self.end);
+        of.get(range).unwrap_or_default()
+    }
+
+    fn commitment(self, of: &[u8]) -> Commitment {
+        let rest = of.get(place(self.end)..).unwrap_or_default();
+        let digest = rest.first_chunk::<DIGEST_BYTES>().copied().unwrap_or_default();
+        Commitment(Digest::from_bytes(digest))
+    }
+}
+
+fn place(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 /// Facts that make no batch.
@@ -94,6 +197,9 @@ pub enum SealError {
     /// Positions would pass the largest.
     #[error("no position is left")]
     PositionsExhausted,
+    /// The salts of a fact are gone.
+    #[error("the fact at `{0}` cannot be committed to: its salt key is not there")]
+    Uncommitted(Position),
 }
 
 /// Bytes that are no batch: which, where and why.
@@ -158,58 +264,62 @@ pub enum BatchProblem {
 }
 
 impl Batch {
-    /// A batch of these facts.
+    /// A batch of these facts, with commitments made elsewhere.
     ///
     /// # Errors
     /// [`SealError`] when they are none, too many or too large.
     pub fn seal(origin: Origin, entries: Vec<Entry>) -> Result<Self, SealError> {
-        if entries.is_empty() {
-            return Err(SealError::Empty);
+        let mut draft = Draft::new();
+        for entry in &entries {
+            draft.push(&entry.fact);
+            if draft.stored_bytes() > BATCH_BYTES_MAX {
+                return Err(SealError::TooLarge);
+            }
         }
-        let count = u32::try_from(entries.len()).map_err(|_| SealError::TooLarge)?;
-        if entries.len() > BATCH_FACTS_MAX {
-            return Err(SealError::TooLarge);
-        }
-        if origin.first.number().checked_add(count.into()).is_none() {
-            return Err(SealError::PositionsExhausted);
-        }
-        let facts = encode_entries(&entries)?;
-        let length = HEADER_BYTES.saturating_add(facts.len()).saturating_add(FOOTER_BYTES);
-        if length > BATCH_BYTES_MAX {
-            return Err(SealError::TooLarge);
-        }
-        let stated = u32::try_from(length).map_err(|_| SealError::TooLarge)?;
-        let mut bytes = encode_header(&origin, stated, count);
-        bytes.extend_from_slice(&facts);
-        let digest = digest(BATCH_DOMAIN, &bytes);
-        bytes.extend_from_slice(digest.as_bytes());
-        bytes.extend_from_slice(&TRAILER);
-        Ok(Self { origin, entries, digest, bytes })
+        let mut commitments = entries.iter().map(|entry| entry.commitment);
+        draft.seal(origin, |_| commitments.next())
     }
 
-    /// The batch of exactly these bytes.
+    /// The batch of exactly these bytes, every fact of it canonical.
     ///
     /// # Errors
     /// [`BatchError`] for whatever [`Batch::seal`] would not have made.
     pub fn decode(bytes: &[u8]) -> Result<Self, BatchError> {
-        let (origin, stated, count) = decode_header(bytes)?;
+        Self::parse(bytes.to_vec(), |stored| stored.fact::<Fact>().map(drop))
+    }
+
+    /// The batch of these bytes, its facts not looked into: for a reader that decodes each fact
+    /// itself, as a fold does. The digest is checked all the same.
+    ///
+    /// # Errors
+    /// As [`Batch::decode`], but for [`BatchProblem::Fact`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, BatchError> {
+        Self::parse(bytes, |_| Ok(()))
+    }
+
+    fn parse(
+        bytes: Vec<u8>,
+        look: impl Fn(Stored<'_>) -> Result<(), BatchError>,
+    ) -> Result<Self, BatchError> {
+        let (origin, stated, count) = decode_header(&bytes)?;
         let at =
             |offset, problem| BatchError { batch: Some(origin.first), fact: None, offset, problem };
         if usize::try_from(stated).ok() != Some(bytes.len()) {
             return Err(at(LENGTH_OFFSET, BatchProblem::Length(stated)));
         }
-        let mut reader = Reader { rest: bytes, offset: 0 };
+        let mut reader = Reader { rest: &bytes, offset: 0 };
         let _header: [u8; HEADER_BYTES] = reader.array().map_err(|(o, p)| at(o, p))?;
-        let mut entries = Vec::new();
-        for index in 0..count {
-            let position = origin.first.number().saturating_add(u64::from(index));
-            let entry = decode_entry(&mut reader).map_err(|(offset, problem)| BatchError {
+        let mut marks = Vec::with_capacity(place(count));
+        for position in positions(&origin, count) {
+            let named = |(offset, problem)| BatchError {
                 batch: Some(origin.first),
-                fact: Some(Position::new(position)),
+                fact: Some(position),
                 offset,
                 problem,
-            })?;
-            entries.push(entry);
+            };
+            let stored = read_entry(&mut reader, position).map_err(named)?;
+            look(stored).map_err(|error| BatchError { batch: Some(origin.first), ..error })?;
+            marks.push(mark(stored));
         }
         let covered = bytes.get(..reader.offset).unwrap_or_default();
         let digest_offset = reader.offset;
@@ -225,7 +335,7 @@ impl Batch {
         if digest(BATCH_DOMAIN, covered) != stored {
             return Err(at(digest_offset, BatchProblem::Digest));
         }
-        Ok(Self { origin, entries, digest: stored, bytes: bytes.to_vec() })
+        Ok(Self { origin, digest: stored, bytes, marks })
     }
 
     /// What the batch says of itself.
@@ -235,14 +345,27 @@ impl Batch {
     }
 
     /// Its facts, in order of position.
-    #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = Stored<'_>> {
+        let first = self.origin.first.number();
+        self.marks.iter().enumerate().map(move |(index, mark)| Stored {
+            position: Position::new(first.saturating_add(u64::try_from(index).unwrap_or(u64::MAX))),
+            offset: place(mark.start),
+            bytes: mark.bytes(&self.bytes),
+            commitment: mark.commitment(&self.bytes),
+        })
     }
 
-    /// Its facts with their positions.
-    pub fn positioned(&self) -> impl Iterator<Item = (Position, &Entry)> {
-        (self.origin.first.number()..).map(Position::new).zip(&self.entries)
+    /// The fact at a position, when it lies in this batch.
+    #[must_use]
+    pub fn at(&self, position: Position) -> Option<Stored<'_>> {
+        let index = position.number().checked_sub(self.origin.first.number())?;
+        let mark = self.marks.get(usize::try_from(index).ok()?)?;
+        Some(Stored {
+            position,
+            offset: place(mark.start),
+            bytes: mark.bytes(&self.bytes),
+            commitment: mark.commitment(&self.bytes),
+        })
     }
 
     /// Its digest, which the next batch names.
@@ -260,7 +383,7 @@ impl Batch {
     /// The end of the journal when this is its last batch.
     #[must_use]
     pub fn tip(&self) -> Tip {
-        let count = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        let count = u64::try_from(self.marks.len()).unwrap_or(u64::MAX);
         let next = Position::new(self.origin.first.number().saturating_add(count));
         Tip { next, digest: self.digest, stamp: self.origin.stamp }
     }
@@ -298,29 +421,178 @@ pub fn stated_length(bytes: &[u8]) -> Result<usize, BatchError> {
     Ok(usize::try_from(stated).unwrap_or(usize::MAX))
 }
 
-/// The entries of a batch whose digest does not fit, with their positions and byte offsets: for
-/// naming the damaged one, never for serving.
+/// The entries of a batch whose digest does not fit: for naming the damaged one, never for
+/// serving. `None` when the facts cannot be told apart or one of them is no fact.
 #[must_use]
 pub fn entries_despite_digest(bytes: &[u8]) -> Option<Vec<(Position, usize, Entry)>> {
     let (origin, _, count) = decode_header(bytes).ok()?;
     let mut reader = Reader { rest: bytes, offset: 0 };
     let _header: [u8; HEADER_BYTES] = reader.array().ok()?;
     let mut entries = Vec::new();
-    for index in 0..count {
-        let position = Position::new(origin.first.number().checked_add(index.into())?);
-        let offset = reader.offset;
-        entries.push((position, offset, decode_entry(&mut reader).ok()?));
+    for position in positions(&origin, count) {
+        let stored = read_entry(&mut reader, position).ok()?;
+        let offset = stored.offset.saturating_sub(LENGTH_BYTES);
+        entries.push((position, offset, stored.entry().ok()?));
     }
     Some(entries)
+}
+
+fn positions(origin: &Origin, count: u32) -> impl Iterator<Item = Position> {
+    (0..count).map({
+        let first = origin.first.number();
+        move |index| Position::new(first.saturating_add(index.into()))
+    })
 }
 
 fn fact_text(fact: &Option<Position>) -> String {
     fact.map(|f| format!("fact `{f}`, ")).unwrap_or_default()
 }
 
+/// Facts that wait to become a batch: already encoded, each with room for its commitment.
+///
+/// The bytes are those of the batch to come, so that sealing copies nothing.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    bytes: Vec<u8>,
+    facts: Vec<Drafted>,
+}
+
+/// A fact of a draft.
+#[derive(Clone, Copy, Debug)]
+struct Drafted {
+    mark: Mark,
+    slot: SaltSlot,
+}
+
+/// What a commitment is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Uncommitted<'d> {
+    /// The fact's position.
+    pub position: Position,
+    /// Which key its salts come from.
+    pub slot: SaltSlot,
+    /// Its canonical bytes.
+    pub bytes: &'d [u8],
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Draft {
+    /// No facts yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { bytes: vec![0; HEADER_BYTES], facts: Vec::new() }
+    }
+
+    /// A draft that will grow to about as much as `like` did: without growing step by step.
+    #[must_use]
+    pub fn with_room(like_bytes: usize, like_facts: usize) -> Self {
+        let mut bytes = Vec::with_capacity(like_bytes.min(BATCH_BYTES_MAX));
+        bytes.resize(HEADER_BYTES, 0);
+        Self { bytes, facts: Vec::with_capacity(like_facts.min(BATCH_FACTS_MAX)) }
+    }
+
+    /// How many facts.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+
+    /// Bytes of the batch that it would make.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> usize {
+        self.bytes.len().saturating_add(FOOTER_BYTES)
+    }
+
+    /// Adds a fact at the end.
+    pub fn push<F: Recorded>(&mut self, fact: &F) {
+        let length_at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; LENGTH_BYTES]);
+        fact.write(&mut self.bytes);
+        let start = length_at.saturating_add(LENGTH_BYTES);
+        let length = self.bytes.len().saturating_sub(start);
+        // INVARIANT (DraftFits): a draft beyond the format's limits is refused before it is
+        // sealed, so that a length that does not fit never reaches a disk.
+        let stated = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        if let Some(room) = self.bytes.get_mut(length_at..start) {
+            room.copy_from_slice(&stated);
+        }
+        let offset = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        let mark = Mark { start: offset(start), end: offset(self.bytes.len()) };
+        self.bytes.extend_from_slice(Digest::ZERO.as_bytes());
+        self.facts.push(Drafted { mark, slot: fact.salt_slot() });
+    }
+
+    /// Takes back the newest facts until `count` are left.
+    pub fn truncate(&mut self, count: usize) {
+        let Some(first_out) = self.facts.get(count) else { return };
+        self.bytes.truncate(place(first_out.mark.start).saturating_sub(LENGTH_BYTES));
+        self.facts.truncate(count);
+    }
+
+    /// The bytes of a fact.
+    #[must_use]
+    pub fn fact_bytes(&self, index: usize) -> Option<&[u8]> {
+        self.facts.get(index).map(|fact| fact.mark.bytes(&self.bytes))
+    }
+
+    /// The batch, each commitment made by `commit`.
+    ///
+    /// # Errors
+    /// [`SealError`] when the facts are none, too many or too large, or one cannot be committed
+    /// to.
+    pub fn seal(
+        self,
+        origin: Origin,
+        mut commit: impl FnMut(Uncommitted<'_>) -> Option<Commitment>,
+    ) -> Result<Batch, SealError> {
+        let Self { mut bytes, facts } = self;
+        if facts.is_empty() {
+            return Err(SealError::Empty);
+        }
+        let count = u32::try_from(facts.len()).map_err(|_| SealError::TooLarge)?;
+        let length = bytes.len().saturating_add(FOOTER_BYTES);
+        if facts.len() > BATCH_FACTS_MAX || length > BATCH_BYTES_MAX {
+            return Err(SealError::TooLarge);
+        }
+        if origin.first.number().checked_add(count.into()).is_none() {
+            return Err(SealError::PositionsExhausted);
+        }
+        let stated = u32::try_from(length).map_err(|_| SealError::TooLarge)?;
+        let mut marks = Vec::with_capacity(facts.len());
+        for (position, fact) in positions(&origin, count).zip(&facts) {
+            let uncommitted =
+                Uncommitted { position, slot: fact.slot, bytes: fact.mark.bytes(&bytes) };
+            let commitment = commit(uncommitted).ok_or(SealError::Uncommitted(position))?;
+            let room = place(fact.mark.end)..place(fact.mark.end).saturating_add(DIGEST_BYTES);
+            if let Some(room) = bytes.get_mut(room) {
+                room.copy_from_slice(commitment.0.as_bytes());
+            }
+            marks.push(fact.mark);
+        }
+        if let Some(header) = bytes.get_mut(..HEADER_BYTES) {
+            header.copy_from_slice(&encode_header(&origin, stated, count));
+        }
+        let digest = digest(BATCH_DOMAIN, &bytes);
+        bytes.extend_from_slice(digest.as_bytes());
+        bytes.extend_from_slice(&TRAILER);
+        Ok(Batch { origin, digest, bytes, marks })
+    }
+}
+
 fn encode_header(origin: &Origin, length: u32, count: u32) -> Vec<u8> {
     let name = origin.book.as_str().as_bytes();
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
     bytes.extend_from_slice(&length.to_be_bytes());
@@ -336,18 +608,6 @@ fn encode_header(origin: &Origin, length: u32, count: u32) -> Vec<u8> {
     let check = digest(HEADER_DOMAIN, &bytes);
     bytes.extend(check.as_bytes().iter().take(CHECK_BYTES));
     bytes
-}
-
-fn encode_entries(entries: &[Entry]) -> Result<Vec<u8>, SealError> {
-    let mut bytes = Vec::new();
-    for entry in entries {
-        let fact = to_canonical(&entry.fact);
-        let length = u32::try_from(fact.len()).map_err(|_| SealError::TooLarge)?;
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(&fact);
-        bytes.extend_from_slice(entry.commitment.0.as_bytes());
-    }
-    Ok(bytes)
 }
 
 fn decode_header(bytes: &[u8]) -> Result<(Origin, u32, u32), BatchError> {
@@ -405,13 +665,18 @@ fn book_name(length: u8, padded: &[u8]) -> Option<BookName> {
     core::str::from_utf8(name).ok()?.parse().ok()
 }
 
-fn decode_entry(reader: &mut Reader<'_>) -> Result<Entry, Located> {
+fn read_entry<'b>(reader: &mut Reader<'b>, position: Position) -> Result<Stored<'b>, Located> {
     let length = u32::from_be_bytes(reader.array()?);
     let offset = reader.offset;
-    let bytes = reader.take(usize::try_from(length).unwrap_or(usize::MAX))?;
-    let fact = from_canonical(bytes).map_err(|e| (offset, BatchProblem::Fact(e.to_string())))?;
+    let bytes = reader.take(place(length))?;
     let commitment = Commitment(Digest::from_bytes(reader.array()?));
-    Ok(Entry { fact, commitment })
+    Ok(Stored { position, offset, bytes, commitment })
+}
+
+fn mark(stored: Stored<'_>) -> Mark {
+    let end = stored.offset.saturating_add(stored.bytes.len());
+    let offset = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    Mark { start: offset(stored.offset), end: offset(end) }
 }
 
 struct Reader<'b> {

@@ -4,22 +4,25 @@
 //! checked and applied there at once, in order; nothing computed from it is released before the
 //! position it depends on is durable.
 //!
-//! The caller's turn: [`Book::submit`] until the queue is empty or the batch is full,
-//! [`Book::seal`], append to the journal, [`Book::landed`] or [`Book::lost`], [`Book::release`].
-//! [`Book::write_out`] does one such turn over a synchronous [`Journal`].
+//! The caller's turn: [`Book::submit`] or [`Book::decide`] until the queue is empty or the batch
+//! is full, [`Book::close`], append to the journal, [`Book::landed`] or [`Book::lost`],
+//! [`Book::release`]. [`Book::write_out`] does one such turn over a synchronous [`Journal`].
+//! Committing, chaining and digesting are the [`Sealer`]'s: it may live on another thread, so that
+//! the next batch is judged while this one is hashed and written.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use record::SaltSlot;
+use seal::Digest;
 use terms::{BookName, Epoch, Instant, Position, RunId};
 
 use crate::batch::{
-    BATCH_BYTES_MAX, BATCH_FACTS_MAX, Batch, Entry, FOOTER_BYTES, HEADER_BYTES, Origin,
+    BATCH_BYTES_MAX, BATCH_FACTS_MAX, Batch, BatchError, Draft, Origin, Recorded, SealError,
 };
-use crate::machine::{Machine, Salts};
-use crate::port::{Append, ClaimError, Journal, ReadError, Tip};
+use crate::machine::{Checked, Machine, Salts, commit};
+use crate::port::{Append, ClaimError, Journal, NotDone, ReadError, Tip};
 
 /// Most sealed batches that may be in flight: one being written, one waiting behind it. More
 /// would only lengthen what is answered *unknown* after a fault.
@@ -120,6 +123,9 @@ pub enum OpenError {
     /// The state given does not belong to this journal.
     #[error("the state at position `{0}` is not of this journal")]
     ForeignState(Position),
+    /// A sound batch holds a fact that this machine does not know.
+    #[error("a fact cannot be read by this version: {0}")]
+    ForeignFact(BatchError),
 }
 
 /// What opening did.
@@ -138,38 +144,47 @@ pub struct Refolded {
 /// One writer's view of one book.
 #[derive(Debug)]
 pub struct Book<M: Machine> {
-    name: BookName,
-    run: RunId,
     epoch: Epoch,
     limits: Limits,
     /// INVARIANT (WorkingIsFold): the fold of everything durable, in flight and open, in order.
     working: M,
     /// End of what is durable.
     durable: Tip,
-    /// End of what is sealed.
-    sealed: Tip,
+    /// Where what is closed ends.
+    closed: Closed,
+    /// Where the working state ends: what is closed and what is open.
+    closed_and_open: Position,
     /// No later judgement is made at an earlier instant.
     judged: Instant,
     open: OpenBatch,
-    in_flight: VecDeque<Arc<Batch>>,
+    /// How large the last batch grew: room for the next.
+    last_bytes: usize,
+    last_facts: usize,
+    in_flight: VecDeque<Flight>,
     pending: VecDeque<Pending<M::Outcome>>,
     tickets: u64,
+    /// `None` once it was taken to another thread.
+    sealer: Option<Sealer>,
     stopped: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closed {
+    next: Position,
+    stamp: Instant,
 }
 
 #[derive(Debug)]
 struct OpenBatch {
     stamp: Instant,
-    entries: Vec<Entry>,
-    bytes: usize,
+    draft: Draft,
 }
 
-impl OpenBatch {
-    const EMPTY_BYTES: usize = HEADER_BYTES + FOOTER_BYTES;
-
-    const fn empty() -> Self {
-        Self { stamp: Instant::EPOCH, entries: Vec::new(), bytes: Self::EMPTY_BYTES }
-    }
+/// A batch on its way to the journal.
+#[derive(Debug)]
+struct Flight {
+    next: Position,
+    stamp: Instant,
 }
 
 #[derive(Debug)]
@@ -182,11 +197,74 @@ struct Pending<O> {
     outcome: Option<O>,
 }
 
-/// What the working state said to a command, and the entries it would journal.
-struct Judged<O> {
-    entries: Vec<Entry>,
-    bytes: usize,
-    outcome: O,
+/// What [`Book::decide`] came to. Nothing of it may leave before `needs` is durable.
+#[derive(Debug)]
+pub struct Decided<F, O> {
+    /// The answer.
+    pub outcome: O,
+    /// Its facts, from `position` on.
+    pub facts: Vec<F>,
+    /// Position of its first fact; of the next fact when it journalled none.
+    pub position: Position,
+    /// The answer may leave when this many facts are durable.
+    pub needs: Position,
+    /// The instant it was judged at.
+    pub stamp: Instant,
+}
+
+/// A batch whose facts are decided and encoded, before commitments, chain and digest.
+#[derive(Debug)]
+pub struct ClosedBatch {
+    first: Position,
+    stamp: Instant,
+    draft: Draft,
+}
+
+impl ClosedBatch {
+    /// How many facts it has.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.draft.count()
+    }
+}
+
+/// Makes batches of closed ones, each chained to the one before.
+#[derive(Clone, Debug)]
+pub struct Sealer {
+    book: BookName,
+    epoch: Epoch,
+    run: RunId,
+    previous: Digest,
+}
+
+impl Sealer {
+    /// The sealed batch.
+    ///
+    /// # Errors
+    /// [`SealError`]: the book must be stopped, its working state holds what cannot be journalled.
+    pub fn seal<S: Salts + ?Sized>(
+        &mut self,
+        closed: ClosedBatch,
+        salts: &S,
+    ) -> Result<Batch, SealError> {
+        let origin = Origin {
+            book: self.book,
+            first: closed.first,
+            epoch: self.epoch,
+            run: self.run,
+            previous: self.previous,
+            stamp: closed.stamp,
+        };
+        let batch = closed.draft.seal(origin, |fact| commit(salts, fact))?;
+        self.previous = batch.digest();
+        Ok(batch)
+    }
+
+    /// The epoch it seals for.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
 }
 
 impl<M: Machine> Book<M> {
@@ -215,7 +293,7 @@ impl<M: Machine> Book<M> {
             }
             for batch in &read {
                 batch.follows(&tip, &name).map_err(|_| OpenError::ForeignState(tip.next))?;
-                apply_all(&mut working, batch);
+                apply_all(&mut working, batch).map_err(OpenError::ForeignFact)?;
                 tip = batch.tip();
                 batches = batches.saturating_add(1);
             }
@@ -224,25 +302,29 @@ impl<M: Machine> Book<M> {
             return Err(OpenError::ForeignState(from.next));
         }
         let facts = tip.next.number().saturating_sub(from.next.number());
+        let sealer = Sealer { book: name, epoch, run, previous: tip.digest };
         let book = Self {
-            name,
-            run,
             epoch,
             limits,
             working,
             durable: tip,
-            sealed: tip,
+            closed: Closed { next: tip.next, stamp: tip.stamp },
+            closed_and_open: tip.next,
             judged: tip.stamp,
-            open: OpenBatch::empty(),
+            open: OpenBatch { stamp: Instant::EPOCH, draft: Draft::new() },
+            last_bytes: 0,
+            last_facts: 0,
             in_flight: VecDeque::new(),
             pending: VecDeque::new(),
             tickets: 0,
+            sealer: Some(sealer),
             stopped: false,
         };
         Ok((book, Refolded { batches, facts, tip, epoch }))
     }
 
-    /// Checks a command on the working state at once and applies its facts there.
+    /// Checks a command on the working state at once, applies its facts there, and keeps its
+    /// answer until it may leave.
     ///
     /// The stamp is the open batch's; the first command that makes a fact fixes it at the later
     /// of `now` and one nanosecond after the batch before.
@@ -252,23 +334,47 @@ impl<M: Machine> Book<M> {
     pub fn submit<S: Salts + ?Sized>(
         &mut self,
         now: Instant,
+        rows: &M::Rows,
         command: &M::Command,
         salts: &S,
     ) -> Result<Ticket, SubmitError> {
         self.may_take()?;
+        let Decided { outcome, position, stamp, .. } = self.decide(now, rows, command, salts)?;
+        Ok(self.wait(position, stamp, Some(outcome)))
+    }
+
+    /// [`Book::submit`] for a caller that keeps the answer itself: many commands of one request.
+    /// It must hold the answer back until `needs` is durable, which a ticket of [`Book::read`]
+    /// taken afterwards tells.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: the command had no effect.
+    pub fn decide<S: Salts + ?Sized>(
+        &mut self,
+        now: Instant,
+        rows: &M::Rows,
+        command: &M::Command,
+        salts: &S,
+    ) -> Result<Decided<M::Fact, M::Outcome>, SubmitError> {
+        if self.stopped {
+            return Err(SubmitError::Stopped);
+        }
         let stamp = self.stamp(now);
-        let judged = self.judge(stamp, command, salts)?;
+        let checked = self.working.check(rows, stamp, command);
+        self.draft(&checked.facts, salts)?;
         self.judged = stamp;
         let position = self.working_next();
-        if !judged.entries.is_empty() {
+        if !checked.facts.is_empty() {
             self.open.stamp = stamp;
-            self.open.bytes = self.open.bytes.saturating_add(judged.bytes);
         }
-        for entry in judged.entries {
-            self.working.apply(self.working_next(), stamp, &entry.fact);
-            self.open.entries.push(entry);
+        for (at, fact) in (position.number()..).map(Position::new).zip(&checked.facts) {
+            self.working.apply(at, stamp, fact);
         }
-        Ok(self.wait(position, stamp, Some(judged.outcome)))
+        let grown = u64::try_from(checked.facts.len()).unwrap_or(u64::MAX);
+        let needs = Position::new(position.number().saturating_add(grown));
+        self.closed_and_open = needs;
+        let Checked { facts, outcome } = checked;
+        Ok(Decided { outcome, facts, position, needs, stamp })
     }
 
     /// A ticket for an answer that the caller computed from [`Book::working`]: a linearizable
@@ -283,37 +389,31 @@ impl<M: Machine> Book<M> {
         Ok(self.wait(self.working_next(), stamp, None))
     }
 
-    /// Closes the open batch. `None` when it is empty or two are in flight already.
-    pub fn seal(&mut self) -> Option<Arc<Batch>> {
-        if self.open.entries.is_empty() || self.in_flight.len() >= IN_FLIGHT_MAX || self.stopped {
+    /// Closes the open batch for a [`Sealer`]. `None` when it is empty or two are in flight
+    /// already.
+    pub fn close(&mut self) -> Option<ClosedBatch> {
+        if self.open.draft.is_empty() || self.in_flight.len() >= IN_FLIGHT_MAX || self.stopped {
             return None;
         }
-        let open = core::mem::replace(&mut self.open, OpenBatch::empty());
-        let origin = Origin {
-            book: self.name,
-            first: self.sealed.next,
-            epoch: self.epoch,
-            run: self.run,
-            previous: self.sealed.digest,
-            stamp: open.stamp,
-        };
-        let Ok(batch) = Batch::seal(origin, open.entries) else {
-            // INVARIANT (OpenFits): `submit` keeps the open batch within the format's limits, so
-            // only exhausted positions lead here. The working state holds facts that can never
-            // be durable: stop, answer unknown.
-            self.lost();
-            return None;
-        };
-        let batch = Arc::new(batch);
-        self.sealed = batch.tip();
-        self.in_flight.push_back(Arc::clone(&batch));
-        Some(batch)
+        (self.last_bytes, self.last_facts) =
+            (self.open.draft.stored_bytes(), self.open.draft.count());
+        let next = Draft::with_room(self.last_bytes, self.last_facts);
+        let draft = core::mem::replace(&mut self.open.draft, next);
+        let (first, stamp) = (self.closed.next, self.open.stamp);
+        self.closed = Closed { next: self.closed_and_open, stamp };
+        self.in_flight.push_back(Flight { next: self.closed.next, stamp });
+        Some(ClosedBatch { first, stamp, draft })
     }
 
-    /// The oldest batch in flight is durable.
-    pub fn landed(&mut self) {
-        if let Some(batch) = self.in_flight.pop_front() {
-            self.durable = batch.tip();
+    /// Takes the sealer, to seal on another thread. Once.
+    pub const fn take_sealer(&mut self) -> Option<Sealer> {
+        self.sealer.take()
+    }
+
+    /// The oldest batch in flight is durable; `digest` is its own.
+    pub fn landed(&mut self, digest: Digest) {
+        if let Some(flight) = self.in_flight.pop_front() {
+            self.durable = Tip { next: flight.next, digest, stamp: flight.stamp };
         }
     }
 
@@ -323,7 +423,7 @@ impl<M: Machine> Book<M> {
     pub fn lost(&mut self) {
         self.stopped = true;
         self.in_flight.clear();
-        self.open = OpenBatch::empty();
+        self.open.draft = Draft::new();
     }
 
     /// All answers that may leave now, in the order of submission.
@@ -344,25 +444,35 @@ impl<M: Machine> Book<M> {
         released
     }
 
-    /// One turn over a synchronous journal: seals, appends and takes note. Returns the batch that
-    /// became durable, if one did, and how the append ended if it failed.
+    /// One turn over a synchronous journal: closes, seals, appends and takes note. Returns the
+    /// batch that became durable, if one did, and how the append ended if it failed.
     ///
     /// # Errors
     /// The [`Append`] that was not [`Append::Appended`]; the book is stopped.
-    pub fn write_out<J: Journal + ?Sized>(
+    pub fn write_out<J: Journal + ?Sized, S: Salts + ?Sized>(
         &mut self,
         journal: &mut J,
+        salts: &S,
     ) -> Result<Option<Arc<Batch>>, Append> {
-        self.seal();
-        let Some(batch) = self.in_flight.front().map(Arc::clone) else { return Ok(None) };
+        let Some(mut sealer) = self.sealer.take() else { return Ok(None) };
+        let Some(closed) = self.close() else {
+            self.sealer = Some(sealer);
+            return Ok(None);
+        };
+        let sealed = sealer.seal(closed, salts);
+        self.sealer = Some(sealer);
         // The commit point. Stopped before: the batch never was, its callers are answered
         // unknown or not at all and ask by id. Stopped after: refolding finds it.
-        match journal.append(self.durable.next, self.epoch, &batch) {
-            Append::Appended => {
-                self.landed();
-                Ok(Some(batch))
+        let ended = match &sealed {
+            Ok(batch) => journal.append(self.durable.next, self.epoch, batch),
+            Err(error) => Append::NotDone(NotDone::Failed(error.to_string())),
+        };
+        match (ended, sealed) {
+            (Append::Appended, Ok(batch)) => {
+                self.landed(batch.digest());
+                Ok(Some(Arc::new(batch)))
             }
-            failed @ (Append::NotDone(_) | Append::Unknown(_)) => {
+            (failed, _) => {
                 self.lost();
                 Err(failed)
             }
@@ -379,7 +489,7 @@ impl<M: Machine> Book<M> {
     /// The state when it is durable as a whole: nothing open, nothing in flight, not stopped.
     #[must_use]
     pub fn settled_state(&self) -> Option<(&M, Tip)> {
-        let settled = self.in_flight.is_empty() && self.open.entries.is_empty() && !self.stopped;
+        let settled = self.in_flight.is_empty() && self.open.draft.is_empty() && !self.stopped;
         settled.then_some((&self.working, self.durable))
     }
 
@@ -404,7 +514,7 @@ impl<M: Machine> Book<M> {
     /// Whether facts wait to be sealed or written.
     #[must_use]
     pub fn has_unwritten(&self) -> bool {
-        !self.open.entries.is_empty() || !self.in_flight.is_empty()
+        !self.open.draft.is_empty() || !self.in_flight.is_empty()
     }
 
     fn may_take(&self) -> Result<(), SubmitError> {
@@ -414,51 +524,50 @@ impl<M: Machine> Book<M> {
         if self.pending.len() >= PENDING_MAX { Err(SubmitError::Busy) } else { Ok(()) }
     }
 
-    fn judge<S: Salts + ?Sized>(
-        &self,
-        stamp: Instant,
-        command: &M::Command,
+    /// Encodes facts into the open batch, or leaves it as it was.
+    fn draft<S: Salts + ?Sized>(
+        &mut self,
+        facts: &[M::Fact],
         salts: &S,
-    ) -> Result<Judged<M::Outcome>, SubmitError> {
-        let checked = self.working.check(stamp, command);
-        let mut entries = Vec::new();
-        let positions = (self.working_next().number()..).map(Position::new);
-        for (position, fact) in positions.zip(checked.facts) {
-            let slot = fact.salt_slot;
-            let root = salts.root(position, slot).ok_or(SubmitError::NoSaltKey(slot))?;
-            let commitment = fact.commitment(&root);
-            entries.push(Entry { fact, commitment });
+    ) -> Result<(), SubmitError> {
+        let before = self.open.draft.count();
+        for fact in facts {
+            let slot = fact.salt_slot();
+            if !salts.holds(slot) {
+                self.open.draft.truncate(before);
+                return Err(SubmitError::NoSaltKey(slot));
+            }
+            self.open.draft.push(fact);
+            if let Err(full) = self.within_limits(before) {
+                self.open.draft.truncate(before);
+                return Err(full);
+            }
         }
-        let bytes = entries.iter().map(Entry::stored_bytes).fold(0, usize::saturating_add);
-        self.room_for(entries.len(), bytes)?;
-        Ok(Judged { entries, bytes, outcome: checked.outcome })
+        Ok(())
     }
 
-    fn room_for(&self, facts: usize, bytes: usize) -> Result<(), SubmitError> {
+    /// `before` facts were there before the command whose facts come now.
+    fn within_limits(&self, before: usize) -> Result<(), SubmitError> {
         let most_facts = self.limits.batch_facts.min(BATCH_FACTS_MAX);
         let most_bytes = self.limits.batch_bytes.min(BATCH_BYTES_MAX);
-        if facts == 0 {
+        let draft = &self.open.draft;
+        if draft.count() <= most_facts && draft.stored_bytes() <= most_bytes {
             return Ok(());
         }
-        if facts > most_facts || bytes.saturating_add(OpenBatch::EMPTY_BYTES) > most_bytes {
-            return Err(SubmitError::TooLarge);
-        }
-        let fits = self.open.entries.len().saturating_add(facts) <= most_facts
-            && self.open.bytes.saturating_add(bytes) <= most_bytes;
-        if fits { Ok(()) } else { Err(SubmitError::BatchFull) }
+        // Alone in its batch it would not fit either, when nothing came before it.
+        Err(if before == 0 { SubmitError::TooLarge } else { SubmitError::BatchFull })
     }
 
     fn stamp(&self, now: Instant) -> Instant {
-        if self.open.entries.is_empty() {
-            let after = self.sealed.stamp.plus(Duration::from_nanos(1));
+        if self.open.draft.is_empty() {
+            let after = self.closed.stamp.plus(Duration::from_nanos(1));
             return after.max(now).max(self.judged);
         }
         self.open.stamp
     }
 
-    fn working_next(&self) -> Position {
-        let open = u64::try_from(self.open.entries.len()).unwrap_or(u64::MAX);
-        Position::new(self.sealed.next.number().saturating_add(open))
+    const fn working_next(&self) -> Position {
+        self.closed_and_open
     }
 
     fn wait(&mut self, position: Position, stamp: Instant, outcome: Option<M::Outcome>) -> Ticket {
@@ -471,8 +580,13 @@ impl<M: Machine> Book<M> {
 }
 
 /// Applies all facts of a batch.
-pub fn apply_all<M: Machine>(state: &mut M, batch: &Batch) {
-    for (position, entry) in batch.positioned() {
-        state.apply(position, batch.origin().stamp, &entry.fact);
+///
+/// # Errors
+/// [`BatchError`] for a fact that the machine does not know; those before it were applied.
+pub fn apply_all<M: Machine>(state: &mut M, batch: &Batch) -> Result<(), BatchError> {
+    for stored in batch.entries() {
+        let fact = stored.fact::<M::Fact>()?;
+        state.apply(stored.position, batch.origin().stamp, &fact);
     }
+    Ok(())
 }

@@ -8,8 +8,8 @@
 //! [`Journal`] for what an adapter promises, and at [`batch`] for the stored bytes
 //! (`docs/formats/journal.md`).
 //!
-//! In this version a machine's whole state lies in memory: there is no planning of keys and no
-//! prefetching of rows before `check`. Both come with states larger than memory.
+//! What a machine no longer keeps in memory comes to `check` as [`Machine::Rows`], looked up by
+//! whoever runs the book in the same turn.
 
 pub mod batch;
 pub mod book;
@@ -19,8 +19,11 @@ pub mod port;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
-pub use batch::{Batch, BatchError, BatchProblem, Entry, Origin};
-pub use book::{Book, End, Limits, OpenError, Refolded, Release, Start, SubmitError, Ticket};
+pub use batch::{Batch, BatchError, BatchProblem, Draft, Entry, Origin, Recorded, Stored};
+pub use book::{
+    Book, ClosedBatch, Decided, End, Limits, OpenError, Refolded, Release, Sealer, Start,
+    SubmitError, Ticket,
+};
 pub use machine::{Checked, Image, ImageError, Machine, Salts};
 pub use memory::MemoryJournal;
 pub use port::{Append, ClaimError, Journal, NotDone, ReadError, Tip};

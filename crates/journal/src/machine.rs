@@ -1,8 +1,10 @@
 //! What a book computes: a pure machine whose state is a fold over facts.
 
-use record::{Fact, SaltSlot};
+use record::{Commitment, Fact, SaltSlot};
 use seal::Secret;
 use terms::{Instant, Position};
+
+use crate::batch::{Recorded, Uncommitted};
 
 /// A state that is a function of the facts applied to it, and the rules that make new facts.
 pub trait Machine {
@@ -10,25 +12,36 @@ pub trait Machine {
     type Command;
     /// What they are told: a result or a refusal.
     type Outcome;
+    /// What happened, as this machine knows it.
+    type Fact: Recorded;
+    /// What was looked up for one command of what the machine itself no longer remembers. `()`
+    /// for a machine that keeps everything in memory.
+    type Rows: Default;
 
     /// Judges a command at `stamp`, the instant of the batch it would belong to.
     ///
+    /// `rows` is what whoever runs the machine found for this command, in the same turn.
     /// Changes nothing. A refusal is an outcome; whether it is journalled is the machine's
-    /// choice. The same state, stamp and command give the same answer.
-    fn check(&self, stamp: Instant, command: &Self::Command) -> Checked<Self::Outcome>;
+    /// choice. The same state, rows, stamp and command give the same answer.
+    fn check(
+        &self,
+        rows: &Self::Rows,
+        stamp: Instant,
+        command: &Self::Command,
+    ) -> Checked<Self::Fact, Self::Outcome>;
 
     /// Takes the fact at `position` into the state. Cannot fail: a fact records what was
     /// resolved and is never judged again.
-    fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact);
+    fn apply(&mut self, position: Position, stamp: Instant, fact: &Self::Fact);
 }
 
 /// What [`Machine::check`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked<O> {
+pub struct Checked<F, O> {
     /// Facts to journal, in order. Empty: answered without journalling (a duplicate, a read, a
     /// refusal not worth a fact). It is still released only when all it was computed from is
     /// durable.
-    pub facts: Vec<Fact>,
+    pub facts: Vec<F>,
     /// What the caller is told once the facts are durable.
     pub outcome: O,
 }
@@ -59,11 +72,20 @@ pub trait Salts {
     /// fact must be durable before the fact is submitted: otherwise the fact could never be
     /// opened.
     fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret>;
+
+    /// Whether a slot holds a key.
+    fn holds(&self, slot: SaltSlot) -> bool {
+        self.root(Position::ZERO, slot).is_some()
+    }
 }
 
 impl<S: Salts + ?Sized> Salts for &S {
     fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret> {
         (**self).root(position, slot)
+    }
+
+    fn holds(&self, slot: SaltSlot) -> bool {
+        (**self).holds(slot)
     }
 }
 
@@ -71,4 +93,16 @@ impl<S: Salts + ?Sized> Salts for std::sync::Arc<S> {
     fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret> {
         (**self).root(position, slot)
     }
+
+    fn holds(&self, slot: SaltSlot) -> bool {
+        (**self).holds(slot)
+    }
+}
+
+/// The commitment of a fact under its salts; `None` when these are gone.
+#[must_use]
+pub fn commit<S: Salts + ?Sized>(salts: &S, fact: Uncommitted<'_>) -> Option<Commitment> {
+    let root = salts.root(fact.position, fact.slot)?;
+    let fact = Fact::read(fact.bytes).ok()?;
+    Some(fact.commitment(&root))
 }

@@ -49,8 +49,10 @@ pub const ADDED: FactKind = FactKind { number: 60_001, version: 1 };
 impl Machine for Counter {
     type Command = Add;
     type Outcome = Added;
+    type Fact = Fact;
+    type Rows = ();
 
-    fn check(&self, _stamp: Instant, command: &Add) -> Checked<Added> {
+    fn check(&self, _rows: &(), _stamp: Instant, command: &Add) -> Checked<Fact, Added> {
         if let Some((position, _)) = self.seen.get(&command.id) {
             return Checked { facts: Vec::new(), outcome: Added::Duplicate(*position) };
         }

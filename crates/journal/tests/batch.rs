@@ -49,7 +49,7 @@ fn the_layout_is_fixed() {
     for (name, offset, expected) in pieces {
         assert_eq!(&bytes[offset..offset + expected.len()], expected, "{name}");
     }
-    let fact = seal::to_canonical(&batch.entries()[0].fact);
+    let fact = seal::to_canonical(&batch.entries().next().unwrap().fact::<Fact>().unwrap());
     let first = HEADER_BYTES;
     assert_eq!(bytes[first..first + 4], u32::try_from(fact.len()).unwrap().to_be_bytes());
     assert_eq!(bytes[first + 4..first + 4 + fact.len()], fact);

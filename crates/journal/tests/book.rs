@@ -51,16 +51,17 @@ fn outcome(end: &End<Added>) -> Option<Added> {
 fn nothing_leaves_before_what_it_was_computed_from_is_durable() {
     let mut journal = MemoryJournal::new(book_name());
     let mut book = open(&mut journal);
-    book.submit(at(5), &add(1, 10), &FixedSalts).unwrap();
-    let duplicate = book.submit(at(5), &add(1, 10), &FixedSalts).unwrap();
-    let refused = book.submit(at(5), &add(2, 0), &FixedSalts).unwrap();
+    book.submit(at(5), &(), &add(1, 10), &FixedSalts).unwrap();
+    let duplicate = book.submit(at(5), &(), &add(1, 10), &FixedSalts).unwrap();
+    let refused = book.submit(at(5), &(), &add(2, 0), &FixedSalts).unwrap();
     let read = book.read(at(5)).unwrap();
     assert_eq!(book.working().total, 10, "applied at once");
     assert_eq!(book.release(), [], "neither answer, duplicate, refusal nor read");
     assert_eq!(book.settled_state(), None);
-    assert!(book.seal().is_some());
+    let closed = book.close().unwrap();
+    let batch = book.take_sealer().unwrap().seal(closed, &FixedSalts).unwrap();
     assert_eq!(book.release(), [], "sealed is not durable");
-    book.landed();
+    book.landed(batch.digest());
     let released = book.release();
     let outcomes: Vec<_> = released.iter().map(|r| outcome(&r.end)).collect();
     let duplicate_of = Added::Duplicate(Position::ZERO);
@@ -75,9 +76,9 @@ fn nothing_leaves_before_what_it_was_computed_from_is_durable() {
 fn an_answer_from_durable_facts_alone_leaves_at_once() {
     let mut journal = MemoryJournal::new(book_name());
     let mut book = open(&mut journal);
-    book.submit(at(5), &add(2, 0), &FixedSalts).unwrap();
+    book.submit(at(5), &(), &add(2, 0), &FixedSalts).unwrap();
     assert_eq!(book.release().len(), 1);
-    assert_eq!(book.write_out(&mut journal), Ok(None), "nothing to write");
+    assert_eq!(book.write_out(&mut journal, &FixedSalts), Ok(None), "nothing to write");
 }
 
 #[test]
@@ -85,15 +86,18 @@ fn at_most_two_batches_are_in_flight_and_they_chain() {
     let mut journal = MemoryJournal::new(book_name());
     let mut book = open(&mut journal);
     let mut batches = Vec::new();
+    let mut sealer = book.take_sealer().unwrap();
     for id in 0..3 {
-        book.submit(at(1), &add(id, 1), &FixedSalts).unwrap();
-        batches.extend(book.seal());
+        book.submit(at(1), &(), &add(id, 1), &FixedSalts).unwrap();
+        let closed = book.close();
+        batches.extend(closed.map(|closed| sealer.seal(closed, &FixedSalts).unwrap()));
     }
     assert_eq!(batches.len(), IN_FLIGHT_MAX);
     batches[1].follows(&batches[0].tip(), &book_name()).unwrap();
     for batch in &batches {
         assert_eq!(journal.append(book.durable().next, book.epoch(), batch), Append::Appended);
-        book.landed();
+        book.landed(batch.digest());
+        assert_eq!(book.durable(), batch.tip());
     }
     assert_eq!(book.release().len(), 2, "the third waits in the open batch");
 }
@@ -105,17 +109,17 @@ fn every_failed_append_answers_unknown_and_stops_the_book() {
     {
         let mut journal = MemoryJournal::new(book_name());
         let mut book = open(&mut journal);
-        book.submit(at(1), &add(1, 10), &FixedSalts).unwrap();
+        book.submit(at(1), &(), &add(1, 10), &FixedSalts).unwrap();
         book.read(at(1)).unwrap();
         journal.fail_next(fault);
-        assert!(book.write_out(&mut journal).is_err());
+        assert!(book.write_out(&mut journal, &FixedSalts).is_err());
         assert!(book.release().iter().all(|r| r.end == End::Unknown));
         assert_eq!(book.settled_state(), None);
-        assert_eq!(book.submit(at(2), &add(2, 1), &FixedSalts), Err(SubmitError::Stopped));
+        assert_eq!(book.submit(at(2), &(), &add(2, 1), &FixedSalts), Err(SubmitError::Stopped));
         assert_eq!(book.read(at(2)), Err(SubmitError::Stopped));
         let mut book = open(&mut journal);
-        book.submit(at(3), &add(1, 10), &FixedSalts).unwrap();
-        book.write_out(&mut journal).unwrap();
+        book.submit(at(3), &(), &add(1, 10), &FixedSalts).unwrap();
+        book.write_out(&mut journal, &FixedSalts).unwrap();
         let first = outcome(&book.release()[0].end);
         let wanted = if landed { Added::Duplicate(Position::ZERO) } else { Added::Total(10) };
         assert_eq!(first, Some(wanted), "{fault:?}: asked by id, it is definite");
@@ -129,11 +133,11 @@ fn an_older_writer_is_fenced() {
     let mut older = open(&mut journal);
     let mut other = journal.clone();
     let mut newer = open(&mut other);
-    older.submit(at(1), &add(1, 1), &FixedSalts).unwrap();
-    newer.submit(at(1), &add(2, 2), &FixedSalts).unwrap();
-    let fenced = older.write_out(&mut journal).unwrap_err();
+    older.submit(at(1), &(), &add(1, 1), &FixedSalts).unwrap();
+    newer.submit(at(1), &(), &add(2, 2), &FixedSalts).unwrap();
+    let fenced = older.write_out(&mut journal, &FixedSalts).unwrap_err();
     assert!(matches!(fenced, Append::NotDone(NotDone::Fenced { .. })));
-    assert!(newer.write_out(&mut other).unwrap().is_some());
+    assert!(newer.write_out(&mut other, &FixedSalts).unwrap().is_some());
     assert_eq!(journal.head().unwrap().next, Position::new(1));
 }
 
@@ -142,8 +146,8 @@ fn stamps_grow_even_when_the_clock_goes_back() {
     let mut journal = MemoryJournal::new(book_name());
     let mut book = open(&mut journal);
     for (id, now) in [(0, 50), (1, 10), (2, 10), (3, 100)] {
-        book.submit(at(now), &add(id, 1), &FixedSalts).unwrap();
-        book.write_out(&mut journal).unwrap();
+        book.submit(at(now), &(), &add(id, 1), &FixedSalts).unwrap();
+        book.write_out(&mut journal, &FixedSalts).unwrap();
     }
     let batches = journal.read_from(Position::ZERO, 9).unwrap();
     let stamps: Vec<u64> = batches.iter().map(|b| b.origin().stamp.nanos()).collect();
@@ -155,8 +159,8 @@ fn a_judgement_without_a_fact_holds_the_clock_too() {
     let mut journal = MemoryJournal::new(book_name());
     let mut book = open(&mut journal);
     book.read(at(70)).unwrap();
-    book.submit(at(60), &add(1, 1), &FixedSalts).unwrap();
-    let batch = book.write_out(&mut journal).unwrap().unwrap();
+    book.submit(at(60), &(), &add(1, 1), &FixedSalts).unwrap();
+    let batch = book.write_out(&mut journal, &FixedSalts).unwrap().unwrap();
     assert_eq!(batch.origin().stamp, at(70));
 }
 
@@ -165,16 +169,16 @@ fn a_full_batch_refuses_without_effect() {
     let mut journal = MemoryJournal::new(book_name());
     let limits = Limits { batch_facts: 2, ..Limits::WIDEST };
     let mut book = open_with(&mut journal, limits);
-    book.submit(at(1), &add(1, 1), &FixedSalts).unwrap();
-    book.submit(at(1), &add(2, 1), &FixedSalts).unwrap();
+    book.submit(at(1), &(), &add(1, 1), &FixedSalts).unwrap();
+    book.submit(at(1), &(), &add(2, 1), &FixedSalts).unwrap();
     let before = book.working().clone();
-    assert_eq!(book.submit(at(1), &add(3, 1), &FixedSalts), Err(SubmitError::BatchFull));
+    assert_eq!(book.submit(at(1), &(), &add(3, 1), &FixedSalts), Err(SubmitError::BatchFull));
     assert_eq!(*book.working(), before);
-    book.write_out(&mut journal).unwrap();
-    assert!(book.submit(at(1), &add(3, 1), &FixedSalts).is_ok());
+    book.write_out(&mut journal, &FixedSalts).unwrap();
+    assert!(book.submit(at(1), &(), &add(3, 1), &FixedSalts).is_ok());
     let narrow = Limits { batch_bytes: 200, ..Limits::WIDEST };
     let mut book = open_with(&mut journal, narrow);
-    assert_eq!(book.submit(at(1), &add(9, 1), &FixedSalts), Err(SubmitError::TooLarge));
+    assert_eq!(book.submit(at(1), &(), &add(9, 1), &FixedSalts), Err(SubmitError::TooLarge));
 }
 
 struct NoSalts;
@@ -189,7 +193,7 @@ impl Salts for NoSalts {
 fn a_fact_that_could_never_be_opened_is_not_taken() {
     let mut journal = MemoryJournal::new(book_name());
     let mut book = open(&mut journal);
-    let refused = book.submit(at(1), &add(4, 1), &NoSalts);
+    let refused = book.submit(at(1), &(), &add(4, 1), &NoSalts);
     assert_eq!(refused, Err(SubmitError::NoSaltKey(SaltSlot(4))));
     assert_eq!(*book.working(), Counter::default());
 }
@@ -198,8 +202,8 @@ fn a_fact_that_could_never_be_opened_is_not_taken() {
 fn a_state_of_another_journal_is_refused() {
     let mut journal = MemoryJournal::new(book_name());
     let mut book = open(&mut journal);
-    book.submit(at(1), &add(1, 1), &FixedSalts).unwrap();
-    book.write_out(&mut journal).unwrap();
+    book.submit(at(1), &(), &add(1, 1), &FixedSalts).unwrap();
+    book.write_out(&mut journal, &FixedSalts).unwrap();
     let tip = journal.head().unwrap();
     let foreign = [
         Tip { digest: seal::sha256(b"x"), ..tip },
@@ -238,21 +242,21 @@ proptest! {
                 }
             });
             let command = add(id, amount);
-            if book.submit(at(1), &command, &FixedSalts) == Err(SubmitError::BatchFull) {
-                book.write_out(&mut journal).unwrap();
-                book.submit(at(1), &command, &FixedSalts).unwrap();
+            if book.submit(at(1), &(), &command, &FixedSalts) == Err(SubmitError::BatchFull) {
+                book.write_out(&mut journal, &FixedSalts).unwrap();
+                book.submit(at(1), &(), &command, &FixedSalts).unwrap();
             }
             if write {
-                book.write_out(&mut journal).unwrap();
+                book.write_out(&mut journal, &FixedSalts).unwrap();
             }
             got.extend(book.release().iter().filter_map(|r| outcome(&r.end)));
         }
-        book.write_out(&mut journal).unwrap();
+        book.write_out(&mut journal, &FixedSalts).unwrap();
         got.extend(book.release().iter().filter_map(|r| outcome(&r.end)));
         prop_assert_eq!(got, wanted);
         let mut folded = Counter::default();
         let batches = journal.read_from(Position::ZERO, usize::MAX).unwrap();
-        batches.iter().for_each(|b| apply_all(&mut folded, b));
+        batches.iter().for_each(|b| apply_all(&mut folded, b).unwrap());
         prop_assert_eq!(book.settled_state().unwrap().0, &folded);
     }
 }

@@ -26,6 +26,8 @@ pub const HEADER_BYTES: usize = 143;
 pub const FOOTER_BYTES: usize = 36;
 /// Bytes a fact takes beside its own: length and commitment.
 pub const ENTRY_BYTES: usize = 36;
+/// Bytes of a fact's stated length, before its own.
+pub const LENGTH_BYTES: usize = 4;
 /// Most bytes of one batch: 1 MiB less one page, so that a store that rounds up to powers of two
 /// does not double it.
 pub const BATCH_BYTES_MAX: usize = (1 << 20) - 4096;
@@ -37,7 +39,7 @@ pub const BATCH_DOMAIN: Domain = Domain::new("wayleave/journal/batch/v1");
 pub const HEADER_DOMAIN: Domain = Domain::new("wayleave/journal/header/v1");
 
 const CHECK_BYTES: usize = 8;
-const LENGTH_BYTES: usize = 4;
+
 const DIGEST_BYTES: usize = 32;
 const LENGTH_OFFSET: usize = 6;
 const COUNT_OFFSET: usize = 131;

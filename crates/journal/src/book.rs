@@ -165,6 +165,7 @@ pub struct Book<M: Machine> {
     tickets: u64,
     /// `None` once it was taken to another thread.
     sealer: Option<Sealer>,
+    keeps_unwritten: bool,
     stopped: bool,
 }
 
@@ -183,8 +184,11 @@ struct OpenBatch {
 /// A batch on its way to the journal.
 #[derive(Debug)]
 struct Flight {
+    first: Position,
     next: Position,
     stamp: Instant,
+    /// Its facts, when they must stay readable ([`Book::keep_unwritten`]).
+    kept: Option<Draft>,
 }
 
 #[derive(Debug)]
@@ -318,6 +322,7 @@ impl<M: Machine> Book<M> {
             pending: VecDeque::new(),
             tickets: 0,
             sealer: Some(sealer),
+            keeps_unwritten: false,
             stopped: false,
         };
         Ok((book, Refolded { batches, facts, tip, epoch }))
@@ -389,6 +394,27 @@ impl<M: Machine> Book<M> {
         Ok(self.wait(self.working_next(), stamp, None))
     }
 
+    /// Keeps the answer of [`Book::decide`] until it may leave.
+    ///
+    /// # Errors
+    /// [`SubmitError::Stopped`]. Never [`SubmitError::Busy`] when [`Book::has_room`] was asked
+    /// before the command was decided.
+    pub fn keep(
+        &mut self,
+        position: Position,
+        stamp: Instant,
+        outcome: M::Outcome,
+    ) -> Result<Ticket, SubmitError> {
+        self.may_take()?;
+        Ok(self.wait(position, stamp, Some(outcome)))
+    }
+
+    /// Whether one more answer may wait.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < PENDING_MAX
+    }
+
     /// Closes the open batch for a [`Sealer`]. `None` when it is empty or two are in flight
     /// already.
     pub fn close(&mut self) -> Option<ClosedBatch> {
@@ -401,8 +427,53 @@ impl<M: Machine> Book<M> {
         let draft = core::mem::replace(&mut self.open.draft, next);
         let (first, stamp) = (self.closed.next, self.open.stamp);
         self.closed = Closed { next: self.closed_and_open, stamp };
-        self.in_flight.push_back(Flight { next: self.closed.next, stamp });
+        let kept = self.keeps_unwritten.then(|| draft.clone());
+        self.in_flight.push_back(Flight { first, next: self.closed.next, stamp, kept });
         Some(ClosedBatch { first, stamp, draft })
+    }
+
+    /// From now on facts stay readable while they are in flight, for one copy of each batch.
+    pub const fn keep_unwritten(&mut self) {
+        self.keeps_unwritten = true;
+    }
+
+    /// The stamp and canonical bytes of a fact that is decided and not yet known to be durable.
+    /// `None` for any other position, and in flight without [`Book::keep_unwritten`].
+    #[must_use]
+    pub fn unwritten(&self, position: Position) -> Option<(Instant, &[u8])> {
+        let offset =
+            |first: Position| usize::try_from(position.number().checked_sub(first.number())?).ok();
+        if position >= self.closed.next {
+            let bytes = self.open.draft.fact_bytes(offset(self.closed.next)?)?;
+            return Some((self.open.stamp, bytes));
+        }
+        let flight = self.in_flight.iter().find(|f| f.first <= position && position < f.next)?;
+        Some((flight.stamp, flight.kept.as_ref()?.fact_bytes(offset(flight.first)?)?))
+    }
+
+    /// How many batches are on their way to the journal.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether a fact waits in the open batch.
+    #[must_use]
+    pub const fn has_open(&self) -> bool {
+        !self.open.draft.is_empty()
+    }
+
+    /// End of what is closed: the working state is the fold of exactly this much when nothing is
+    /// open.
+    #[must_use]
+    pub const fn closed_next(&self) -> Position {
+        self.closed.next
+    }
+
+    /// Lets the machine take its image step by step. The closure must not change what the state
+    /// says: only how much of it was saved.
+    pub fn image<R>(&mut self, step: impl FnOnce(&mut M) -> R) -> R {
+        step(&mut self.working)
     }
 
     /// Takes the sealer, to seal on another thread. Once.

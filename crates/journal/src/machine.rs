@@ -57,6 +57,18 @@ pub trait Image: Machine + Sized {
     /// # Errors
     /// [`ImageError`] when the bytes are no state of this machine's present version.
     fn load(bytes: &[u8]) -> Result<Self, ImageError>;
+
+    /// Begins an image of the state as it is now, to be taken in steps while the state goes on.
+    /// `false` from a machine that only saves at once; its `save` is called instead.
+    fn begin_image(&mut self) -> bool {
+        false
+    }
+
+    /// Goes on with the image that was begun: a short piece of work. The bytes when it is done:
+    /// what `save` would have given at the moment when it was begun.
+    fn image_step(&mut self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// Saved bytes that are no state of this machine.

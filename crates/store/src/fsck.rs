@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use journal::batch::HEADER_BYTES;
+use journal::batch::{LENGTH_BYTES, Uncommitted};
+use journal::machine::commit;
 use journal::{Batch, BatchError, BatchProblem, Salts, Tip};
+use record::Fact;
 use terms::{BookName, Epoch, Position};
 
 use crate::disk::{Disk, read_whole};
@@ -138,24 +140,33 @@ impl FsckReport {
 
     fn check_batch(&mut self, file: &str, offset: usize, batch: &Batch, salts: Option<&dyn Salts>) {
         self.batches = self.batches.saturating_add(1);
-        let mut next_entry = HEADER_BYTES;
-        for (position, entry) in batch.positioned() {
-            let entry_offset = next_entry;
-            next_entry = next_entry.saturating_add(entry.stored_bytes());
-            let root = salts.and_then(|s| s.root(position, entry.fact.salt_slot));
-            let Some(root) = root else {
+        for stored in batch.entries() {
+            let in_batch = |error| BatchError { batch: Some(batch.origin().first), ..error };
+            let fact = match stored.fact::<Fact>() {
+                Ok(fact) => fact,
+                Err(error) => {
+                    self.add(file, offset, &in_batch(error), true);
+                    continue;
+                }
+            };
+            let uncommitted = Uncommitted {
+                position: stored.position,
+                slot: fact.salt_slot,
+                bytes: stored.bytes,
+            };
+            let Some(expected) = salts.and_then(|salts| commit(salts, uncommitted)) else {
                 self.commitments_unchecked = self.commitments_unchecked.saturating_add(1);
                 continue;
             };
             self.commitments_checked = self.commitments_checked.saturating_add(1);
-            if entry.fact.commitment(&root) != entry.commitment {
+            if expected != stored.commitment {
                 let error = BatchError {
-                    batch: Some(batch.origin().first),
-                    fact: Some(position),
-                    offset: entry_offset,
+                    batch: None,
+                    fact: Some(stored.position),
+                    offset: stored.offset.saturating_sub(LENGTH_BYTES),
                     problem: BatchProblem::Commitment,
                 };
-                self.add(file, offset, &error, true);
+                self.add(file, offset, &in_batch(error), true);
             }
         }
     }

@@ -16,14 +16,14 @@ pub const IMAGE_NAME: &str = "image";
 const MAGIC: &[u8; 6] = b"WLim\x00\x01";
 const DOMAIN: Domain = Domain::new("wayleave/image/v1");
 
-/// Saves the state at `tip`, which must be durable. Atomic: the old image stays until then.
+/// Saves the state, as [`Image::save`] gave it, at `tip`, which must be durable. Atomic: the old image stays until then.
 ///
 /// # Errors
 /// The device's words.
-pub fn save_image<M: Image, D: Disk>(
+pub fn save_image<D: Disk>(
     disk: &D,
     book: &BookName,
-    state: &M,
+    state: &[u8],
     tip: &Tip,
 ) -> Result<(), String> {
     let mut bytes = MAGIC.to_vec();
@@ -32,7 +32,7 @@ pub fn save_image<M: Image, D: Disk>(
     bytes.extend_from_slice(&tip.next.number().to_be_bytes());
     bytes.extend_from_slice(&tip.stamp.nanos().to_be_bytes());
     bytes.extend_from_slice(tip.digest.as_bytes());
-    bytes.extend_from_slice(&state.save());
+    bytes.extend_from_slice(state);
     let check = digest(DOMAIN, &bytes);
     bytes.extend_from_slice(check.as_bytes());
     replace(disk, IMAGE_NAME, &bytes).map_err(|error| error.to_string())

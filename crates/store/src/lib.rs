@@ -19,7 +19,8 @@ pub mod segment_journal;
 
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{
-    Answer, BookConfig, BookHandle, BookWriter, ImagePolicy, Parts, SpawnError, spawn_book,
+    Answer, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, ImagePolicy, NoRecall,
+    Parts, Recall, RecallError, SpawnError, spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
 pub use recovery::Recovery;

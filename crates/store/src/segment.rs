@@ -97,7 +97,7 @@ fn next_batch(rest: &[u8], tip: &Tip, book: &BookName) -> Result<Batch, BatchErr
         offset: rest.len(),
         problem: BatchProblem::Short,
     };
-    let batch = Batch::decode(rest.get(..length).ok_or(short)?)?;
+    let batch = Batch::from_bytes(rest.get(..length).ok_or(short)?.to_vec())?;
     batch.follows(tip, book)?;
     Ok(batch)
 }
@@ -143,7 +143,7 @@ fn later_batch(rest: &[u8], tip: &Tip, book: &BookName) -> bool {
         let batch = stated_length(candidate)
             .ok()
             .and_then(|length| candidate.get(..length))
-            .and_then(|bytes| Batch::decode(bytes).ok());
+            .and_then(|bytes| Batch::from_bytes(bytes.to_vec()).ok());
         batch.is_some_and(|b| b.origin().book == *book && b.origin().first > tip.next)
     })
 }

@@ -357,7 +357,7 @@ fn read_batch<F: DiskFile>(segment: &Segment<F>, place: &Place) -> Result<Batch,
         .file
         .read_at(place.offset, place.bytes)
         .map_err(|error| ReadError::Failed(error.to_string()))?;
-    Batch::decode(&bytes).map_err(|error| ReadError::Damaged {
+    Batch::from_bytes(bytes).map_err(|error| ReadError::Damaged {
         place: segment.name.clone(),
         offset: place.offset.saturating_add(u64::try_from(error.offset).unwrap_or(u64::MAX)),
         batch: place.first,

@@ -25,7 +25,8 @@ use record::SaltSlot;
 use store::fault::{FaultDisk, Faults};
 use store::segment_journal::OpenJournalError;
 use store::{
-    Answer, BookConfig, ImagePolicy, Parts, SegmentConfig, SegmentJournal, fsck, spawn_book,
+    Answer, BookConfig, ImagePolicy, NoRecall, Parts, SegmentConfig, SegmentJournal, fsck,
+    spawn_book,
 };
 use support::Dice;
 use terms::{Epoch, Instant, Position, RunId};
@@ -109,12 +110,12 @@ fn live<J: Journal>(
                 let id = dice.below(60);
                 // The amount is a function of the id: the same id is the same command.
                 let command = Add { id, amount: id % 5, slot: SaltSlot(id) };
-                if let Ok(ticket) = book.submit(at, &command, &FixedSalts) {
+                if let Ok(ticket) = book.submit(at, &(), &command, &FixedSalts) {
                     oracle.offered.insert(id, command.amount);
                     waiting.insert(ticket, Some(command));
                 }
             }
-            let _ = book.write_out(&mut journal);
+            let _ = book.write_out(&mut journal, &FixedSalts);
             for release in book.release() {
                 let command = waiting.remove(&release.ticket).flatten();
                 note(oracle, command, &release.end)?;
@@ -160,7 +161,7 @@ fn judge(disk: &FaultDisk, oracle: &Oracle) -> Result<(), String> {
     let (mut state, mut tip) = (Counter::default(), Tip::GENESIS);
     for batch in &batches {
         batch.follows(&tip, &book_name()).map_err(|e| text(&e))?;
-        apply_all(&mut state, batch);
+        apply_all(&mut state, batch).unwrap();
         tip = batch.tip();
     }
     for (id, (amount, position)) in &oracle.acknowledged {
@@ -332,6 +333,7 @@ fn what_the_writer_thread_acknowledged_survives() {
                     Instant::from_nanos(nanos)
                 },
                 images: ImagePolicy::every(5, images.clone(), book_name()),
+                recall: NoRecall,
             };
             let config = BookConfig::new(book_name(), RunId::from_bytes([life; 16]));
             let (handle, writer) = spawn_book(config, parts).unwrap();
@@ -357,7 +359,7 @@ fn what_the_writer_thread_acknowledged_survives() {
         let journal = SegmentJournal::open(disk, config()).unwrap();
         let mut state = Counter::default();
         let batches = journal.read_from(Position::ZERO, usize::MAX).unwrap();
-        batches.iter().for_each(|batch| apply_all(&mut state, batch));
+        batches.iter().for_each(|batch| apply_all(&mut state, batch).unwrap());
         for (id, position) in acknowledged {
             assert_eq!(state.seen.get(&id), Some(&(position, 1)), "seed {seed}: {id}");
         }
@@ -383,9 +385,9 @@ fn a_crash_at_each_call_is_survived() {
 fn the_counter_answers_a_duplicate_without_a_fact() {
     let mut counter = Counter::default();
     let add = Add { id: 1, amount: 2, slot: SaltSlot(0) };
-    let first = counter.check(Instant::EPOCH, &add);
+    let first = counter.check(&(), Instant::EPOCH, &add);
     counter.apply(Position::ZERO, Instant::EPOCH, &first.facts[0]);
-    let second = counter.check(Instant::EPOCH, &add);
+    let second = counter.check(&(), Instant::EPOCH, &add);
     assert!(second.facts.is_empty());
     assert_eq!(second.outcome, Added::Duplicate(Position::ZERO));
 }

@@ -21,8 +21,8 @@ use journal::testkit::{Add, Added, Counter, FixedSalts, book_name};
 use journal::{Batch, Journal, MemoryJournal, SubmitError, Tip};
 use record::SaltSlot;
 use store::{
-    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, Parts, SegmentConfig,
-    SegmentJournal, spawn_book,
+    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Parts,
+    SegmentConfig, SegmentJournal, spawn_book,
 };
 use support::Scratch;
 use terms::{Instant, Position, RunId};
@@ -44,8 +44,14 @@ fn spawn<J: Journal + Send + 'static>(
     journal: J,
     images: ImagePolicy<Counter>,
 ) -> (BookHandle<Counter>, BookWriter<J>) {
-    let parts =
-        Parts { genesis: Counter::default(), journal, salts: FixedSalts, clock: ticking(), images };
+    let parts = Parts {
+        genesis: Counter::default(),
+        journal,
+        salts: FixedSalts,
+        clock: ticking(),
+        images,
+        recall: NoRecall,
+    };
     spawn_book(config(), parts).unwrap()
 }
 
@@ -152,6 +158,7 @@ fn a_full_queue_says_busy_and_a_closed_book_stopped() {
         salts: FixedSalts,
         clock: ticking(),
         images: ImagePolicy::none(),
+        recall: NoRecall,
     };
     let (handle, writer) = spawn_book(BookConfig { queue: 2, ..config() }, parts).unwrap();
     let (entered, at_gate) = channel();
@@ -205,6 +212,7 @@ fn a_command_larger_than_a_batch_is_not_taken() {
         salts: FixedSalts,
         clock: ticking(),
         images: ImagePolicy::none(),
+        recall: NoRecall,
     };
     let mut config = config();
     config.limits.batch_bytes = 200;

@@ -99,14 +99,14 @@ fn a_wrong_commitment_under_a_sound_digest_is_found_by_its_salts() {
     let epoch = journal.claim_epoch(RunId::from_bytes([1; 16])).unwrap();
     let tip = journal.head().unwrap();
     let honest = batch_after(&tip, epoch, 3);
-    let mut entries: Vec<Entry> = honest.entries().to_vec();
+    let mut entries: Vec<Entry> = honest.entries().map(|e| e.entry().unwrap()).collect();
     entries[1].commitment = entries[0].commitment;
     let batch = Batch::seal(Origin { ..*honest.origin() }, entries).unwrap();
     assert_eq!(journal.append(tip.next, epoch, &batch), Append::Appended);
     assert!(fsck(&disk, &book_name(), None).unwrap().is_sound());
     let report = fsck(&disk, &book_name(), Some(&FixedSalts)).unwrap();
     assert_eq!(report.findings.len(), 1);
-    let second = journal::batch::HEADER_BYTES + honest.entries()[0].stored_bytes();
+    let second = journal::batch::HEADER_BYTES + honest.entries().next().unwrap().stored_bytes();
     assert_eq!(report.findings[0].offset, second as u64);
     assert_eq!(report.findings[0].fact, Some(Position::new(1)));
 }

@@ -22,8 +22,8 @@ use journal::Journal;
 use journal::testkit::{Add, Added, Counter, FixedSalts, book_name};
 use record::SaltSlot;
 use store::{
-    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, Parts, SegmentConfig,
-    SegmentJournal, fsck, spawn_book,
+    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Parts,
+    SegmentConfig, SegmentJournal, fsck, spawn_book,
 };
 use support::Scratch;
 use terms::{Instant, Position, RunId};
@@ -49,6 +49,7 @@ fn open(directory: &Path) -> (BookHandle<Counter>, BookWriter<Journals>) {
             Instant::from_nanos(nanos)
         },
         images: ImagePolicy::every(50, images, book_name()),
+        recall: NoRecall,
     };
     spawn_book(BookConfig::new(book_name(), RunId::from_bytes([6; 16])), parts).unwrap()
 }

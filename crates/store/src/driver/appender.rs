@@ -1,0 +1,240 @@
+//! The thread that owns the journal: seals, writes, syncs, hands batches to subscribers.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use journal::{
+    Append, Batch, Book, ClosedBatch, Journal, Machine, NotDone, OpenError, Salts, Sealer, Start,
+};
+use terms::Position;
+
+use super::BookConfig;
+use super::images::Images;
+use super::recall::{Recall, RecallError};
+use crate::recovery::Recovery;
+
+/// Batches read for a lagging subscriber in one turn while nothing waits to be written. While
+/// something does, one.
+const CATCH_UP_BATCHES: usize = 8;
+/// How long the appender waits for work while a subscriber lags.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(5);
+
+/// What the writer tells the appender.
+pub(super) enum Order<R> {
+    Append(ClosedBatch),
+    Subscribe(Position, SyncSender<Arc<Batch>>),
+    /// Opens the book again after a failure.
+    Reopen(R),
+}
+
+/// What the appender tells the writer.
+pub(super) enum Report<M: Machine, R> {
+    Landed(Arc<Batch>),
+    Failed(Append),
+    Reopened(Box<Result<(Book<M>, Recovery), OpenFailure>>, R),
+}
+
+/// Why a book could not be opened.
+#[derive(Debug)]
+pub(super) enum OpenFailure {
+    Open(OpenError),
+    Recall(RecallError),
+}
+
+pub(super) struct Appender<M, J, S> {
+    pub(super) config: BookConfig,
+    pub(super) genesis: M,
+    pub(super) images: Option<Images<M>>,
+    pub(super) journal: J,
+    pub(super) salts: Arc<S>,
+    /// `None` from a failure until the book was opened again.
+    pub(super) sealer: Option<Sealer>,
+    pub(super) next: Position,
+    pub(super) subscribers: Vec<Subscriber>,
+}
+
+/// Somebody who follows the book.
+pub(super) struct Subscriber {
+    next: Position,
+    sender: SyncSender<Arc<Batch>>,
+    gone: bool,
+}
+
+impl<M, J, S> Appender<M, J, S>
+where
+    M: Machine + Clone,
+    J: Journal,
+    S: Salts,
+{
+    pub(super) fn run<R: Recall<M>>(
+        mut self,
+        orders: &Receiver<Order<R>>,
+        reports: &Sender<Report<M, R>>,
+    ) -> J {
+        loop {
+            let order = if self.someone_lags() {
+                orders.recv_timeout(CATCH_UP_PAUSE)
+            } else {
+                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            let report = match order {
+                Ok(Order::Append(closed)) => Some(self.append(closed)),
+                Ok(Order::Subscribe(next, sender)) => {
+                    self.subscribers.push(Subscriber { next, sender, gone: false });
+                    None
+                }
+                Ok(Order::Reopen(mut recall)) => {
+                    let opened = self.open(&mut recall);
+                    Some(Report::Reopened(Box::new(opened), recall))
+                }
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if let Some(report) = report
+                && reports.send(report).is_err()
+            {
+                break;
+            }
+            self.catch_up(if orders.is_empty() { CATCH_UP_BATCHES } else { 1 });
+        }
+        self.journal
+    }
+
+    fn append<R>(&mut self, closed: ClosedBatch) -> Report<M, R> {
+        let Some(sealer) = &mut self.sealer else {
+            return Report::Failed(Append::NotDone(NotDone::Stopped("an earlier append".into())));
+        };
+        let batch = match sealer.seal(closed, &*self.salts) {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.sealer = None;
+                return Report::Failed(Append::NotDone(NotDone::Failed(error.to_string())));
+            }
+        };
+        // The commit point. Stopped before: the batch never was, its callers are answered
+        // unknown or not at all and ask by id. Stopped after: refolding finds it.
+        match self.journal.append(self.next, sealer.epoch(), &batch) {
+            Append::Appended => {
+                self.next = batch.tip().next;
+                let batch = Arc::new(batch);
+                self.deliver(&batch);
+                Report::Landed(batch)
+            }
+            failed @ (Append::NotDone(_) | Append::Unknown(_)) => {
+                self.sealer = None;
+                Report::Failed(failed)
+            }
+        }
+    }
+
+    /// The one way to open a book: at start and after a failed append.
+    pub(super) fn open<R: Recall<M>>(
+        &mut self,
+        recall: &mut R,
+    ) -> Result<(Book<M>, Recovery), OpenFailure> {
+        let started = std::time::Instant::now();
+        let loaded = self.images.as_ref().map_or(Ok(None), |images| (images.load)());
+        let (image, mut image_refused) = match loaded {
+            Ok(image) => (image, None),
+            Err(why) => (None, Some(why)),
+        };
+        let mut from_image = image.is_some();
+        let start = image.unwrap_or_else(|| Start::genesis(self.genesis.clone()));
+        let BookConfig { name, limits, run, .. } = self.config;
+        let opened = match Book::open(name, limits, run, start, &mut self.journal) {
+            Err(OpenError::ForeignState(position)) if from_image => {
+                // An image ahead of the journal or of another one: refold. That the journal itself
+                // was rolled back is for the witnesses' checkpoints to say.
+                image_refused = Some(format!("the image at `{position}` is not of this journal"));
+                from_image = false;
+                let genesis = Start::genesis(self.genesis.clone());
+                Book::open(name, limits, run, genesis, &mut self.journal)
+            }
+            other => other,
+        };
+        let (mut book, refolded) = opened.map_err(OpenFailure::Open)?;
+        self.teach(recall, &refolded.tip)?;
+        if recall.reads_unwritten() {
+            book.keep_unwritten();
+        }
+        self.sealer = book.take_sealer();
+        self.next = refolded.tip.next;
+        let recovery = Recovery {
+            tip: refolded.tip,
+            epoch: refolded.epoch,
+            torn_bytes_cut: self.journal.torn_bytes(),
+            batches_refolded: refolded.batches,
+            facts_refolded: refolded.facts,
+            from_image,
+            image_refused,
+            took: started.elapsed(),
+        };
+        Ok((book, recovery))
+    }
+
+    /// Feeds what the index behind a recall has not seen.
+    fn teach<R: Recall<M>>(&self, recall: &mut R, tip: &journal::Tip) -> Result<(), OpenFailure> {
+        let mut next = recall.opened(tip).map_err(OpenFailure::Recall)?;
+        while next < tip.next {
+            let read = self
+                .journal
+                .read_from(next, CATCH_UP_BATCHES)
+                .map_err(|error| OpenFailure::Open(OpenError::Read(error)))?;
+            for batch in read {
+                next = batch.tip().next;
+                recall.learn(&Arc::new(batch)).map_err(OpenFailure::Recall)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn someone_lags(&self) -> bool {
+        self.sealer.is_some() && self.subscribers.iter().any(|s| s.next < self.next)
+    }
+
+    /// Hands a batch that just became durable to every subscriber that is up to date.
+    fn deliver(&mut self, batch: &Arc<Batch>) {
+        for subscriber in &mut self.subscribers {
+            if subscriber.next == batch.origin().first {
+                subscriber.offer(batch);
+            }
+        }
+    }
+
+    /// Reads a few batches for each subscriber that lags.
+    fn catch_up(&mut self, most: usize) {
+        if self.sealer.is_some() {
+            for subscriber in self.subscribers.iter_mut().filter(|s| s.next < self.next) {
+                let Ok(read) = self.journal.read_from(subscriber.next, most) else {
+                    // Damaged bytes are never handed on: the subscriber waits, the next append
+                    // or opening reports.
+                    continue;
+                };
+                for batch in read {
+                    if !subscriber.offer(&Arc::new(batch)) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.subscribers.retain(|s| !s.gone);
+    }
+}
+
+impl Subscriber {
+    fn offer(&mut self, batch: &Arc<Batch>) -> bool {
+        match self.sender.try_send(Arc::clone(batch)) {
+            Ok(()) => {
+                self.next = batch.tip().next;
+                true
+            }
+            Err(TrySendError::Full(_)) => false,
+            Err(TrySendError::Disconnected(_)) => {
+                self.gone = true;
+                false
+            }
+        }
+    }
+}

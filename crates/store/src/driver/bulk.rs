@@ -1,0 +1,50 @@
+//! Many commands of one request.
+
+use journal::{Book, Machine};
+use terms::{Instant, Position};
+
+/// Where an item of a bulk was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BulkPlace {
+    /// Position of its first fact; of the next fact when it journalled none.
+    pub position: Position,
+    /// The instant it was judged at.
+    pub stamp: Instant,
+}
+
+/// How a bulk ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BulkEnd {
+    /// Every item was judged, and all that the outcomes were computed from is durable.
+    Durable {
+        /// One after the last position it depends on.
+        next: Position,
+    },
+    /// Items may have happened: ask by id.
+    Unknown,
+    /// Surely not one item was done: the queue is full.
+    Busy,
+    /// Surely not one item was done: the book is closed or cannot be opened.
+    Stopped,
+}
+
+/// The commands of one request, and where their outcomes gather. All of it happens on the writer's
+/// thread, in one turn: other callers' commands come before or after, never between.
+///
+/// Outcomes must not leave before [`Bulk::finish`].
+pub trait Bulk<M: Machine>: Send {
+    /// Looks at the state before the first command: a place to touch what they will need.
+    fn begin(&mut self, _book: &Book<M>) {}
+
+    /// The next command.
+    fn next(&mut self) -> Option<M::Command>;
+
+    /// What it came to.
+    fn decided(&mut self, place: BulkPlace, outcome: M::Outcome);
+
+    /// The command given last was surely not done and had no effect; `why` says for what reason.
+    fn not_taken(&mut self, why: &str);
+
+    /// All is judged and may be told.
+    fn finish(self: Box<Self>, end: BulkEnd);
+}

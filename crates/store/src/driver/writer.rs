@@ -1,0 +1,510 @@
+//! The thread that owns the working state: judges, closes batches, answers what is durable.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use journal::book::IN_FLIGHT_MAX;
+use journal::{
+    Append, Batch, Book, Decided, End, Journal, Machine, NotDone, Release, Salts, SubmitError,
+    Ticket, Tip,
+};
+use terms::{Instant, Position};
+
+use super::appender::{Appender, OpenFailure, Order, Report};
+use super::bulk::{Bulk, BulkEnd, BulkPlace};
+use super::images::Images;
+use super::recall::{Recall, RecallError};
+use super::{Answer, BookConfig, Decline, Finish, Look, Parts, SpawnError, Work, decline};
+use crate::recovery::Recovery;
+
+/// How long a book that could not be opened rests before the next try.
+const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// Orders that may wait for the appender: the batches in flight and a few subscriptions.
+const ORDERS_MAX: usize = IN_FLIGHT_MAX + 30;
+
+enum Waiting<M: Machine> {
+    Command(Box<dyn FnOnce(Answer<M::Outcome>) + Send>),
+    Bulk(Box<dyn Bulk<M>>),
+    Read(Finish),
+}
+
+impl<M: Machine> Waiting<M> {
+    fn finish(self, end: End<M::Outcome>, next: Position) {
+        match (self, end) {
+            (Self::Command(reply), End::Unknown) => reply(Answer::Unknown),
+            (Self::Read(reply), End::Unknown) => (reply.0)(Answer::Unknown),
+            (Self::Bulk(bulk), End::Unknown) => bulk.finish(BulkEnd::Unknown),
+            (Self::Bulk(bulk), End::Done { .. }) => bulk.finish(BulkEnd::Durable { next }),
+            (Self::Read(reply), End::Done { position, stamp, .. }) => {
+                (reply.0)(Answer::Done { outcome: (), position, stamp });
+            }
+            (Self::Command(reply), End::Done { outcome, position, stamp }) => {
+                reply(outcome.map_or(Answer::Unknown, |outcome| Answer::Done {
+                    outcome,
+                    position,
+                    stamp,
+                }));
+            }
+        }
+    }
+}
+
+/// An image on its way to the disk.
+struct Imaging {
+    /// The state is the fold of this many facts.
+    position: Position,
+    /// `None` while it is taken in steps.
+    bytes: Option<Vec<u8>>,
+    /// Known once that many facts are durable.
+    tip: Option<Tip>,
+}
+
+pub(super) struct Writer<M: Machine, J, S, C, R> {
+    config: BookConfig,
+    salts: Arc<S>,
+    clock: C,
+    /// With the appender while a book is opened.
+    recall: Option<R>,
+    images: Option<Images<M>>,
+    image_every: u64,
+    /// `None` after a failed append until it could be opened again.
+    book: Option<Book<M>>,
+    waiting: VecDeque<(Ticket, Waiting<M>)>,
+    orders: Sender<Order<R>>,
+    reports: Receiver<Report<M, R>>,
+    appender: JoinHandle<J>,
+    /// Position of the newest image.
+    imaged: Position,
+    imaging: Option<Imaging>,
+    stored: Option<(Sender<(Vec<u8>, Tip)>, JoinHandle<()>)>,
+    latest: Arc<Mutex<Option<Recovery>>>,
+    retry_at: Instant,
+    /// Another writer claimed a newer epoch.
+    fenced: bool,
+}
+
+impl<M, J, S, C, R> Writer<M, J, S, C, R>
+where
+    M: Machine + Clone + Send + 'static,
+    M::Outcome: Send + 'static,
+    J: Journal + Send + 'static,
+    S: Salts + Send + Sync + 'static,
+    C: FnMut() -> Instant,
+    R: Recall<M> + 'static,
+{
+    /// Opens the book here and starts the appender.
+    pub(super) fn start(
+        config: BookConfig,
+        parts: Parts<M, J, S, C, R>,
+        latest: Arc<Mutex<Option<Recovery>>>,
+    ) -> Result<(Self, Recovery), SpawnError> {
+        let Parts { genesis, journal, salts, clock, images, mut recall } = parts;
+        let salts = Arc::new(salts);
+        let mut appender = Appender {
+            config,
+            genesis,
+            images: images.images.clone(),
+            journal,
+            salts: Arc::clone(&salts),
+            sealer: None,
+            next: Position::ZERO,
+            subscribers: Vec::new(),
+        };
+        let (book, recovery) = appender.open(&mut recall).map_err(|failure| match failure {
+            OpenFailure::Open(error) => SpawnError::Open(error),
+            OpenFailure::Recall(error) => SpawnError::Recall(error),
+        })?;
+        let (orders, taken) = bounded(ORDERS_MAX);
+        let (told, reports) = bounded(ORDERS_MAX);
+        let appender = std::thread::Builder::new()
+            .name(format!("append {}", config.name))
+            .spawn(move || appender.run(&taken, &told))
+            .map_err(SpawnError::Thread)?;
+        let writer = Self {
+            config,
+            salts,
+            clock,
+            recall: Some(recall),
+            stored: images.images.clone().map(storing).transpose().map_err(SpawnError::Thread)?,
+            images: images.images,
+            image_every: images.every,
+            book: Some(book),
+            waiting: VecDeque::new(),
+            orders,
+            reports,
+            appender,
+            imaged: recovery.tip.next,
+            imaging: None,
+            latest,
+            retry_at: Instant::EPOCH,
+            fenced: false,
+        };
+        Ok((writer, recovery))
+    }
+
+    pub(super) fn run(&mut self, work: &Receiver<Work<M>>) {
+        loop {
+            while let Ok(report) = self.reports.try_recv() {
+                self.take_report(report);
+            }
+            self.close_if_idle();
+            self.take_image_step();
+            let stepping = self.imaging.as_ref().is_some_and(|i| i.bytes.is_none());
+            let pause = if stepping { Duration::ZERO } else { Duration::MAX };
+            // Reports first: an answer that may leave goes before a question that waits.
+            select_biased! {
+                recv(self.reports) -> report => match report {
+                    Ok(report) => self.take_report(report),
+                    // The appender is gone, and the journal with it: nothing more can be done.
+                    Err(_) => { self.stop(); break }
+                },
+                recv(work) -> first => match first {
+                    Ok(first) => self.take_all(first, work),
+                    Err(_) => break,
+                },
+                default(pause) => {}
+            }
+        }
+        self.drain();
+    }
+
+    /// Waits for the appender and gives the journal back.
+    pub(super) fn end(self) -> Option<J> {
+        let Self { orders, appender, stored, .. } = self;
+        drop(orders);
+        let journal = appender.join().ok();
+        if let Some((sender, thread)) = stored {
+            drop(sender);
+            let _ = thread.join();
+        }
+        journal
+    }
+
+    /// What is queued, up to as much as the queue holds.
+    fn take_all(&mut self, first: Work<M>, work: &Receiver<Work<M>>) {
+        self.take(first);
+        for _ in 0..self.config.queue {
+            while let Ok(report) = self.reports.try_recv() {
+                self.take_report(report);
+            }
+            let Ok(next) = work.try_recv() else { return };
+            self.take(next);
+        }
+    }
+
+    fn take(&mut self, work: Work<M>) {
+        if self.book.is_none() && !matches!(work, Work::Subscribe(..)) && !self.reopen() {
+            return decline(work, Decline::Stopped);
+        }
+        match work {
+            Work::Command(command, reply) => self.take_command(&command, reply),
+            Work::Bulk(bulk) => self.take_bulk(bulk),
+            Work::Read(look) => self.take_read(look),
+            Work::Subscribe(next, sender) => self.order(Order::Subscribe(next, sender)),
+        }
+    }
+
+    fn take_command(
+        &mut self,
+        command: &M::Command,
+        reply: Box<dyn FnOnce(Answer<M::Outcome>) + Send>,
+    ) {
+        let now = (self.clock)();
+        let decided = match self.decide(now, command) {
+            Ok(decided) => decided,
+            Err(NotTaken::Refused(SubmitError::Stopped)) => return reply(Answer::Stopped),
+            Err(NotTaken::Refused(SubmitError::Busy)) => return reply(Answer::Busy),
+            Err(NotTaken::Refused(why)) => return reply(Answer::NotTaken(why)),
+            Err(NotTaken::Recall(why)) => return reply(Answer::NotRecalled(why.0)),
+            Err(NotTaken::Lost) => return reply(Answer::Unknown),
+        };
+        let Some(book) = &mut self.book else { return reply(Answer::Unknown) };
+        let Decided { outcome, position, stamp, .. } = decided;
+        match book.keep(position, stamp, outcome) {
+            Ok(ticket) => self.wait(ticket, Waiting::Command(reply)),
+            // Decided, and nobody can be told in order: it may have happened.
+            Err(_) => reply(Answer::Unknown),
+        }
+    }
+
+    /// Judges a command on the working state; makes room in the batch when there is none.
+    fn decide(
+        &mut self,
+        now: Instant,
+        command: &M::Command,
+    ) -> Result<Decided<M::Fact, M::Outcome>, NotTaken> {
+        let (Some(book), Some(recall)) = (&mut self.book, &mut self.recall) else {
+            return Err(NotTaken::Refused(SubmitError::Stopped));
+        };
+        if !book.has_room() {
+            return Err(NotTaken::Refused(SubmitError::Busy));
+        }
+        let rows = recall.rows(book, command).map_err(NotTaken::Recall)?;
+        match book.decide(now, &rows, command, &*self.salts) {
+            Ok(decided) => {
+                recall.decided(decided.position, decided.stamp, &decided.facts);
+                return Ok(decided);
+            }
+            Err(SubmitError::BatchFull) => {}
+            Err(why) => return Err(NotTaken::Refused(why)),
+        }
+        // A full batch is closed, and the command fits the empty one or none.
+        self.make_room()?;
+        let (Some(book), Some(recall)) = (&mut self.book, &mut self.recall) else {
+            return Err(NotTaken::Lost);
+        };
+        let decided = book.decide(now, &rows, command, &*self.salts).map_err(NotTaken::Refused)?;
+        recall.decided(decided.position, decided.stamp, &decided.facts);
+        Ok(decided)
+    }
+
+    fn take_bulk(&mut self, mut bulk: Box<dyn Bulk<M>>) {
+        let now = (self.clock)();
+        if let Some(book) = &self.book {
+            bulk.begin(book);
+        }
+        while let Some(command) = bulk.next() {
+            match self.decide(now, &command) {
+                Ok(Decided { outcome, position, stamp, .. }) => {
+                    bulk.decided(BulkPlace { position, stamp }, outcome);
+                }
+                Err(NotTaken::Lost) => return bulk.finish(BulkEnd::Unknown),
+                Err(NotTaken::Recall(why)) => bulk.not_taken(&why.to_string()),
+                Err(NotTaken::Refused(why)) => bulk.not_taken(&why.to_string()),
+            }
+        }
+        let ticket = self.book.as_mut().map(|book| book.read(now));
+        match ticket {
+            Some(Ok(ticket)) => self.wait(ticket, Waiting::Bulk(bulk)),
+            Some(Err(_)) | None => bulk.finish(BulkEnd::Unknown),
+        }
+    }
+
+    fn take_read(&mut self, look: Look<M>) {
+        let now = (self.clock)();
+        let Some(book) = &mut self.book else { return ((look.0)(None).0)(Answer::Stopped) };
+        match book.read(now) {
+            Ok(ticket) => {
+                let finish = (look.0)(Some(book.working()));
+                self.wait(ticket, Waiting::Read(finish));
+            }
+            Err(SubmitError::Busy) => ((look.0)(None).0)(Answer::Busy),
+            Err(_) => ((look.0)(None).0)(Answer::Stopped),
+        }
+    }
+
+    fn wait(&mut self, ticket: Ticket, waiting: Waiting<M>) {
+        self.waiting.push_back((ticket, waiting));
+        // What depends on nothing that waits to be written is told at once.
+        self.answer();
+    }
+
+    /// Closes the open batch when the appender has nothing to do.
+    fn close_if_idle(&mut self) {
+        if self.book.as_ref().is_some_and(|b| b.in_flight() == 0 && b.has_open()) {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(closed) = self.book.as_mut().and_then(Book::close) {
+            self.begin_image();
+            self.order(Order::Append(closed));
+        }
+    }
+
+    /// Closes the open batch; waits while two are in flight.
+    fn make_room(&mut self) -> Result<(), NotTaken> {
+        loop {
+            let Some(book) = &self.book else { return Err(NotTaken::Lost) };
+            if book.in_flight() < IN_FLIGHT_MAX {
+                self.close();
+                return Ok(());
+            }
+            match self.reports.recv() {
+                Ok(report) => self.take_report(report),
+                Err(_) => {
+                    self.stop();
+                    return Err(NotTaken::Lost);
+                }
+            }
+        }
+    }
+
+    fn order(&mut self, order: Order<R>) {
+        // INVARIANT (OrdersFit): batches in flight are bounded and reports are taken before the
+        // queue of orders can fill with subscriptions; a closed channel means that the appender
+        // panicked, which the next look at its reports finds.
+        let _ = self.orders.send(order);
+    }
+
+    fn take_report(&mut self, report: Report<M, R>) {
+        match report {
+            Report::Landed(batch) => self.landed(&batch),
+            Report::Failed(append) => self.failed(&append),
+            Report::Reopened(_, recall) => self.recall = Some(recall),
+        }
+    }
+
+    fn landed(&mut self, batch: &Arc<Batch>) {
+        let tip = batch.tip();
+        if let Some(book) = &mut self.book {
+            book.landed(tip.digest);
+        }
+        if let Some(recall) = &mut self.recall {
+            recall.durable(batch);
+        }
+        if let Some(imaging) = self.imaging.as_mut().filter(|i| i.position == tip.next) {
+            imaging.tip = Some(tip);
+        }
+        self.store_image();
+        self.answer();
+    }
+
+    fn answer(&mut self) {
+        let Some(book) = &mut self.book else { return };
+        let next = book.durable().next;
+        for Release { ticket, end } in book.release() {
+            if self.waiting.front().is_some_and(|(first, _)| *first == ticket)
+                && let Some((_, waiting)) = self.waiting.pop_front()
+            {
+                waiting.finish(end, next);
+            }
+        }
+    }
+
+    fn failed(&mut self, append: &Append) {
+        if self.book.is_none() {
+            // The second batch in flight, after the first failed.
+            return;
+        }
+        self.stop();
+        // Fenced: somebody else became the writer on purpose. Claiming the epoch back would only
+        // fence them in turn: this writer is done.
+        self.fenced = matches!(append, Append::NotDone(NotDone::Fenced { .. }));
+        self.reopen();
+    }
+
+    /// Answers everything that waits with *unknown* and drops the state.
+    fn stop(&mut self) {
+        if let Some(book) = &mut self.book {
+            book.lost();
+        }
+        self.answer();
+        self.book = None;
+        self.imaging = None;
+        for (_, waiting) in self.waiting.drain(..) {
+            waiting.finish(End::Unknown, Position::ZERO);
+        }
+    }
+
+    fn reopen(&mut self) -> bool {
+        let now = (self.clock)();
+        if self.fenced || now < self.retry_at {
+            return false;
+        }
+        let Some(recall) = self.recall.take() else { return false };
+        self.order(Order::Reopen(recall));
+        let opened = loop {
+            match self.reports.recv() {
+                Ok(Report::Reopened(opened, recall)) => {
+                    self.recall = Some(recall);
+                    break opened;
+                }
+                Ok(Report::Landed(_) | Report::Failed(_)) => {}
+                Err(_) => return false,
+            }
+        };
+        match *opened {
+            Ok((book, recovery)) => {
+                *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovery);
+                self.book = Some(book);
+                true
+            }
+            Err(_) => {
+                self.retry_at = now.plus(REOPEN_PAUSE);
+                false
+            }
+        }
+    }
+
+    /// Writes what is left after the last handle was dropped.
+    fn drain(&mut self) {
+        while self.book.as_ref().is_some_and(Book::has_unwritten) {
+            self.close();
+            let Ok(report) = self.reports.recv() else { return self.stop() };
+            self.take_report(report);
+        }
+        self.answer();
+        while self.imaging.as_ref().is_some_and(|i| i.bytes.is_none()) {
+            self.take_image_step();
+        }
+    }
+
+    /// Right after a batch was closed the working state is the fold of what is closed: the moment
+    /// at which an image may begin.
+    fn begin_image(&mut self) {
+        let (Some(images), Some(book)) = (&self.images, &mut self.book) else { return };
+        let position = book.closed_next();
+        let since = position.number().saturating_sub(self.imaged.number());
+        if self.imaging.is_some() || since < self.image_every {
+            return;
+        }
+        let bytes =
+            if book.image(images.begin) { None } else { Some((images.save)(book.working())) };
+        self.imaging = Some(Imaging { position, bytes, tip: None });
+    }
+
+    fn take_image_step(&mut self) {
+        let (Some(images), Some(book), Some(imaging)) =
+            (&self.images, &mut self.book, &mut self.imaging)
+        else {
+            return;
+        };
+        if imaging.bytes.is_none() {
+            imaging.bytes = book.image(images.step);
+            self.store_image();
+        }
+    }
+
+    /// Hands an image to its thread once its bytes are complete and its position is durable.
+    fn store_image(&mut self) {
+        match &mut self.imaging {
+            Some(Imaging { bytes: bytes @ Some(_), tip: Some(tip), .. }) => {
+                // A failed save costs time at the next opening and nothing else; the next try
+                // comes after as many facts again.
+                if let (Some((sender, _)), Some(bytes)) = (&self.stored, bytes.take()) {
+                    let _ = sender.send((bytes, *tip));
+                }
+                self.imaged = tip.next;
+                self.imaging = None;
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// Why a command was not taken, seen from the writer.
+enum NotTaken {
+    Refused(SubmitError),
+    Recall(RecallError),
+    /// The state was lost while room was made: what was decided before may have happened.
+    Lost,
+}
+
+#[expect(clippy::type_complexity, reason = "a channel and its thread, taken apart at once")]
+fn storing<M: 'static>(
+    images: Images<M>,
+) -> std::io::Result<(Sender<(Vec<u8>, Tip)>, JoinHandle<()>)> {
+    let (sender, receiver) = bounded::<(Vec<u8>, Tip)>(1);
+    let store = images.store;
+    let thread = std::thread::Builder::new().name("images".into()).spawn(move || {
+        for (bytes, tip) in receiver {
+            let _ = store(&bytes, tip);
+        }
+    })?;
+    Ok((sender, thread))
+}

@@ -571,8 +571,15 @@ fn stepped(slot: SaltSlot, step: Result<Option<CustomerStep>, Rule>) -> Checked<
 impl Machine for CustomersBook {
     type Command = CustomerCommand;
     type Outcome = CustomerAnswer;
+    type Fact = Fact;
+    type Rows = ();
 
-    fn check(&self, stamp: Instant, command: &CustomerCommand) -> Checked<CustomerAnswer> {
+    fn check(
+        &self,
+        _rows: &(),
+        stamp: Instant,
+        command: &CustomerCommand,
+    ) -> Checked<CustomerAnswer> {
         let slot = command.slot;
         match &command.work {
             CustomerWork::OpenAccount(opening) => {

@@ -497,8 +497,15 @@ fn not_accepted(reason: String) -> Checked<SettlementAnswer> {
 impl Machine for SettlementBook {
     type Command = SettlementCommand;
     type Outcome = SettlementAnswer;
+    type Fact = Fact;
+    type Rows = ();
 
-    fn check(&self, stamp: Instant, command: &SettlementCommand) -> Checked<SettlementAnswer> {
+    fn check(
+        &self,
+        _rows: &(),
+        stamp: Instant,
+        command: &SettlementCommand,
+    ) -> Checked<SettlementAnswer> {
         let slot = command.slot;
         match &command.work {
             SettlementWork::Settle(order) => self.settle(stamp, slot, order),

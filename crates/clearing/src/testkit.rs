@@ -650,7 +650,7 @@ pub struct Kept<M> {
     pub facts: Vec<(Instant, Fact)>,
 }
 
-impl<M: Machine> Kept<M> {
+impl<M: Machine<Fact = Fact, Rows = ()>> Kept<M> {
     /// Nothing yet.
     pub const fn genesis(state: M) -> Self {
         Self { state, facts: Vec::new() }
@@ -658,7 +658,7 @@ impl<M: Machine> Kept<M> {
 
     /// Checks, keeps and applies; the position is that of the first fact, or the next.
     pub fn submit(&mut self, at: Instant, command: &M::Command) -> (M::Outcome, Position) {
-        let checked = self.state.check(at, command);
+        let checked = self.state.check(&(), at, command);
         let first = self.next();
         for fact in checked.facts {
             self.state.apply(self.next(), at, &fact);

@@ -28,7 +28,7 @@ pub trait Machine {
         rows: &Self::Rows,
         stamp: Instant,
         command: &Self::Command,
-    ) -> Checked<Self::Fact, Self::Outcome>;
+    ) -> Checked<Self::Outcome, Self::Fact>;
 
     /// Takes the fact at `position` into the state. Cannot fail: a fact records what was
     /// resolved and is never judged again.
@@ -37,7 +37,7 @@ pub trait Machine {
 
 /// What [`Machine::check`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked<F, O> {
+pub struct Checked<O, F = Fact> {
     /// Facts to journal, in order. Empty: answered without journalling (a duplicate, a read, a
     /// refusal not worth a fact). It is still released only when all it was computed from is
     /// durable.

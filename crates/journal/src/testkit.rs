@@ -52,7 +52,7 @@ impl Machine for Counter {
     type Fact = Fact;
     type Rows = ();
 
-    fn check(&self, _rows: &(), _stamp: Instant, command: &Add) -> Checked<Fact, Added> {
+    fn check(&self, _rows: &(), _stamp: Instant, command: &Add) -> Checked<Added> {
         if let Some((position, _)) = self.seen.get(&command.id) {
             return Checked { facts: Vec::new(), outcome: Added::Duplicate(*position) };
         }

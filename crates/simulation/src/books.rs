@@ -26,7 +26,7 @@ pub struct Running<M: Machine> {
 /// How an answer of a machine becomes what a route hears.
 pub type ToHeard<M> = fn(<M as Machine>::Outcome, Position) -> Heard;
 
-impl<M: Machine + Image + Clone> Running<M> {
+impl<M: Machine<Fact = Fact, Rows = ()> + Image + Clone> Running<M> {
     /// A book that is not open yet.
     pub const fn new(name: BookName, genesis: M, backing: Backing) -> Self {
         Self { name, genesis, image: None, backing, book: None, waiting: BTreeMap::new() }
@@ -75,9 +75,10 @@ impl<M: Machine + Image + Clone> Running<M> {
         let mut facts = Vec::new();
         for batch in self.backing.read_from(Position::ZERO, usize::MAX).expect("readable") {
             let stamp = batch.origin().stamp;
-            for (position, entry) in batch.positioned() {
-                state.apply(position, stamp, &entry.fact);
-                facts.push((position, stamp, entry.fact.clone()));
+            for stored in batch.entries() {
+                let fact = stored.fact::<Fact>().expect("a fact of this build");
+                state.apply(stored.position, stamp, &fact);
+                facts.push((stored.position, stamp, fact));
             }
         }
         (state, facts)
@@ -86,7 +87,7 @@ impl<M: Machine + Image + Clone> Running<M> {
     /// Queues a command for `who`. `false`: surely not taken.
     pub fn submit(&mut self, now: Instant, command: &M::Command, who: usize) -> bool {
         let Some(book) = &mut self.book else { return false };
-        match book.submit(now, command, &FixedSalts) {
+        match book.submit(now, &(), command, &FixedSalts) {
             Ok(ticket) => {
                 self.waiting.insert(ticket, (who, None));
                 true
@@ -116,7 +117,7 @@ impl<M: Machine + Image + Clone> Running<M> {
     /// died: then nobody is told anything.
     pub fn turn(&mut self, dice: &mut Dice, to_heard: ToHeard<M>) -> Vec<(usize, Heard)> {
         let Some(book) = &mut self.book else { return Vec::new() };
-        let _ = book.write_out(&mut self.backing);
+        let _ = book.write_out(&mut self.backing, &FixedSalts);
         if self.backing.crashed {
             return Vec::new();
         }

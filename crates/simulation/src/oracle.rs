@@ -44,7 +44,7 @@ pub(crate) fn judge(world: &World) -> Result<(), String> {
 /// The state is the fold of the journal read again, and so is what its image loads to.
 fn replays<M>(book: &Running<M>, name: &str) -> Result<Vec<(Position, record::Fact)>, String>
 where
-    M: Machine + Image + Clone + PartialEq,
+    M: Machine<Fact = record::Fact, Rows = ()> + Image + Clone + PartialEq,
 {
     let (state, facts) = book.refold();
     if state != *book.state() {

@@ -152,7 +152,7 @@ fn commitments(folder: &Path, book: &BookName) -> Vec<Commitment> {
         let Ok(bytes) = fs::read(folder.join(segment_name(first))) else { break };
         let scanned = scan(&bytes, tip, book);
         for found in &scanned.found {
-            commitments.extend(found.batch.entries().iter().map(|entry| entry.commitment));
+            commitments.extend(found.batch.entries().map(|entry| entry.commitment));
         }
         tip = scanned.tip;
     }

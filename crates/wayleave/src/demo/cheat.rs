@@ -41,10 +41,11 @@ pub fn change_settled_amount(core: &Path, origin: &str) -> anyhow::Result<Cheat>
     let mut target = None;
     let mut commitments: Vec<Commitment> = Vec::new();
     for found in &scanned.found {
-        for (position, entry) in found.batch.positioned() {
+        for entry in found.batch.entries() {
             commitments.push(entry.commitment);
-            if entry.fact.kind == PAYMENT_SETTLED {
-                target = Some((position, entry.fact.clone()));
+            let fact = entry.fact::<Fact>()?;
+            if fact.kind == PAYMENT_SETTLED {
+                target = Some((entry.position, fact));
             }
         }
     }

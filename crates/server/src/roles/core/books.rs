@@ -14,7 +14,9 @@ use record::SaltSlot;
 use seal::{Secret, sha256};
 use store::salt_keys::{POOL_KEYS, SaltKeys};
 use store::segment_journal::{SegmentConfig, SegmentJournal};
-use store::{Answer, BookConfig, BookHandle, FileDisk, ImagePolicy, Parts, Recovery, spawn_book};
+use store::{
+    Answer, BookConfig, BookHandle, FileDisk, ImagePolicy, NoRecall, Parts, Recovery, spawn_book,
+};
 use terms::{BookName, InstitutionName, Position, RunId};
 use tokio::sync::watch;
 
@@ -106,6 +108,7 @@ pub fn placed<O>(answer: Answer<O>) -> Result<Placed<O>, Failed> {
         Answer::Unknown => Err(Failed::Unknown),
         Answer::Busy => Err(Failed::NotDone("the queue is full; try again".into())),
         Answer::NotTaken(why) => Err(Failed::NotDone(why.to_string())),
+        Answer::NotRecalled(why) => Err(Failed::NotDone(why)),
         Answer::Stopped => Err(Failed::NotDone("the book is closed".into())),
     }
 }
@@ -197,7 +200,8 @@ where
     let images = FileDisk::take(&images).map_err(|e| unsound("images", &e))?;
     let images = ImagePolicy::every(IMAGE_EVERY, images, name);
     let salted = Arc::clone(&salts);
-    let parts = Parts { genesis, journal, salts: salted, clock: system::now, images };
+    let parts =
+        Parts { genesis, journal, salts: salted, clock: system::now, images, recall: NoRecall };
     let (handle, writer) =
         spawn_book(BookConfig::new(name, run), parts).map_err(|e| unsound("writer", &e))?;
     let (recovery, told) = (writer.recovery.clone(), told.clone());

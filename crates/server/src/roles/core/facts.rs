@@ -37,11 +37,9 @@ impl Facts {
         let batches = handle.subscribe(first);
         std::thread::spawn(move || {
             for batch in batches {
-                for (position, entry) in batch.positioned() {
-                    if position >= first {
-                        kept.write().unwrap_or_else(PoisonError::into_inner).push(entry.commitment);
-                    }
-                }
+                let mut kept = kept.write().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(batch.entries().filter(|e| e.position >= first).map(|e| e.commitment));
+                drop(kept);
                 let _ = told.send(batch.tip().next.number());
             }
         });
@@ -66,8 +64,7 @@ impl Facts {
         let handle = self.handle.clone();
         let read = tokio::task::spawn_blocking(move || {
             let batch = handle.subscribe(position).recv_timeout(READ_PATIENCE).ok()?;
-            let found = batch.positioned().find(|(at, _)| *at == position);
-            found.map(|(_, entry)| entry.clone())
+            batch.at(position)?.entry().ok()
         });
         read.await.ok().flatten().ok_or_else(|| {
             Failed::NotDone(format!("there is no durable fact at position {position}"))

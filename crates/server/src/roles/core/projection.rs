@@ -160,7 +160,8 @@ async fn publish(
     let (published, signer) = (Arc::clone(published), Arc::clone(signer));
     let work = move || {
         let mut log = published.log();
-        for (position, entry) in batches.iter().flat_map(|batch| batch.positioned()) {
+        for entry in batches.iter().flat_map(|batch| batch.entries()) {
+            let position = entry.position;
             // A batch may begin before what was published: those leaves are there already.
             match position.number().cmp(&log.size()) {
                 Ordering::Less => {}

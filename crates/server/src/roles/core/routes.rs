@@ -194,8 +194,7 @@ async fn parcel_back(
     let handle = book.handle.clone();
     let read = tokio::task::spawn_blocking(move || {
         let batch = handle.subscribe(at).recv_timeout(READ_PATIENCE).ok()?;
-        let entry = batch.positioned().find(|(position, _)| *position == at)?.1.clone();
-        Parcel::from_fact(&entry.fact).ok()
+        Parcel::from_fact(&batch.at(at)?.fact().ok()?).ok()
     });
     let parcel = read.await.ok().flatten().ok_or_else(|| Problem::of(&problem::FAULT))?;
     Ok(cbor(&parcel))

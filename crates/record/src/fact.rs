@@ -7,11 +7,18 @@
 //! Fields 0 to 5 stand in every fact and are the same for every kind (the *heading*): a supervisor
 //! opens them over a range to count sequences without seeing anything else. The rest is the
 //! kind's own body.
+//!
+//! Kinds from [`WHOLE_KINDS_FROM`] on are committed as one ([`OpenedFact`]): facts of a ledger book
+//! are small, many, and opened whole or not at all.
+
+mod whole;
 
 use minicbor::{Decode, Encode};
 use seal::digest::{Domain, digest_of, sha256_of};
 use seal::{Digest, Salt, Secret};
 use terms::{CorridorName, EdgeName, Sequence};
+
+pub use whole::{OpenedFact, OpenedFactError, WHOLE_DOMAIN, WHOLE_KINDS_FROM, whole_commitment};
 
 /// Domain of one field's commitment.
 pub const FIELD_DOMAIN: Domain = Domain::new("wayleave/field/v1");
@@ -37,6 +44,14 @@ pub struct FactKind {
     /// The version of the kind's layout, from 1.
     #[n(1)]
     pub version: u16,
+}
+
+impl FactKind {
+    /// Whether facts of this kind are committed as one instead of field by field.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        self.number >= WHOLE_KINDS_FROM
+    }
 }
 
 /// Which key of the book's key file the fact's salts are derived from.
@@ -93,6 +108,23 @@ pub struct Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Commitment(#[n(0)] pub Digest);
+
+/// What blinds one fact. Its kind says which of the two it takes.
+#[derive(Clone)]
+pub enum Blinding {
+    /// The root that a salt per field is derived from.
+    Fields(Secret),
+    /// The one salt of a fact that is committed as one.
+    Whole(Salt),
+}
+
+impl Blinding {
+    /// Whether facts of this kind take this blinding.
+    #[must_use]
+    pub const fn fits(&self, kind: FactKind) -> bool {
+        matches!(self, Self::Whole(_)) == kind.is_whole()
+    }
+}
 
 /// One field shown with its salt.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -155,10 +187,25 @@ impl Fact {
             .collect()
     }
 
-    /// The commitment of the fact under the salts of `root`.
+    /// The commitment of a fact that is committed field by field, under the salts of `root`.
+    ///
+    /// Whoever does not know the kind beforehand uses [`Fact::commitment_under`].
     #[must_use]
     pub fn commitment(&self, root: &Secret) -> Commitment {
         commitment_of(&self.field_commitments(root))
+    }
+
+    /// The commitment of the fact in its kind's form; `None` when the blinding is not of that form.
+    ///
+    /// INVARIANT (OneFormPerKind): a kind has one form of commitment, so a leaf has one reading.
+    /// Guard: this method and [`OpenedFact::read`].
+    #[must_use]
+    pub fn commitment_under(&self, blinding: &Blinding) -> Option<Commitment> {
+        match blinding {
+            _ if !blinding.fits(self.kind) => None,
+            Blinding::Fields(root) => Some(self.commitment(root)),
+            Blinding::Whole(salt) => Some(whole_commitment(salt, &seal::to_canonical(self))),
+        }
     }
 
     /// Opens one field; `None` when the fact has no such field.

@@ -21,8 +21,9 @@ pub use decision::{
 };
 pub use document::{Document, DocumentError, Signed};
 pub use fact::{
-    Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedField, SaltSlot,
-    commitment_of, field_commitment, leaf_bytes, leaf_hash,
+    Blinding, Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedFact,
+    OpenedFactError, OpenedField, SaltSlot, WHOLE_KINDS_FROM, commitment_of, field_commitment,
+    leaf_bytes, leaf_hash, whole_commitment,
 };
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,

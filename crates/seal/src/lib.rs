@@ -12,6 +12,7 @@
 //! | credentials and key binding | ES256 (RFC 7518) | `p256` signs, `ring` verifies |
 //! | key derivation, message codes | HKDF, HMAC-SHA-256 | `hkdf`, `hmac` |
 //! | boxes to a public key | HPKE base mode X25519/HKDF-SHA256/ChaCha20-Poly1305 (RFC 9180) | `hpke` |
+//! | salts of whole facts, by position | ChaCha20 (RFC 8439) | `chacha20` |
 //! | boxes under a data key | ChaCha20-Poly1305 (RFC 8439) | `chacha20poly1305` |
 
 pub mod canonical;
@@ -19,6 +20,7 @@ pub mod danger;
 pub mod digest;
 pub mod ed25519;
 pub mod es256;
+pub mod salt_stream;
 pub mod sealed;
 pub mod secret;
 pub mod text;
@@ -27,6 +29,7 @@ pub use canonical::{CanonicalError, from_canonical, to_canonical};
 pub use digest::{Digest, Domain, digest, sha256};
 pub use ed25519::{KeyId, PublicKey, Signature, SigningKey};
 pub use es256::{Es256PublicKey, Es256Signature, Es256SigningKey};
+pub use salt_stream::SaltStream;
 pub use sealed::{
     BoxError, BoxPublicKey, BoxSecretKey, DataKey, open_box, open_with, seal_box, seal_with,
 };

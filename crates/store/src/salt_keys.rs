@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use journal::Salts;
 use record::SaltSlot;
 use seal::digest::{Domain, digest};
-use seal::{Secret, derive};
+use seal::{SaltStream, Secret, derive};
 use terms::Position;
 
 use crate::disk::{Disk, DiskFile};
@@ -151,6 +151,23 @@ impl<D: Disk> SaltKeys<D> {
         writing.write(slot.0, &record)
     }
 
+    /// The salts of the whole facts of a slot; `None` when it never held a key or was erased.
+    ///
+    /// Reads the file and derives a key: whoever commits to many facts keeps the stream.
+    #[must_use]
+    pub fn stream(&self, slot: SaltSlot) -> Option<SaltStream> {
+        Some(SaltStream::of(&self.key(slot)?))
+    }
+
+    fn key(&self, slot: SaltSlot) -> Option<Secret> {
+        // Only durable keys: after a failed sync the file may hold more than the disk does.
+        if slot.0 >= lock(&self.slots).filled {
+            return None;
+        }
+        let record = lock(&self.reading).read_at(offset(slot.0), RECORD_BYTES).ok()?;
+        decode(slot.0, &record)
+    }
+
     /// Makes the pool durable that begins at `filled`, unless another thread did meanwhile.
     fn fill(&self, filled: u64) -> Result<(), SaltError> {
         let mut writing = lock(&self.writing);
@@ -183,12 +200,7 @@ impl<F: DiskFile> Writing<F> {
 
 impl<D: Disk> Salts for SaltKeys<D> {
     fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret> {
-        // Only durable keys: after a failed sync the file may hold more than the disk does.
-        if slot.0 >= lock(&self.slots).filled {
-            return None;
-        }
-        let record = lock(&self.reading).read_at(offset(slot.0), RECORD_BYTES).ok()?;
-        let key = decode(slot.0, &record)?;
+        let key = self.key(slot)?;
         Some(derive(&key, ROOT_DOMAIN, &position.number().to_be_bytes()))
     }
 }

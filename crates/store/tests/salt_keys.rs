@@ -59,6 +59,22 @@ fn roots_differ_by_slot_and_position_and_survive_a_restart() {
 }
 
 #[test]
+fn a_slots_stream_is_the_same_after_a_restart_and_gone_when_it_is_erased() {
+    let disk = FaultDisk::new(1);
+    let keys = open(&disk, 1).unwrap();
+    let (one, two) = (keys.take_slot().unwrap(), keys.take_slot().unwrap());
+    let salt = |keys: &SaltKeys<FaultDisk>, slot| Some(keys.stream(slot)?.at(Position::new(7)));
+    let before = salt(&keys, one).unwrap();
+    assert_ne!(salt(&keys, two), Some(before));
+    disk.reboot();
+    let keys = open(&disk, 2).unwrap();
+    assert_eq!(salt(&keys, one), Some(before));
+    keys.erase(one).unwrap();
+    assert_eq!(salt(&keys, one), None);
+    assert_eq!(salt(&keys, SaltSlot(99)), None, "never filled");
+}
+
+#[test]
 fn an_erased_slot_holds_no_key_and_others_stay() {
     let disk = FaultDisk::new(1);
     let keys = open(&disk, 1).unwrap();

@@ -77,6 +77,9 @@ pub trait Recorded: Sized {
 
     /// Which key its salts come from.
     fn salt_slot(&self) -> SaltSlot;
+
+    /// Whether it is committed as one instead of field by field.
+    fn is_whole(&self) -> bool;
 }
 
 impl Recorded for Fact {
@@ -90,6 +93,10 @@ impl Recorded for Fact {
 
     fn salt_slot(&self) -> SaltSlot {
         self.salt_slot
+    }
+
+    fn is_whole(&self) -> bool {
+        self.kind.is_whole()
     }
 }
 
@@ -464,6 +471,7 @@ pub struct Draft {
 struct Drafted {
     mark: Mark,
     slot: SaltSlot,
+    is_whole: bool,
 }
 
 /// What a commitment is made from.
@@ -473,6 +481,8 @@ pub struct Uncommitted<'d> {
     pub position: Position,
     /// Which key its salts come from.
     pub slot: SaltSlot,
+    /// Whether it is committed as one.
+    pub is_whole: bool,
     /// Its canonical bytes.
     pub bytes: &'d [u8],
 }
@@ -532,7 +542,8 @@ impl Draft {
         let offset = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
         let mark = Mark { start: offset(start), end: offset(self.bytes.len()) };
         self.bytes.extend_from_slice(Digest::ZERO.as_bytes());
-        self.facts.push(Drafted { mark, slot: fact.salt_slot() });
+        let (slot, is_whole) = (fact.salt_slot(), fact.is_whole());
+        self.facts.push(Drafted { mark, slot, is_whole });
     }
 
     /// Takes back the newest facts until `count` are left.
@@ -540,6 +551,12 @@ impl Draft {
         let Some(first_out) = self.facts.get(count) else { return };
         self.bytes.truncate(place(first_out.mark.start).saturating_sub(LENGTH_BYTES));
         self.facts.truncate(count);
+    }
+
+    /// The salt slot of the newest fact.
+    #[must_use]
+    pub fn last_slot(&self) -> Option<SaltSlot> {
+        self.facts.last().map(|fact| fact.slot)
     }
 
     /// The bytes of a fact.
@@ -573,8 +590,8 @@ impl Draft {
         let stated = u32::try_from(length).map_err(|_| SealError::TooLarge)?;
         let mut marks = Vec::with_capacity(facts.len());
         for (position, fact) in positions(&origin, count).zip(&facts) {
-            let uncommitted =
-                Uncommitted { position, slot: fact.slot, bytes: fact.mark.bytes(&bytes) };
+            let Drafted { mark, slot, is_whole } = *fact;
+            let uncommitted = Uncommitted { position, slot, is_whole, bytes: mark.bytes(&bytes) };
             let commitment = commit(uncommitted).ok_or(SealError::Uncommitted(position))?;
             let room = place(fact.mark.end)..place(fact.mark.end).saturating_add(DIGEST_BYTES);
             if let Some(room) = bytes.get_mut(room) {

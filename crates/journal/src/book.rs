@@ -21,7 +21,8 @@ use terms::{BookName, Epoch, Instant, Position, RunId};
 use crate::batch::{
     BATCH_BYTES_MAX, BATCH_FACTS_MAX, Batch, BatchError, Draft, Origin, Recorded, SealError,
 };
-use crate::machine::{Checked, Machine, Salts, commit};
+use crate::commit::Committer;
+use crate::machine::{Checked, Machine, Salts};
 use crate::port::{Append, ClaimError, Journal, NotDone, ReadError, Tip};
 
 /// Most sealed batches that may be in flight: one being written, one waiting behind it. More
@@ -259,7 +260,12 @@ impl Sealer {
             previous: self.previous,
             stamp: closed.stamp,
         };
-        let batch = closed.draft.seal(origin, |fact| commit(salts, fact))?;
+        let mut left = closed.draft.count();
+        let mut committer = Committer::new(salts);
+        let batch = closed.draft.seal(origin, |fact| {
+            left = left.saturating_sub(1);
+            committer.commit(fact, left)
+        })?;
         self.previous = batch.digest();
         Ok(batch)
     }
@@ -604,7 +610,7 @@ impl<M: Machine> Book<M> {
         let before = self.open.draft.count();
         for fact in facts {
             let slot = fact.salt_slot();
-            if !salts.holds(slot) {
+            if self.open.draft.last_slot() != Some(slot) && !salts.holds(slot) {
                 self.open.draft.truncate(before);
                 return Err(SubmitError::NoSaltKey(slot));
             }

@@ -13,6 +13,7 @@
 
 pub mod batch;
 pub mod book;
+pub mod commit;
 pub mod machine;
 pub mod memory;
 pub mod port;

@@ -1,10 +1,10 @@
 //! What a book computes: a pure machine whose state is a fold over facts.
 
-use record::{Commitment, Fact, SaltSlot};
-use seal::Secret;
+use record::{Fact, SaltSlot};
+use seal::{SaltStream, Secret};
 use terms::{Instant, Position};
 
-use crate::batch::{Recorded, Uncommitted};
+use crate::batch::Recorded;
 
 /// A state that is a function of the facts applied to it, and the rules that make new facts.
 pub trait Machine {
@@ -85,6 +85,10 @@ pub trait Salts {
     /// opened.
     fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret>;
 
+    /// The salts of the facts in `slot` that are committed as one. `None` as for
+    /// [`Salts::root`].
+    fn stream(&self, slot: SaltSlot) -> Option<SaltStream>;
+
     /// Whether a slot holds a key.
     fn holds(&self, slot: SaltSlot) -> bool {
         self.root(Position::ZERO, slot).is_some()
@@ -94,6 +98,10 @@ pub trait Salts {
 impl<S: Salts + ?Sized> Salts for &S {
     fn root(&self, position: Position, slot: SaltSlot) -> Option<Secret> {
         (**self).root(position, slot)
+    }
+
+    fn stream(&self, slot: SaltSlot) -> Option<SaltStream> {
+        (**self).stream(slot)
     }
 
     fn holds(&self, slot: SaltSlot) -> bool {
@@ -106,15 +114,11 @@ impl<S: Salts + ?Sized> Salts for std::sync::Arc<S> {
         (**self).root(position, slot)
     }
 
+    fn stream(&self, slot: SaltSlot) -> Option<SaltStream> {
+        (**self).stream(slot)
+    }
+
     fn holds(&self, slot: SaltSlot) -> bool {
         (**self).holds(slot)
     }
-}
-
-/// The commitment of a fact under its salts; `None` when these are gone.
-#[must_use]
-pub fn commit<S: Salts + ?Sized>(salts: &S, fact: Uncommitted<'_>) -> Option<Commitment> {
-    let root = salts.root(fact.position, fact.slot)?;
-    let fact = Fact::read(fact.bytes).ok()?;
-    Some(fact.commitment(&root))
 }

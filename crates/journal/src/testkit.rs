@@ -2,11 +2,12 @@
 #![expect(clippy::expect_used, reason = "a contract suite fails by panicking, like any test")]
 
 use record::{Fact, FactKind, SaltSlot};
-use seal::Secret;
 use seal::digest::Domain;
+use seal::{SaltStream, Secret};
 use terms::{BookName, Epoch, Instant, Position, RunId};
 
-use crate::batch::{Batch, Entry, Origin};
+use crate::batch::{Batch, Entry, Origin, Uncommitted};
+use crate::commit::commit;
 use crate::machine::{Checked, Image, ImageError, Machine, Salts};
 use crate::port::{Append, Journal, NotDone, Tip};
 
@@ -114,6 +115,12 @@ impl Salts for FixedSalts {
         let info = [slot.0.to_be_bytes(), position.number().to_be_bytes()].concat();
         Some(seal::derive(&key, Domain::new("wayleave/test-salt/v1"), &info))
     }
+
+    fn stream(&self, slot: SaltSlot) -> Option<SaltStream> {
+        let key = Secret::from_bytes([7; 32]);
+        let info = slot.0.to_be_bytes();
+        Some(SaltStream::of(&seal::derive(&key, Domain::new("wayleave/test-salt/v1"), &info)))
+    }
 }
 
 /// The book of the tests.
@@ -143,8 +150,13 @@ pub fn batch_after(tip: &Tip, epoch: Epoch, count: u64) -> Batch {
     let entries = (first..first + count).map(|n| {
         let body = vec![n.to_be_bytes().to_vec(), 1_u64.to_be_bytes().to_vec()];
         let fact = Fact::plain(ADDED, SaltSlot(n), body);
-        let root = FixedSalts.root(Position::new(n), SaltSlot(n)).expect("fixed salts");
-        Entry { commitment: fact.commitment(&root), fact }
+        let uncommitted = Uncommitted {
+            position: Position::new(n),
+            slot: SaltSlot(n),
+            is_whole: fact.kind.is_whole(),
+            bytes: &seal::to_canonical(&fact),
+        };
+        Entry { commitment: commit(&FixedSalts, uncommitted).expect("fixed salts"), fact }
     });
     Batch::seal(origin, entries.collect()).expect("a small batch")
 }

@@ -19,7 +19,7 @@ use journal::{
 };
 use proptest::prelude::*;
 use record::SaltSlot;
-use seal::Secret;
+use seal::{SaltStream, Secret};
 use terms::{Instant, Position, RunId};
 
 const RUN: RunId = RunId::from_bytes([1; 16]);
@@ -185,6 +185,10 @@ struct NoSalts;
 
 impl Salts for NoSalts {
     fn root(&self, _position: Position, _slot: SaltSlot) -> Option<Secret> {
+        None
+    }
+
+    fn stream(&self, _slot: SaltSlot) -> Option<SaltStream> {
         None
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use journal::batch::{LENGTH_BYTES, Uncommitted};
-use journal::machine::commit;
+use journal::commit::commit;
 use journal::{Batch, BatchError, BatchProblem, Salts, Tip};
 use record::Fact;
+use seal::to_canonical;
 use terms::{BookName, Epoch, Position};
 
 use crate::disk::{Disk, read_whole};
@@ -152,6 +153,7 @@ impl FsckReport {
             let uncommitted = Uncommitted {
                 position: stored.position,
                 slot: fact.salt_slot,
+                is_whole: fact.kind.is_whole(),
                 bytes: stored.bytes,
             };
             let Some(expected) = salts.and_then(|salts| commit(salts, uncommitted)) else {
@@ -201,9 +203,15 @@ fn locate(
     let rest = bytes.get(used..)?;
     let entries = journal::batch::entries_despite_digest(rest)?;
     let broken = entries.into_iter().find(|(position, _, entry)| {
+        let uncommitted = Uncommitted {
+            position: *position,
+            slot: entry.fact.salt_slot,
+            is_whole: entry.fact.kind.is_whole(),
+            bytes: &to_canonical(&entry.fact),
+        };
         salts
-            .and_then(|s| s.root(*position, entry.fact.salt_slot))
-            .is_some_and(|root| entry.fact.commitment(&root) != entry.commitment)
+            .and_then(|salts| commit(salts, uncommitted))
+            .is_some_and(|commitment| commitment != entry.commitment)
     });
     let (position, offset, _) = broken?;
     Some(BatchError { fact: Some(position), offset, ..error.clone() })

@@ -203,6 +203,14 @@ impl<D: Disk> Salts for SaltKeys<D> {
         let key = self.key(slot)?;
         Some(derive(&key, ROOT_DOMAIN, &position.number().to_be_bytes()))
     }
+
+    fn stream(&self, slot: SaltSlot) -> Option<SaltStream> {
+        Some(SaltStream::of(&self.key(slot)?))
+    }
+
+    fn holds(&self, slot: SaltSlot) -> bool {
+        self.key(slot).is_some()
+    }
 }
 
 /// Every change under these locks is one assignment: a panic elsewhere leaves nothing half done.

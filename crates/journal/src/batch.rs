@@ -430,6 +430,14 @@ pub fn stated_length(bytes: &[u8]) -> Result<usize, BatchError> {
     Ok(usize::try_from(stated).unwrap_or(usize::MAX))
 }
 
+/// One after the last position of the batch whose header these bytes begin with; `None` when they
+/// do not begin with a sound header.
+#[must_use]
+pub fn stated_next(bytes: &[u8]) -> Option<Position> {
+    let (origin, _, count) = decode_header(bytes).ok()?;
+    Some(Position::new(origin.first.number().saturating_add(count.into())))
+}
+
 /// The entries of a batch whose digest does not fit: for naming the damaged one, never for
 /// serving. `None` when the facts cannot be told apart or one of them is no fact.
 #[must_use]

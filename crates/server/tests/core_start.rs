@@ -103,6 +103,21 @@ async fn open(dir: &Path, config: &Config) -> Books {
     }
 }
 
+/// Lets go of the books and waits until their threads let go of their folders: another core may
+/// take them then.
+async fn close(dir: &Path, books: Books) {
+    drop(books);
+    let begun = Instant::now();
+    let free = || {
+        let folders = std::fs::read_dir(dir.join("books")).unwrap();
+        folders.flatten().all(|folder| store::FileDisk::take(&folder.path()).is_ok())
+    };
+    while !free() {
+        assert!(begun.elapsed() < PATIENCE, "the books are still in use");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 async fn refusal_to_start(dir: &Path, config: &Config) -> String {
     let run = core::run(dir.to_owned(), config.clone(), std::future::pending());
     match tokio::time::timeout(PATIENCE, run).await {
@@ -116,7 +131,7 @@ async fn a_journal_older_than_its_own_log_is_not_served() {
     let dir = Folder::new("core-rolled-back");
     let config = config(dir.path()).await;
     run_once(dir.path(), &config).await;
-    drop(open(dir.path(), &config).await);
+    close(dir.path(), open(dir.path(), &config).await).await;
     // An older copy of the books beside the newest log: the witnesses, who see the log, agree.
     std::fs::remove_dir_all(dir.path().join("books")).unwrap();
     let reason = refusal_to_start(dir.path(), &config).await;
@@ -129,11 +144,11 @@ async fn a_journal_that_is_not_its_logs_is_not_served() {
     let other = Folder::new("core-other");
     let config = config(dir.path()).await;
     run_once(dir.path(), &config).await;
-    drop(open(dir.path(), &config).await);
+    close(dir.path(), open(dir.path(), &config).await).await;
     let theirs = open(other.path(), &config).await;
     books::open_accounts(&theirs, &config).await.unwrap();
     drop(theirs);
-    drop(open(other.path(), &config).await);
+    close(other.path(), open(other.path(), &config).await).await;
     std::fs::rename(dir.path().join("books"), dir.path().join("old")).unwrap();
     std::fs::rename(other.path().join("books"), dir.path().join("books")).unwrap();
     let reason = refusal_to_start(dir.path(), &config).await;
@@ -159,7 +174,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
     let held = payer.ask(CustomerWork::Hold(Box::new(order))).await.unwrap().outcome;
     assert_eq!(held, CustomerAnswer::Done);
     drop(books);
-    drop(open(dir.path(), &config).await);
+    close(dir.path(), open(dir.path(), &config).await).await;
     std::fs::write(dir.path().join("clean"), b"").unwrap();
     run_once(dir.path(), &config).await;
     let books = open(dir.path(), &config).await;
@@ -179,7 +194,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
 async fn books_and_salts_are_their_owners_only() {
     let dir = Folder::new("core-modes");
     let config = config(dir.path()).await;
-    drop(open(dir.path(), &config).await);
+    close(dir.path(), open(dir.path(), &config).await).await;
     let book = dir.path().join("books").join("settlement");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&book), 0o700);

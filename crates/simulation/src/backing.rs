@@ -2,7 +2,7 @@
 
 use journal::{Append, Batch, ClaimError, Journal, MemoryJournal, NotDone, ReadError, Tip};
 use store::fault::FaultDisk;
-use store::{SegmentConfig, SegmentJournal};
+use store::{Opening, SegmentConfig, SegmentJournal};
 use terms::{BookName, Epoch, Position, RunId};
 
 /// What becomes of an append.
@@ -71,7 +71,7 @@ impl Backing {
     /// On a disk that fails by its own dice.
     #[must_use]
     pub fn disk(book: BookName, disk: FaultDisk) -> Self {
-        let config = SegmentConfig { book, segment_bytes: 1 << 16 };
+        let config = SegmentConfig { book, segment_bytes: 1 << 16, opening: Opening::ReadsTail };
         Self::on(Lies::Disk(disk, config, None))
     }
 

@@ -16,6 +16,7 @@ pub mod recovery;
 pub mod salt_keys;
 pub mod segment;
 pub mod segment_journal;
+pub mod segment_map;
 
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{
@@ -25,4 +26,5 @@ pub use driver::{
 pub use fsck::{Finding, FsckReport, fsck};
 pub use recovery::Recovery;
 pub use salt_keys::{SaltError, SaltKeys};
-pub use segment_journal::{OpenJournalError, SegmentConfig, SegmentJournal};
+pub use segment_journal::{OpenJournalError, Opening, SegmentConfig, SegmentJournal};
+pub use segment_map::SegmentReader;

@@ -27,11 +27,22 @@ use terms::{BookName, Epoch, Position, RunId};
 
 use crate::disk::{Disk, DiskFile, TEMPORARY_SUFFIX, read_whole};
 use crate::epoch_file::{EpochError, read_epoch, write_epoch};
-use crate::segment::{Found, Scan, SegmentEnd, scan, segment_first, segment_name};
+use crate::segment::{Scan, SegmentEnd, scan, segment_first, segment_name};
+use crate::segment_map::{Extent, Map, SegmentReader, read_summary, write_summary};
 
 /// Size of a new segment: large enough that rolling is rare, small enough that copying the last
 /// one on opening takes well under a second.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// What opening looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Every byte of every segment.
+    ReadsAll,
+    /// The last segment, and of the others their summaries: for journals too long to be read at
+    /// each start. Damage further back shows when it is read, or to [`fsck`](crate::fsck).
+    ReadsTail,
+}
 
 /// How a journal is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +51,15 @@ pub struct SegmentConfig {
     pub book: BookName,
     /// Size of a new segment. A batch larger than this gets a segment of its own size.
     pub segment_bytes: u64,
+    /// What opening looks at.
+    pub opening: Opening,
 }
 
 impl SegmentConfig {
-    /// Segments of [`SEGMENT_BYTES`].
+    /// Segments of [`SEGMENT_BYTES`], all read at each opening.
     #[must_use]
     pub const fn new(book: BookName) -> Self {
-        Self { book, segment_bytes: SEGMENT_BYTES }
+        Self { book, segment_bytes: SEGMENT_BYTES, opening: Opening::ReadsAll }
     }
 }
 
@@ -72,6 +85,7 @@ pub struct SegmentJournal<D: Disk> {
     config: SegmentConfig,
     epoch: Epoch,
     open: Option<Opened<D::File>>,
+    map: Map,
     /// Why nothing can be appended before an epoch is claimed.
     stopped: Option<String>,
     torn_bytes_cut: u64,
@@ -79,25 +93,18 @@ pub struct SegmentJournal<D: Disk> {
 
 #[derive(Debug)]
 struct Opened<F> {
-    segments: Vec<Segment<F>>,
+    /// The last segment; `None` before the first.
+    writing: Option<Writing<F>>,
     tip: Tip,
 }
 
 #[derive(Debug)]
-struct Segment<F> {
-    name: String,
+struct Writing<F> {
     file: F,
+    /// Its length.
     bytes: u64,
+    /// Where the next batch goes.
     used: u64,
-    index: Vec<Place>,
-}
-
-/// Where a batch lies.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    first: Position,
-    offset: u64,
-    bytes: usize,
 }
 
 impl<D: Disk> SegmentJournal<D> {
@@ -107,8 +114,15 @@ impl<D: Disk> SegmentJournal<D> {
     /// [`OpenJournalError`].
     pub fn open(disk: D, config: SegmentConfig) -> Result<Self, OpenJournalError> {
         let epoch = read_epoch(&disk)?;
-        let mut journal =
-            Self { disk, config, epoch, open: None, stopped: None, torn_bytes_cut: 0 };
+        let mut journal = Self {
+            disk,
+            config,
+            epoch,
+            open: None,
+            map: Map::new(Vec::new()),
+            stopped: None,
+            torn_bytes_cut: 0,
+        };
         journal.reopen()?;
         Ok(journal)
     }
@@ -135,13 +149,25 @@ impl<D: Disk> SegmentJournal<D> {
             }
             firsts.extend(segment_first(&name));
         }
-        let mut opened = Opened { segments: Vec::new(), tip: Tip::GENESIS };
+        let (mut extents, mut writing, mut tip) = (Vec::new(), None, Tip::GENESIS);
         let last = firsts.last().copied();
         for first in firsts {
-            let segment = self.open_segment(first, Some(first) == last, &mut opened.tip)?;
-            opened.segments.push(segment);
+            let summary = match self.config.opening {
+                Opening::ReadsTail if Some(first) != last => {
+                    read_summary(&self.disk, &self.config.book, first, &tip)
+                }
+                Opening::ReadsTail | Opening::ReadsAll => None,
+            };
+            let extent = match summary {
+                Some(extent) => extent,
+                None => self.open_segment(first, Some(first) == last, &tip, &mut writing)?,
+            };
+            tip = extent.tip;
+            extents.push(extent);
         }
-        self.open = Some(opened);
+        // What readers saw is still there: durable batches are never taken back.
+        self.map.change(|known| *known = extents);
+        self.open = Some(Opened { writing, tip });
         self.stopped = None;
         Ok(())
     }
@@ -150,27 +176,28 @@ impl<D: Disk> SegmentJournal<D> {
         &mut self,
         first: Position,
         is_last: bool,
-        tip: &mut Tip,
-    ) -> Result<Segment<D::File>, OpenJournalError> {
+        tip: &Tip,
+        writing: &mut Option<Writing<D::File>>,
+    ) -> Result<Extent, OpenJournalError> {
         let name = segment_name(first);
         let bytes = read_whole(&self.disk, &name)?.unwrap_or_default();
         let scanned = scan(&bytes, *tip, &self.config.book);
         check_segment(&scanned, first, tip.next, is_last)
             .map_err(|error| damaged(&name, &scanned, error))?;
-        *tip = scanned.tip;
+        let extent = Extent::scanned(tip, &scanned);
         if !is_last {
-            let file = self.disk.open(&name)?;
-            let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            return Ok(segment(name, file, length, &scanned));
+            write_summary(&self.disk, &self.config.book, &extent);
+            return Ok(extent);
         }
         if let SegmentEnd::Torn { bytes } = scanned.end {
             let cut = u64::try_from(bytes).unwrap_or(u64::MAX);
             self.torn_bytes_cut = self.torn_bytes_cut.saturating_add(cut);
         }
         let sound = bytes.get(..scanned.used).unwrap_or_default();
-        let length = self.config.segment_bytes.max(u64::try_from(scanned.used).unwrap_or(u64::MAX));
+        let length = self.config.segment_bytes.max(extent.used);
         let file = self.place(&name, length, sound)?;
-        Ok(segment(name, file, length, &scanned))
+        *writing = Some(Writing { file, bytes: length, used: extent.used });
+        Ok(extent)
     }
 
     /// Makes a durable segment of this content, in place of any of that name.
@@ -187,32 +214,42 @@ impl<D: Disk> SegmentJournal<D> {
     }
 
     /// A last segment with room for `bytes` more.
-    fn make_room(&mut self, next: Position, bytes: u64) -> std::io::Result<()> {
-        let fits = |s: &Segment<D::File>| s.used.saturating_add(bytes) <= s.bytes;
-        if self.open.as_ref().is_some_and(|o| o.segments.last().is_some_and(fits)) {
+    fn make_room(&mut self, tip: Tip, bytes: u64) -> std::io::Result<()> {
+        let fits = |w: &Writing<D::File>| w.used.saturating_add(bytes) <= w.bytes;
+        if self.open.as_ref().is_some_and(|o| o.writing.as_ref().is_some_and(fits)) {
             return Ok(());
         }
         let length = self.config.segment_bytes.max(bytes);
-        let name = segment_name(next);
-        let file = self.place(&name, length, &[])?;
+        let file = self.place(&segment_name(tip.next), length, &[])?;
         if let Some(open) = &mut self.open {
-            // An empty last segment that is too small has the same name and was replaced.
-            open.segments.retain(|s| s.name != name);
-            open.segments.push(Segment { name, file, bytes: length, used: 0, index: Vec::new() });
+            open.writing = Some(Writing { file, bytes: length, used: 0 });
+            let left = self.map.change(|extents| {
+                // An empty last segment that is too small has the same name and was replaced.
+                extents.retain(|extent| extent.first != tip.next);
+                let left = extents.last().cloned();
+                extents.push(Extent::empty(tip));
+                left
+            });
+            if let Some(left) = left {
+                write_summary(&self.disk, &self.config.book, &left);
+            }
         }
         Ok(())
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), String> {
         let opened = self.open.as_mut().ok_or("not open")?;
-        let segment = opened.segments.last_mut().ok_or("no segment")?;
-        let offset = segment.used;
-        segment.file.write_at(offset, batch.bytes()).map_err(|e| format!("write: {e}"))?;
-        segment.file.sync().map_err(|e| format!("sync: {e}"))?;
-        let bytes = batch.bytes().len();
-        segment.index.push(Place { first: batch.origin().first, offset, bytes });
-        segment.used = offset.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let writing = opened.writing.as_mut().ok_or("no segment")?;
+        writing.file.write_at(writing.used, batch.bytes()).map_err(|e| format!("write: {e}"))?;
+        writing.file.sync().map_err(|e| format!("sync: {e}"))?;
+        let bytes = u64::try_from(batch.bytes().len()).unwrap_or(u64::MAX);
+        writing.used = writing.used.saturating_add(bytes);
         opened.tip = batch.tip();
+        self.map.change(|extents| {
+            if let Some(last) = extents.last_mut() {
+                last.add(batch);
+            }
+        });
         Ok(())
     }
 
@@ -223,16 +260,12 @@ impl<D: Disk> SegmentJournal<D> {
             (None, None) => Err(ReadError::Failed("not open".into())),
         }
     }
-}
 
-fn segment<F>(name: String, file: F, bytes: u64, scanned: &Scan) -> Segment<F> {
-    let place = |found: &Found| Place {
-        first: found.batch.origin().first,
-        offset: u64::try_from(found.offset).unwrap_or(u64::MAX),
-        bytes: found.batch.bytes().len(),
-    };
-    let used = u64::try_from(scanned.used).unwrap_or(u64::MAX);
-    Segment { name, file, bytes, used, index: scanned.found.iter().map(place).collect() }
+    /// Reads this journal beside its writer, through a disk of its own over the same directory.
+    #[must_use]
+    pub fn reader<R: Disk>(&self, disk: R) -> SegmentReader<R> {
+        SegmentReader { disk, map: self.map.clone() }
+    }
 }
 
 /// Whether a segment may stand where it stands.
@@ -286,7 +319,7 @@ impl<D: Disk> Journal for SegmentJournal<D> {
             return Append::NotDone(why);
         }
         let bytes = u64::try_from(batch.bytes().len()).unwrap_or(u64::MAX);
-        if let Err(error) = self.make_room(expected, bytes) {
+        if let Err(error) = self.make_room(tip, bytes) {
             // Nothing of the batch was written: surely not done. The directory's state is not
             // known, so it is read again before anything else.
             self.stopped = Some(error.to_string());
@@ -304,26 +337,8 @@ impl<D: Disk> Journal for SegmentJournal<D> {
     }
 
     fn read_from(&self, position: Position, most: usize) -> Result<Vec<Batch>, ReadError> {
-        let opened = self.opened()?;
-        if position >= opened.tip.next {
-            return Ok(Vec::new());
-        }
-        // The segment, then the batch, that hold the position: the last that begins at or before.
-        let segment = opened
-            .segments
-            .partition_point(|s| s.index.first().is_some_and(|p| p.first <= position))
-            .saturating_sub(1);
-        let mut read = Vec::new();
-        for segment in opened.segments.iter().skip(segment) {
-            let start = segment.index.partition_point(|p| p.first <= position).saturating_sub(1);
-            for place in segment.index.iter().skip(start) {
-                if read.len() >= most {
-                    return Ok(read);
-                }
-                read.push(read_batch(segment, place)?);
-            }
-        }
-        Ok(read)
+        self.opened()?;
+        self.map.read(&self.disk, position, most)
     }
 
     fn head(&self) -> Result<Tip, ReadError> {
@@ -350,17 +365,4 @@ impl<D: Disk> Journal for SegmentJournal<D> {
         write_epoch(&self.disk, next, run).map_err(|error| failed(&error))?;
         Ok(next)
     }
-}
-
-fn read_batch<F: DiskFile>(segment: &Segment<F>, place: &Place) -> Result<Batch, ReadError> {
-    let bytes = segment
-        .file
-        .read_at(place.offset, place.bytes)
-        .map_err(|error| ReadError::Failed(error.to_string()))?;
-    Batch::from_bytes(bytes).map_err(|error| ReadError::Damaged {
-        place: segment.name.clone(),
-        offset: place.offset.saturating_add(u64::try_from(error.offset).unwrap_or(u64::MAX)),
-        batch: place.first,
-        error,
-    })
 }

@@ -15,14 +15,18 @@ mod support;
 use journal::testkit::{book_name, contract};
 use journal::{Journal, MemoryJournal};
 use store::disk::TakeError;
-use store::{FileDisk, SegmentConfig, SegmentJournal};
+use store::{FileDisk, Opening, SegmentConfig, SegmentJournal};
 use support::Scratch;
 
 #[test]
 fn the_segment_journal_keeps_the_contract() {
-    for segment_bytes in [2048, 4096, 1 << 20] {
+    let openings = [Opening::ReadsAll, Opening::ReadsTail];
+    let sizes = [2048, 4096, 1 << 20];
+    for (segment_bytes, opening) in
+        sizes.into_iter().flat_map(|bytes| openings.map(|opening| (bytes, opening)))
+    {
         let scratch = Scratch::new("contract");
-        let config = SegmentConfig { book: book_name(), segment_bytes };
+        let config = SegmentConfig { book: book_name(), segment_bytes, opening };
         contract(|journal: Option<SegmentJournal<FileDisk>>| {
             drop(journal);
             SegmentJournal::open(FileDisk::take(scratch.path()).unwrap(), config).unwrap()
@@ -49,7 +53,8 @@ fn a_directory_has_one_taker() {
 #[test]
 fn epochs_grow_over_restarts() {
     let scratch = Scratch::new("epochs");
-    let config = SegmentConfig { book: book_name(), segment_bytes: 4096 };
+    let config =
+        SegmentConfig { book: book_name(), segment_bytes: 4096, opening: Opening::ReadsAll };
     let mut last = terms::Epoch::ZERO;
     for run in 0..5 {
         let disk = FileDisk::take(scratch.path()).unwrap();

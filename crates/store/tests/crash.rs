@@ -25,7 +25,7 @@ use record::SaltSlot;
 use store::fault::{FaultDisk, Faults};
 use store::segment_journal::OpenJournalError;
 use store::{
-    Answer, BookConfig, ImagePolicy, NoRecall, Parts, SegmentConfig, SegmentJournal, fsck,
+    Answer, BookConfig, ImagePolicy, NoRecall, Opening, Parts, SegmentConfig, SegmentJournal, fsck,
     spawn_book,
 };
 use support::Dice;
@@ -53,7 +53,7 @@ struct Seen {
 }
 
 fn config() -> SegmentConfig {
-    SegmentConfig { book: book_name(), segment_bytes: SEGMENT_BYTES }
+    SegmentConfig { book: book_name(), segment_bytes: SEGMENT_BYTES, opening: Opening::ReadsTail }
 }
 
 fn limits(dice: &mut Dice) -> Limits {

@@ -21,7 +21,7 @@ use journal::testkit::{Add, Added, Counter, FixedSalts, book_name};
 use journal::{Batch, Journal, MemoryJournal, SubmitError, Tip};
 use record::SaltSlot;
 use store::{
-    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Parts,
+    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Opening, Parts,
     SegmentConfig, SegmentJournal, spawn_book,
 };
 use support::Scratch;
@@ -60,7 +60,8 @@ fn add(id: u64, amount: u64) -> Add {
 }
 
 fn segments(scratch: &Scratch) -> SegmentJournal<FileDisk> {
-    let config = SegmentConfig { book: book_name(), segment_bytes: 16 << 10 };
+    let config =
+        SegmentConfig { book: book_name(), segment_bytes: 16 << 10, opening: Opening::ReadsTail };
     SegmentJournal::open(FileDisk::take(scratch.path()).unwrap(), config).unwrap()
 }
 

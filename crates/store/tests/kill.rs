@@ -22,7 +22,7 @@ use journal::Journal;
 use journal::testkit::{Add, Added, Counter, FixedSalts, book_name};
 use record::SaltSlot;
 use store::{
-    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Parts,
+    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Opening, Parts,
     SegmentConfig, SegmentJournal, fsck, spawn_book,
 };
 use support::Scratch;
@@ -36,7 +36,8 @@ const ROUND_IDS: u64 = 1_000_000;
 type Journals = SegmentJournal<FileDisk>;
 
 fn open(directory: &Path) -> (BookHandle<Counter>, BookWriter<Journals>) {
-    let config = SegmentConfig { book: book_name(), segment_bytes: 64 << 10 };
+    let config =
+        SegmentConfig { book: book_name(), segment_bytes: 64 << 10, opening: Opening::ReadsTail };
     let disk = FileDisk::take(&directory.join("book")).unwrap();
     let images = FileDisk::take(&directory.join("images")).unwrap();
     let mut nanos = 0;

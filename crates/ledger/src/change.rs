@@ -1,6 +1,7 @@
 //! What happened: resolved outcomes, as they stand in a fact.
 
 use minicbor::{Decode, Encode};
+use smallvec::SmallVec;
 use terms::{AccountId, HoldId, Instant, Minor};
 
 use crate::account::{Balances, Ceiling, Floor, Freeze, Opening};
@@ -147,14 +148,14 @@ pub struct Outcome {
     pub answer: Answer,
     /// The touched accounts as they stand afterwards, by id; absent for a repeated command,
     /// because its balances were those of another position.
-    pub balances: Vec<Balances>,
+    pub balances: SmallVec<[Balances; 2]>,
 }
 
 /// A command that was checked. Only [`check`](crate::Ledger::check) makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing has happened until the changes are recorded and applied"]
 pub struct Checked {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: SmallVec<[Change; 1]>,
     pub(crate) outcome: Outcome,
 }
 
@@ -173,7 +174,7 @@ impl Checked {
 
     /// Both.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<Change>, Outcome) {
+    pub fn into_parts(self) -> (SmallVec<[Change; 1]>, Outcome) {
         (self.changes, self.outcome)
     }
 }

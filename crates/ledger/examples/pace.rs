@@ -1,5 +1,6 @@
 //! How long a two-entry transaction takes to check, apply, encode and read back, at 10,000 and at
-//! 1,000,000 accounts: `cargo run --release -p wayleave-ledger --example pace [transactions]`.
+//! 1,000,000 accounts: `cargo run --release -p wayleave-ledger --example pace
+//! [transactions] [accounts]`.
 #![expect(clippy::print_stdout, reason = "an example that measures prints")]
 #![expect(clippy::expect_used, clippy::as_conversions, reason = "an example may stop, and round")]
 #![expect(clippy::disallowed_methods, reason = "an example that measures reads a clock")]
@@ -10,8 +11,8 @@ use std::time::Instant as Clock;
 
 use ledger::state::WARM_COMMANDS;
 use ledger::{
-    Ceiling, Change, Command, Entry, Floor, Fresh, Ledger, Opening, Owner, Purpose, Reason,
-    Resolved, Side, Transaction,
+    Ceiling, Change, Checked, Command, Entry, Floor, Fresh, Ledger, Opening, Owner, Purpose,
+    Reason, Resolved, Side, Transaction,
 };
 use terms::{AccountId, BusinessDate, Instant, Minor, TransactionId};
 
@@ -66,19 +67,23 @@ fn opened(accounts: u64) -> Ledger {
     ledger
 }
 
-fn transfer(n: u64, ids: &[AccountId], dice: &mut Dice) -> Command {
-    let from = dice.index(ids.len() as u64);
-    let to = (from + 1 + dice.index(ids.len() as u64 - 1)) % ids.len() as u64;
-    let entry = |n: u64, side| {
-        let account = *ids.get(n as usize).expect("an account");
-        Entry { account, side, amount: Minor::new(100 + u128::from(n % 900)), hold: None }
-    };
-    let mut entries = [entry(from, Side::Debit), entry(to, Side::Credit)];
-    entries[1].amount = entries[0].amount;
+/// What a client would send: two accounts, an amount and an id.
+type Pick = (AccountId, AccountId, u128, u64);
+
+fn pick(accounts: u64, dice: &mut Dice) -> Pick {
+    let from = dice.index(accounts);
+    let to = (from + 1 + dice.index(accounts - 1)) % accounts;
+    (account(from), account(to), u128::from(100 + dice.index(900)), dice.roll())
+}
+
+fn transfer(n: u64, (from, to, amount, salt): Pick) -> Command {
+    let amount = Minor::new(amount);
+    let entry = |account, side| Entry { account, side, amount, hold: None };
+    let entries = [entry(from, Side::Debit), entry(to, Side::Credit)];
     let mut id = [0; 16];
     let (left, right) = id.split_at_mut(8);
     left.copy_from_slice(&n.to_be_bytes());
-    right.copy_from_slice(&dice.roll().to_be_bytes());
+    right.copy_from_slice(&salt.to_be_bytes());
     Command::Post(Transaction {
         id: TransactionId::from_bytes(id),
         business_date: BusinessDate::from_days(20_779),
@@ -105,21 +110,20 @@ fn measure(accounts: u64, transactions: u64) {
     let mut ledger = opened(accounts);
     let bytes = (resident_kib() - before) * 1024 / accounts;
     println!("{accounts} accounts: opened in {:.0} ns each, {bytes} B each", per(clock, accounts));
-    let ids: Vec<AccountId> = (0..accounts).map(account).collect();
     let mut dice = Dice(7);
     let (mut built, mut warmed, mut checked) = (0.0, 0.0, 0.0);
     let mut last = Vec::new();
     let bulks = transactions / BULK as u64;
     let count = bulks * BULK as u64;
-    let mut number = 0;
+    let (mut number, mut done) = (0, Checked::nothing());
     for _ in 0..bulks {
-        let picks: Vec<u64> = (0..BULK).map(|_| dice.roll()).collect();
+        let picks: Vec<Pick> = (0..BULK).map(|_| pick(accounts, &mut dice)).collect();
         let clock = Clock::now();
         let commands: Vec<Command> = picks
             .iter()
             .map(|pick| {
                 number += 1;
-                transfer(number, &ids, &mut Dice(*pick))
+                transfer(number, *pick)
             })
             .collect();
         built += clock.elapsed().as_nanos() as f64;
@@ -131,7 +135,8 @@ fn measure(accounts: u64, transactions: u64) {
             let clock = Clock::now();
             for command in some {
                 let stamp = Instant::from_nanos(number);
-                let done = ledger.check(&Fresh, stamp, command).expect("within the overdraft");
+                let checked = ledger.check_into(&Fresh, stamp, command, &mut done);
+                checked.expect("within the overdraft");
                 for change in done.changes() {
                     ledger.apply(stamp, change);
                 }
@@ -188,7 +193,10 @@ fn codec(ledger: &Ledger, commands: &[Command]) {
 }
 
 fn main() {
-    let transactions = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(2_000_000);
-    measure(10_000, transactions);
-    measure(1_000_000, transactions);
+    let mut arguments = std::env::args().skip(1).map(|n| n.parse().ok());
+    let transactions = arguments.next().flatten().unwrap_or(2_000_000);
+    match arguments.next().flatten() {
+        Some(accounts) => measure(accounts, transactions),
+        None => [10_000, 1_000_000].iter().for_each(|accounts| measure(*accounts, transactions)),
+    }
 }

@@ -160,6 +160,20 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Nothing checked yet: what [`check_into`](crate::Ledger::check_into) writes to.
+    pub fn nothing() -> Self {
+        let balances = SmallVec::new();
+        let outcome = Outcome { answer: Answer::Done, balances };
+        Self { changes: SmallVec::new(), outcome }
+    }
+
+    /// Empties it, as it was new.
+    pub(crate) fn clear(&mut self) {
+        self.changes.clear();
+        self.outcome.balances.clear();
+        self.outcome.answer = Answer::Done;
+    }
+
     /// The changes, in the order in which they are applied.
     #[must_use]
     pub fn changes(&self) -> &[Change] {

@@ -1,16 +1,17 @@
 //! The rules. Each looks at the whole command before the next one does, so the order of rules is
 //! the precedence of [`Refusal`].
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use terms::{AccountId, BusinessDate, HoldId, Instant, Minor};
 
 use crate::account::{Balances, Opening};
-use crate::change::{Answer, Change, Checked, Ended, Outcome, Resolved};
+use crate::change::{Answer, Change, Checked, Ended, Resolved};
 use crate::command::{Command, SWEEP_MAX};
 use crate::hold::{Hold, HoldState, Placement, Term, VoidGround};
 use crate::past::Past;
 use crate::refusal::Refusal;
 use crate::row::Row;
+use crate::stage::Staged;
 use crate::state::{Ledger, Move, Turn, place};
 use crate::transaction::{ENTRIES_MAX, Entry, LINKS_MAX, Link, Side, Transaction};
 use crate::velocity::{Bucket, CLAIMS_MAX, Claim};
@@ -43,9 +44,24 @@ impl Ledger {
         stamp: Instant,
         command: &Command,
     ) -> Result<Checked, Refusal> {
+        let mut checked = Checked::nothing();
+        self.check_into(past, stamp, command, &mut checked)?;
+        Ok(checked)
+    }
+
+    /// As [`Self::check`], into a place that is used again and again. After a refusal there is
+    /// nothing in it.
+    pub fn check_into(
+        &self,
+        past: &impl Past,
+        stamp: Instant,
+        command: &Command,
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
+        into.clear();
         match command {
-            Command::Post(transaction) => self.check_transaction(past, stamp, transaction),
-            Command::OpenAccount(opening) => self.check_opening(opening),
+            Command::Post(transaction) => self.check_transaction(past, stamp, transaction, into),
+            Command::OpenAccount(opening) => self.check_opening(opening, into),
             Command::SetLimits { account, floor, ceiling } => {
                 let row = self.open_account(*account)?;
                 let within = row.sided().within_floor(*floor);
@@ -55,15 +71,18 @@ impl Ledger {
                     return Err(Refusal::BalanceOutsideLimits { account: *account });
                 }
                 let (account, floor, ceiling) = (*account, *floor, *ceiling);
-                Ok(self.on_account(account, Resolved::LimitsSet { account, floor, ceiling }))
+                self.on_account(account, Resolved::LimitsSet { account, floor, ceiling }, into);
+                Ok(())
             }
             Command::SetFreeze { account, freeze } => {
                 let (account, freeze) = (self.open_account(*account)?.id, *freeze);
-                Ok(self.on_account(account, Resolved::FreezeSet { account, freeze }))
+                self.on_account(account, Resolved::FreezeSet { account, freeze }, into);
+                Ok(())
             }
             Command::SetBlocked { account, amount } => {
                 let (account, amount) = (self.open_account(*account)?.id, *amount);
-                Ok(self.on_account(account, Resolved::BlockedSet { account, amount }))
+                self.on_account(account, Resolved::BlockedSet { account, amount }, into);
+                Ok(())
             }
             Command::CloseAccount { account } => {
                 let of = self.open_account(*account)?.counters;
@@ -71,16 +90,19 @@ impl Ledger {
                 if held || of.debits_posted != of.credits_posted {
                     return Err(Refusal::AccountNotEmpty { account: *account });
                 }
-                Ok(self.on_account(*account, Resolved::AccountClosed { account: *account }))
+                self.on_account(*account, Resolved::AccountClosed { account: *account }, into);
+                Ok(())
             }
-            Command::PlaceHold(placement) => self.check_placement(past, stamp, placement),
-            Command::PinHold { hold } => self.check_pin(past, stamp, *hold),
-            Command::VoidHold { hold, ground } => self.check_void(past, stamp, *hold, *ground),
-            Command::ExpireHolds { at_most } => self.check_sweep(stamp, *at_most),
+            Command::PlaceHold(placement) => self.check_placement(past, stamp, placement, into),
+            Command::PinHold { hold } => self.check_pin(past, stamp, *hold, into),
+            Command::VoidHold { hold, ground } => {
+                self.check_void(past, stamp, (*hold, *ground), into)
+            }
+            Command::ExpireHolds { at_most } => self.check_sweep(stamp, *at_most, into),
         }
     }
 
-    fn check_opening(&self, opening: &Opening) -> Result<Checked, Refusal> {
+    fn check_opening(&self, opening: &Opening, into: &mut Checked) -> Result<(), Refusal> {
         let Some(known) = self.account(opening.id) else {
             let row = Row::opened(opening, 0, 0);
             let balances = Balances {
@@ -92,7 +114,9 @@ impl Ledger {
                 credits_pending: Minor::ZERO,
                 available: row.sided().available(opening.floor, Minor::ZERO),
             };
-            return Ok(checked(Resolved::AccountOpened(*opening), smallvec![balances]));
+            into.changes.push(Change(Resolved::AccountOpened(*opening)));
+            into.outcome.balances.push(balances);
+            return Ok(());
         };
         let first = known.opening;
         let differs = [
@@ -105,7 +129,7 @@ impl Ledger {
         ];
         match differs.into_iter().find_map(|(differs, field)| differs.then_some(field)) {
             Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-            None => Ok(repeated(known.opened_at)),
+            None => Ok(repeated(known.opened_at, into)),
         }
     }
 
@@ -114,11 +138,12 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         placement: &Placement,
-    ) -> Result<Checked, Refusal> {
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
         if let Some(known) = self.hold_of(past, placement.id) {
             return match known.placement.differs(placement) {
                 Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-                None => Ok(repeated(known.placed_at)),
+                None => Ok(repeated(known.placed_at, into)),
             };
         }
         let claims: SmallVec<[Claim; 2]> = placement
@@ -141,11 +166,14 @@ impl Ledger {
         check_standing(row)?;
         check_freeze(row, placement.side)?;
         let (side, amount) = (placement.side, placement.amount);
-        let staged = self.stage([Move { slot, side, turn: Turn::Hold, amount }].into_iter())?;
+        let mut staged = Staged::default();
+        let turn = Turn::Hold;
+        self.stage([Move { slot, side, turn, amount }].into_iter(), &mut staged)?;
         self.check_bounds(&staged)?;
         self.check_velocity(&claims, placement.business_date)?;
-        let change = Resolved::HoldPlaced(placement.clone());
-        Ok(checked(change, self.staged_balances(&staged)))
+        into.changes.push(Change(Resolved::HoldPlaced(placement.clone())));
+        self.staged_balances(&staged, &mut into.outcome.balances);
+        Ok(())
     }
 
     fn check_pin(
@@ -153,7 +181,8 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         hold: HoldId,
-    ) -> Result<Checked, Refusal> {
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
         let known = self.hold_open_at(past, stamp, hold)?;
         if known.state == HoldState::Open(Term::Pinned) {
             return Err(Refusal::HoldAlreadyPinned { hold });
@@ -162,39 +191,44 @@ impl Ledger {
         // Something is about to be sent outside, and a pinned hold passes a later freeze: this is
         // the last moment at which a freeze can stop it.
         check_freeze(self.known_account(account)?.row, known.placement.side)?;
-        Ok(self.on_account(account, Resolved::HoldPinned { hold }))
+        self.on_account(account, Resolved::HoldPinned { hold }, into);
+        Ok(())
     }
 
     fn check_void(
         &self,
         past: &impl Past,
         stamp: Instant,
-        hold: HoldId,
-        ground: VoidGround,
-    ) -> Result<Checked, Refusal> {
+        (hold, ground): (HoldId, VoidGround),
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
         let known = self.hold_open_at(past, stamp, hold)?;
         if known.state == HoldState::Open(Term::Pinned) && ground == VoidGround::Cancelled {
             return Err(Refusal::EvidenceRequired { hold });
         }
         let change = Resolved::HoldVoided { hold, released: known.placement.amount, ground };
-        let staged = self.stage(self.release(known).into_iter())?;
-        Ok(checked(change, self.staged_balances(&staged)))
+        let mut staged = Staged::default();
+        self.stage(self.release(known).into_iter(), &mut staged)?;
+        into.changes.push(Change(change));
+        self.staged_balances(&staged, &mut into.outcome.balances);
+        Ok(())
     }
 
     /// Holds whose moment has come, the earliest first; an empty list of changes when there is
     /// none.
-    fn check_sweep(&self, stamp: Instant, at_most: u32) -> Result<Checked, Refusal> {
+    fn check_sweep(&self, stamp: Instant, at_most: u32, into: &mut Checked) -> Result<(), Refusal> {
         let most = usize::try_from(at_most.min(SWEEP_MAX)).unwrap_or(usize::MAX);
         let due = self.deadlines.iter().take_while(|(at, _)| *at <= stamp).take(most);
         let due: SmallVec<[&Hold; 4]> = due.filter_map(|(_, id)| self.open_hold(*id)).collect();
-        let staged = self.stage(due.iter().filter_map(|hold| self.release(hold)))?;
+        let mut staged = Staged::default();
+        self.stage(due.iter().filter_map(|hold| self.release(hold)), &mut staged)?;
         let expired = |hold: &&Hold| {
             let (hold, released) = (hold.placement.id, hold.placement.amount);
             Change(Resolved::HoldExpired { hold, released })
         };
-        let balances = self.staged_balances(&staged);
-        let changes = due.iter().map(expired).collect();
-        Ok(Checked { changes, outcome: Outcome { answer: Answer::Done, balances } })
+        into.changes.extend(due.iter().map(expired));
+        self.staged_balances(&staged, &mut into.outcome.balances);
+        Ok(())
     }
 
     fn check_transaction(
@@ -202,11 +236,12 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         new: &Transaction,
-    ) -> Result<Checked, Refusal> {
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
         if let Some(known) = past.transaction(new.id) {
             return match known.transaction.differs(new) {
                 Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-                None => Ok(repeated(known.at)),
+                None => Ok(repeated(known.at, into)),
             };
         }
         check_shape(new)?;
@@ -230,11 +265,13 @@ impl Ledger {
             turn: Turn::Post,
             amount: entry.amount,
         });
-        let staged = self.stage(released.chain(posted))?;
+        let mut staged = Staged::default();
+        self.stage(released.chain(posted), &mut staged)?;
         self.check_bounds(&staged)?;
         self.check_velocity(&new.claims, new.business_date)?;
-        let change = Resolved::Posted { transaction: new.clone(), ended };
-        Ok(checked(change, self.staged_balances(&staged)))
+        into.changes.push(Change(Resolved::Posted { transaction: new.clone(), ended }));
+        self.staged_balances(&staged, &mut into.outcome.balances);
+        Ok(())
     }
 
     #[inline]
@@ -351,7 +388,7 @@ impl Ledger {
     }
 
     /// A change that moves no money, with the balances it leads to.
-    fn on_account(&self, account: AccountId, change: Resolved) -> Checked {
+    fn on_account(&self, account: AccountId, change: Resolved, into: &mut Checked) {
         let balances = self.account(account).map(|mut after| {
             if let Resolved::LimitsSet { floor, ceiling, .. } = &change {
                 (after.floor, after.ceiling) = (*floor, *ceiling);
@@ -361,7 +398,8 @@ impl Ledger {
             }
             after.balances()
         });
-        checked(change, balances.into_iter().collect())
+        into.outcome.balances.extend(balances);
+        into.changes.push(Change(change));
     }
 }
 
@@ -491,13 +529,6 @@ fn check_freeze(row: &Row, side: Side) -> Result<(), Refusal> {
     Ok(())
 }
 
-#[inline]
-fn checked(change: Resolved, balances: SmallVec<[Balances; 2]>) -> Checked {
-    let outcome = Outcome { answer: Answer::Done, balances };
-    Checked { changes: smallvec![Change(change)], outcome }
-}
-
-fn repeated(first: Instant) -> Checked {
-    let outcome = Outcome { answer: Answer::Repeated { first }, balances: SmallVec::new() };
-    Checked { changes: SmallVec::new(), outcome }
+fn repeated(first: Instant, into: &mut Checked) {
+    into.outcome.answer = Answer::Repeated { first };
 }

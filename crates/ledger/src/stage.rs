@@ -16,44 +16,50 @@ pub(crate) struct Touched<'a> {
 }
 
 /// What some moves lead to. Short transactions need no allocation.
+#[derive(Default)]
 pub(crate) struct Staged<'a> {
     /// By account id.
-    touched: SmallVec<[Touched<'a>; 4]>,
+    touched: SmallVec<[Touched<'a>; 2]>,
+    totals: SmallVec<[(u32, Total); 1]>,
 }
 
 impl Ledger {
-    /// The touched accounts after `moves`, in order, and whether every sum fits.
+    /// The touched accounts after `moves`, in order, and whether every sum fits. Written into
+    /// `staged`, which is empty: it is too large to be handed around.
     #[inline]
-    pub(crate) fn stage(&self, moves: impl Iterator<Item = Move>) -> Result<Staged<'_>, Refusal> {
-        let mut touched: SmallVec<[Touched<'_>; 4]> = SmallVec::new();
-        let mut totals: SmallVec<[(u32, Total); 2]> = SmallVec::new();
+    pub(crate) fn stage<'a>(
+        &'a self,
+        moves: impl Iterator<Item = Move>,
+        staged: &mut Staged<'a>,
+    ) -> Result<(), Refusal> {
+        let Staged { touched, totals } = staged;
         for Move { slot, side, turn, amount } in moves {
-            let account = match touched.iter_mut().position(|one| one.slot == slot) {
-                Some(known) => known,
+            let one = match touched.iter().position(|one| one.slot == slot) {
+                Some(known) => touched.get_mut(known),
                 None => {
                     let Some(row) = self.rows.get(slot) else { continue };
                     touched.push(Touched { slot, row, after: row.counters });
-                    touched.len().saturating_sub(1)
+                    touched.last_mut()
                 }
             };
-            let Some(one) = touched.get_mut(account) else { continue };
+            let Some(one) = one else { continue };
             let asset = one.row.asset;
             let too_large = |_| Refusal::AmountTooLarge { account: one.row.id };
             one.after.shift(side, turn, amount).map_err(too_large)?;
             let total = match totals.iter().position(|(known, _)| *known == asset) {
-                Some(known) => known,
+                Some(known) => totals.get_mut(known),
                 None => {
                     let total = self.totals.get(place(asset)).copied();
                     totals.push((asset, total.unwrap_or(Total::ZERO)));
-                    totals.len().saturating_sub(1)
+                    totals.last_mut()
                 }
             };
-            if let Some((_, total)) = totals.get_mut(total) {
+            if let Some((_, total)) = total {
                 total.shift(side, turn, amount).map_err(too_large)?;
             }
         }
         touched.sort_unstable_by_key(|one| one.row.id);
-        Ok(Staged { touched })
+        Ok(())
     }
 
     /// Floors first, then ceilings, of every account that moved towards them.
@@ -66,8 +72,9 @@ impl Ledger {
     }
 
     #[inline]
-    pub(crate) fn staged_balances(&self, staged: &Staged<'_>) -> SmallVec<[Balances; 2]> {
-        let balances = |one: &Touched<'_>| self.balances_of(one.slot, one.row, &one.after);
-        staged.touched.iter().map(balances).collect()
+    pub(crate) fn staged_balances(&self, staged: &Staged<'_>, into: &mut SmallVec<[Balances; 2]>) {
+        for one in &staged.touched {
+            into.push(self.balances_of(one.slot, one.row, &one.after));
+        }
     }
 }

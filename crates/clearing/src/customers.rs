@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{
-    Change, Command, Entry, Ledger, Link, NotDone, NotDoneSource, Opening, Owner, Placement,
+    Change, Command, Entry, FullLedger, Link, NotDone, NotDoneSource, Opening, Owner, Placement,
     Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
@@ -130,7 +130,7 @@ pub struct CustomersBook {
     #[n(1)]
     institution: InstitutionName,
     #[n(2)]
-    ledger: Ledger,
+    ledger: FullLedger,
     #[n(3)]
     profiles: BTreeMap<AccountId, AccountProfile>,
     #[n(4)]
@@ -201,7 +201,7 @@ impl CustomersBook {
         Self {
             book,
             institution,
-            ledger: Ledger::new(),
+            ledger: FullLedger::new(),
             profiles: BTreeMap::new(),
             own: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -219,7 +219,7 @@ impl CustomersBook {
 
     /// The ledger.
     #[must_use]
-    pub const fn ledger(&self) -> &Ledger {
+    pub const fn ledger(&self) -> &FullLedger {
         &self.ledger
     }
 
@@ -531,7 +531,7 @@ fn post(at: Instant, payment: PaymentId, entries: Vec<Entry>, side: Side) -> Com
         id: transaction_of(payment, side.as_str()),
         business_date: at.date(),
         reason: Reason::Payment,
-        entries,
+        entries: entries.into(),
         claims: vec![],
         links: vec![Link::Payment(payment)],
     })

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal::{Checked, Image, ImageError, Machine};
-use ledger::{Change, Command, Ledger, Opening, Owner, Purpose};
+use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
 use record::settlement::{
     EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
@@ -163,7 +163,7 @@ pub struct SettlementBook {
     #[n(3)]
     roots: BTreeMap<Jurisdiction, PublicKey>,
     #[n(4)]
-    ledger: Ledger,
+    ledger: FullLedger,
     #[n(5)]
     trust: TrustView,
     #[n(6)]
@@ -224,7 +224,7 @@ impl SettlementBook {
             book: config.book,
             operator: config.operator,
             roots: config.roots,
-            ledger: Ledger::new(),
+            ledger: FullLedger::new(),
             trust: TrustView::default(),
             accounts: BTreeMap::new(),
             packs: BTreeMap::new(),
@@ -255,7 +255,7 @@ impl SettlementBook {
 
     /// The ledger.
     #[must_use]
-    pub const fn ledger(&self) -> &Ledger {
+    pub const fn ledger(&self) -> &FullLedger {
         &self.ledger
     }
 

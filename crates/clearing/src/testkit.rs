@@ -282,7 +282,7 @@ pub fn funding(reference: u8, from: AccountId, to: AccountId, amount: u128) -> C
         id: TransactionId::from_bytes([reference; 16]),
         business_date: start().date(),
         reason: Reason::Funding,
-        entries: vec![entry(from, EntrySide::Debit), entry(to, EntrySide::Credit)],
+        entries: [entry(from, EntrySide::Debit), entry(to, EntrySide::Credit)].into(),
         claims: vec![],
         links: vec![],
     })

@@ -9,7 +9,7 @@ use clearing::testkit::{
     own_account, settlement_genesis,
 };
 use clearing::{Action, Finish, Heard, Route};
-use ledger::Ledger;
+use ledger::FullLedger;
 use proptest::prelude::*;
 use record::{Ending, LimitClaim, LimitPeriod, Side};
 use terms::{AccountId, Amount, Minor, PaymentId};
@@ -52,7 +52,7 @@ fn step(books: &mut Books, route: &mut Route, lost: bool) -> Option<Finish> {
     None
 }
 
-fn posted(ledger: &Ledger, account: AccountId) -> i128 {
+fn posted(ledger: &FullLedger, account: AccountId) -> i128 {
     let signed = |units: Minor| i128::try_from(units.units()).expect("small");
     ledger.balances(account).map_or(0, |b| signed(b.credits_posted) - signed(b.debits_posted))
 }

@@ -1,8 +1,10 @@
 //! One account: four counters of one asset, and what may be done with it.
 
 use minicbor::{Decode, Encode};
-use terms::{AccountId, AmountError, AssetCode, CompanyId, Instant, InstitutionName, Minor};
+use terms::{AccountId, AssetCode, CompanyId, Instant, InstitutionName, Minor};
 
+use crate::row::Sided;
+use crate::state::Total;
 use crate::transaction::Side;
 
 /// Whose account it is.
@@ -199,30 +201,7 @@ pub struct Balances {
     pub available: Available,
 }
 
-/// The two directions seen from the normal side, holds counted where they bind.
-#[derive(Clone, Copy)]
-pub(crate) struct Flow {
-    pub(crate) inward: Minor,
-    pub(crate) outward: Minor,
-}
-
 impl Account {
-    pub(crate) fn opened(opening: Opening, stamp: Instant) -> Self {
-        Self {
-            opening,
-            opened_at: stamp,
-            standing: Standing::Open,
-            freeze: Freeze::Nothing,
-            floor: opening.floor,
-            ceiling: opening.ceiling,
-            blocked: Minor::ZERO,
-            debits_posted: Minor::ZERO,
-            credits_posted: Minor::ZERO,
-            debits_pending: Minor::ZERO,
-            credits_pending: Minor::ZERO,
-        }
-    }
-
     /// What was said when it was opened; floor and ceiling may have changed since.
     #[must_use]
     pub const fn opening(&self) -> &Opening {
@@ -282,23 +261,8 @@ impl Account {
     /// What may still leave.
     #[must_use]
     pub fn available(&self) -> Available {
-        let overdraft = match self.floor {
-            Floor::MayNotGoBelowZero => 0,
-            Floor::Overdraft(most) => most.units(),
-            Floor::Unlimited => return Available::Unlimited,
-        };
-        let (has, gone) = match self.opening.normal {
-            Side::Credit => (self.credits_posted, [self.debits_posted, self.debits_pending]),
-            Side::Debit => (self.debits_posted, [self.credits_posted, self.credits_pending]),
-        };
-        let [posted, pending] = gone.map(Minor::units);
-        // Taken away first, so that an overdraft of `Minor::MAX` cannot overflow unless it must.
-        let owed = posted.saturating_add(pending).saturating_add(self.blocked.units());
-        let left = match owed.checked_sub(has.units()) {
-            Some(short) => overdraft.saturating_sub(short),
-            None => overdraft.saturating_add(has.units().saturating_sub(owed)),
-        };
-        Available::UpTo(Minor::new(left))
+        let sided = Sided { normal: self.opening.normal, counters: &self.counters() };
+        sided.available(self.floor, self.blocked)
     }
 
     /// Whether all four counters say that nothing is left: no balance and no hold.
@@ -309,53 +273,66 @@ impl Account {
             && self.credits_pending.is_zero()
     }
 
-    /// For the floor: what came in for certain, what went or may go out.
-    pub(crate) fn for_floor(&self) -> Result<Flow, AmountError> {
-        Ok(match self.opening.normal {
-            Side::Credit => Flow {
-                inward: self.credits_posted,
-                outward: self.debits_posted.plus(self.debits_pending)?,
-            },
-            Side::Debit => Flow {
-                inward: self.debits_posted,
-                outward: self.credits_posted.plus(self.credits_pending)?,
-            },
-        })
+    pub(crate) const fn counters(&self) -> Total {
+        Total {
+            debits_posted: self.debits_posted,
+            credits_posted: self.credits_posted,
+            debits_pending: self.debits_pending,
+            credits_pending: self.credits_pending,
+        }
+    }
+}
+
+impl Purpose {
+    /// Its number in stored bytes.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Customer => 0,
+            Self::Settlement => 1,
+            Self::Control => 2,
+            Self::Fee => 3,
+            Self::Suspense => 4,
+            Self::BlockedFunds => 5,
+            Self::DueTo => 6,
+            Self::DueFrom => 7,
+            Self::Transit => 8,
+        }
     }
 
-    /// For the ceiling: what came or may come in, what went out for certain.
-    pub(crate) fn for_ceiling(&self) -> Result<Flow, AmountError> {
-        Ok(match self.opening.normal {
-            Side::Credit => Flow {
-                inward: self.credits_posted.plus(self.credits_pending)?,
-                outward: self.debits_posted,
-            },
-            Side::Debit => Flow {
-                inward: self.debits_posted.plus(self.debits_pending)?,
-                outward: self.credits_posted,
-            },
-        })
+    pub(crate) const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Customer),
+            1 => Some(Self::Settlement),
+            2 => Some(Self::Control),
+            3 => Some(Self::Fee),
+            4 => Some(Self::Suspense),
+            5 => Some(Self::BlockedFunds),
+            6 => Some(Self::DueTo),
+            7 => Some(Self::DueFrom),
+            8 => Some(Self::Transit),
+            _ => None,
+        }
+    }
+}
+
+impl Freeze {
+    /// Its number in stored bytes.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Debits => 1,
+            Self::Credits => 2,
+            Self::Both => 3,
+        }
     }
 
-    // INVARIANT (NoFloorPassed): `outward <= inward + overdraft` at every position. Upheld by
-    // `check`, asserted by `audit`; without it an institution lends without having decided to.
-    pub(crate) fn within_floor(&self, floor: Floor) -> Result<bool, AmountError> {
-        let flow = self.for_floor()?;
-        let overdraft = match floor {
-            Floor::MayNotGoBelowZero => Minor::ZERO,
-            Floor::Overdraft(most) => most,
-            Floor::Unlimited => return Ok(true),
-        };
-        Ok(flow.outward.units().saturating_sub(flow.inward.units()) <= overdraft.units())
-    }
-
-    pub(crate) fn within_ceiling(&self, ceiling: Ceiling) -> Result<bool, AmountError> {
-        let flow = self.for_ceiling()?;
-        Ok(match ceiling {
-            Ceiling::At(most) => {
-                flow.inward.units().saturating_sub(flow.outward.units()) <= most.units()
-            }
-            Ceiling::Unlimited => true,
-        })
+    pub(crate) const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Nothing),
+            1 => Some(Self::Debits),
+            2 => Some(Self::Credits),
+            3 => Some(Self::Both),
+            _ => None,
+        }
     }
 }

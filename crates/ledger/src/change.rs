@@ -1,6 +1,7 @@
 //! What happened: resolved outcomes, as they stand in a fact.
 
 use minicbor::{Decode, Encode};
+use smallvec::SmallVec;
 use terms::{AccountId, HoldId, Instant, Minor};
 
 use crate::account::{Balances, Ceiling, Floor, Freeze, Opening};
@@ -147,18 +148,32 @@ pub struct Outcome {
     pub answer: Answer,
     /// The touched accounts as they stand afterwards, by id; absent for a repeated command,
     /// because its balances were those of another position.
-    pub balances: Vec<Balances>,
+    pub balances: SmallVec<[Balances; 2]>,
 }
 
 /// A command that was checked. Only [`check`](crate::Ledger::check) makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing has happened until the changes are recorded and applied"]
 pub struct Checked {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: SmallVec<[Change; 1]>,
     pub(crate) outcome: Outcome,
 }
 
 impl Checked {
+    /// Nothing checked yet: what [`check_into`](crate::Ledger::check_into) writes to.
+    pub fn nothing() -> Self {
+        let balances = SmallVec::new();
+        let outcome = Outcome { answer: Answer::Done, balances };
+        Self { changes: SmallVec::new(), outcome }
+    }
+
+    /// Empties it, as it was new.
+    pub(crate) fn clear(&mut self) {
+        self.changes.clear();
+        self.outcome.balances.clear();
+        self.outcome.answer = Answer::Done;
+    }
+
     /// The changes, in the order in which they are applied.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
@@ -173,7 +188,7 @@ impl Checked {
 
     /// Both.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<Change>, Outcome) {
+    pub fn into_parts(self) -> (SmallVec<[Change; 1]>, Outcome) {
         (self.changes, self.outcome)
     }
 }

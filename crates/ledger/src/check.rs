@@ -1,73 +1,122 @@
 //! The rules. Each looks at the whole command before the next one does, so the order of rules is
 //! the precedence of [`Refusal`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use smallvec::SmallVec;
+use terms::{AccountId, BusinessDate, HoldId, Instant, Minor};
 
-use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor};
-
-use crate::account::{Account, Available, Balances, Opening, Standing};
-use crate::change::{Answer, Change, Checked, Ended, Outcome, Resolved};
+use crate::account::{Balances, Opening};
+use crate::change::{Answer, Change, Checked, Ended, Resolved};
 use crate::command::{Command, SWEEP_MAX};
 use crate::hold::{Hold, HoldState, Placement, Term, VoidGround};
+use crate::past::Past;
 use crate::refusal::Refusal;
-use crate::state::{Ledger, Staged};
+use crate::row::Row;
+use crate::stage::Staged;
+use crate::state::{Ledger, Move, Turn, place};
 use crate::transaction::{ENTRIES_MAX, Entry, LINKS_MAX, Link, Side, Transaction};
-use crate::velocity::{CLAIMS_MAX, Claim};
+use crate::velocity::{Bucket, CLAIMS_MAX, Claim};
+
+/// An account that a command names.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    slot: u32,
+    row: &'a Row,
+}
+
+/// The sums of one asset over the entries of a transaction.
+#[derive(Clone, Copy)]
+struct Sum {
+    asset: u32,
+    debits: Minor,
+    credits: Minor,
+}
+
+type Accounts<'a> = SmallVec<[Known<'a>; 4]>;
+type Sums = SmallVec<[Sum; 2]>;
+type Named<'a> = SmallVec<[(&'a Entry, &'a Hold); 2]>;
 
 impl Ledger {
-    /// Asks every rule, in the order of [`Refusal`]; changes nothing.
-    pub fn check(&self, stamp: Instant, command: &Command) -> Result<Checked, Refusal> {
+    /// Asks every rule, in the order of [`Refusal`]; changes nothing. `past` knows every id that
+    /// [`Self::plan`] names for this command at this state.
+    pub fn check(
+        &self,
+        past: &impl Past,
+        stamp: Instant,
+        command: &Command,
+    ) -> Result<Checked, Refusal> {
+        let mut checked = Checked::nothing();
+        self.check_into(past, stamp, command, &mut checked)?;
+        Ok(checked)
+    }
+
+    /// As [`Self::check`], into a place that is used again and again. After a refusal there is
+    /// nothing in it.
+    pub fn check_into(
+        &self,
+        past: &impl Past,
+        stamp: Instant,
+        command: &Command,
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
+        into.clear();
         match command {
-            Command::OpenAccount(opening) => self.check_opening(opening),
+            Command::Post(transaction) => self.check_transaction(past, stamp, transaction, into),
+            Command::OpenAccount(opening) => self.check_opening(opening, into),
             Command::SetLimits { account, floor, ceiling } => {
-                let known = self.open_account(*account)?;
-                let fits = known
-                    .within_floor(*floor)
-                    .and_then(|fits| Ok(fits && known.within_ceiling(*ceiling)?));
-                if fits != Ok(true) {
+                let row = self.open_account(*account)?;
+                let within = row.sided().within_floor(*floor);
+                let within =
+                    within.and_then(|fits| Ok(fits && row.sided().within_ceiling(*ceiling)?));
+                if within != Ok(true) {
                     return Err(Refusal::BalanceOutsideLimits { account: *account });
                 }
                 let (account, floor, ceiling) = (*account, *floor, *ceiling);
-                Ok(self.on_account(account, Resolved::LimitsSet { account, floor, ceiling }))
+                self.on_account(account, Resolved::LimitsSet { account, floor, ceiling }, into);
+                Ok(())
             }
             Command::SetFreeze { account, freeze } => {
-                let (account, freeze) = (self.open_account(*account)?.opening.id, *freeze);
-                Ok(self.on_account(account, Resolved::FreezeSet { account, freeze }))
+                let (account, freeze) = (self.open_account(*account)?.id, *freeze);
+                self.on_account(account, Resolved::FreezeSet { account, freeze }, into);
+                Ok(())
             }
             Command::SetBlocked { account, amount } => {
-                let (account, amount) = (self.open_account(*account)?.opening.id, *amount);
-                Ok(self.on_account(account, Resolved::BlockedSet { account, amount }))
+                let (account, amount) = (self.open_account(*account)?.id, *amount);
+                self.on_account(account, Resolved::BlockedSet { account, amount }, into);
+                Ok(())
             }
             Command::CloseAccount { account } => {
-                let known = self.open_account(*account)?;
-                if !known.is_empty() {
+                let of = self.open_account(*account)?.counters;
+                let held = !(of.debits_pending.is_zero() && of.credits_pending.is_zero());
+                if held || of.debits_posted != of.credits_posted {
                     return Err(Refusal::AccountNotEmpty { account: *account });
                 }
-                Ok(self.on_account(*account, Resolved::AccountClosed { account: *account }))
+                self.on_account(*account, Resolved::AccountClosed { account: *account }, into);
+                Ok(())
             }
-            Command::PlaceHold(placement) => self.check_placement(stamp, placement),
-            Command::PinHold { hold } => {
-                let known = self.open_hold(stamp, *hold)?;
-                if known.state == HoldState::Open(Term::Pinned) {
-                    return Err(Refusal::HoldAlreadyPinned { hold: *hold });
-                }
-                let account = known.placement.account;
-                // Something is about to be sent outside, and a pinned hold passes a later freeze:
-                // this is the last moment at which a freeze can stop it.
-                check_freeze(self.known_account(account)?, known.placement.side)?;
-                Ok(self.on_account(account, Resolved::HoldPinned { hold: *hold }))
+            Command::PlaceHold(placement) => self.check_placement(past, stamp, placement, into),
+            Command::PinHold { hold } => self.check_pin(past, stamp, *hold, into),
+            Command::VoidHold { hold, ground } => {
+                self.check_void(past, stamp, (*hold, *ground), into)
             }
-            Command::VoidHold { hold, ground } => self.check_void(stamp, *hold, *ground),
-            Command::ExpireHolds { at_most } => self.check_sweep(stamp, *at_most),
-            Command::Post(transaction) => self.check_transaction(stamp, transaction),
+            Command::ExpireHolds { at_most } => self.check_sweep(stamp, *at_most, into),
         }
     }
 
-    fn check_opening(&self, opening: &Opening) -> Result<Checked, Refusal> {
-        let Some(known) = self.accounts.get(&opening.id) else {
-            let account = Account::opened(*opening, Instant::EPOCH);
-            let balances = vec![account.balances()];
-            return Ok(checked(Resolved::AccountOpened(*opening), balances));
+    fn check_opening(&self, opening: &Opening, into: &mut Checked) -> Result<(), Refusal> {
+        let Some(known) = self.account(opening.id) else {
+            let row = Row::opened(opening, 0, 0);
+            let balances = Balances {
+                account: opening.id,
+                asset: opening.asset,
+                debits_posted: Minor::ZERO,
+                credits_posted: Minor::ZERO,
+                debits_pending: Minor::ZERO,
+                credits_pending: Minor::ZERO,
+                available: row.sided().available(opening.floor, Minor::ZERO),
+            };
+            into.changes.push(Change(Resolved::AccountOpened(*opening)));
+            into.outcome.balances.push(balances);
+            return Ok(());
         };
         let first = known.opening;
         let differs = [
@@ -80,18 +129,24 @@ impl Ledger {
         ];
         match differs.into_iter().find_map(|(differs, field)| differs.then_some(field)) {
             Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-            None => Ok(repeated(known.opened_at)),
+            None => Ok(repeated(known.opened_at, into)),
         }
     }
 
-    fn check_placement(&self, stamp: Instant, placement: &Placement) -> Result<Checked, Refusal> {
-        if let Some(known) = self.holds.get(&placement.id) {
+    fn check_placement(
+        &self,
+        past: &impl Past,
+        stamp: Instant,
+        placement: &Placement,
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
+        if let Some(known) = self.hold_of(past, placement.id) {
             return match known.placement.differs(placement) {
                 Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-                None => Ok(repeated(known.placed_at)),
+                None => Ok(repeated(known.placed_at, into)),
             };
         }
-        let claims: Vec<Claim> = placement
+        let claims: SmallVec<[Claim; 2]> = placement
             .limits
             .iter()
             .map(|limit| Claim { limit: *limit, amount: placement.amount })
@@ -101,174 +156,153 @@ impl Ledger {
             return Err(Refusal::AmountMustBePositive { account: placement.account });
         }
         check_limits_differ(&claims, placement.business_date)?;
-        let account = self.known_account(placement.account)?;
-        check_limit_assets(&claims, &BTreeSet::from([account.opening.asset]))?;
+        let Known { slot, row } = self.known_account(placement.account)?;
+        self.check_limit_assets(&claims, |asset| asset == row.asset)?;
         if let Term::Expiring { at } = placement.term
             && at <= stamp
         {
             return Err(Refusal::ExpiryMustBeLater { stamp, got: at });
         }
-        check_standing(account)?;
-        check_freeze(account, placement.side)?;
-        let change = Resolved::HoldPlaced(placement.clone());
-        let staged = self.stage(&self.moves(&change))?;
+        check_standing(row)?;
+        check_freeze(row, placement.side)?;
+        let (side, amount) = (placement.side, placement.amount);
+        let mut staged = Staged::default();
+        let turn = Turn::Hold;
+        self.stage([Move { slot, side, turn, amount }].into_iter(), &mut staged)?;
         self.check_bounds(&staged)?;
         self.check_velocity(&claims, placement.business_date)?;
-        Ok(checked(change, balances(&staged)))
+        into.changes.push(Change(Resolved::HoldPlaced(placement.clone())));
+        self.staged_balances(&staged, &mut into.outcome.balances);
+        Ok(())
+    }
+
+    fn check_pin(
+        &self,
+        past: &impl Past,
+        stamp: Instant,
+        hold: HoldId,
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
+        let known = self.hold_open_at(past, stamp, hold)?;
+        if known.state == HoldState::Open(Term::Pinned) {
+            return Err(Refusal::HoldAlreadyPinned { hold });
+        }
+        let account = known.placement.account;
+        // Something is about to be sent outside, and a pinned hold passes a later freeze: this is
+        // the last moment at which a freeze can stop it.
+        check_freeze(self.known_account(account)?.row, known.placement.side)?;
+        self.on_account(account, Resolved::HoldPinned { hold }, into);
+        Ok(())
     }
 
     fn check_void(
         &self,
+        past: &impl Past,
         stamp: Instant,
-        hold: HoldId,
-        ground: VoidGround,
-    ) -> Result<Checked, Refusal> {
-        let known = self.open_hold(stamp, hold)?;
-        match (known.state, ground) {
-            (HoldState::Open(Term::Pinned), VoidGround::Cancelled) => {
-                return Err(Refusal::EvidenceRequired { hold });
-            }
-            (
-                HoldState::Open(_)
-                | HoldState::Posted { .. }
-                | HoldState::Voided
-                | HoldState::Expired,
-                VoidGround::Cancelled | VoidGround::NotDone(_),
-            ) => {}
+        (hold, ground): (HoldId, VoidGround),
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
+        let known = self.hold_open_at(past, stamp, hold)?;
+        if known.state == HoldState::Open(Term::Pinned) && ground == VoidGround::Cancelled {
+            return Err(Refusal::EvidenceRequired { hold });
         }
         let change = Resolved::HoldVoided { hold, released: known.placement.amount, ground };
-        let staged = self.stage(&self.moves(&change))?;
-        Ok(checked(change, balances(&staged)))
+        let mut staged = Staged::default();
+        self.stage(self.release(known).into_iter(), &mut staged)?;
+        into.changes.push(Change(change));
+        self.staged_balances(&staged, &mut into.outcome.balances);
+        Ok(())
     }
 
     /// Holds whose moment has come, the earliest first; an empty list of changes when there is
     /// none.
-    fn check_sweep(&self, stamp: Instant, at_most: u32) -> Result<Checked, Refusal> {
+    fn check_sweep(&self, stamp: Instant, at_most: u32, into: &mut Checked) -> Result<(), Refusal> {
         let most = usize::try_from(at_most.min(SWEEP_MAX)).unwrap_or(usize::MAX);
         let due = self.deadlines.iter().take_while(|(at, _)| *at <= stamp).take(most);
-        let changes: Vec<Resolved> = due
-            .filter_map(|(_, id)| self.holds.get(id))
-            .map(|hold| Resolved::HoldExpired {
-                hold: hold.placement.id,
-                released: hold.placement.amount,
-            })
-            .collect();
-        let moves: Vec<_> = changes.iter().flat_map(|change| self.moves(change)).collect();
-        let balances = balances(&self.stage(&moves)?);
-        let changes = changes.into_iter().map(Change).collect();
-        Ok(Checked { changes, outcome: Outcome { answer: Answer::Done, balances } })
+        let due: SmallVec<[&Hold; 4]> = due.filter_map(|(_, id)| self.open_hold(*id)).collect();
+        let mut staged = Staged::default();
+        self.stage(due.iter().filter_map(|hold| self.release(hold)), &mut staged)?;
+        let expired = |hold: &&Hold| {
+            let (hold, released) = (hold.placement.id, hold.placement.amount);
+            Change(Resolved::HoldExpired { hold, released })
+        };
+        into.changes.extend(due.iter().map(expired));
+        self.staged_balances(&staged, &mut into.outcome.balances);
+        Ok(())
     }
 
-    fn check_transaction(&self, stamp: Instant, new: &Transaction) -> Result<Checked, Refusal> {
-        if let Some(known) = self.transactions.get(&new.id) {
+    fn check_transaction(
+        &self,
+        past: &impl Past,
+        stamp: Instant,
+        new: &Transaction,
+        into: &mut Checked,
+    ) -> Result<(), Refusal> {
+        if let Some(known) = past.transaction(new.id) {
             return match known.transaction.differs(new) {
                 Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-                None => Ok(repeated(known.at)),
+                None => Ok(repeated(known.at, into)),
             };
         }
         check_shape(new)?;
         let accounts = self.accounts_of(&new.entries)?;
-        let ended = self.check_holds(stamp, &new.entries)?;
-        let sums = sums_by_asset(&accounts)?;
-        check_limit_assets(&new.claims, &sums.keys().copied().collect())?;
-        check_balanced(&sums)?;
-        accounts.iter().try_for_each(|(account, _)| check_standing(account))?;
-        for (account, entry) in &accounts {
-            let pinned = entry.hold.and_then(|hold| self.holds.get(&hold));
-            let pinned = pinned.is_some_and(|h| h.state == HoldState::Open(Term::Pinned));
+        let named = self.named_holds(past, &new.entries)?;
+        let ended = check_holds(stamp, &named)?;
+        let sums = sums_by_asset(&accounts, &new.entries)?;
+        self.check_limit_assets(&new.claims, |asset| sums.iter().any(|sum| sum.asset == asset))?;
+        self.check_balanced(&sums)?;
+        accounts.iter().try_for_each(|known| check_standing(known.row))?;
+        for (known, entry) in accounts.iter().zip(&new.entries) {
             // What a pinned hold waits for may have happened outside: a freeze cannot undo it.
-            if !pinned {
-                check_freeze(account, entry.side)?;
+            if !is_pinned(&named, entry) {
+                check_freeze(known.row, entry.side)?;
             }
         }
-        let change = Resolved::Posted { transaction: new.clone(), ended };
-        let staged = self.stage(&self.moves(&change))?;
+        let released = named.iter().filter_map(|(_, hold)| self.release(hold));
+        let posted = accounts.iter().zip(&new.entries).map(|(known, entry)| Move {
+            slot: known.slot,
+            side: entry.side,
+            turn: Turn::Post,
+            amount: entry.amount,
+        });
+        let mut staged = Staged::default();
+        self.stage(released.chain(posted), &mut staged)?;
         self.check_bounds(&staged)?;
         self.check_velocity(&new.claims, new.business_date)?;
-        Ok(checked(change, balances(&staged)))
-    }
-
-    fn accounts_of<'a>(
-        &'a self,
-        entries: &'a [Entry],
-    ) -> Result<Vec<(&'a Account, &'a Entry)>, Refusal> {
-        entries.iter().map(|entry| Ok((self.known_account(entry.account)?, entry))).collect()
-    }
-
-    /// The holds that the entries end, after each rule was asked of each of them.
-    fn check_holds(&self, stamp: Instant, entries: &[Entry]) -> Result<Vec<Ended>, Refusal> {
-        let mut named = Vec::new();
-        for entry in entries {
-            if let Some(id) = entry.hold {
-                let hold = self.holds.get(&id).ok_or(Refusal::UnknownHold { hold: id })?;
-                named.push((entry, hold));
-            }
-        }
-        let states = named.iter().filter_map(|(_, hold)| ended_before(stamp, hold));
-        if let Some(first) = states.min_by_key(Refusal::precedence) {
-            return Err(first);
-        }
-        for (entry, hold) in &named {
-            let (expected, got) = (hold.placement.account, entry.account);
-            if expected != got {
-                return Err(Refusal::HoldAccountDiffers { expected, got });
-            }
-        }
-        for (entry, hold) in &named {
-            let (expected, got) = (hold.placement.side, entry.side);
-            if expected != got {
-                return Err(Refusal::HoldSideDiffers { expected, got });
-            }
-        }
-        let end = |(entry, hold): &(&Entry, &Hold)| {
-            let (id, expected, got) = (hold.placement.id, hold.placement.amount, entry.amount);
-            match expected.minus(got) {
-                Ok(released) => Ok(Ended { hold: id, posted: got, released }),
-                Err(_) => Err(Refusal::AmountExceedsHold { hold: id, expected, got }),
-            }
-        };
-        named.iter().map(end).collect()
-    }
-
-    /// Floors first, then ceilings, of every account that moved towards them.
-    fn check_bounds(&self, staged: &Staged) -> Result<(), Refusal> {
-        for (id, after) in &staged.accounts {
-            self.check_floor(self.known_account(*id)?, after)?;
-        }
-        for (id, after) in &staged.accounts {
-            self.check_ceiling(self.known_account(*id)?, after)?;
-        }
+        into.changes.push(Change(Resolved::Posted { transaction: new.clone(), ended }));
+        self.staged_balances(&staged, &mut into.outcome.balances);
         Ok(())
     }
 
-    fn check_floor(&self, before: &Account, after: &Account) -> Result<(), Refusal> {
-        let account = before.opening.id;
-        let too_large = |_| Refusal::AmountTooLarge { account };
-        let old = before.for_floor().map_err(too_large)?;
-        let new = after.for_floor().map_err(too_large)?;
-        let leaving = new.outward.plus(old.inward).map_err(too_large)?;
-        let coming = old.outward.plus(new.inward).map_err(too_large)?;
-        // An account that is no worse off may always be posted to: a block set above the balance
-        // must not stop what comes in.
-        let Ok(expected) = leaving.minus(coming) else { return Ok(()) };
-        match before.available() {
-            Available::UpTo(got) if got < expected => {
-                Err(Refusal::InsufficientFunds { account, expected, got })
-            }
-            Available::UpTo(_) | Available::Unlimited => Ok(()),
+    #[inline]
+    fn accounts_of(&self, entries: &[Entry]) -> Result<Accounts<'_>, Refusal> {
+        let mut accounts = Accounts::new();
+        for entry in entries {
+            accounts.push(self.known_account(entry.account)?);
         }
+        Ok(accounts)
     }
 
-    fn check_ceiling(&self, before: &Account, after: &Account) -> Result<(), Refusal> {
-        let account = before.opening.id;
-        let too_large = |_| Refusal::AmountTooLarge { account };
-        let new = after.for_ceiling().map_err(too_large)?;
-        if after.within_ceiling(before.ceiling).map_err(too_large)? {
-            return Ok(());
+    /// The holds that the entries name, in their order, ended or not.
+    fn named_holds<'a>(
+        &'a self,
+        past: &'a impl Past,
+        entries: &'a [Entry],
+    ) -> Result<Named<'a>, Refusal> {
+        let mut named = Named::new();
+        for entry in entries {
+            if let Some(hold) = entry.hold {
+                let known = self.hold_of(past, hold).ok_or(Refusal::UnknownHold { hold })?;
+                named.push((entry, known));
+            }
         }
-        let expected = Account::ceiling_of(before.ceiling).unwrap_or(Minor::MAX);
-        let got = new.inward.minus(new.outward).unwrap_or(Minor::ZERO);
-        Err(Refusal::CeilingExceeded { account, expected, got })
+        Ok(named)
+    }
+
+    /// What ends with a hold.
+    fn release(&self, hold: &Hold) -> Option<Move> {
+        let Placement { account, side, amount, .. } = hold.placement;
+        Some(Move { slot: self.slot(account)?, side, turn: Turn::Release, amount })
     }
 
     fn check_velocity(&self, claims: &[Claim], date: BusinessDate) -> Result<(), Refusal> {
@@ -292,25 +326,70 @@ impl Ledger {
         Ok(())
     }
 
-    fn known_account(&self, account: AccountId) -> Result<&Account, Refusal> {
-        self.accounts.get(&account).ok_or(Refusal::UnknownAccount { account })
+    fn check_limit_assets(
+        &self,
+        claims: &[Claim],
+        moves: impl Fn(u32) -> bool,
+    ) -> Result<(), Refusal> {
+        let moving = |claim: &Claim| {
+            self.asset_numbers.get(&claim.limit.asset).is_some_and(|asset| moves(*asset))
+        };
+        match claims.iter().find(|claim| !moving(claim)) {
+            Some(claim) => Err(Refusal::LimitAssetDiffers { got: claim.limit.asset }),
+            None => Ok(()),
+        }
     }
 
-    fn open_account(&self, account: AccountId) -> Result<&Account, Refusal> {
+    // INVARIANT (MoneyConserved): per asset, posted debits equal posted credits. Upheld here for
+    // each transaction, asserted by `apply`, recomputed by `audit`.
+    #[inline]
+    fn check_balanced(&self, sums: &[Sum]) -> Result<(), Refusal> {
+        if sums.iter().all(|sum| sum.debits == sum.credits) {
+            return Ok(());
+        }
+        let unequal = sums.iter().filter(|sum| sum.debits != sum.credits);
+        let named = unequal.filter_map(|sum| Some((*self.assets.get(place(sum.asset))?, sum)));
+        match named.min_by_key(|(asset, _)| *asset) {
+            Some((asset, sum)) => Err(Refusal::DebitsMustEqualCredits {
+                asset,
+                debits: sum.debits,
+                credits: sum.credits,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn known_account(&self, account: AccountId) -> Result<Known<'_>, Refusal> {
+        let known = self.slot(account).and_then(|slot| Some((slot, self.rows.get(slot)?)));
+        let (slot, row) = known.ok_or(Refusal::UnknownAccount { account })?;
+        Ok(Known { slot, row })
+    }
+
+    fn open_account(&self, account: AccountId) -> Result<&Row, Refusal> {
         let known = self.known_account(account)?;
-        check_standing(known)?;
-        Ok(known)
+        check_standing(known.row)?;
+        Ok(known.row)
     }
 
-    fn open_hold(&self, stamp: Instant, hold: HoldId) -> Result<&Hold, Refusal> {
-        let known = self.holds.get(&hold).ok_or(Refusal::UnknownHold { hold })?;
+    /// A hold, open or ended.
+    fn hold_of<'a>(&'a self, past: &'a impl Past, hold: HoldId) -> Option<&'a Hold> {
+        self.open_hold(hold).or_else(|| past.hold(hold))
+    }
+
+    fn hold_open_at<'a>(
+        &'a self,
+        past: &'a impl Past,
+        stamp: Instant,
+        hold: HoldId,
+    ) -> Result<&'a Hold, Refusal> {
+        let known = self.hold_of(past, hold).ok_or(Refusal::UnknownHold { hold })?;
         ended_before(stamp, known).map_or(Ok(known), Err)
     }
 
     /// A change that moves no money, with the balances it leads to.
-    fn on_account(&self, account: AccountId, change: Resolved) -> Checked {
-        let balances = self.accounts.get(&account).map(|known| {
-            let mut after = *known;
+    fn on_account(&self, account: AccountId, change: Resolved, into: &mut Checked) {
+        let balances = self.account(account).map(|mut after| {
             if let Resolved::LimitsSet { floor, ceiling, .. } = &change {
                 (after.floor, after.ceiling) = (*floor, *ceiling);
             }
@@ -319,7 +398,8 @@ impl Ledger {
             }
             after.balances()
         });
-        checked(change, balances.into_iter().collect())
+        into.outcome.balances.extend(balances);
+        into.changes.push(Change(change));
     }
 }
 
@@ -359,37 +439,78 @@ fn check_shape(new: &Transaction) -> Result<(), Refusal> {
     if let Some(entry) = new.entries.iter().find(|entry| entry.amount.is_zero()) {
         return Err(Refusal::AmountMustBePositive { account: entry.account });
     }
-    let mut holds = BTreeSet::new();
-    if let Some(hold) = new.entries.iter().filter_map(|e| e.hold).find(|h| !holds.insert(*h)) {
-        return Err(Refusal::HoldsMustDiffer { hold });
+    let mut holds: SmallVec<[HoldId; 2]> = SmallVec::new();
+    for hold in new.entries.iter().filter_map(|entry| entry.hold) {
+        if holds.contains(&hold) {
+            return Err(Refusal::HoldsMustDiffer { hold });
+        }
+        holds.push(hold);
     }
     check_limits_differ(&new.claims, new.business_date)
 }
 
 fn check_limits_differ(claims: &[Claim], date: BusinessDate) -> Result<(), Refusal> {
-    let mut buckets = BTreeSet::new();
-    match claims.iter().find(|claim| !buckets.insert(claim.limit.bucket(date))) {
-        Some(claim) => Err(Refusal::LimitsMustDiffer { key: claim.limit.key }),
-        None => Ok(()),
+    let mut buckets: SmallVec<[Bucket; 2]> = SmallVec::new();
+    for claim in claims {
+        let bucket = claim.limit.bucket(date);
+        if buckets.contains(&bucket) {
+            return Err(Refusal::LimitsMustDiffer { key: claim.limit.key });
+        }
+        buckets.push(bucket);
     }
+    Ok(())
 }
 
-fn check_limit_assets(claims: &[Claim], assets: &BTreeSet<AssetCode>) -> Result<(), Refusal> {
-    match claims.iter().find(|claim| !assets.contains(&claim.limit.asset)) {
-        Some(claim) => Err(Refusal::LimitAssetDiffers { got: claim.limit.asset }),
-        None => Ok(()),
-    }
+fn is_pinned(named: &[(&Entry, &Hold)], entry: &Entry) -> bool {
+    let of = |(_, hold): &&(&Entry, &Hold)| Some(hold.placement.id) == entry.hold;
+    entry.hold.is_some()
+        && named.iter().find(of).is_some_and(|(_, h)| h.state == HoldState::Open(Term::Pinned))
 }
 
-fn sums_by_asset(
-    accounts: &[(&Account, &Entry)],
-) -> Result<BTreeMap<AssetCode, (Minor, Minor)>, Refusal> {
-    let mut sums: BTreeMap<AssetCode, (Minor, Minor)> = BTreeMap::new();
-    for (account, entry) in accounts {
-        let sum = sums.entry(account.opening.asset).or_insert((Minor::ZERO, Minor::ZERO));
+/// What the named holds end with, after each rule was asked of each of them.
+fn check_holds(stamp: Instant, named: &[(&Entry, &Hold)]) -> Result<Vec<Ended>, Refusal> {
+    let states = named.iter().filter_map(|(_, hold)| ended_before(stamp, hold));
+    if let Some(first) = states.min_by_key(Refusal::precedence) {
+        return Err(first);
+    }
+    for (entry, hold) in named {
+        let (expected, got) = (hold.placement.account, entry.account);
+        if expected != got {
+            return Err(Refusal::HoldAccountDiffers { expected, got });
+        }
+    }
+    for (entry, hold) in named {
+        let (expected, got) = (hold.placement.side, entry.side);
+        if expected != got {
+            return Err(Refusal::HoldSideDiffers { expected, got });
+        }
+    }
+    let end = |(entry, hold): &(&Entry, &Hold)| {
+        let (id, expected, got) = (hold.placement.id, hold.placement.amount, entry.amount);
+        match expected.minus(got) {
+            Ok(released) => Ok(Ended { hold: id, posted: got, released }),
+            Err(_) => Err(Refusal::AmountExceedsHold { hold: id, expected, got }),
+        }
+    };
+    named.iter().map(end).collect()
+}
+
+#[inline]
+fn sums_by_asset(accounts: &[Known<'_>], entries: &[Entry]) -> Result<Sums, Refusal> {
+    let mut sums = Sums::new();
+    for (known, entry) in accounts.iter().zip(entries) {
+        let asset = known.row.asset;
+        let sum = match sums.iter().position(|sum| sum.asset == asset) {
+            Some(known) => known,
+            None => {
+                sums.push(Sum { asset, debits: Minor::ZERO, credits: Minor::ZERO });
+                sums.len().saturating_sub(1)
+            }
+        };
+        let Some(sum) = sums.get_mut(sum) else { continue };
         let side = match entry.side {
-            Side::Debit => &mut sum.0,
-            Side::Credit => &mut sum.1,
+            Side::Debit => &mut sum.debits,
+            Side::Credit => &mut sum.credits,
         };
         let too_large = |_| Refusal::AmountTooLarge { account: entry.account };
         *side = side.plus(entry.amount).map_err(too_large)?;
@@ -397,43 +518,17 @@ fn sums_by_asset(
     Ok(sums)
 }
 
-// INVARIANT (MoneyConserved): per asset, posted debits equal posted credits. Upheld here for each
-// transaction, asserted by `apply`, recomputed by `audit`.
-fn check_balanced(sums: &BTreeMap<AssetCode, (Minor, Minor)>) -> Result<(), Refusal> {
-    match sums.iter().find(|(_, (debits, credits))| debits != credits) {
-        Some((asset, (debits, credits))) => Err(Refusal::DebitsMustEqualCredits {
-            asset: *asset,
-            debits: *debits,
-            credits: *credits,
-        }),
-        None => Ok(()),
-    }
+fn check_standing(row: &Row) -> Result<(), Refusal> {
+    if row.is_closed { Err(Refusal::AccountClosed { account: row.id }) } else { Ok(()) }
 }
 
-fn check_standing(account: &Account) -> Result<(), Refusal> {
-    match account.standing {
-        Standing::Open => Ok(()),
-        Standing::Closed(_) => Err(Refusal::AccountClosed { account: account.opening.id }),
-    }
-}
-
-fn check_freeze(account: &Account, side: Side) -> Result<(), Refusal> {
-    if account.freeze.stops(side) {
-        return Err(Refusal::AccountFrozen { account: account.opening.id, side });
+fn check_freeze(row: &Row, side: Side) -> Result<(), Refusal> {
+    if row.freeze.stops(side) {
+        return Err(Refusal::AccountFrozen { account: row.id, side });
     }
     Ok(())
 }
 
-fn balances(staged: &Staged) -> Vec<Balances> {
-    staged.accounts.values().map(Account::balances).collect()
-}
-
-fn checked(change: Resolved, balances: Vec<Balances>) -> Checked {
-    let outcome = Outcome { answer: Answer::Done, balances };
-    Checked { changes: vec![Change(change)], outcome }
-}
-
-fn repeated(first: Instant) -> Checked {
-    let outcome = Outcome { answer: Answer::Repeated { first }, balances: Vec::new() };
-    Checked { changes: Vec::new(), outcome }
+fn repeated(first: Instant, into: &mut Checked) {
+    into.outcome.answer = Answer::Repeated { first };
 }

@@ -1,19 +1,25 @@
-//! The ledger's state, and how changes are applied to it.
+//! The ledger's state: what is open. What is past is in [`crate::past`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::decode::Error as DecodeError;
-use minicbor::encode::{Error as EncodeError, Write};
-use minicbor::{Decode, Decoder, Encode, Encoder};
-use terms::{AccountId, AmountError, AssetCode, HoldId, Instant, Minor, TransactionId};
+use minicbor::{Decode, Encode};
+use terms::{AccountId, AssetCode, HoldId, Instant, Minor};
 use thiserror::Error;
 
-use crate::account::{Account, Balances, Ceiling, Standing};
-use crate::change::{Change, Ended, Resolved};
-use crate::hold::{Hold, HoldState, Placement, Term};
-use crate::refusal::Refusal;
-use crate::transaction::{Side, Transaction};
-use crate::velocity::{Bucket, Counter};
+use crate::account::{Account, Balances, Opening, Standing};
+use crate::command::Command;
+use crate::hold::{Hold, HoldState, Term};
+use crate::image::Imaging;
+use crate::owners::Owners;
+use crate::past::PastKey;
+use crate::row::{Beside, More, Row};
+use crate::slab::{HashKey, Index, Slab};
+use crate::transaction::Side;
+use crate::velocity::{Bucket, Counter, LimitKey, Period};
+
+/// The key of the indexes where none is given. A book that strangers choose ids for takes one
+/// that they do not know: see [`Ledger::with_hash_seed`].
+pub const HASH_SEED: u64 = 0x5761_796c_6561_7665;
 
 /// Sums over all accounts of one asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -34,7 +40,7 @@ pub struct Total {
 }
 
 impl Total {
-    const ZERO: Self = Self {
+    pub(crate) const ZERO: Self = Self {
         debits_posted: Minor::ZERO,
         credits_posted: Minor::ZERO,
         debits_pending: Minor::ZERO,
@@ -42,30 +48,45 @@ impl Total {
     };
 }
 
-/// Accounts, holds, transactions and totals of one book. A fold over [`Change`]s.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Accounts, open holds, velocity counters and totals of one book. A fold over
+/// [`Change`](crate::Change)s, as large as what is open: past transactions and ended holds come in
+/// as [`Past`](crate::Past).
+#[derive(Clone, Debug)]
 pub struct Ledger {
-    pub(crate) accounts: BTreeMap<AccountId, Account>,
-    pub(crate) holds: BTreeMap<HoldId, Hold>,
-    pub(crate) transactions: BTreeMap<TransactionId, Posted>,
-    pub(crate) counters: BTreeMap<Bucket, Counter>,
-    pub(crate) totals: BTreeMap<AssetCode, Total>,
+    pub(crate) key: HashKey,
+    pub(crate) assets: Vec<AssetCode>,
+    pub(crate) asset_numbers: BTreeMap<AssetCode, u32>,
+    /// By number of asset.
+    pub(crate) totals: Vec<Total>,
+    pub(crate) owners: Owners,
+    pub(crate) rows: Slab<Row>,
+    /// By the slot of the row.
+    pub(crate) beside: Slab<Beside>,
+    pub(crate) row_index: Index,
+    pub(crate) holds: Slab<Option<Box<Hold>>>,
+    pub(crate) hold_index: Index,
+    /// Slots of holds that have ended.
+    pub(crate) free: Vec<u32>,
+    pub(crate) counters: Slab<CounterRow>,
+    pub(crate) counter_index: Index,
     // Open expiring holds by their moment: derived from `holds`, never stored.
     pub(crate) deadlines: BTreeSet<(Instant, HoldId)>,
+    /// How far an image in steps has come.
+    pub(crate) imaging: Option<Imaging>,
 }
 
-/// A transaction and when it was posted.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub(crate) struct Posted {
-    #[n(0)]
-    pub(crate) at: Instant,
-    #[n(1)]
-    pub(crate) transaction: Transaction,
+/// A velocity counter as it lies in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CounterRow {
+    pub(crate) key: LimitKey,
+    pub(crate) asset: u32,
+    pub(crate) period: Period,
+    pub(crate) first_day: terms::BusinessDate,
+    pub(crate) counter: Counter,
 }
 
 /// What an amount does to a counter.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Turn {
     Post,
     Hold,
@@ -73,21 +94,15 @@ pub(crate) enum Turn {
 }
 
 /// One amount that moves on one side of one account.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Move {
-    pub(crate) account: AccountId,
+    pub(crate) slot: u32,
     pub(crate) side: Side,
     pub(crate) turn: Turn,
     pub(crate) amount: Minor,
 }
 
-/// The touched accounts and totals as they stand after some moves.
-pub(crate) struct Staged {
-    pub(crate) accounts: BTreeMap<AccountId, Account>,
-    totals: BTreeMap<AssetCode, Total>,
-}
-
-/// What [`Ledger::audit`] found to be false.
+/// What an audit found to be false.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuditFault {
     /// Debits and credits of an asset differ.
@@ -125,57 +140,105 @@ pub enum AuditFault {
     Broken,
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Ledger {
     /// A ledger without accounts.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_hash_seed(HASH_SEED)
+    }
+
+    /// A ledger without accounts whose indexes hash with this key. It changes where rows are
+    /// found, and no answer.
+    #[must_use]
+    pub fn with_hash_seed(seed: u64) -> Self {
+        Self {
+            key: HashKey::new(seed),
+            assets: Vec::new(),
+            asset_numbers: BTreeMap::new(),
+            totals: Vec::new(),
+            owners: Owners::default(),
+            rows: Slab::default(),
+            beside: Slab::default(),
+            row_index: Index::default(),
+            holds: Slab::default(),
+            hold_index: Index::default(),
+            free: Vec::new(),
+            counters: Slab::default(),
+            counter_index: Index::default(),
+            deadlines: BTreeSet::new(),
+            imaging: None,
+        }
     }
 
     /// The account of that id.
     #[must_use]
-    pub fn account(&self, id: AccountId) -> Option<&Account> {
-        self.accounts.get(&id)
+    pub fn account(&self, id: AccountId) -> Option<Account> {
+        self.account_at(self.slot(id)?)
     }
 
     /// All accounts, by id.
-    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
+    pub fn accounts(&self) -> impl Iterator<Item = Account> {
+        let mut order: Vec<(AccountId, u32)> =
+            (0_u32..).zip(self.rows.iter()).map(|(slot, row)| (row.id, slot)).collect();
+        order.sort_unstable();
+        order.into_iter().filter_map(|(_, slot)| self.account_at(slot))
+    }
+
+    /// How many accounts there are.
+    #[must_use]
+    pub const fn accounts_len(&self) -> u32 {
+        self.rows.len()
     }
 
     /// The counters of an account, and what they leave available.
     #[must_use]
     pub fn balances(&self, account: AccountId) -> Option<Balances> {
-        self.accounts.get(&account).map(Account::balances)
+        let slot = self.slot(account)?;
+        let row = self.rows.get(slot)?;
+        Some(self.balances_of(slot, row, &row.counters))
     }
 
-    /// The hold of that id, ended or not.
+    /// The hold of that id, while it has not ended.
     #[must_use]
-    pub fn hold(&self, id: HoldId) -> Option<&Hold> {
-        self.holds.get(&id)
+    pub fn open_hold(&self, id: HoldId) -> Option<&Hold> {
+        self.holds.get(self.hold_slot(id)?)?.as_deref()
     }
 
-    /// All holds, by id, ended ones included.
-    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
-        self.holds.values()
-    }
-
-    /// The transaction of that id, and when it was posted.
-    #[must_use]
-    pub fn transaction(&self, id: TransactionId) -> Option<(Instant, &Transaction)> {
-        self.transactions.get(&id).map(|posted| (posted.at, &posted.transaction))
+    /// All holds that have not ended, by id.
+    pub fn open_holds(&self) -> impl Iterator<Item = &Hold> {
+        let mut holds: Vec<&Hold> = self.holds.iter().flatten().map(AsRef::as_ref).collect();
+        holds.sort_unstable_by_key(|hold| hold.placement.id);
+        holds.into_iter()
     }
 
     /// What a velocity total stands at.
     #[must_use]
     pub fn counter(&self, bucket: &Bucket) -> Counter {
-        self.counters.get(bucket).copied().unwrap_or(Counter::ZERO)
+        let slot = self.counter_slot(bucket);
+        slot.and_then(|slot| self.counters.get(slot)).map_or(Counter::ZERO, |row| row.counter)
+    }
+
+    /// All velocity totals.
+    #[must_use]
+    pub fn counters(&self) -> BTreeMap<Bucket, Counter> {
+        let bucket = |row: &CounterRow| {
+            let asset = *self.assets.get(place(row.asset))?;
+            let (key, period, first_day) = (row.key, row.period, row.first_day);
+            Some((Bucket { key, asset, period, first_day }, row.counter))
+        };
+        self.counters.iter().filter_map(bucket).collect()
     }
 
     /// Sums over all accounts, by asset.
     #[must_use]
-    pub const fn totals(&self) -> &BTreeMap<AssetCode, Total> {
-        &self.totals
+    pub fn totals(&self) -> BTreeMap<AssetCode, Total> {
+        self.assets.iter().copied().zip(self.totals.iter().copied()).collect()
     }
 
     /// The moment at which the next hold expires: when a sweep has something to do.
@@ -184,348 +247,224 @@ impl Ledger {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Applies a change that `check` made at the same state, or that stands in the journal.
-    ///
-    /// # Panics
-    /// When the change was not made at this state: the journal and the state have parted, and
-    /// going on would invent money. The writer stops and rebuilds from the journal.
-    // INVARIANT (AppliedAsChecked): a change is applied to the state at which it was checked.
-    // Guarded by the order of facts in the journal; without it the expectations below fail.
-    pub fn apply(&mut self, stamp: Instant, change: &Change) {
-        let moves = self.moves(&change.0);
-        #[expect(clippy::expect_used, reason = "INVARIANT AppliedAsChecked")]
-        let staged = self.stage(&moves).expect("a change fits the state it was checked at");
-        self.accounts.extend(staged.accounts);
-        self.totals.extend(staged.totals);
-        match &change.0 {
-            Resolved::AccountOpened(opening) => {
-                self.accounts.insert(opening.id, Account::opened(*opening, stamp));
-                self.totals.entry(opening.asset).or_insert(Total::ZERO);
+    /// Names the ids that `command` needs to know about and that are not in memory: the
+    /// transaction of a post, and every hold that is not open.
+    pub fn plan(&self, command: &Command, ask: &mut impl FnMut(PastKey)) {
+        match command {
+            Command::Post(transaction) => {
+                ask(PastKey::Transaction(transaction.id));
+                for hold in transaction.entries.iter().filter_map(|entry| entry.hold) {
+                    self.plan_hold(hold, ask);
+                }
             }
-            Resolved::LimitsSet { account, floor, ceiling } => {
-                let account = self.account_to_change(*account);
-                (account.floor, account.ceiling) = (*floor, *ceiling);
+            Command::PlaceHold(placement) => self.plan_hold(placement.id, ask),
+            Command::PinHold { hold } | Command::VoidHold { hold, .. } => {
+                self.plan_hold(*hold, ask);
             }
-            Resolved::FreezeSet { account, freeze } => {
-                self.account_to_change(*account).freeze = *freeze;
-            }
-            Resolved::BlockedSet { account, amount } => {
-                self.account_to_change(*account).blocked = *amount;
-            }
-            Resolved::AccountClosed { account } => {
-                self.account_to_change(*account).standing = Standing::Closed(stamp);
-            }
-            Resolved::HoldPlaced(placement) => self.apply_placement(stamp, placement),
-            Resolved::HoldPinned { hold } => {
-                self.set_hold(*hold, HoldState::Open(Term::Pinned));
-            }
-            Resolved::HoldVoided { hold, released, .. } => {
-                self.end_hold(*hold, HoldState::Voided, *released);
-            }
-            Resolved::HoldExpired { hold, released } => {
-                self.end_hold(*hold, HoldState::Expired, *released);
-            }
-            Resolved::Posted { transaction, ended } => {
-                self.apply_transaction(stamp, transaction, ended);
-            }
-        }
-        debug_assert!(
-            self.totals.values().all(|total| total.debits_posted == total.credits_posted),
-            "INVARIANT MoneyConserved"
-        );
-    }
-
-    fn apply_placement(&mut self, stamp: Instant, placement: &Placement) {
-        for limit in &placement.limits {
-            self.count(limit.bucket(placement.business_date), placement.amount);
-        }
-        let state = HoldState::Open(placement.term);
-        let hold = Hold { placement: placement.clone(), placed_at: stamp, state };
-        if let Term::Expiring { at } = placement.term {
-            self.deadlines.insert((at, placement.id));
-        }
-        self.holds.insert(placement.id, hold);
-    }
-
-    fn apply_transaction(&mut self, stamp: Instant, transaction: &Transaction, ended: &[Ended]) {
-        for end in ended {
-            let state = HoldState::Posted { transaction: transaction.id, amount: end.posted };
-            self.end_hold(end.hold, state, end.released);
-        }
-        for claim in &transaction.claims {
-            self.count(claim.limit.bucket(transaction.business_date), claim.amount);
-        }
-        let posted = Posted { at: stamp, transaction: transaction.clone() };
-        self.transactions.insert(transaction.id, posted);
-    }
-
-    // INVARIANT (HoldEndsOnce): `state` leaves `Open` once. Upheld by `check` (no command reaches
-    // an ended hold), asserted here; without it a hold is released twice and money is invented.
-    fn end_hold(&mut self, id: HoldId, state: HoldState, released: Minor) {
-        let before = self.set_hold(id, state);
-        assert!(matches!(before.state, HoldState::Open(_)), "INVARIANT HoldEndsOnce: `{id}`");
-        let placement = before.placement;
-        let posted = !matches!(state, HoldState::Voided | HoldState::Expired);
-        for limit in &placement.limits {
-            let bucket = limit.bucket(placement.business_date);
-            if let Some(counter) = self.counters.get_mut(&bucket) {
-                let left = counter.amount.units().saturating_sub(released.units());
-                counter.amount = Minor::new(left);
-                counter.count = counter.count.saturating_sub(u32::from(!posted));
-            }
+            Command::OpenAccount(_)
+            | Command::SetLimits { .. }
+            | Command::SetFreeze { .. }
+            | Command::SetBlocked { .. }
+            | Command::CloseAccount { .. }
+            | Command::ExpireHolds { .. } => {}
         }
     }
 
-    /// Sets a hold's state, keeps the deadlines in step, and gives back the hold as it was.
-    fn set_hold(&mut self, id: HoldId, state: HoldState) -> Hold {
-        #[expect(clippy::expect_used, reason = "INVARIANT AppliedAsChecked")]
-        let hold = self.holds.get_mut(&id).expect("a change names a hold that was placed");
-        let before = hold.clone();
-        hold.state = state;
-        if let HoldState::Open(Term::Expiring { at }) = before.state {
-            self.deadlines.remove(&(at, id));
+    fn plan_hold(&self, hold: HoldId, ask: &mut impl FnMut(PastKey)) {
+        if self.hold_slot(hold).is_none() {
+            ask(PastKey::Hold(hold));
         }
-        before
     }
 
-    fn account_to_change(&mut self, id: AccountId) -> &mut Account {
-        #[expect(clippy::expect_used, reason = "INVARIANT AppliedAsChecked")]
-        self.accounts.get_mut(&id).expect("a change names an account that was opened")
+    /// Reads one word of each row that the posts among `commands` will touch, so that the memory
+    /// fetches them at once and not one after the other. Changes nothing, and nothing depends on
+    /// it. Best over some [`WARM_COMMANDS`] at a time: more rows push each other out.
+    pub fn warm<'a>(&self, commands: impl IntoIterator<Item = &'a Command>) {
+        // First the index and then the rows: in each pass no look-up waits for another. A slot
+        // that only looks like the right one warms a wrong row, which does no harm.
+        let mut slots = Vec::with_capacity(WARM_COMMANDS.saturating_mul(2));
+        for command in commands {
+            if let Command::Post(transaction) = command {
+                let hashes = transaction.entries.iter().map(|e| self.key.of_id(e.account.bytes()));
+                slots.extend(hashes.filter_map(|hash| self.row_index.find(hash, |_| true)));
+            }
+        }
+        let rows = slots.iter().filter_map(|slot| self.rows.get(*slot));
+        core::hint::black_box(rows.fold(0, |sum, row| sum ^ row.touch()));
     }
 
-    fn count(&mut self, bucket: Bucket, amount: Minor) {
-        let counter = self.counters.entry(bucket).or_insert(Counter::ZERO);
-        // `check` refused whatever would pass the limit, hence also whatever would not fit.
-        counter.amount = Minor::new(counter.amount.units().saturating_add(amount.units()));
-        counter.count = counter.count.saturating_add(1);
+    #[inline]
+    pub(crate) fn slot(&self, id: AccountId) -> Option<u32> {
+        let is = |slot| self.rows.get(slot).is_some_and(|row| row.id == id);
+        self.row_index.find(self.key.of_id(id.bytes()), is)
     }
 
-    /// What a change moves. The same answer serves `check` and `apply`.
-    pub(crate) fn moves(&self, change: &Resolved) -> Vec<Move> {
-        let release = |hold: &HoldId| {
-            self.holds.get(hold).map(|hold| Move {
-                account: hold.placement.account,
-                side: hold.placement.side,
-                turn: Turn::Release,
-                amount: hold.placement.amount,
+    #[inline]
+    pub(crate) fn hold_slot(&self, id: HoldId) -> Option<u32> {
+        let is = |slot| {
+            let hold = self.holds.get(slot).and_then(Option::as_deref);
+            hold.is_some_and(|hold| hold.placement.id == id)
+        };
+        self.hold_index.find(self.key.of_id(id.bytes()), is)
+    }
+
+    pub(crate) fn counter_slot(&self, bucket: &Bucket) -> Option<u32> {
+        let asset = *self.asset_numbers.get(&bucket.asset)?;
+        let is = |slot| {
+            self.counters.get(slot).is_some_and(|row| {
+                (row.key, row.asset, row.period, row.first_day)
+                    == (bucket.key, asset, bucket.period, bucket.first_day)
             })
         };
-        match change {
-            Resolved::HoldPlaced(placement) => vec![Move {
-                account: placement.account,
-                side: placement.side,
-                turn: Turn::Hold,
-                amount: placement.amount,
-            }],
-            Resolved::HoldVoided { hold, .. } | Resolved::HoldExpired { hold, .. } => {
-                release(hold).into_iter().collect()
-            }
-            Resolved::Posted { transaction, ended } => {
-                let released = ended.iter().filter_map(|end| release(&end.hold));
-                let posted = transaction.entries.iter().map(|entry| Move {
-                    account: entry.account,
-                    side: entry.side,
-                    turn: Turn::Post,
-                    amount: entry.amount,
-                });
-                released.chain(posted).collect()
-            }
-            Resolved::AccountOpened(_)
-            | Resolved::LimitsSet { .. }
-            | Resolved::FreezeSet { .. }
-            | Resolved::BlockedSet { .. }
-            | Resolved::AccountClosed { .. }
-            | Resolved::HoldPinned { .. } => Vec::new(),
+        self.counter_index.find(hash_of_counter(&self.key, bucket.key, asset, bucket.first_day), is)
+    }
+
+    /// How much of an account may not leave.
+    #[inline]
+    pub(crate) fn blocked(&self, slot: u32, row: &Row) -> Minor {
+        if !row.is_blocked {
+            return Minor::ZERO;
+        }
+        let more = self.beside.get(slot).and_then(|beside| beside.more.as_deref());
+        more.map_or(Minor::ZERO, |more| more.blocked)
+    }
+
+    /// The balances of an account as they are when its counters stand so.
+    #[inline]
+    pub(crate) fn balances_of(&self, slot: u32, row: &Row, counters: &Total) -> Balances {
+        let sided = crate::row::Sided { normal: row.normal, counters };
+        Balances {
+            account: row.id,
+            asset: self.asset_of(row),
+            debits_posted: counters.debits_posted,
+            credits_posted: counters.credits_posted,
+            debits_pending: counters.debits_pending,
+            credits_pending: counters.credits_pending,
+            available: sided.available(row.floor(), self.blocked(slot, row)),
         }
     }
 
-    /// The touched accounts and totals after `moves`, in order.
-    pub(crate) fn stage(&self, moves: &[Move]) -> Result<Staged, Refusal> {
-        let mut staged = Staged { accounts: BTreeMap::new(), totals: BTreeMap::new() };
-        for one in moves {
-            let known = self.accounts.get(&one.account).copied();
-            let known = known.ok_or(Refusal::UnknownAccount { account: one.account })?;
-            let account = staged.accounts.entry(one.account).or_insert(known);
-            let asset = known.opening.asset;
-            let total = self.totals.get(&asset).copied().unwrap_or(Total::ZERO);
-            let total = staged.totals.entry(asset).or_insert(total);
-            let counters = account.counters_mut();
-            let moved = moved(counters, *one).and_then(|()| moved(total.counters_mut(), *one));
-            moved.map_err(|_| Refusal::AmountTooLarge { account: one.account })?;
-        }
-        Ok(staged)
+    // INVARIANT (RowsName): each row's asset, owner and part beside it exist. Upheld where rows
+    // are added and where an image is read; without it an account has no name to show.
+    #[inline]
+    #[expect(clippy::expect_used, reason = "INVARIANT RowsName")]
+    pub(crate) fn asset_of(&self, row: &Row) -> AssetCode {
+        *self.assets.get(place(row.asset)).expect("a row's asset is in the table")
     }
 
-    /// Recomputes every sum from the entries and holds, and tests every limit.
-    ///
-    /// Slow: for tests, images and the end of a day.
+    pub(crate) fn account_at(&self, slot: u32) -> Option<Account> {
+        let (row, beside) = (self.rows.get(slot)?, self.beside.get(slot)?);
+        let more = beside.more.as_deref().copied().unwrap_or(More::NOTHING);
+        let (floor, ceiling) = more.first.unwrap_or((row.floor(), row.ceiling()));
+        let opening = Opening {
+            id: row.id,
+            asset: self.asset_of(row),
+            normal: row.normal,
+            owner: self.owners.owner(row.owner)?,
+            purpose: row.purpose,
+            floor,
+            ceiling,
+        };
+        let standing =
+            if row.is_closed { Standing::Closed(beside.closed_at) } else { Standing::Open };
+        Some(Account {
+            opening,
+            opened_at: beside.opened_at,
+            standing,
+            freeze: row.freeze,
+            floor: row.floor(),
+            ceiling: row.ceiling(),
+            blocked: more.blocked,
+            debits_posted: row.counters.debits_posted,
+            credits_posted: row.counters.credits_posted,
+            debits_pending: row.counters.debits_pending,
+            credits_pending: row.counters.credits_pending,
+        })
+    }
+
+    /// Tests what memory alone can tell: that totals are the sums over accounts, that debits equal
+    /// credits, that held sums are those of the open holds, and that no limit is passed.
     pub fn audit(&self) -> Result<(), AuditFault> {
-        let mut accounts: BTreeMap<AccountId, Account> = self
-            .accounts
-            .iter()
-            .map(|(id, account)| (*id, Account::opened(account.opening, account.opened_at)))
-            .collect();
-        for one in self.all_moves() {
-            let account = accounts.get_mut(&one.account).ok_or(AuditFault::Broken)?;
-            moved(account.counters_mut(), one).map_err(|_| AuditFault::Broken)?;
+        let mut held: BTreeMap<AccountId, Total> = BTreeMap::new();
+        for hold in self.holds.iter().flatten() {
+            let (placement, broken) = (&hold.placement, |_| AuditFault::Broken);
+            let sums = held.entry(placement.account).or_insert(Total::ZERO);
+            sums.shift(placement.side, Turn::Hold, placement.amount).map_err(broken)?;
         }
-        let mut totals: BTreeMap<AssetCode, Total> = BTreeMap::new();
-        for (id, account) in &self.accounts {
-            let mut counted = accounts.remove(id).ok_or(AuditFault::Broken)?;
-            if counted.balances_without_limits() != account.balances_without_limits() {
-                return Err(AuditFault::CountersDiffer { account: *id });
+        let mut totals = vec![Total::ZERO; self.assets.len()];
+        for row in self.rows.iter() {
+            let account = row.id;
+            let open = held.remove(&account).unwrap_or(Total::ZERO);
+            let pending = (row.counters.debits_pending, row.counters.credits_pending);
+            if pending != (open.debits_pending, open.credits_pending) {
+                return Err(AuditFault::CountersDiffer { account });
             }
-            let floor = account.within_floor(account.floor).map_err(|_| AuditFault::Broken)?;
-            let ceiling =
-                account.within_ceiling(account.ceiling).map_err(|_| AuditFault::Broken)?;
-            if !(floor && ceiling) {
-                return Err(AuditFault::LimitPassed { account: *id });
+            let (floor, ceiling) = (row.floor(), row.ceiling());
+            let within =
+                row.sided().within_floor(floor).ok().zip(row.sided().within_ceiling(ceiling).ok());
+            match within {
+                Some((true, true)) => {}
+                Some(_) => return Err(AuditFault::LimitPassed { account }),
+                None => return Err(AuditFault::Broken),
             }
-            let total = totals.entry(account.opening.asset).or_insert(Total::ZERO);
-            for (sum, part) in total.counters_mut().into_iter().zip(counted.counters_mut()) {
-                *sum = sum.plus(*part).map_err(|_| AuditFault::Broken)?;
-            }
+            let total = totals.get_mut(place(row.asset)).ok_or(AuditFault::Broken)?;
+            *total = total.plus(&row.counters).map_err(|_| AuditFault::Broken)?;
         }
-        for (asset, total) in &totals {
-            if total.debits_posted != total.credits_posted {
+        if !held.is_empty() {
+            return Err(AuditFault::Broken);
+        }
+        for (asset, (sum, total)) in self.assets.iter().zip(totals.iter().zip(&self.totals)) {
+            if sum.debits_posted != sum.credits_posted {
                 return Err(AuditFault::Unbalanced { asset: *asset });
             }
-            if self.totals.get(asset) != Some(total) {
+            if sum != total {
                 return Err(AuditFault::TotalDiffers { asset: *asset });
             }
         }
-        self.audit_counters()
-    }
-
-    /// Counts again what transactions claim and holds keep.
-    fn audit_counters(&self) -> Result<(), AuditFault> {
-        let mut counted = Self::default();
-        for Posted { transaction, .. } in self.transactions.values() {
-            for claim in &transaction.claims {
-                counted.count(claim.limit.bucket(transaction.business_date), claim.amount);
-            }
-        }
-        for Hold { placement, state, .. } in self.holds.values() {
-            let kept = match state {
-                HoldState::Open(_) => placement.amount,
-                HoldState::Posted { amount, .. } => *amount,
-                HoldState::Voided | HoldState::Expired => continue,
-            };
-            for limit in &placement.limits {
-                counted.count(limit.bucket(placement.business_date), kept);
-            }
-        }
-        let buckets = self.counters.keys().chain(counted.counters.keys());
-        let mut wrong = buckets.filter(|b| self.counter(b) != counted.counter(b));
-        wrong.next().map_or(Ok(()), |bucket| Err(AuditFault::CountDiffers { bucket: *bucket }))
-    }
-
-    fn all_moves(&self) -> impl Iterator<Item = Move> {
-        let posted = self.transactions.values().flat_map(|posted| {
-            posted.transaction.entries.iter().map(|entry| Move {
-                account: entry.account,
-                side: entry.side,
-                turn: Turn::Post,
-                amount: entry.amount,
-            })
-        });
-        let held = self.holds.values().filter(|hold| matches!(hold.state, HoldState::Open(_)));
-        posted.chain(held.map(|hold| Move {
-            account: hold.placement.account,
-            side: hold.placement.side,
-            turn: Turn::Hold,
-            amount: hold.placement.amount,
-        }))
+        Ok(())
     }
 }
 
-fn moved(counters: [&mut Minor; 4], one: Move) -> Result<(), AmountError> {
-    let [debits_posted, credits_posted, debits_pending, credits_pending] = counters;
-    let (posted, pending) = match one.side {
-        Side::Debit => (debits_posted, debits_pending),
-        Side::Credit => (credits_posted, credits_pending),
-    };
-    match one.turn {
-        Turn::Post => *posted = posted.plus(one.amount)?,
-        Turn::Hold => *pending = pending.plus(one.amount)?,
-        Turn::Release => *pending = pending.minus(one.amount)?,
-    }
-    Ok(())
-}
-
-impl Total {
-    const fn counters_mut(&mut self) -> [&mut Minor; 4] {
-        [
-            &mut self.debits_posted,
-            &mut self.credits_posted,
-            &mut self.debits_pending,
-            &mut self.credits_pending,
-        ]
+/// Two ledgers are equal when every question has one answer; where rows lie does not matter.
+impl PartialEq for Ledger {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows.len() == other.rows.len()
+            && self.totals() == other.totals()
+            && self.counters() == other.counters()
+            && self.accounts().eq(other.accounts())
+            && self.open_holds().eq(other.open_holds())
+            && self.deadlines == other.deadlines
     }
 }
 
-impl Account {
-    const fn counters_mut(&mut self) -> [&mut Minor; 4] {
-        [
-            &mut self.debits_posted,
-            &mut self.credits_posted,
-            &mut self.debits_pending,
-            &mut self.credits_pending,
-        ]
-    }
+impl Eq for Ledger {}
 
-    const fn balances_without_limits(&self) -> [Minor; 4] {
-        [self.debits_posted, self.credits_posted, self.debits_pending, self.credits_pending]
-    }
+pub(crate) fn hash_of_counter(
+    key: &HashKey,
+    limit: LimitKey,
+    asset: u32,
+    first_day: terms::BusinessDate,
+) -> u64 {
+    key.of_bytes(limit.0.as_bytes(), [asset, first_day.days()])
+}
 
-    pub(crate) const fn ceiling_of(ceiling: Ceiling) -> Option<Minor> {
-        match ceiling {
-            Ceiling::At(most) => Some(most),
-            Ceiling::Unlimited => None,
-        }
+/// When an open hold's moment comes.
+pub(crate) const fn deadline(hold: &Hold) -> Option<Instant> {
+    match hold.state {
+        HoldState::Open(Term::Expiring { at }) => Some(at),
+        HoldState::Open(Term::Pinned)
+        | HoldState::Posted { .. }
+        | HoldState::Voided
+        | HoldState::Expired => None,
     }
 }
 
-impl<C> Encode<C> for Ledger {
-    fn encode<W: Write>(
-        &self,
-        e: &mut Encoder<W>,
-        context: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.array(5)?;
-        self.accounts.encode(e, context)?;
-        self.holds.encode(e, context)?;
-        self.transactions.encode(e, context)?;
-        self.counters.encode(e, context)?;
-        self.totals.encode(e, context)
-    }
+/// A number of a table as a place in memory: 32 bits always fit where this runs.
+#[inline]
+pub(crate) fn place(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-impl<'b, C> Decode<'b, C> for Ledger {
-    fn decode(d: &mut Decoder<'b>, context: &mut C) -> Result<Self, DecodeError> {
-        if d.array()? != Some(5) {
-            return Err(DecodeError::message("expected a ledger of five parts"));
-        }
-        let mut ledger = Self {
-            accounts: BTreeMap::decode(d, context)?,
-            holds: BTreeMap::decode(d, context)?,
-            transactions: BTreeMap::decode(d, context)?,
-            counters: BTreeMap::decode(d, context)?,
-            totals: BTreeMap::decode(d, context)?,
-            deadlines: BTreeSet::new(),
-        };
-        ledger.deadlines = ledger
-            .holds
-            .iter()
-            .filter_map(|(id, hold)| match hold.state {
-                HoldState::Open(Term::Expiring { at }) => Some((at, *id)),
-                HoldState::Open(Term::Pinned)
-                | HoldState::Posted { .. }
-                | HoldState::Voided
-                | HoldState::Expired => None,
-            })
-            .collect();
-        ledger.audit().map_err(|fault| DecodeError::message(fault.to_string()))?;
-        Ok(ledger)
-    }
-}
+/// How many commands one call of [`Ledger::warm`] is best given: their rows and index lines take
+/// some 100 KiB, which stays in the second cache until they are used.
+pub const WARM_COMMANDS: usize = 256;

@@ -1,6 +1,9 @@
 //! A transaction: entries that stand or fall together.
 
-use minicbor::{Decode, Encode};
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder};
+use smallvec::SmallVec;
 use terms::{AccountId, BusinessDate, HoldId, Minor, PaymentId, QuoteId, TransactionId};
 
 use crate::velocity::Claim;
@@ -50,6 +53,54 @@ pub enum Reason {
     /// Money moved to a blocked-funds account, or out of it.
     #[n(7)]
     Blocking,
+}
+
+impl Side {
+    /// Its number in stored bytes.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Debit => 0,
+            Self::Credit => 1,
+        }
+    }
+
+    pub(crate) const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Debit),
+            1 => Some(Self::Credit),
+            _ => None,
+        }
+    }
+}
+
+impl Reason {
+    /// Its number in stored bytes.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Payment => 0,
+            Self::Fee => 1,
+            Self::Funding => 2,
+            Self::Defunding => 3,
+            Self::Return => 4,
+            Self::Refund => 5,
+            Self::Correction => 6,
+            Self::Blocking => 7,
+        }
+    }
+
+    pub(crate) const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Payment),
+            1 => Some(Self::Fee),
+            2 => Some(Self::Funding),
+            3 => Some(Self::Defunding),
+            4 => Some(Self::Return),
+            5 => Some(Self::Refund),
+            6 => Some(Self::Correction),
+            7 => Some(Self::Blocking),
+            _ => None,
+        }
+    }
 }
 
 /// What a transaction or hold belongs to.
@@ -105,7 +156,8 @@ pub struct Transaction {
     pub reason: Reason,
     /// One to [`ENTRIES_MAX`] lines.
     #[n(3)]
-    pub entries: Vec<Entry>,
+    #[cbor(with = "list")]
+    pub entries: SmallVec<[Entry; 2]>,
     /// Totals it counts into. Lines that post a hold were counted when it was placed.
     #[n(4)]
     pub claims: Vec<Claim>,
@@ -126,5 +178,35 @@ impl Transaction {
         ]
         .into_iter()
         .find_map(|(differs, field)| differs.then_some(field))
+    }
+}
+
+/// Entries as an array, exactly as `Vec` would be.
+mod list {
+    use super::{
+        Decode as _, DecodeError, Decoder, ENTRIES_MAX, Encode as _, EncodeError, Encoder, Entry,
+        SmallVec, Write,
+    };
+
+    pub(super) fn encode<C, W: Write>(
+        entries: &SmallVec<[Entry; 2]>,
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.array(u64::try_from(entries.len()).unwrap_or(u64::MAX))?;
+        entries.iter().try_for_each(|entry| entry.encode(e, context))
+    }
+
+    pub(super) fn decode<'b, C>(
+        d: &mut Decoder<'b>,
+        context: &mut C,
+    ) -> Result<SmallVec<[Entry; 2]>, DecodeError> {
+        let length =
+            d.array()?.ok_or_else(|| DecodeError::message("expected a definite length"))?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > ENTRIES_MAX {
+            return Err(DecodeError::message("expected no more entries than a transaction has"));
+        }
+        (0..length).map(|_| Entry::decode(d, context)).collect()
     }
 }

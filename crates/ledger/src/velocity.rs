@@ -109,3 +109,21 @@ impl Counter {
     /// Nothing yet.
     pub const ZERO: Self = Self { amount: Minor::ZERO, count: 0 };
 }
+
+impl Period {
+    /// Its number in stored bytes.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::BusinessDay => 0,
+            Self::Month => 1,
+        }
+    }
+
+    pub(crate) const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::BusinessDay),
+            1 => Some(Self::Month),
+            _ => None,
+        }
+    }
+}

@@ -6,7 +6,8 @@
 mod support;
 
 use ledger::{
-    Ceiling, Change, Command, Floor, Freeze, Ledger, Link, NotDone, NotDoneSource, Term, VoidGround,
+    Ceiling, Change, Command, Floor, Freeze, FullLedger, Link, NotDone, NotDoneSource, Term,
+    VoidGround,
 };
 use support::{
     account, at, claim, credit, debit, eur, held, hold, limit, opening, placement, run, transaction,
@@ -15,7 +16,7 @@ use terms::{Minor, PaymentId};
 
 /// One change of each kind, in the order of their numbers.
 fn changes() -> Vec<Change> {
-    let mut ledger = Ledger::new();
+    let mut ledger = FullLedger::new();
     let mut step = |command: Command| run(&mut ledger, 5, &command).unwrap().remove(0);
     let zero = Floor::MayNotGoBelowZero;
     step(Command::OpenAccount(opening(1, eur(), Floor::Unlimited, Ceiling::Unlimited)));
@@ -99,7 +100,7 @@ fn each_near_miss_is_refused() {
 fn an_image_that_fails_its_audit_is_refused() {
     let ledger = support::funded();
     let image = seal::to_canonical(&ledger);
-    assert_eq!(seal::from_canonical::<Ledger>(&image).as_ref(), Ok(&ledger));
+    assert_eq!(seal::from_canonical::<FullLedger>(&image).as_ref(), Ok(&ledger));
     // 1,000 is `1903e8`: each place where it stands is a counter, an entry or a total.
     let places: Vec<usize> =
         (0..image.len()).filter(|n| image[*n..].starts_with(&[0x19, 0x03, 0xe8])).collect();
@@ -108,7 +109,7 @@ fn an_image_that_fails_its_audit_is_refused() {
     for place in places {
         let mut forged = image.clone();
         forged[place + 2] = 0xe9;
-        assert!(seal::from_canonical::<Ledger>(&forged).is_err(), "byte {place}");
+        assert!(seal::from_canonical::<FullLedger>(&forged).is_err(), "byte {place}");
     }
 }
 

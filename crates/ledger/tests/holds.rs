@@ -5,8 +5,8 @@
 mod support;
 
 use ledger::{
-    Answer, Available, Command, Freeze, HoldState, Ledger, NotDone, NotDoneSource, Refusal, Term,
-    VoidGround,
+    Answer, Available, Command, Freeze, FullLedger, HoldState, NotDone, NotDoneSource, Refusal,
+    Term, VoidGround,
 };
 use support::{account, at, credit, debit, eur, funded, held, hold, limit, placement, post, run};
 use terms::Minor;
@@ -20,7 +20,7 @@ fn pinned_evidence() -> VoidGround {
     VoidGround::NotDone(NotDone { source: NotDoneSource::RailRefused, document })
 }
 
-fn available(ledger: &Ledger, n: u8) -> Available {
+fn available(ledger: &FullLedger, n: u8) -> Available {
     ledger.balances(account(n)).unwrap().available
 }
 

@@ -8,7 +8,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use ledger::{
-    Answer, Ceiling, Change, Command, Entry, Floor, Freeze, Ledger, NotDone, NotDoneSource,
+    Answer, Ceiling, Change, Command, Entry, Floor, Freeze, FullLedger, NotDone, NotDoneSource,
     Opening, Side, Term, Transaction, VelocityLimit, VoidGround,
 };
 use proptest::prelude::*;
@@ -404,7 +404,7 @@ struct Seen {
     held_posts: u32,
 }
 
-fn same(ledger: &Ledger, model: &Model) -> Result<(), TestCaseError> {
+fn same(ledger: &FullLedger, model: &Model) -> Result<(), TestCaseError> {
     let mut sums = BTreeMap::<_, i128>::new();
     for id in model.accounts.keys() {
         let balances = ledger.balances(*id).unwrap();
@@ -429,7 +429,7 @@ fn same(ledger: &Ledger, model: &Model) -> Result<(), TestCaseError> {
 }
 
 fn history(steps: &[u64], seen: &mut Seen) -> Result<(), TestCaseError> {
-    let (mut ledger, mut model) = (Ledger::new(), Model::default());
+    let (mut ledger, mut model) = (FullLedger::new(), Model::default());
     let mut facts: Vec<(u64, Vec<u8>)> = Vec::new();
     let open = openings().into_iter().map(Command::OpenAccount);
     let days = steps.iter().enumerate();
@@ -474,14 +474,14 @@ fn history(steps: &[u64], seen: &mut Seen) -> Result<(), TestCaseError> {
         }
     }
     prop_assert_eq!(ledger.audit(), Ok(()));
-    let mut refolded = Ledger::new();
+    let mut refolded = FullLedger::new();
     for (stamp, bytes) in &facts {
         let change: Change = seal::from_canonical(bytes).expect("a stored change reads back");
         refolded.apply(at(*stamp), &change);
     }
     prop_assert_eq!(&refolded, &ledger);
     let image = seal::to_canonical(&ledger);
-    let restored: Ledger = seal::from_canonical(&image).expect("an image reads back");
+    let restored: FullLedger = seal::from_canonical(&image).expect("an image reads back");
     prop_assert_eq!(restored, ledger);
     Ok(())
 }

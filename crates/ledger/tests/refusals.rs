@@ -5,7 +5,7 @@
 mod support;
 
 use ledger::{
-    Ceiling, Command, Entry, Floor, Freeze, Ledger, Link, Refusal, Side, Term, Transaction,
+    Ceiling, Command, Entry, Floor, Freeze, FullLedger, Link, Refusal, Side, Term, Transaction,
     VoidGround,
 };
 use support::{
@@ -16,7 +16,7 @@ use terms::{Minor, PaymentId};
 
 /// `funded`, and: 6 closed, 7 frozen; holds 1 posted, 2 voided, 3 expired, 4 pinned, 5 open on
 /// account 3; transaction 1 posted. The stamp of the table is 20.
-fn world() -> Ledger {
+fn world() -> FullLedger {
     let mut ledger = funded();
     let zero = Floor::MayNotGoBelowZero;
     for n in [6, 7] {

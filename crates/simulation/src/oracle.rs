@@ -7,7 +7,7 @@ use clearing::testkit::{
     BANK_FEE, COMPANIES, OPERATOR_FEE, PAYER_FUNDS, PROVIDER_FUNDS, account, own_account,
 };
 use journal::{Image, Machine};
-use ledger::Ledger;
+use ledger::FullLedger;
 use record::settlement::{PAYMENT_REFUSED, PAYMENT_SETTLED};
 use record::{Ending, FactBody, PaymentRefused, PaymentSettled, Side};
 use terms::{AccountId, PaymentId, Position};
@@ -56,7 +56,7 @@ where
     Ok(facts.into_iter().map(|(position, _, fact)| (position, fact)).collect())
 }
 
-fn conserved(ledger: &Ledger) -> Result<(), String> {
+fn conserved(ledger: &FullLedger) -> Result<(), String> {
     ledger.audit().map_err(|fault| fault.to_string())?;
     for (asset, total) in ledger.totals() {
         if total.debits_posted != total.credits_posted {
@@ -174,7 +174,7 @@ fn balances_are_the_models(world: &World) -> Result<(), String> {
 }
 
 /// Credits less debits.
-fn posted(ledger: &Ledger, account: AccountId) -> i128 {
+fn posted(ledger: &FullLedger, account: AccountId) -> i128 {
     let signed = |units: u128| i128::try_from(units).unwrap_or(i128::MAX);
     ledger
         .balances(account)

@@ -114,7 +114,7 @@ impl SettlementBook {
             id: transaction_of(order.terms.payment, "settlement"),
             business_date: stamp.date(),
             reason: Reason::Payment,
-            entries: parts.entries()?,
+            entries: parts.entries()?.into(),
             claims: claims(order)?,
             links: vec![Link::Payment(order.terms.payment), Link::Quote(order.quote.quote)],
         };

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part of it")]
 
 use ledger::{
-    Ceiling, Change, Checked, Claim, Command, Entry, Floor, Ledger, LimitKey, Opening, Owner,
+    Ceiling, Change, Checked, Claim, Command, Entry, Floor, FullLedger, LimitKey, Opening, Owner,
     Period, Placement, Purpose, Reason, Refusal, Side, Term, Transaction, VelocityLimit,
 };
 use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, TransactionId};
@@ -87,7 +87,7 @@ pub(crate) fn transaction(n: u128, entries: Vec<Entry>) -> Transaction {
         id: txn(n),
         business_date: BusinessDate::from_days(20_779),
         reason: Reason::Payment,
-        entries,
+        entries: entries.into(),
         claims: vec![],
         links: vec![],
     }
@@ -99,7 +99,7 @@ pub(crate) fn post(n: u128, entries: Vec<Entry>) -> Command {
 
 /// Checks and applies; gives back the changes.
 pub(crate) fn run(
-    ledger: &mut Ledger,
+    ledger: &mut FullLedger,
     nanos: u64,
     command: &Command,
 ) -> Result<Vec<Change>, Refusal> {
@@ -111,13 +111,13 @@ pub(crate) fn run(
     for promised in &checked.outcome().balances {
         assert_eq!(ledger.balances(promised.account), Some(*promised));
     }
-    Ok(checked.into_parts().0)
+    Ok(checked.into_parts().0.into_vec())
 }
 
 /// Control accounts 1 (EUR) and 2 (SGD); 3 and 4 in EUR, 5 in SGD, none below zero, 4 with a
 /// ceiling of 500; 1,000 funded on 3 and on 5.
-pub(crate) fn funded() -> Ledger {
-    let mut ledger = Ledger::new();
+pub(crate) fn funded() -> FullLedger {
+    let mut ledger = FullLedger::new();
     let zero = Floor::MayNotGoBelowZero;
     for opening in [
         opening(1, eur(), Floor::Unlimited, Ceiling::Unlimited),

@@ -7,7 +7,7 @@ use clearing::{
     CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook, SettlementWork,
 };
 use ledger::{
-    Available, Ceiling, Command, Entry, Floor, Freeze, Ledger, Opening, Owner, Purpose, Reason,
+    Available, Ceiling, Command, Entry, Floor, Freeze, FullLedger, Opening, Owner, Purpose, Reason,
     Side, Transaction,
 };
 use record::{SandboxLine, SandboxStatement, Signed};
@@ -189,7 +189,7 @@ async fn book_line(
 
 /// The business date that a line was booked on, if it was. A statement that is sent again after
 /// midnight, to finish what was interrupted, must find its first lines booked and not in conflict.
-fn booked_on(ledger: &Ledger, reference: TransactionId) -> Option<BusinessDate> {
+fn booked_on(ledger: &FullLedger, reference: TransactionId) -> Option<BusinessDate> {
     ledger.transaction(reference).map(|(_, booked)| booked.business_date)
 }
 
@@ -199,7 +199,7 @@ fn funding(against: AccountId, line: &SandboxLine, booked: Option<BusinessDate>)
         id: line.reference,
         business_date: booked.unwrap_or_else(|| system::now().date()),
         reason: Reason::Funding,
-        entries: vec![entry(against, Side::Debit), entry(line.account, Side::Credit)],
+        entries: [entry(against, Side::Debit), entry(line.account, Side::Credit)].into(),
         claims: vec![],
         links: vec![],
     })

@@ -1,0 +1,392 @@
+//! A ledger as flat bytes, written at once or in small steps while it goes on changing.
+//!
+//! The bytes are a cache beside the journal, of one build's layout: a reader tests the sums that
+//! memory alone can tell ([`Ledger::audit`]) and refuses what does not agree. Nothing in them
+//! depends on the key of the indexes. Layout: `docs/formats/ledger.md`.
+
+use terms::{AccountId, BusinessDate, Instant, Minor};
+use thiserror::Error;
+
+use crate::account::{Ceiling, Floor, Freeze, Purpose};
+use crate::hold::Hold;
+use crate::row::{Beside, More, Row};
+use crate::state::{AuditFault, CounterRow, HASH_SEED, Ledger, Total, place};
+use crate::transaction::Side;
+use crate::velocity::{Counter, LimitKey, Period};
+
+/// What an image begins with: layout 1.
+const MAGIC: [u8; 8] = *b"wlvledg1";
+
+/// Why an image is not read. It is a cache: the journal is folded instead.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ImageFault {
+    /// Not an image of this layout, or cut short.
+    #[error("expected an image of a ledger, stopped {left} bytes before the end")]
+    Malformed {
+        /// How many bytes were not understood.
+        left: usize,
+    },
+    /// The sums do not agree.
+    #[error("the image does not agree with itself: {0}")]
+    Audit(#[from] AuditFault),
+}
+
+/// An image that is being written in steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Imaging {
+    part: Part,
+    /// The next owner to write, and how many there were. Owners are only added.
+    owner: u32,
+    owners: u32,
+}
+
+/// The parts of an image, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Owners,
+    Rows,
+    Beside,
+    Holds,
+    Counters,
+}
+
+impl Part {
+    const fn next(self) -> Option<Self> {
+        match self {
+            Self::Owners => Some(Self::Rows),
+            Self::Rows => Some(Self::Beside),
+            Self::Beside => Some(Self::Holds),
+            Self::Holds => Some(Self::Counters),
+            Self::Counters => None,
+        }
+    }
+}
+
+impl Ledger {
+    /// The whole ledger as bytes.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(place(self.rows.len()).saturating_mul(192));
+        self.write_head(&mut out);
+        (0..self.owners.len()).for_each(|n| write_owner(self.owners.bytes(n), &mut out));
+        self.rows.iter().for_each(|row| write_row(row, &mut out));
+        self.beside.iter().for_each(|beside| write_beside(beside, &mut out));
+        self.holds.iter().for_each(|hold| write_hold(hold.as_deref(), &mut out));
+        self.counters.iter().for_each(|counter| write_counter(counter, &mut out));
+        out
+    }
+
+    /// Begins an image of the ledger as it stands now, and gives its first bytes. The pieces of
+    /// [`Self::image_step`] follow them; together they are what [`Self::save`] would give now.
+    /// An image that was not finished is given up.
+    #[must_use]
+    pub fn begin_image(&mut self) -> Vec<u8> {
+        self.rows.begin_copy();
+        self.beside.begin_copy();
+        self.holds.begin_copy();
+        self.counters.begin_copy();
+        self.imaging = Some(Imaging { part: Part::Owners, owner: 0, owners: self.owners.len() });
+        let mut head = Vec::new();
+        self.write_head(&mut head);
+        head
+    }
+
+    /// The next bytes of the image that was begun: at most `rows` rows of some kind, some 130
+    /// bytes and 50 ns each. `None` when all are written. Changes applied between the steps do not
+    /// show: a row that changes before it is written is kept as it was, once.
+    pub fn image_step(&mut self, rows: u32) -> Option<Vec<u8>> {
+        let mut imaging = self.imaging.take()?;
+        let rows = rows.max(1);
+        let mut out = Vec::new();
+        let written = match imaging.part {
+            Part::Owners => {
+                let to = imaging.owners.min(imaging.owner.saturating_add(rows));
+                (imaging.owner..to).for_each(|n| write_owner(self.owners.bytes(n), &mut out));
+                let written = to.saturating_sub(imaging.owner);
+                imaging.owner = to;
+                written
+            }
+            Part::Rows => self.rows.copy(rows, |row| write_row(row, &mut out)),
+            Part::Beside => self.beside.copy(rows, |beside| write_beside(beside, &mut out)),
+            Part::Holds => self.holds.copy(rows, |hold| write_hold(hold.as_deref(), &mut out)),
+            Part::Counters => self.counters.copy(rows, |row| write_counter(row, &mut out)),
+        };
+        let part = if written < rows { imaging.part.next() } else { Some(imaging.part) };
+        self.imaging = part.map(|part| Imaging { part, ..imaging });
+        Some(out)
+    }
+
+    /// Gives up an image that was begun.
+    pub fn give_up_image(&mut self) {
+        self.imaging = None;
+        self.rows.end_copy();
+        self.beside.end_copy();
+        self.holds.end_copy();
+        self.counters.end_copy();
+    }
+
+    /// Reads what [`Self::save`] wrote, and tests its sums.
+    pub fn load(bytes: &[u8]) -> Result<Self, ImageFault> {
+        Self::load_with_hash_seed(bytes, HASH_SEED)
+    }
+
+    /// As [`Self::load`], for a ledger whose indexes hash with this key.
+    pub fn load_with_hash_seed(bytes: &[u8], seed: u64) -> Result<Self, ImageFault> {
+        let mut ledger = Self::with_hash_seed(seed);
+        let mut reader = Reader(bytes);
+        let read = ledger.read(&mut reader);
+        let Reader(rest) = reader;
+        if read.is_none() || !rest.is_empty() {
+            return Err(ImageFault::Malformed { left: rest.len() });
+        }
+        ledger.audit()?;
+        Ok(ledger)
+    }
+
+    fn write_head(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&MAGIC);
+        let assets = u32::try_from(self.assets.len()).unwrap_or(u32::MAX);
+        let holds = self.holds.len();
+        for number in [assets, self.owners.len(), self.rows.len(), holds, self.counters.len()] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        for (asset, total) in self.assets.iter().zip(&self.totals) {
+            write_owner(asset.as_str().as_bytes(), out);
+            write_total(total, out);
+        }
+    }
+
+    fn read(&mut self, from: &mut Reader<'_>) -> Option<()> {
+        if from.take()? != MAGIC {
+            return None;
+        }
+        let [assets, owners, rows, holds, counters] =
+            [from.u32()?, from.u32()?, from.u32()?, from.u32()?, from.u32()?];
+        for _ in 0..assets {
+            let asset = core::str::from_utf8(from.short()?).ok()?.parse().ok()?;
+            self.add_asset(asset, from.total()?);
+        }
+        // No count is believed further than the bytes that are there.
+        let most = u32::try_from(from.0.len()).unwrap_or(u32::MAX);
+        self.owners.reserve(&self.key, owners.min(most));
+        for _ in 0..owners {
+            self.owners.push(&self.key, from.short()?)?;
+        }
+        self.reserve(rows.min(most / 128));
+        for _ in 0..rows {
+            let row = from.row()?;
+            if row.asset >= assets || row.owner >= owners {
+                return None;
+            }
+            self.restore_row(row);
+        }
+        for _ in 0..rows {
+            self.beside.push(from.beside()?);
+        }
+        for _ in 0..holds {
+            let length = from.u32()?;
+            let hold = if length == 0 { None } else { Some(from.hold(length)?) };
+            self.restore_hold(hold);
+        }
+        for _ in 0..counters {
+            let row = from.counter()?;
+            self.restore_counter(row, assets)?;
+        }
+        Some(())
+    }
+}
+
+fn write_owner(bytes: &[u8], out: &mut Vec<u8>) {
+    // Names have at most 48 bytes.
+    out.push(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(bytes);
+}
+
+fn write_total(total: &Total, out: &mut Vec<u8>) {
+    let Total { debits_posted, credits_posted, debits_pending, credits_pending } = *total;
+    for amount in [debits_posted, credits_posted, debits_pending, credits_pending] {
+        out.extend_from_slice(&amount.units().to_le_bytes());
+    }
+}
+
+fn write_row(row: &Row, out: &mut Vec<u8>) {
+    write_total(&row.counters, out);
+    out.extend_from_slice(&row.id.bytes());
+    out.extend_from_slice(&row.asset.to_le_bytes());
+    out.extend_from_slice(&row.owner.to_le_bytes());
+    let (floor, overdraft) = floor_parts(row.floor());
+    let (ceiling, most) = ceiling_parts(row.ceiling());
+    out.extend_from_slice(&overdraft.to_le_bytes());
+    out.extend_from_slice(&most.to_le_bytes());
+    let (normal, purpose) = (row.normal.number(), row.purpose.number());
+    let (closed, blocked) = (u8::from(row.is_closed), u8::from(row.is_blocked));
+    out.extend_from_slice(&[floor, ceiling, normal, purpose, row.freeze.number(), closed, blocked]);
+}
+
+fn write_beside(beside: &Beside, out: &mut Vec<u8>) {
+    out.extend_from_slice(&beside.opened_at.nanos().to_le_bytes());
+    out.extend_from_slice(&beside.closed_at.nanos().to_le_bytes());
+    let Some(more) = beside.more.as_deref() else {
+        out.push(0);
+        return;
+    };
+    match more.first {
+        None => out.push(1),
+        Some((floor, ceiling)) => {
+            let ((floor, overdraft), (ceiling, most)) =
+                (floor_parts(floor), ceiling_parts(ceiling));
+            out.extend_from_slice(&[2, floor, ceiling]);
+            out.extend_from_slice(&overdraft.to_le_bytes());
+            out.extend_from_slice(&most.to_le_bytes());
+        }
+    }
+    out.extend_from_slice(&more.blocked.units().to_le_bytes());
+}
+
+fn write_hold(hold: Option<&Hold>, out: &mut Vec<u8>) {
+    let bytes = hold.map(seal::to_canonical::<Hold>).unwrap_or_default();
+    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(&bytes);
+}
+
+fn write_counter(row: &CounterRow, out: &mut Vec<u8>) {
+    out.extend_from_slice(row.key.0.as_bytes());
+    out.extend_from_slice(&row.asset.to_le_bytes());
+    out.push(row.period.number());
+    out.extend_from_slice(&row.first_day.days().to_le_bytes());
+    out.extend_from_slice(&row.counter.amount.units().to_le_bytes());
+    out.extend_from_slice(&row.counter.count.to_le_bytes());
+}
+
+const fn floor_parts(floor: Floor) -> (u8, u128) {
+    match floor {
+        Floor::MayNotGoBelowZero => (0, 0),
+        Floor::Overdraft(most) => (1, most.units()),
+        Floor::Unlimited => (2, 0),
+    }
+}
+
+const fn ceiling_parts(ceiling: Ceiling) -> (u8, u128) {
+    match ceiling {
+        Ceiling::At(most) => (0, most.units()),
+        Ceiling::Unlimited => (1, 0),
+    }
+}
+
+/// What is left of an image.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*bytes)
+    }
+
+    fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take().map(u8::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn minor(&mut self) -> Option<Minor> {
+        self.take().map(|bytes| Minor::new(u128::from_le_bytes(bytes)))
+    }
+
+    /// A length of one byte and as many bytes.
+    fn short(&mut self) -> Option<&'a [u8]> {
+        let length = usize::from(self.u8()?);
+        self.slice(length)
+    }
+
+    fn total(&mut self) -> Option<Total> {
+        Some(Total {
+            debits_posted: self.minor()?,
+            credits_posted: self.minor()?,
+            debits_pending: self.minor()?,
+            credits_pending: self.minor()?,
+        })
+    }
+
+    fn row(&mut self) -> Option<Row> {
+        let counters = self.total()?;
+        let id = AccountId::from_bytes(self.take()?);
+        let (asset, owner) = (self.u32()?, self.u32()?);
+        let (overdraft, most) = (self.minor()?, self.minor()?);
+        let [floor, ceiling, normal, purpose, freeze, closed, blocked] = self.take()?;
+        let mut row = Row::new(id, asset, owner, Side::of_number(normal)?);
+        row.counters = counters;
+        row.purpose = Purpose::of_number(purpose)?;
+        row.freeze = Freeze::of_number(freeze)?;
+        row.set_limits(floor_of(floor, overdraft)?, ceiling_of(ceiling, most)?);
+        (row.is_closed, row.is_blocked) = (flag(closed)?, flag(blocked)?);
+        Some(row)
+    }
+
+    fn beside(&mut self) -> Option<Beside> {
+        let opened_at = Instant::from_nanos(self.u64()?);
+        let closed_at = Instant::from_nanos(self.u64()?);
+        let first = match self.u8()? {
+            0 => return Some(Beside { opened_at, closed_at, more: None }),
+            1 => None,
+            2 => {
+                let [floor, ceiling] = self.take()?;
+                let (overdraft, most) = (self.minor()?, self.minor()?);
+                Some((floor_of(floor, overdraft)?, ceiling_of(ceiling, most)?))
+            }
+            _ => return None,
+        };
+        let more = Some(Box::new(More { first, blocked: self.minor()? }));
+        Some(Beside { opened_at, closed_at, more })
+    }
+
+    fn hold(&mut self, length: u32) -> Option<Hold> {
+        seal::from_canonical(self.slice(place(length))?).ok()
+    }
+
+    fn counter(&mut self) -> Option<CounterRow> {
+        let key = LimitKey(seal::Digest::from_bytes(self.take()?));
+        let asset = self.u32()?;
+        let period = Period::of_number(self.u8()?)?;
+        let first_day = BusinessDate::from_days(self.u32()?);
+        let (amount, count) = (self.minor()?, self.u32()?);
+        Some(CounterRow { key, asset, period, first_day, counter: Counter { amount, count } })
+    }
+}
+
+fn floor_of(kind: u8, overdraft: Minor) -> Option<Floor> {
+    match kind {
+        0 => Some(Floor::MayNotGoBelowZero),
+        1 => Some(Floor::Overdraft(overdraft)),
+        2 => Some(Floor::Unlimited),
+        _ => None,
+    }
+}
+
+fn ceiling_of(kind: u8, most: Minor) -> Option<Ceiling> {
+    match kind {
+        0 => Some(Ceiling::At(most)),
+        1 => Some(Ceiling::Unlimited),
+        _ => None,
+    }
+}
+
+const fn flag(byte: u8) -> Option<bool> {
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}

@@ -1,0 +1,178 @@
+//! Rows in memory: each keeps its slot for as long as it stands, found by an index on a keyed
+//! hash. The order of an index is never observed: whoever lists rows sorts them.
+//!
+//! A slab can be written out while it changes: a row that is about to change and was not written
+//! yet is kept as it was. See [`Slab::begin_copy`].
+
+use std::collections::BTreeMap;
+
+use foldhash::SharedSeed;
+use foldhash::fast::FoldHasher;
+use hashbrown::HashTable;
+
+/// Rows of one chunk: growing never moves more than one chunk, so it never pauses for long.
+const CHUNK_ROWS: u32 = 4096;
+
+/// Rows by slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Slab<T> {
+    chunks: Vec<Vec<T>>,
+    rows: u32,
+    copying: Option<Box<Copying<T>>>,
+}
+
+/// A slab that is being written out as it stood at one moment.
+#[derive(Clone, Debug)]
+struct Copying<T> {
+    /// How many rows there were.
+    end: u32,
+    /// The first row that was not written yet.
+    next: u32,
+    // INVARIANT (CopyBeforeWrite): a row in `next..end` that changed stands here as it was when
+    // the copy began. Upheld by `Slab::get_mut`, the one door to a row; without it an image would
+    // mix two positions and its sums would not agree.
+    kept: BTreeMap<u32, T>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), rows: 0, copying: None }
+    }
+}
+
+impl<T: Clone> Slab<T> {
+    pub(crate) const fn len(&self) -> u32 {
+        self.rows
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
+        self.chunks.get(place(slot / CHUNK_ROWS))?.get(place(slot % CHUNK_ROWS))
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+        let chunk = self.chunks.get_mut(place(slot / CHUNK_ROWS))?;
+        let row = chunk.get_mut(place(slot % CHUNK_ROWS))?;
+        if let Some(copying) = &mut self.copying
+            && (copying.next..copying.end).contains(&slot)
+        {
+            copying.kept.entry(slot).or_insert_with(|| row.clone());
+        }
+        Some(row)
+    }
+
+    /// Adds a row and says where; `None` after 2^32 - 1 rows.
+    pub(crate) fn push(&mut self, row: T) -> Option<u32> {
+        let slot = self.rows;
+        self.rows = slot.checked_add(1)?;
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < place(CHUNK_ROWS) => chunk.push(row),
+            Some(_) | None => self.chunks.push(vec![row]),
+        }
+        Some(slot)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+
+    /// From now on the rows as they stand are kept until [`Self::copy`] has given them out.
+    pub(crate) fn begin_copy(&mut self) {
+        let end = self.rows;
+        self.copying = Some(Box::new(Copying { end, next: 0, kept: BTreeMap::new() }));
+    }
+
+    /// Keeps no rows any more.
+    pub(crate) fn end_copy(&mut self) {
+        self.copying = None;
+    }
+
+    /// Gives out at most `budget` of the kept rows, in order of their slots, and says how many it
+    /// gave. None are left when it gave fewer than `budget`.
+    pub(crate) fn copy(&mut self, budget: u32, mut out: impl FnMut(&T)) -> u32 {
+        let Some(mut copying) = self.copying.take() else { return 0 };
+        let from = copying.next;
+        let to = copying.end.min(from.saturating_add(budget));
+        for slot in from..to {
+            if let Some(row) = copying.kept.remove(&slot) {
+                out(&row);
+            } else if let Some(row) = self.get(slot) {
+                out(row);
+            }
+        }
+        copying.next = to;
+        if to < copying.end {
+            self.copying = Some(copying);
+        }
+        to.saturating_sub(from)
+    }
+}
+
+/// Slots by key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Index {
+    slots: HashTable<u32>,
+}
+
+impl Index {
+    /// The slot under `hash` whose row `is` the wanted one.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.slots.find(hash, |slot| is(*slot)).copied()
+    }
+
+    /// Adds a slot; `rehash` tells the hash of each slot that is known already.
+    pub(crate) fn insert(&mut self, hash: u64, slot: u32, rehash: impl Fn(u32) -> u64) {
+        self.slots.insert_unique(hash, slot, |slot| rehash(*slot));
+    }
+
+    /// Makes room for `more` slots at once.
+    pub(crate) fn reserve(&mut self, more: u32, rehash: impl Fn(u32) -> u64) {
+        self.slots.reserve(place(more), |slot| rehash(*slot));
+    }
+
+    pub(crate) fn remove(&mut self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        let entry = self.slots.find_entry(hash, |slot| is(*slot)).ok()?;
+        Some(entry.remove().0)
+    }
+}
+
+/// The key of the indexes: who does not know it cannot choose ids that collide.
+#[derive(Clone, Debug)]
+pub(crate) struct HashKey {
+    seed: u64,
+    shared: SharedSeed,
+}
+
+impl HashKey {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { seed, shared: SharedSeed::from_u64(seed) }
+    }
+
+    /// The hash of the 16 bytes of an id.
+    #[inline]
+    pub(crate) fn of_id(&self, id: [u8; 16]) -> u64 {
+        use core::hash::Hasher as _;
+        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
+        hasher.write_u128(u128::from_le_bytes(id));
+        hasher.finish()
+    }
+
+    /// The hash of some bytes and two numbers.
+    pub(crate) fn of_bytes(&self, bytes: &[u8], more: [u32; 2]) -> u64 {
+        use core::hash::Hasher as _;
+        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
+        let [first, second] = more;
+        hasher.write(bytes);
+        hasher.write_u32(first);
+        hasher.write_u32(second);
+        hasher.finish()
+    }
+}
+
+/// A slot as a place in memory: 32 bits always fit where this runs.
+#[inline]
+fn place(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}

@@ -141,6 +141,8 @@ pub struct Ids<D: Disk> {
     engine: Engine<D>,
     /// Facts before it have their keys in the runs.
     covered: u64,
+    /// The same when it was opened: facts before it may be fed again.
+    opened_at: u64,
     /// Facts before it are durable.
     durable: u64,
     is_sealing: bool,
@@ -199,6 +201,7 @@ impl<D: Disk> Ids<D> {
             span: None,
             engine: engine(worker)?,
             covered,
+            opened_at: covered,
             durable: covered,
             is_sealing: false,
             is_settling: false,
@@ -216,17 +219,19 @@ impl<D: Disk> Ids<D> {
 
     /// Adds a key of the fact at a position. Positions never go back.
     ///
-    /// Entries before [`Ids::covered`] are in the runs already and are passed over. A position
-    /// before the newest one is a bug of the caller's: nothing is sealed any more and
-    /// [`Ids::durable`] says so.
+    /// Entries before the position that [`Ids::open`] returned are in the runs already and are
+    /// passed over. A position before the newest one is a bug of the caller's: nothing is sealed
+    /// any more and [`Ids::durable`] says so.
     pub fn insert(&mut self, key: &IdKey, position: Position) {
         let at = position.number();
-        if at < self.covered {
+        if at < self.opened_at {
             return;
         }
-        if self.newest().is_some_and(|newest| at < newest) {
-            let last = Position::new(self.newest().unwrap_or_default());
+        let newest = self.newest();
+        if at < newest {
+            let last = Position::new(newest);
             self.broken.get_or_insert(IdsError::OutOfOrder { last, got: position });
+            return;
         }
         // Not within the keys of one fact: a run holds all of them or none.
         let is_new_fact = self.recent.last().is_some_and(|last| at > last);
@@ -251,10 +256,7 @@ impl<D: Disk> Ids<D> {
         self.retry_in = self.retry_in.saturating_sub(1);
         self.try_sealing()?;
         self.receive_inline();
-        if self.frozen.len() > self.limits.frozen_max && self.may_seal() {
-            self.counts.waits += 1;
-            self.make_room()?;
-        }
+        self.make_room()?;
         self.broken.clone().map_or(Ok(()), Err)
     }
 
@@ -344,8 +346,8 @@ impl<D: Disk> Ids<D> {
             self.retry_in = 0;
             self.try_sealing()?;
             self.wait()?;
-            if let Some(failure) = self.last_failure.clone() {
-                return Err(failure);
+            if let (false, Some(failure)) = (self.is_sealing, &self.last_failure) {
+                return Err(failure.clone());
             }
         }
         self.broken.clone().map_or(Ok(()), Err)
@@ -412,9 +414,10 @@ impl<D: Disk> Ids<D> {
         self.span = first.zip(last);
     }
 
-    /// The newest position in memory.
-    fn newest(&self) -> Option<u64> {
-        self.recent.last().or_else(|| self.frozen.back().and_then(|part| part.last()))
+    /// No entry is beyond this position.
+    fn newest(&self) -> u64 {
+        let frozen = || self.frozen.back().and_then(|part| part.last());
+        self.recent.last().or_else(frozen).unwrap_or(self.covered)
     }
 
     fn freeze(&mut self) {
@@ -438,18 +441,14 @@ impl<D: Disk> Ids<D> {
         Ok(())
     }
 
-    /// Waits until few enough parts are frozen.
+    /// Waits until few enough parts are frozen, unless they wait for the journal.
     fn make_room(&mut self) -> Result<(), IdsError> {
-        while self.frozen.len() > self.limits.frozen_max {
-            if !self.is_sealing {
-                if self.retry_in > 0 {
-                    return self.last_failure.clone().map_or(Ok(()), Err);
-                }
-                if !self.may_seal() {
-                    return Ok(());
-                }
-                self.try_sealing()?;
+        while self.frozen.len() > self.limits.frozen_max && (self.is_sealing || self.may_seal()) {
+            if !self.is_sealing && self.retry_in > 0 {
+                return self.last_failure.clone().map_or(Ok(()), Err);
             }
+            self.try_sealing()?;
+            self.counts.waits += 1;
             self.wait()?;
         }
         Ok(())

@@ -11,6 +11,7 @@ pub mod epoch_file;
 #[cfg(any(test, feature = "testkit"))]
 pub mod fault;
 pub mod fsck;
+pub mod ids;
 pub mod image;
 pub mod recovery;
 pub mod salt_keys;

@@ -31,7 +31,8 @@ use support::{Folder, Running, answered, common, peer, socket};
 use terms::RunId;
 
 const ORIGIN: &str = "wayleave.example/test/settlement";
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Beyond the time that an orderly stop may take to drain connections.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A core without witnesses, over the books of the clearing's own fixture.
 async fn config(dir: &Path) -> Config {

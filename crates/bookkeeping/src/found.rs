@@ -1,0 +1,48 @@
+//! What was looked up for one request.
+
+use ledger::Rows;
+use terms::{Instant, Position};
+
+use crate::fact::{Event, LedgerFact, Refused};
+use crate::keys::Key;
+
+/// What the journal says of the ids of one request that are no longer in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    rows: Rows,
+    refused: Option<(Position, Refused)>,
+    first: Option<Position>,
+}
+
+impl Found {
+    /// Learns from a fact that names a wanted key; for one key in order of position.
+    pub fn learn(&mut self, key: &Key, position: Position, stamp: Instant, fact: &LedgerFact) {
+        match &fact.event {
+            Event::Changed(change) => self.rows.learn(stamp, change),
+            Event::Refused(refused) => {
+                if refused.id == key.id && refused.tag == key.tag {
+                    self.refused = Some((position, refused.clone()));
+                }
+            }
+        }
+        self.first.get_or_insert(position);
+    }
+
+    /// Past transactions and ended holds.
+    #[must_use]
+    pub const fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The refusal journalled under the command's own id.
+    #[must_use]
+    pub const fn refused(&self) -> Option<&(Position, Refused)> {
+        self.refused.as_ref()
+    }
+
+    /// Position of the first fact found.
+    #[must_use]
+    pub const fn first(&self) -> Option<Position> {
+        self.first
+    }
+}

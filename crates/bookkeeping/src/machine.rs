@@ -1,0 +1,218 @@
+//! The machine: a ledger, its clients' requests, and the facts they make.
+
+use std::collections::BTreeMap;
+
+use journal::{Checked, Image, ImageError, Machine};
+use ledger::{Answer, Command, Ledger, Refusal};
+use minicbor::{Decode, Encode};
+use seal::digest::{Domain, digest};
+use seal::{Digest, from_canonical, to_canonical};
+use terms::{Instant, Position};
+
+use crate::fact::{Event, LedgerFact, Refused};
+use crate::found::Found;
+use crate::keys;
+use crate::request::{ClientNumber, Effect, Outcome, Request};
+
+/// Refusals of one client that are journalled before it has posted anything: they cost disk.
+pub const REFUSALS_FREE: u64 = 10_000;
+/// Longest text of a journalled refusal, bytes.
+pub const REFUSAL_TEXT_MAX: usize = 200;
+/// Rows of the ledger that one step of an image copies: well below a millisecond.
+const IMAGE_STEP_ROWS: u32 = 2048;
+
+/// A stand-alone ledger.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerBook {
+    ledger: Ledger,
+    clients: BTreeMap<ClientNumber, Tally>,
+    image: Option<Vec<u8>>,
+}
+
+/// What a client did so far, for its quota of journalled refusals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct Tally {
+    #[n(0)]
+    changed: u64,
+    #[n(1)]
+    refused: u64,
+}
+
+impl LedgerBook {
+    /// A book without accounts. `hash_seed` keys the indexes and changes no answer.
+    #[must_use]
+    pub fn new(hash_seed: u64) -> Self {
+        Self { ledger: Ledger::with_hash_seed(hash_seed), ..Self::default() }
+    }
+
+    /// Accounts, open holds, limits and totals.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn judge(&self, found: &Found, stamp: Instant, request: &Request) -> Judged {
+        if let Some((position, refused)) = found.refused() {
+            let same = refused.content == content(request);
+            let position = *position;
+            return Judged::Known(if same {
+                Outcome::RefusedBefore { refused: refused.clone(), position }
+            } else {
+                let refusal = Refusal::IdUsedWithOtherContent { field: "command" };
+                Outcome::Refused { refusal }
+            });
+        }
+        match self.ledger.check(found.rows(), stamp, &request.command) {
+            Ok(checked) => match checked.outcome().answer {
+                Answer::Done => Judged::New(checked),
+                Answer::Repeated { first } => {
+                    Judged::Known(Outcome::Repeated { first, position: found.first() })
+                }
+            },
+            Err(refusal) => Judged::Refused(refusal),
+        }
+    }
+
+    /// The fact of a refusal that uses up its id; `None` when the command has no id of its own,
+    /// the id is used already, or the client has no quota left.
+    fn refusal(&self, request: &Request, refusal: &Refusal) -> Option<LedgerFact> {
+        if matches!(refusal, Refusal::IdUsedWithOtherContent { .. }) {
+            return None;
+        }
+        let tally = self.clients.get(&request.client).copied().unwrap_or_default();
+        if tally.refused >= REFUSALS_FREE.saturating_add(tally.changed) {
+            return None;
+        }
+        let key = keys::of_command(request.client, &request.command)?;
+        let mut text = refusal.to_string();
+        text.truncate(text.floor_char_boundary(REFUSAL_TEXT_MAX));
+        let refused = Refused {
+            tag: key.tag,
+            id: key.id,
+            content: content(request),
+            rule: rule_name(refusal),
+            text,
+        };
+        let (client, slot) = (request.client, request.slot);
+        Some(LedgerFact { client, slot, event: Event::Refused(refused) })
+    }
+}
+
+enum Judged {
+    New(ledger::Checked),
+    Known(Outcome),
+    Refused(Refusal),
+}
+
+/// Domain of what was asked under an id that a refusal used up.
+pub const ASKED_DOMAIN: Domain = Domain::new("wayleave/bookkeeping/asked/v1");
+
+/// What tells two commands under one id apart, for a refusal: tag ‖ canonical bytes.
+fn content(request: &Request) -> Digest {
+    let bytes = match &request.command {
+        Command::Post(transaction) => [vec![1], to_canonical(transaction)].concat(),
+        Command::PlaceHold(placement) => [vec![2], to_canonical(placement)].concat(),
+        // No other command has an id of its own.
+        _ => Vec::new(),
+    };
+    digest(ASKED_DOMAIN, &bytes)
+}
+
+/// A refusal's variant is its rule's name.
+fn rule_name(refusal: &Refusal) -> String {
+    let shown = format!("{refusal:?}");
+    shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+impl Machine for LedgerBook {
+    type Command = Request;
+    type Outcome = Outcome;
+    type Fact = LedgerFact;
+    type Rows = Found;
+
+    fn check(
+        &self,
+        found: &Found,
+        stamp: Instant,
+        request: &Request,
+    ) -> Checked<Outcome, LedgerFact> {
+        let lasting = request.effect == Effect::Lasting;
+        let (facts, outcome) = match self.judge(found, stamp, request) {
+            Judged::Known(outcome) => (Vec::new(), outcome),
+            Judged::New(checked) => {
+                let (changes, outcome) = checked.into_parts();
+                let fact = |change| LedgerFact {
+                    client: request.client,
+                    slot: request.slot,
+                    event: Event::Changed(change),
+                };
+                let facts = changes.into_iter().filter(|_| lasting).map(fact).collect();
+                (facts, Outcome::Done { balances: outcome.balances })
+            }
+            Judged::Refused(refusal) => {
+                let fact = self.refusal(request, &refusal).filter(|_| lasting);
+                (fact.into_iter().collect(), Outcome::Refused { refusal })
+            }
+        };
+        Checked { facts, outcome }
+    }
+
+    fn apply(&mut self, _position: Position, stamp: Instant, fact: &LedgerFact) {
+        let tally = self.clients.entry(fact.client).or_default();
+        match &fact.event {
+            Event::Changed(change) => {
+                tally.changed = tally.changed.saturating_add(1);
+                self.ledger.apply(stamp, change);
+            }
+            Event::Refused(_) => tally.refused = tally.refused.saturating_add(1),
+        }
+    }
+}
+
+/// Length of the tallies (4 bytes, big-endian), the tallies, the ledger.
+impl Image for LedgerBook {
+    fn save(&self) -> Vec<u8> {
+        let mut bytes = self.image_head();
+        bytes.extend_from_slice(&self.ledger.save());
+        bytes
+    }
+
+    fn load(bytes: &[u8]) -> Result<Self, ImageError> {
+        let short = || ImageError("the image of a ledger book ends early".into());
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let (clients, ledger) = rest.split_at_checked(length).ok_or_else(short)?;
+        let clients = from_canonical(clients).map_err(|error| ImageError(error.to_string()))?;
+        let ledger = Ledger::load(ledger).map_err(|error| ImageError(error.to_string()))?;
+        Ok(Self { ledger, clients, image: None })
+    }
+
+    fn begin_image(&mut self) -> bool {
+        let mut bytes = self.image_head();
+        bytes.extend_from_slice(&self.ledger.begin_image());
+        self.image = Some(bytes);
+        true
+    }
+
+    fn image_step(&mut self) -> Option<Vec<u8>> {
+        let piece = self.ledger.image_step(IMAGE_STEP_ROWS);
+        match (piece, &mut self.image) {
+            (Some(piece), Some(bytes)) => {
+                bytes.extend_from_slice(&piece);
+                None
+            }
+            (None, image) => image.take(),
+            (Some(_), None) => None,
+        }
+    }
+}
+
+impl LedgerBook {
+    fn image_head(&self) -> Vec<u8> {
+        let clients = to_canonical(&self.clients);
+        let mut bytes = u32::try_from(clients.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
+        bytes.extend_from_slice(&clients);
+        bytes
+    }
+}

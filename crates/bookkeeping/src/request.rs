@@ -1,0 +1,71 @@
+//! What a client asks for, and what it is told.
+
+use ledger::{Balances, Command, Refusal};
+use minicbor::{Decode, Encode};
+use record::SaltSlot;
+use smallvec::SmallVec;
+use terms::{Instant, Position};
+
+use crate::fact::Refused;
+
+/// A client of the book, by the number it was registered under. Number 0 is the book itself: what
+/// time does, as the expiry of holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ClientNumber(#[n(0)] pub u32);
+
+impl ClientNumber {
+    /// The book itself.
+    pub const BOOK: Self = Self(0);
+}
+
+/// One command of one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who asks.
+    pub client: ClientNumber,
+    /// Which key the salts of its fact come from.
+    pub slot: SaltSlot,
+    /// What is asked for.
+    pub command: Command,
+    /// Whether it is to happen.
+    pub effect: Effect,
+}
+
+/// Whether a request is to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It happens, or is refused.
+    Lasting,
+    /// Only say what would happen: a dry run. Nothing is journalled and no id is used.
+    None,
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done by this request.
+    Done {
+        /// The touched accounts afterwards, by id.
+        balances: SmallVec<[Balances; 2]>,
+    },
+    /// The same was asked before, under the same id, and done then.
+    Repeated {
+        /// When.
+        first: Instant,
+        /// Where its fact lies; `None` for an account, whose fact is not looked up.
+        position: Option<Position>,
+    },
+    /// A rule says no.
+    Refused {
+        /// Which, with what was expected and what came.
+        refusal: Refusal,
+    },
+    /// The same was asked before, under the same id, and refused then.
+    RefusedBefore {
+        /// What was said.
+        refused: Refused,
+        /// Where its fact lies.
+        position: Position,
+    },
+}

@@ -173,10 +173,10 @@ codes! {
 mod tests {
     use super::*;
 
-    #[test]
-    fn numbers_and_names_lead_back_and_are_dense_from_one() {
-        macro_rules! leads_back {
-            ($($enum:ident),*) => { $(
+    macro_rules! leads_back {
+        ($test:ident, $enum:ident) => {
+            #[test]
+            fn $test() {
                 for (number, one) in (1..).zip($enum::ALL) {
                     assert_eq!(one.code(), number);
                     assert_eq!($enum::from_code(one.code()), Some(*one));
@@ -184,8 +184,14 @@ mod tests {
                 }
                 assert_eq!($enum::from_code(0), None);
                 assert_eq!($enum::named("nothing"), None);
-            )* };
-        }
-        leads_back!(FaultCode, RefusedCode, NotDoneCode, UnknownCode, Rule, Field);
+            }
+        };
     }
+
+    leads_back!(faults_lead_back, FaultCode);
+    leads_back!(refusals_of_requests_lead_back, RefusedCode);
+    leads_back!(reasons_not_to_have_done_lead_back, NotDoneCode);
+    leads_back!(reasons_not_to_know_lead_back, UnknownCode);
+    leads_back!(rules_lead_back, Rule);
+    leads_back!(fields_lead_back, Field);
 }

@@ -66,10 +66,7 @@ impl Kind {
     /// Whether a client sends it after the handshake.
     #[must_use]
     pub const fn is_request(self) -> bool {
-        matches!(
-            self,
-            Self::Transfers | Self::Commands | Self::Lookup | Self::Query | Self::Ping
-        )
+        matches!(self, Self::Transfers | Self::Commands | Self::Lookup | Self::Query | Self::Ping)
     }
 
     /// Whether it answers a request.
@@ -370,8 +367,8 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_checked_body_is_refused() {
         let body: Vec<u8> = (0..128).collect();
-        let bytes = Header { items: 1, ..Header::of(Kind::Transfers) }
-            .write(&body, Integrity::Checked);
+        let bytes =
+            Header { items: 1, ..Header::of(Kind::Transfers) }.write(&body, Integrity::Checked);
         let header = Header::read(&bytes, Integrity::Checked).unwrap();
         assert_eq!(header.check_body(&body, Integrity::Checked), Ok(()));
         for bit in 0..1024 {

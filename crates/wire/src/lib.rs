@@ -11,22 +11,22 @@
 
 pub mod body;
 mod bytes;
-//Xpub mod client;
+pub mod client;
 pub mod codes;
 pub mod frame;
 pub mod handshake;
 pub mod outcome;
 pub mod request;
 pub mod results;
-//Xpub mod server;
-//Xpub mod tls;
-//Xmod transport;
+pub mod server;
+pub mod tls;
+mod transport;
 
-//Xpub use client::{CallOptions, Client, Completion, ConnectError, Security, Target, Ticket};
+pub use client::{CallOptions, Client, Completion, ConnectError, Security, Target, Ticket};
 pub use codes::{FaultCode, Field, NotDoneCode, RefusedCode, Rule, UnknownCode};
 pub use frame::{BODY_BYTES_MAX, HEADER_BYTES, ITEMS_MAX, REPLY_BODY_BYTES_MAX};
 pub use handshake::{ClientNumber, Limits};
 pub use outcome::{NotDone, Refused, ReplyBody, Unknown};
 pub use request::{Commands, Content, Lookup, Lookups, Request, RequestFlags, Transfer, Transfers};
 pub use results::{Balance, Detail, Item, Quantity, Results, ResultsWriter, Status, Subject};
-//Xpub use server::{PlainPolicy, RegisteredClient, Reply, Server, ServerConfig, Service, Timeouts};
+pub use server::{PlainPolicy, RegisteredClient, Reply, Server, ServerConfig, Service, Timeouts};

@@ -165,6 +165,11 @@ impl ReplyBody {
         Self::refused(&Refused::new(RefusedCode::Unsupported, text))
     }
 
+    /// How many results it holds, where it holds results.
+    pub(crate) fn result_count(&self) -> Option<u16> {
+        (self.kind == Kind::Results).then_some(self.items)
+    }
+
     pub(crate) fn pong() -> Self {
         Self::of(Kind::Pong, &[])
     }

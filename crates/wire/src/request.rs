@@ -40,8 +40,7 @@ pub struct RequestFlags {
 
 impl RequestFlags {
     /// No flag.
-    pub const NONE: Self =
-        Self { all_or_nothing: false, dry_run: false, want_balances: false };
+    pub const NONE: Self = Self { all_or_nothing: false, dry_run: false, want_balances: false };
 
     /// As in a header.
     #[must_use]
@@ -157,18 +156,7 @@ impl Transfer {
         });
         let payment = reader.array();
         let payment = (payment != [0; 16]).then(|| PaymentId::from_bytes(payment));
-        Self {
-            id,
-            debit,
-            credit,
-            amount,
-            effective,
-            business_date,
-            reason,
-            code,
-            hold,
-            payment,
-        }
+        Self { id, debit, credit, amount, effective, business_date, reason, code, hold, payment }
     }
 
     /// What no writer of this version would have written.
@@ -336,8 +324,7 @@ impl Commands {
     pub fn parse(body: Body, items: u16) -> Result<Self, Malformed> {
         let mut rest: &[u8] = &body;
         for item in 0..items {
-            let (_, after) =
-                command(rest).map_err(|what| Malformed::Item { item, what })?;
+            let (_, after) = command(rest).map_err(|what| Malformed::Item { item, what })?;
             rest = after;
         }
         if items == 0 || !rest.is_empty() {

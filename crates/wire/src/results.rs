@@ -442,8 +442,8 @@ impl Results {
         if !reader.zeros::<2>() || (rule != 0) != (status == Status::Refused) {
             return None;
         }
-        let rule = (rule != 0)
-            .then(|| Rule::from_code(rule).map_or(Coded::Later(rule), Coded::Known));
+        let rule =
+            (rule != 0).then(|| Rule::from_code(rule).map_or(Coded::Later(rule), Coded::Known));
         let detail = match size(number).checked_sub(1) {
             None => None,
             Some(index) => Some(Detail::read(self.detail_chunks().get(index)?)?),
@@ -466,9 +466,7 @@ impl Results {
     }
 
     fn balance_chunks(&self) -> &[[u8; BALANCE_BYTES]] {
-        self.section(
-            PREFIX_BYTES + self.len() * ITEM_BYTES + size(self.details) * DETAIL_BYTES,
-        )
+        self.section(PREFIX_BYTES + self.len() * ITEM_BYTES + size(self.details) * DETAIL_BYTES)
     }
 
     fn section<const N: usize>(&self, from: usize) -> &[[u8; N]] {

@@ -49,13 +49,14 @@ const KEPT_BY: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that bring async, clocks, randomness, files or the network.
-const OUTSIDE_WORLD: [&str; 14] = [
+const OUTSIDE_WORLD: [&str; 15] = [
     "axum",
     "getrandom",
     "hyper",
     "hyper-util",
     "http-body-util",
     "landlock",
+    "mio",
     "rand",
     "reqwest",
     "rustls",

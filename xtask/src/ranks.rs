@@ -17,7 +17,7 @@ pub(crate) const EDGE_RANK: u8 = 5;
 const TOP_RANK: u8 = 6;
 
 /// Our crates by rank. A crate that does not exist yet is listed too: its place is decided.
-const RANKS: [(&str, u8); 19] = [
+const RANKS: [(&str, u8); 20] = [
     ("terms", 0),
     ("seal", 1),
     ("record", 2),
@@ -34,6 +34,7 @@ const RANKS: [(&str, u8); 19] = [
     ("store", 5),
     ("prover", 5),
     ("wallet", 5),
+    ("wire", 5),
     ("console", 5),
     ("server", 6),
     ("wayleave", 6),

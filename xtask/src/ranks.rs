@@ -28,6 +28,7 @@ const RANKS: [(&str, u8); 20] = [
     ("policy", 3),
     ("evidence", 3),
     ("admission", 4),
+    ("bookkeeping", 4),
     ("clearing", 4),
     ("api", 5),
     ("client", 5),

@@ -11,7 +11,7 @@ use crate::keys::Key;
 pub struct Found {
     rows: Rows,
     refused: Option<(Position, Refused)>,
-    first: Option<Position>,
+    first: Option<(Position, Instant)>,
 }
 
 impl Found {
@@ -25,7 +25,7 @@ impl Found {
                 }
             }
         }
-        self.first.get_or_insert(position);
+        self.first.get_or_insert((position, stamp));
     }
 
     /// Past transactions and ended holds.
@@ -40,9 +40,9 @@ impl Found {
         self.refused.as_ref()
     }
 
-    /// Position of the first fact found.
+    /// Position and stamp of the first fact found.
     #[must_use]
-    pub const fn first(&self) -> Option<Position> {
+    pub const fn first(&self) -> Option<(Position, Instant)> {
         self.first
     }
 }

@@ -1,10 +1,10 @@
 //! The keys under which facts are found again.
 
-use ledger::{Change, Command, PastKey, Resolved};
+use ledger::{Change, Command, Ledger, PastKey, Resolved};
 use terms::{HoldId, TransactionId};
 
 use crate::fact::{Event, LedgerFact};
-use crate::request::ClientNumber;
+use crate::request::{ClientNumber, Request, What};
 
 /// What an id names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +90,16 @@ fn of_change(client: ClientNumber, change: &Change, each: &mut impl FnMut(Key)) 
         | Resolved::HoldVoided { hold, .. }
         | Resolved::HoldExpired { hold, .. } => each(Key::hold(*hold)),
         _ => {}
+    }
+}
+
+/// Every key that must be looked up before a request is judged.
+pub fn to_find(ledger: &Ledger, request: &Request, mut ask: impl FnMut(Key)) {
+    match &request.what {
+        What::Do(command) => {
+            ledger.plan(command, &mut |key| ask(Key::of(request.client, key)));
+        }
+        What::Find(key) => ask(*key),
     }
 }
 

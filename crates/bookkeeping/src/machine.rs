@@ -12,7 +12,7 @@ use terms::{Instant, Position};
 use crate::fact::{Event, LedgerFact, Refused};
 use crate::found::Found;
 use crate::keys;
-use crate::request::{ClientNumber, Effect, Outcome, Request};
+use crate::request::{ClientNumber, Effect, Outcome, Request, What};
 
 /// Refusals of one client that are journalled before it has posted anything: they cost disk.
 pub const REFUSALS_FREE: u64 = 10_000;
@@ -53,8 +53,12 @@ impl LedgerBook {
     }
 
     fn judge(&self, found: &Found, stamp: Instant, request: &Request) -> Judged {
+        let command = match &request.what {
+            What::Do(command) => command,
+            What::Find(_) => return Judged::Known(said_before(found)),
+        };
         if let Some((position, refused)) = found.refused() {
-            let same = refused.content == content(request);
+            let same = refused.content == content(command);
             let position = *position;
             return Judged::Known(if same {
                 Outcome::RefusedBefore { refused: refused.clone(), position }
@@ -63,11 +67,12 @@ impl LedgerBook {
                 Outcome::Refused { refusal }
             });
         }
-        match self.ledger.check(found.rows(), stamp, &request.command) {
+        match self.ledger.check(found.rows(), stamp, command) {
             Ok(checked) => match checked.outcome().answer {
                 Answer::Done => Judged::New(checked),
                 Answer::Repeated { first } => {
-                    Judged::Known(Outcome::Repeated { first, position: found.first() })
+                    let position = found.first().map(|(position, _)| position);
+                    Judged::Known(Outcome::Repeated { first, position })
                 }
             },
             Err(refusal) => Judged::Refused(refusal),
@@ -84,13 +89,14 @@ impl LedgerBook {
         if tally.refused >= REFUSALS_FREE.saturating_add(tally.changed) {
             return None;
         }
-        let key = keys::of_command(request.client, &request.command)?;
+        let What::Do(command) = &request.what else { return None };
+        let key = keys::of_command(request.client, command)?;
         let mut text = refusal.to_string();
         text.truncate(text.floor_char_boundary(REFUSAL_TEXT_MAX));
         let refused = Refused {
             tag: key.tag,
             id: key.id,
-            content: content(request),
+            content: content(command),
             rule: rule_name(refusal),
             text,
         };
@@ -109,14 +115,25 @@ enum Judged {
 pub const ASKED_DOMAIN: Domain = Domain::new("wayleave/bookkeeping/asked/v1");
 
 /// What tells two commands under one id apart, for a refusal: tag ‖ canonical bytes.
-fn content(request: &Request) -> Digest {
-    let bytes = match &request.command {
+fn content(command: &Command) -> Digest {
+    let bytes = match command {
         Command::Post(transaction) => [vec![1], to_canonical(transaction)].concat(),
         Command::PlaceHold(placement) => [vec![2], to_canonical(placement)].concat(),
         // No other command has an id of its own.
         _ => Vec::new(),
     };
     digest(ASKED_DOMAIN, &bytes)
+}
+
+/// The first answer to an id, from its facts.
+fn said_before(found: &Found) -> Outcome {
+    if let Some((position, refused)) = found.refused() {
+        return Outcome::RefusedBefore { refused: refused.clone(), position: *position };
+    }
+    found.first().map_or(Outcome::Absent, |(position, first)| Outcome::Repeated {
+        first,
+        position: Some(position),
+    })
 }
 
 /// A refusal's variant is its rule's name.
@@ -156,6 +173,13 @@ impl Machine for LedgerBook {
             }
         };
         Checked { facts, outcome }
+    }
+
+    fn warm(&self, requests: &[Request]) {
+        self.ledger.warm(requests.iter().filter_map(|request| match &request.what {
+            What::Do(command) => Some(command),
+            What::Find(_) => None,
+        }));
     }
 
     fn apply(&mut self, _position: Position, stamp: Instant, fact: &LedgerFact) {

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use terms::{Instant, Position};
 
 use crate::fact::Refused;
+use crate::keys::Key;
 
 /// A client of the book, by the number it was registered under. Number 0 is the book itself: what
 /// time does, as the expiry of holds.
@@ -27,9 +28,18 @@ pub struct Request {
     /// Which key the salts of its fact come from.
     pub slot: SaltSlot,
     /// What is asked for.
-    pub command: Command,
+    pub what: What,
     /// Whether it is to happen.
     pub effect: Effect,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Something to do.
+    Do(Command),
+    /// What became of an id: the first answer again, or nothing.
+    Find(Key),
 }
 
 /// Whether a request is to happen.
@@ -61,6 +71,8 @@ pub enum Outcome {
         /// Which, with what was expected and what came.
         refusal: Refusal,
     },
+    /// Nothing was ever recorded under the id.
+    Absent,
     /// The same was asked before, under the same id, and refused then.
     RefusedBefore {
         /// What was said.

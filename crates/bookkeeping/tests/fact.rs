@@ -8,10 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
-use bookkeeping::request::Effect;
 use bookkeeping::{
-    CHANGED, ClientNumber, Event, Found, LedgerBook, LedgerFact, Outcome, REFUSED, Refused,
-    Request, Tag,
+    CHANGED, ClientNumber, Effect, Event, Found, LedgerBook, LedgerFact, Outcome, REFUSED, Refused,
+    Request, Tag, What,
 };
 use journal::{Image, Machine, Recorded};
 use ledger::{
@@ -55,7 +54,12 @@ fn transfer(id: u8, amount: u128, links: usize) -> Transaction {
 }
 
 fn request(client: u32, command: Command) -> Request {
-    Request { client: ClientNumber(client), slot: SaltSlot(3), command, effect: Effect::Lasting }
+    Request {
+        client: ClientNumber(client),
+        slot: SaltSlot(3),
+        what: What::Do(command),
+        effect: Effect::Lasting,
+    }
 }
 
 /// A book, a position, and facts by position.
@@ -74,7 +78,11 @@ impl Kept {
 
     fn ask(&mut self, request: Request) -> Outcome {
         let mut found = Found::default();
-        if let Some(key) = bookkeeping::keys::of_command(request.client, &request.command) {
+        let key = match &request.what {
+            What::Do(command) => bookkeeping::keys::of_command(request.client, command),
+            What::Find(key) => Some(*key),
+        };
+        if let Some(key) = key {
             for (position, fact) in (0..).zip(&self.facts) {
                 let mut is_named = false;
                 bookkeeping::keys::of_fact(fact, |other| is_named |= other == key);
@@ -183,6 +191,18 @@ fn a_repeat_finds_its_first_answer_and_a_dry_run_leaves_no_trace() {
     assert!(matches!(kept.ask(post.clone()), Outcome::Done { .. }));
     let repeated = Outcome::Repeated { first: NOW, position: Some(Position::new(2)) };
     assert_eq!(kept.ask(post), repeated);
+    let find = |n: u8| Request {
+        what: What::Find(bookkeeping::Key::transaction(
+            ClientNumber(1),
+            TransactionId::from_bytes([n; 16]),
+        )),
+        ..request(1, Command::ExpireHolds { at_most: 0 })
+    };
+    assert_eq!(
+        kept.ask(find(5)),
+        Outcome::Repeated { first: NOW, position: Some(Position::new(2)) }
+    );
+    assert_eq!(kept.ask(find(6)), Outcome::Absent);
     let conflict = Refusal::IdUsedWithOtherContent { field: "entries" };
     let other = kept.ask(request(1, Command::Post(transfer(5, 11, 0))));
     assert_eq!(other, Outcome::Refused { refusal: conflict });

@@ -30,6 +30,10 @@ pub trait Machine {
         command: &Self::Command,
     ) -> Checked<Self::Outcome, Self::Fact>;
 
+    /// Looks at the rows that these commands will need, so that memory fetches them at once and
+    /// not one after another. Changes nothing, and no answer depends on it.
+    fn warm(&self, _commands: &[Self::Command]) {}
+
     /// Takes the fact at `position` into the state. Cannot fail: a fact records what was
     /// resolved and is never judged again.
     fn apply(&mut self, position: Position, stamp: Instant, fact: &Self::Fact);

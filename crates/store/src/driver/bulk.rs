@@ -1,6 +1,6 @@
 //! Many commands of one request.
 
-use journal::{Book, Machine};
+use journal::Machine;
 use terms::{Instant, Position};
 
 /// Where an item of a bulk was judged.
@@ -33,16 +33,14 @@ pub enum BulkEnd {
 ///
 /// Outcomes must not leave before [`Bulk::finish`].
 pub trait Bulk<M: Machine>: Send {
-    /// Looks at the state before the first command: a place to touch what they will need.
-    fn begin(&mut self, _book: &Book<M>) {}
+    /// Adds the next commands to `into`, a few hundred at most: they are looked at together before
+    /// they are judged. None when all were given.
+    fn fill(&mut self, into: &mut Vec<M::Command>);
 
-    /// The next command.
-    fn next(&mut self) -> Option<M::Command>;
-
-    /// What it came to.
+    /// What the next of them came to, in order.
     fn decided(&mut self, place: BulkPlace, outcome: M::Outcome);
 
-    /// The command given last was surely not done and had no effect; `why` says for what reason.
+    /// The next of them was surely not done and had no effect; `why` says for what reason.
     fn not_taken(&mut self, why: &str);
 
     /// All is judged and may be told.

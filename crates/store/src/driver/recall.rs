@@ -29,6 +29,9 @@ pub trait Recall<M: Machine>: Send {
     /// [`RecallError`]; the book does not open.
     fn learn(&mut self, batch: &Arc<Batch>) -> Result<(), RecallError>;
 
+    /// These commands are judged next: a place to touch what looking up their rows will need.
+    fn warm(&mut self, _commands: &[M::Command]) {}
+
     /// The rows for a command about to be judged.
     ///
     /// # Errors

@@ -73,6 +73,8 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     /// `None` after a failed append until it could be opened again.
     book: Option<Book<M>>,
     waiting: VecDeque<(Ticket, Waiting<M>)>,
+    /// Room for the commands of a bulk that are looked at together.
+    chunk: Vec<M::Command>,
     orders: Sender<Order<R>>,
     reports: Receiver<Report<M, R>>,
     appender: JoinHandle<J>,
@@ -133,6 +135,7 @@ where
             image_every: images.every,
             book: Some(book),
             waiting: VecDeque::new(),
+            chunk: Vec::new(),
             orders,
             reports,
             appender,
@@ -263,19 +266,29 @@ where
 
     fn take_bulk(&mut self, mut bulk: Box<dyn Bulk<M>>) {
         let now = (self.clock)();
-        if let Some(book) = &self.book {
-            bulk.begin(book);
-        }
-        while let Some(command) = bulk.next() {
-            match self.decide(now, &command) {
-                Ok(Decided { outcome, position, stamp, .. }) => {
-                    bulk.decided(BulkPlace { position, stamp }, outcome);
+        let mut chunk = core::mem::take(&mut self.chunk);
+        loop {
+            chunk.clear();
+            bulk.fill(&mut chunk);
+            if let (Some(book), Some(recall)) = (&self.book, &mut self.recall) {
+                book.working().warm(&chunk);
+                recall.warm(&chunk);
+            }
+            for command in &chunk {
+                match self.decide(now, command) {
+                    Ok(Decided { outcome, position, stamp, .. }) => {
+                        bulk.decided(BulkPlace { position, stamp }, outcome);
+                    }
+                    Err(NotTaken::Lost) => return bulk.finish(BulkEnd::Unknown),
+                    Err(NotTaken::Recall(why)) => bulk.not_taken(&why.to_string()),
+                    Err(NotTaken::Refused(why)) => bulk.not_taken(&why.to_string()),
                 }
-                Err(NotTaken::Lost) => return bulk.finish(BulkEnd::Unknown),
-                Err(NotTaken::Recall(why)) => bulk.not_taken(&why.to_string()),
-                Err(NotTaken::Refused(why)) => bulk.not_taken(&why.to_string()),
+            }
+            if chunk.is_empty() {
+                break;
             }
         }
+        self.chunk = chunk;
         let ticket = self.book.as_mut().map(|book| book.read(now));
         match ticket {
             Some(Ok(ticket)) => self.wait(ticket, Waiting::Bulk(bulk)),

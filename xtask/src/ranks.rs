@@ -17,7 +17,7 @@ pub(crate) const EDGE_RANK: u8 = 5;
 const TOP_RANK: u8 = 6;
 
 /// Our crates by rank. A crate that does not exist yet is listed too: its place is decided.
-const RANKS: [(&str, u8); 20] = [
+const RANKS: [(&str, u8); 22] = [
     ("terms", 0),
     ("seal", 1),
     ("record", 2),
@@ -37,6 +37,7 @@ const RANKS: [(&str, u8); 20] = [
     ("wallet", 5),
     ("wire", 5),
     ("console", 5),
+    ("ledger-server", 6),
     ("server", 6),
     ("wayleave", 6),
 ];

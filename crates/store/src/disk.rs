@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One directory of files with flat names.
 ///
@@ -93,6 +94,7 @@ pub const LOCK_NAME: &str = "lock";
 #[derive(Debug)]
 pub struct FileDisk {
     directory: PathBuf,
+    flush_delay: Duration,
     /// Held as long as the value lives; the kernel lets go of it when the process dies.
     _lock: Option<File>,
 }
@@ -129,7 +131,11 @@ impl FileDisk {
             .open(directory.join(LOCK_NAME))
             .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_path_buf(), _lock: Some(lock) }),
+            Ok(()) => Ok(Self {
+                directory: directory.to_path_buf(),
+                flush_delay: Duration::ZERO,
+                _lock: Some(lock),
+            }),
             Err(TryLockError::WouldBlock) => Err(TakeError::InUse(directory.to_path_buf())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -138,7 +144,19 @@ impl FileDisk {
     /// Looks at a directory without taking it, for checks on a copy or beside a writer.
     #[must_use]
     pub fn look(directory: &Path) -> Self {
-        Self { directory: directory.to_path_buf(), _lock: None }
+        Self { directory: directory.to_path_buf(), flush_delay: Duration::ZERO, _lock: None }
+    }
+
+    /// Waits so much longer in each sync of a file: to see what a slower disk would do. For
+    /// measurements only.
+    #[must_use]
+    pub const fn with_flush_delay(mut self, delay: Duration) -> Self {
+        self.flush_delay = delay;
+        self
+    }
+
+    fn file(&self, file: File) -> SystemFile {
+        SystemFile { file, flush_delay: self.flush_delay }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -146,26 +164,35 @@ impl FileDisk {
     }
 }
 
-impl Disk for FileDisk {
-    type File = File;
+/// A file of the operating system's.
+#[derive(Debug)]
+pub struct SystemFile {
+    file: File,
+    flush_delay: Duration,
+}
 
-    fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
+impl Disk for FileDisk {
+    type File = SystemFile;
+
+    fn create(&self, name: &str, bytes: u64) -> io::Result<SystemFile> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(FILE_MODE);
         let file = options.open(self.path(name))?;
-        // The length is set, the blocks come as they are written: writing zeros through the page
-        // cache costs more than it saves, and `fallocate` needs a foreign call. A full disk then
-        // shows at a write, which ends as unknown and is decided on reopening.
-        file.set_len(bytes)?;
-        Ok(file)
+        if bytes > 0 {
+            // The blocks are taken now: a full disk shows here, where nothing is at stake, and a
+            // sync that need not record new blocks is several times faster. Writing zeros through
+            // the page cache instead would cost a write of everything.
+            allocate(&file, bytes)?;
+        }
+        Ok(self.file(file))
     }
 
-    fn open(&self, name: &str) -> io::Result<File> {
+    fn open(&self, name: &str) -> io::Result<SystemFile> {
         let path = self.path(name);
         if self._lock.is_none() {
-            return File::open(path);
+            return Ok(self.file(File::open(path)?));
         }
-        OpenOptions::new().read(true).write(true).open(path)
+        Ok(self.file(OpenOptions::new().read(true).write(true).open(path)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -190,29 +217,42 @@ impl Disk for FileDisk {
     }
 }
 
-impl DiskFile for File {
+/// Takes the blocks of a file; where the file system cannot, the length alone.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(bytes),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl DiskFile for SystemFile {
     fn read_at(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
-        let there = self.metadata()?.len().saturating_sub(offset);
+        let there = self.file.metadata()?.len().saturating_sub(offset);
         let length = usize::try_from(there).unwrap_or(usize::MAX).min(most);
         let mut bytes = vec![0; length];
-        self.read_exact_at(&mut bytes, offset)?;
+        self.file.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        if !self.flush_delay.is_zero() {
+            std::thread::sleep(self.flush_delay);
+        }
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
-        self.set_len(bytes)
+        self.file.set_len(bytes)
     }
 
     fn bytes(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 }
 

@@ -1,0 +1,24 @@
+//! A stand-alone ledger as a process: one folder, one book, its threads, its protocol.
+//!
+//! The threads of a book, in the order in which a request meets them: `wire-io` reads frames and
+//! writes replies; `book` looks ids up, checks and applies; `append` commits, chains, writes and
+//! syncs; only then does the reply leave. Behind them run the log's projection, the sealing of
+//! ids and the saving of images. Everything is a fold over the journal's facts.
+//!
+//! Start at [`serve`]; [`recall`] looks up what the book no longer remembers, [`service`] stands
+//! between the protocol and the book.
+#![expect(clippy::disallowed_methods, reason = "rank 6: clocks enter here")]
+
+pub mod clients;
+pub mod folder;
+pub mod query;
+pub mod recall;
+pub mod serve;
+pub mod service;
+
+pub use clients::{Client, Clients, May};
+pub use folder::{Folder, FolderError};
+pub use query::{AccountView, Query, Said};
+pub use recall::LedgerRecall;
+pub use serve::{Running, ServeError, ServeOptions, serve};
+pub use service::LedgerService;

@@ -1,0 +1,175 @@
+//! Opens a book's folder and serves it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bookkeeping::{ClientNumber, Effect, LedgerBook, Request, What};
+use ledger::Command;
+use ledger::command::SWEEP_MAX;
+use record::SaltSlot;
+use store::ids::{Ids, IdsConfig, IdsError, IdsLimits, IdsSeed};
+use store::{
+    BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, OpenJournalError, Opening, Parts,
+    Recovery, SaltError, SaltKeys, SegmentConfig, SegmentJournal, SpawnError, spawn_book,
+};
+use terms::RunId;
+use wire::server::StartError;
+use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
+
+use crate::folder::{Folder, FolderError};
+use crate::recall::LedgerRecall;
+use crate::service::LedgerService;
+
+/// Size of a segment: some half a million transactions.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// Facts between two images: refolding as many takes well under a second.
+const IMAGE_EVERY: u64 = 1_000_000;
+/// Salt keys made durable at once: one is used by each start.
+const SALT_POOL: u64 = 4;
+/// Requests that may wait for the writer.
+const QUEUE_REQUESTS: usize = 4096;
+/// Connections, each with buffers of its own.
+const CONNECTIONS_MAX: usize = 4096;
+/// How often holds are looked at whose time may have come.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+
+/// How a book is served.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 chooses one.
+    pub address: SocketAddr,
+    /// Added to each sync of the journal, to see what a slower disk would do. Zero but in benches.
+    pub flush_delay: Duration,
+}
+
+/// Why a book is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Another process has it, or the file system failed.
+    #[error(transparent)]
+    Disk(#[from] store::disk::TakeError),
+    /// Its journal.
+    #[error("the journal: {0}")]
+    Journal(#[from] OpenJournalError),
+    /// Its salt keys.
+    #[error("the salt keys: {0}")]
+    Salts(#[from] SaltError),
+    /// Its index of ids.
+    #[error("the index of ids: {0}")]
+    Ids(#[from] IdsError),
+    /// Its writer.
+    #[error("the book: {0}")]
+    Book(#[from] SpawnError),
+    /// Its server.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// No randomness.
+    #[error(transparent)]
+    NoEntropy(#[from] client::system::NoEntropy),
+}
+
+/// A book that is served.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What opening found.
+    pub recovery: Recovery,
+    server: Server,
+    handle: BookHandle<LedgerBook>,
+    writer: BookWriter<SegmentJournal<FileDisk>>,
+    sweeper: (std::sync::mpsc::Sender<()>, JoinHandle<()>),
+}
+
+/// Opens the folder's book and serves it until [`Running::stop`].
+///
+/// # Errors
+/// [`ServeError`].
+pub fn serve(folder: &Folder, options: &ServeOptions) -> Result<Running, ServeError> {
+    let book = folder.book();
+    let run = RunId::from_bytes(client::system::random()?);
+    let disk = FileDisk::take(&folder.part("journal"))?.with_flush_delay(options.flush_delay);
+    let entropy = || client::system::random::<32>().map_err(std::io::Error::other);
+    let salts = Arc::new(SaltKeys::open(&disk, SALT_POOL, entropy)?);
+    let slot = salts.take_slot()?;
+    let opening = Opening::ReadsTail;
+    let config = SegmentConfig { book, segment_bytes: SEGMENT_BYTES, opening };
+    let journal = SegmentJournal::open(disk, config)?;
+    let seed = IdsSeed::new(client::system::random()?);
+    let ids_config = IdsConfig { book, seed, limits: IdsLimits::STANDARD };
+    let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
+    let reader = journal.reader(FileDisk::look(&folder.part("journal")));
+    let images = FileDisk::take(&folder.part("images"))?;
+    let hash_seed = u64::from_be_bytes(client::system::random()?);
+    let parts = Parts {
+        genesis: LedgerBook::new(hash_seed),
+        journal,
+        salts: Arc::clone(&salts),
+        clock: client::system::now,
+        images: ImagePolicy::every(IMAGE_EVERY, images, book),
+        recall: LedgerRecall::new(ids, covered, reader),
+    };
+    let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
+    let (handle, writer) = spawn_book(config, parts)?;
+    let recovery = writer.recovery.clone();
+    let service = LedgerService::new(handle.clone(), folder.clients()?, slot, recovery.epoch);
+    let server_config = ServerConfig {
+        book,
+        plain: PlainPolicy::Loopback,
+        tls: None,
+        limits: Limits::STANDARD,
+        timeouts: Timeouts::STANDARD,
+        connections_max: CONNECTIONS_MAX,
+    };
+    let server = Server::start(options.address, server_config, service)?;
+    let address = server.address();
+    folder.note_address(address)?;
+    let sweeper = sweep(handle.clone(), slot)?;
+    Ok(Running { address, recovery, server, handle, writer, sweeper })
+}
+
+impl Running {
+    /// The book, for readers in this process.
+    #[must_use]
+    pub const fn handle(&self) -> &BookHandle<LedgerBook> {
+        &self.handle
+    }
+
+    /// Takes no more requests, answers those underway, and lets go of the folder.
+    pub fn stop(self) {
+        let Self { server, handle, writer, sweeper: (stop, thread), .. } = self;
+        server.stop();
+        drop(stop);
+        let _ = thread.join();
+        drop(handle);
+        drop(writer.join());
+    }
+}
+
+/// Expires holds whose moment has come, as facts. What has passed its moment is not open whether
+/// or not this ran.
+fn sweep(
+    handle: BookHandle<LedgerBook>,
+    slot: SaltSlot,
+) -> Result<(std::sync::mpsc::Sender<()>, JoinHandle<()>), ServeError> {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let run = move || {
+        while stopped.recv_timeout(SWEEP_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let due = handle.read_blocking(|book| book.ledger().next_deadline());
+            let store::Answer::Done { outcome: Some(at), stamp, .. } = due else { continue };
+            if at <= stamp {
+                let command = Command::ExpireHolds { at_most: SWEEP_MAX };
+                let what = What::Do(command);
+                let (client, effect) = (ClientNumber::BOOK, Effect::Lasting);
+                let _ = handle.submit_blocking(Request { client, slot, what, effect });
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("expiry".into()).spawn(run);
+    Ok((stop, thread.map_err(StartError::Thread)?))
+}

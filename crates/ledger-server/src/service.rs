@@ -1,0 +1,350 @@
+//! Between the protocol and the book: requests become commands, outcomes become results.
+
+use std::time::Instant as Clock;
+
+use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
+use ledger::{Available, Balances, Command, Entry, Link, Reason, Refusal, Side, Transaction};
+use record::SaltSlot;
+use seal::{KeyId, from_canonical, to_canonical};
+use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
+use terms::{Epoch, Position};
+use wire::{
+    Balance, ClientNumber, Content, Field, Lookup, NotDone, NotDoneCode, Refused, RefusedCode,
+    RegisteredClient, Reply, ReplyBody, Request, RequestFlags, ResultsWriter, Rule, Service,
+    Transfer, Transfers, Unknown, UnknownCode,
+};
+
+use crate::clients::{Clients, May};
+use crate::query::{Query, Told, answer};
+
+/// Commands judged together: their rows fit the nearest caches.
+const CHUNK: usize = 256;
+/// After how long a client whose request met a full queue may try again, milliseconds.
+const BUSY_RETRY_MS: u32 = 20;
+
+/// What stands behind the protocol's server.
+#[derive(Debug)]
+pub struct LedgerService {
+    handle: BookHandle<LedgerBook>,
+    clients: Clients,
+    slot: SaltSlot,
+    epoch: Epoch,
+}
+
+impl LedgerService {
+    /// Over a running book. The salts of all facts come from `slot`.
+    #[must_use]
+    pub const fn new(
+        handle: BookHandle<LedgerBook>,
+        clients: Clients,
+        slot: SaltSlot,
+        epoch: Epoch,
+    ) -> Self {
+        Self { handle, clients, slot, epoch }
+    }
+
+    fn submit(&self, work: Work, client: ClientNumber, request: Asked) {
+        let Asked { flags, deadline, reply } = request;
+        let items = work.len();
+        self.handle.submit_bulk(Box::new(Requests {
+            work,
+            given: 0,
+            client: bookkeeping::ClientNumber(client.0),
+            slot: self.slot,
+            flags,
+            deadline,
+            is_late: false,
+            results: ResultsWriter::for_items(items),
+            reply,
+        }));
+    }
+}
+
+/// A request without its content.
+struct Asked {
+    flags: RequestFlags,
+    deadline: Option<Clock>,
+    reply: Reply,
+}
+
+impl Service for LedgerService {
+    fn client(&mut self, key: &KeyId) -> Option<RegisteredClient> {
+        let client = self.clients.with_key(key)?;
+        Some(RegisteredClient { key: client.key, number: ClientNumber(client.number) })
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn request(&mut self, client: ClientNumber, request: Request, reply: Reply) {
+        let Request { flags, deadline, content, .. } = request;
+        let refuse = |reply: Reply, code, text: String| {
+            reply.finish(ReplyBody::refused(&Refused::new(code, text)));
+        };
+        if flags.all_or_nothing {
+            let text = "all-or-nothing requests are not taken by this version".to_owned();
+            return refuse(reply, RefusedCode::Unsupported, text);
+        }
+        let asked = Asked { flags, deadline, reply };
+        match content {
+            Content::Transfers(transfers) => {
+                if !self.clients.may(client.0, May::Post) {
+                    return refuse(asked.reply, RefusedCode::NotPermitted, "to post".into());
+                }
+                if let Some((item, text)) = unsupported(&transfers) {
+                    let refused = Refused::new(RefusedCode::Unsupported, text).of_item(item);
+                    return asked.reply.finish(ReplyBody::refused(&refused));
+                }
+                self.submit(Work::Transfers(transfers), client, asked);
+            }
+            Content::Commands(_) => {
+                let text = "commands are not taken by this version".to_owned();
+                refuse(asked.reply, RefusedCode::Unsupported, text);
+            }
+            Content::Lookup(lookups) => {
+                if !self.clients.may(client.0, May::Read) {
+                    return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
+                }
+                let number = bookkeeping::ClientNumber(client.0);
+                let keys = lookups.iter().map(|lookup| key_of(number, &lookup)).collect();
+                self.submit(Work::Lookups(keys), client, asked);
+            }
+            Content::Query(bytes) => {
+                if !self.clients.may(client.0, May::Read) {
+                    return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
+                }
+                match from_canonical::<Query>(&bytes) {
+                    Ok(query) => self.ask(query, asked.reply),
+                    Err(error) => {
+                        refuse(asked.reply, RefusedCode::Undecodable, error.to_string());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl LedgerService {
+    fn ask(&self, query: Query, reply: Reply) {
+        let done = move |answered: Answer<_>| {
+            reply.finish(match answered {
+                Answer::Done { outcome, position, .. } => {
+                    ReplyBody::answer(&to_canonical(&Told { position, said: outcome }))
+                }
+                Answer::Unknown | Answer::Busy => busy(),
+                Answer::NotTaken(_) | Answer::NotRecalled(_) | Answer::Stopped => stopped(),
+            });
+        };
+        self.handle.read(move |book| answer(book, &query), done);
+    }
+}
+
+fn busy() -> ReplyBody {
+    ReplyBody::not_done(&NotDone::new(NotDoneCode::Busy, ""), BUSY_RETRY_MS)
+}
+
+fn stopped() -> ReplyBody {
+    ReplyBody::not_done(&NotDone::new(NotDoneCode::Stopped, ""), 0)
+}
+
+const fn key_of(client: bookkeeping::ClientNumber, lookup: &Lookup) -> Option<Key> {
+    match lookup {
+        Lookup::Transaction(id) => Some(Key::transaction(client, *id)),
+        Lookup::Hold(id) => Some(Key::hold(*id)),
+        // Accounts are asked for by query.
+        Lookup::Account(_) => None,
+    }
+}
+
+/// The first transfer that says what this version does not store.
+fn unsupported(transfers: &Transfers) -> Option<(u16, String)> {
+    (0..).zip(transfers.iter()).find_map(|(item, transfer)| {
+        let what = if reason(transfer.reason).is_none() {
+            format!("there is no reason `{}`", transfer.reason)
+        } else if transfer.effective.is_some() {
+            "an effective instant is not stored by this version".to_owned()
+        } else if transfer.code != 0 {
+            "a code is not stored by this version".to_owned()
+        } else {
+            return None;
+        };
+        Some((item, what))
+    })
+}
+
+const fn reason(number: u16) -> Option<Reason> {
+    Some(match number {
+        0 => Reason::Payment,
+        1 => Reason::Fee,
+        2 => Reason::Funding,
+        3 => Reason::Defunding,
+        4 => Reason::Return,
+        5 => Reason::Refund,
+        6 => Reason::Correction,
+        7 => Reason::Blocking,
+        _ => return None,
+    })
+}
+
+fn command(transfer: &Transfer) -> Command {
+    let (debit_hold, credit_hold) = match transfer.hold {
+        None => (None, None),
+        Some(wire::request::PostedHold::Debit(hold)) => (Some(hold), None),
+        Some(wire::request::PostedHold::Credit(hold)) => (None, Some(hold)),
+    };
+    let amount = transfer.amount;
+    let debit = Entry { account: transfer.debit, side: Side::Debit, amount, hold: debit_hold };
+    let credit = Entry { account: transfer.credit, side: Side::Credit, amount, hold: credit_hold };
+    Command::Post(Transaction {
+        id: transfer.id,
+        business_date: transfer.business_date,
+        // Numbers without a reason were refused before.
+        reason: reason(transfer.reason).unwrap_or(Reason::Payment),
+        entries: [debit, credit].into(),
+        claims: Vec::new(),
+        links: transfer.payment.map(Link::Payment).into_iter().collect(),
+    })
+}
+
+enum Work {
+    Transfers(Transfers),
+    Lookups(Vec<Option<Key>>),
+}
+
+impl Work {
+    fn len(&self) -> usize {
+        match self {
+            Self::Transfers(transfers) => transfers.len(),
+            Self::Lookups(keys) => keys.len(),
+        }
+    }
+}
+
+/// The items of one request on the writer's thread.
+struct Requests {
+    work: Work,
+    given: usize,
+    client: bookkeeping::ClientNumber,
+    slot: SaltSlot,
+    flags: RequestFlags,
+    deadline: Option<Clock>,
+    is_late: bool,
+    results: ResultsWriter,
+    reply: Reply,
+}
+
+impl Requests {
+    fn request(&self, what: What) -> bookkeeping::Request {
+        let effect = if self.flags.dry_run { Effect::None } else { Effect::Lasting };
+        bookkeeping::Request { client: self.client, slot: self.slot, what, effect }
+    }
+}
+
+impl Bulk<LedgerBook> for Requests {
+    fn fill(&mut self, into: &mut Vec<bookkeeping::Request>) {
+        if self.given == 0 && self.deadline.is_some_and(|deadline| Clock::now() >= deadline) {
+            self.is_late = true;
+            return;
+        }
+        let from = self.given;
+        match &self.work {
+            Work::Transfers(transfers) => {
+                let next = transfers.iter().skip(from).take(CHUNK);
+                into.extend(next.map(|one| self.request(What::Do(command(&one)))));
+            }
+            Work::Lookups(keys) => {
+                let nothing = Key::hold(terms::HoldId::from_bytes([0; 16]));
+                let next = keys.iter().skip(from).take(CHUNK);
+                into.extend(next.map(|key| self.request(What::Find(key.unwrap_or(nothing)))));
+            }
+        }
+        self.given = from.saturating_add(into.len());
+    }
+
+    fn decided(&mut self, place: BulkPlace, outcome: Outcome) {
+        let out = &mut self.results;
+        match outcome {
+            Outcome::Done { balances } => {
+                if self.flags.dry_run {
+                    out.passes();
+                } else {
+                    out.done(place.position, place.stamp);
+                }
+                if self.flags.want_balances {
+                    let balances: Vec<Balance> = balances.iter().map(balance).collect();
+                    out.balances(&balances);
+                }
+            }
+            Outcome::Repeated { first, position } => {
+                out.repeated(position.unwrap_or(Position::ZERO), first);
+            }
+            Outcome::Absent => out.absent(),
+            Outcome::Refused { refusal } => refused(out, &refusal, &place),
+            Outcome::RefusedBefore { refused, .. } => {
+                let rule = rule_named(&refused.rule);
+                out.refused(rule, None, None);
+            }
+        }
+    }
+
+    fn not_taken(&mut self, why: &str) {
+        tracing::warn!(why, "an item was not taken");
+        self.results.not_done();
+    }
+
+    fn finish(self: Box<Self>, end: BulkEnd) {
+        let body = match end {
+            BulkEnd::Durable { .. } if self.is_late => {
+                ReplyBody::not_done(&NotDone::new(NotDoneCode::Late, ""), 0)
+            }
+            BulkEnd::Durable { next } => self.results.finish(next),
+            BulkEnd::Unknown => {
+                ReplyBody::unknown(&Unknown::new(UnknownCode::Storage, "ask by id"))
+            }
+            BulkEnd::Busy => busy(),
+            BulkEnd::Stopped => stopped(),
+        };
+        self.reply.finish(body);
+    }
+}
+
+fn balance(of: &Balances) -> Balance {
+    Balance {
+        account: of.account,
+        debits_posted: of.debits_posted,
+        credits_posted: of.credits_posted,
+        debits_pending: of.debits_pending,
+        credits_pending: of.credits_pending,
+        available: match of.available {
+            Available::UpTo(amount) => Some(amount),
+            Available::Unlimited => None,
+        },
+    }
+}
+
+fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
+    if let Refusal::IdUsedWithOtherContent { field } = refusal {
+        return out.conflict(Field::named(field), place.position, place.stamp);
+    }
+    let shown = format!("{refusal:?}");
+    let name = shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let detail = match refusal {
+        Refusal::InsufficientFunds { account, expected, got }
+        | Refusal::CeilingExceeded { account, expected, got } => {
+            Some(wire::Detail::of_account(*account, *expected, *got))
+        }
+        Refusal::UnknownAccount { account } => {
+            Some(wire::Detail::of(wire::Subject::Account, account.bytes()))
+        }
+        Refusal::UnknownHold { hold } => Some(wire::Detail::of(wire::Subject::Hold, hold.bytes())),
+        _ => None,
+    };
+    out.refused(rule_named(name), None, detail);
+}
+
+/// The protocol's number of a rule, by the name that stands in facts.
+fn rule_named(name: &str) -> Rule {
+    let is = |rule: &&Rule| format!("{rule:?}") == name;
+    Rule::ALL.iter().find(is).copied().unwrap_or(Rule::IdUsedWithOtherContent)
+}

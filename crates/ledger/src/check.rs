@@ -31,9 +31,9 @@ struct Sum {
     credits: Minor,
 }
 
-type Accounts<'a> = SmallVec<[Known<'a>; 4]>;
-type Sums = SmallVec<[Sum; 2]>;
-type Named<'a> = SmallVec<[(&'a Entry, &'a Hold); 2]>;
+type Accounts<'a> = SmallVec<[Known<'a>; 2]>;
+type Sums = SmallVec<[Sum; 1]>;
+type Named<'a> = SmallVec<[(&'a Entry, &'a Hold); 1]>;
 
 impl Ledger {
     /// Asks every rule, in the order of [`Refusal`]; changes nothing. `past` knows every id that
@@ -129,7 +129,7 @@ impl Ledger {
         ];
         match differs.into_iter().find_map(|(differs, field)| differs.then_some(field)) {
             Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-            None => Ok(repeated(known.opened_at, into)),
+            None => repeated(known.opened_at, into),
         }
     }
 
@@ -143,7 +143,7 @@ impl Ledger {
         if let Some(known) = self.hold_of(past, placement.id) {
             return match known.placement.differs(placement) {
                 Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-                None => Ok(repeated(known.placed_at, into)),
+                None => repeated(known.placed_at, into),
             };
         }
         let claims: SmallVec<[Claim; 2]> = placement
@@ -241,14 +241,22 @@ impl Ledger {
         if let Some(known) = past.transaction(new.id) {
             return match known.transaction.differs(new) {
                 Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-                None => Ok(repeated(known.at, into)),
+                None => repeated(known.at, into),
             };
         }
         check_shape(new)?;
-        let accounts = self.accounts_of(&new.entries)?;
-        let named = self.named_holds(past, &new.entries)?;
-        let ended = check_holds(stamp, &named)?;
-        let sums = sums_by_asset(&accounts, &new.entries)?;
+        let mut accounts = Accounts::new();
+        for entry in &new.entries {
+            let Some(known) = self.find_row(entry.account) else {
+                return Err(Refusal::UnknownAccount { account: entry.account });
+            };
+            accounts.push(known);
+        }
+        let mut named = Named::new();
+        self.named_holds(past, &new.entries, &mut named)?;
+        let ended = if named.is_empty() { Vec::new() } else { check_holds(stamp, &named)? };
+        let mut sums = Sums::new();
+        sums_by_asset(&accounts, &new.entries, &mut sums)?;
         self.check_limit_assets(&new.claims, |asset| sums.iter().any(|sum| sum.asset == asset))?;
         self.check_balanced(&sums)?;
         accounts.iter().try_for_each(|known| check_standing(known.row))?;
@@ -274,29 +282,20 @@ impl Ledger {
         Ok(())
     }
 
-    #[inline]
-    fn accounts_of(&self, entries: &[Entry]) -> Result<Accounts<'_>, Refusal> {
-        let mut accounts = Accounts::new();
-        for entry in entries {
-            accounts.push(self.known_account(entry.account)?);
-        }
-        Ok(accounts)
-    }
-
     /// The holds that the entries name, in their order, ended or not.
     fn named_holds<'a>(
         &'a self,
         past: &'a impl Past,
         entries: &'a [Entry],
-    ) -> Result<Named<'a>, Refusal> {
-        let mut named = Named::new();
+        named: &mut Named<'a>,
+    ) -> Result<(), Refusal> {
         for entry in entries {
             if let Some(hold) = entry.hold {
                 let known = self.hold_of(past, hold).ok_or(Refusal::UnknownHold { hold })?;
                 named.push((entry, known));
             }
         }
-        Ok(named)
+        Ok(())
     }
 
     /// What ends with a hold.
@@ -359,11 +358,15 @@ impl Ledger {
         }
     }
 
+    // An option, because a refusal is large and this is asked for each entry.
     #[inline]
+    fn find_row(&self, account: AccountId) -> Option<Known<'_>> {
+        let slot = self.slot(account)?;
+        Some(Known { slot, row: self.rows.get(slot)? })
+    }
+
     fn known_account(&self, account: AccountId) -> Result<Known<'_>, Refusal> {
-        let known = self.slot(account).and_then(|slot| Some((slot, self.rows.get(slot)?)));
-        let (slot, row) = known.ok_or(Refusal::UnknownAccount { account })?;
-        Ok(Known { slot, row })
+        self.find_row(account).ok_or(Refusal::UnknownAccount { account })
     }
 
     fn open_account(&self, account: AccountId) -> Result<&Row, Refusal> {
@@ -496,8 +499,11 @@ fn check_holds(stamp: Instant, named: &[(&Entry, &Hold)]) -> Result<Vec<Ended>, 
 }
 
 #[inline]
-fn sums_by_asset(accounts: &[Known<'_>], entries: &[Entry]) -> Result<Sums, Refusal> {
-    let mut sums = Sums::new();
+fn sums_by_asset(
+    accounts: &[Known<'_>],
+    entries: &[Entry],
+    sums: &mut Sums,
+) -> Result<(), Refusal> {
     for (known, entry) in accounts.iter().zip(entries) {
         let asset = known.row.asset;
         let sum = match sums.iter().position(|sum| sum.asset == asset) {
@@ -515,7 +521,7 @@ fn sums_by_asset(accounts: &[Known<'_>], entries: &[Entry]) -> Result<Sums, Refu
         let too_large = |_| Refusal::AmountTooLarge { account: entry.account };
         *side = side.plus(entry.amount).map_err(too_large)?;
     }
-    Ok(sums)
+    Ok(())
 }
 
 fn check_standing(row: &Row) -> Result<(), Refusal> {
@@ -529,6 +535,7 @@ fn check_freeze(row: &Row, side: Side) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn repeated(first: Instant, into: &mut Checked) {
+fn repeated(first: Instant, into: &mut Checked) -> Result<(), Refusal> {
     into.outcome.answer = Answer::Repeated { first };
+    Ok(())
 }

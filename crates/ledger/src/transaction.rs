@@ -142,7 +142,7 @@ pub struct Entry {
 }
 
 /// Entries that stand or fall together; each asset balances to nothing on its own.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Transaction {
     /// Its id, chosen by the client.
@@ -164,6 +164,21 @@ pub struct Transaction {
     /// What it belongs to.
     #[n(5)]
     pub links: Vec<Link>,
+}
+
+/// By hand, because entries are copied as they lie: the derived clone takes one after the other.
+impl Clone for Transaction {
+    fn clone(&self) -> Self {
+        let Self { id, business_date, reason, entries, claims, links } = self;
+        Self {
+            id: *id,
+            business_date: *business_date,
+            reason: *reason,
+            entries: SmallVec::from_slice(entries),
+            claims: claims.clone(),
+            links: links.clone(),
+        }
+    }
 }
 
 impl Transaction {

@@ -1,5 +1,5 @@
 //! Images: what is saved is what was, also when it is written in steps between changes.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod support;
 

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use store::FileDisk;
-use store::ids::{IdKey, Ids, IdsConfig, IdsLimits, IdsSeed};
+use store::ids::{HashedKey, IdKey, Ids, IdsConfig, IdsLimits, IdsSeed};
 use terms::Position;
 
 const BULK: u64 = 4096;
@@ -45,6 +45,7 @@ fn run(is_timed: bool, count: u64, per_second: u64, folder: &std::path::Path) {
         limits: IdsLimits::STANDARD,
     };
     let (mut ids, _) = Ids::open(FileDisk::take(folder).unwrap(), &config).unwrap();
+    let hasher = ids.hasher();
     let began = Instant::now();
     let mut busy = Duration::ZERO;
     let mut on_cpu = 0;
@@ -59,8 +60,9 @@ fn run(is_timed: bool, count: u64, per_second: u64, folder: &std::path::Path) {
         let cpu = cpu_ns("/proc/thread-self/schedstat");
         let start = Instant::now();
         for (at, chunk) in keys.chunks(CHUNK).enumerate() {
-            ids.warm(chunk);
-            for (n, key) in chunk.iter().enumerate() {
+            let hashed: Vec<HashedKey> = chunk.iter().map(|key| hasher.hashed(key)).collect();
+            ids.warm(&hashed);
+            for (n, key) in hashed.iter().enumerate() {
                 assert!(ids.lookup(key).unwrap().is_empty());
                 ids.insert(key, Position::new(next + (at * CHUNK + n) as u64));
             }
@@ -119,17 +121,21 @@ fn run(is_timed: bool, count: u64, per_second: u64, folder: &std::path::Path) {
 /// Looks up ids that are there, and ids between them that are not.
 fn reads(ids: &Ids<FileDisk>, count: u64, is_timed: bool) {
     const LOOKUPS: u64 = 50_000;
+    let hasher = ids.hasher();
     let began = Instant::now();
     for n in 0..LOOKUPS {
         let at = mix(n) % count;
-        assert_eq!(ids.lookup(&key(at, is_timed)).unwrap()[..], [Position::new(at)]);
+        assert_eq!(
+            ids.lookup(&hasher.hashed(&key(at, is_timed))).unwrap()[..],
+            [Position::new(at)]
+        );
     }
     println!("present: {:.0} ns each", began.elapsed().as_nanos() as f64 / LOOKUPS as f64);
     let began = Instant::now();
     for n in 0..LOOKUPS {
         let mut other = *key(mix(n) % count, is_timed).as_bytes();
         other[15] ^= 1;
-        assert!(ids.lookup(&IdKey::new(other)).unwrap().is_empty());
+        assert!(ids.lookup(&hasher.hashed(&IdKey::new(other))).unwrap().is_empty());
     }
     println!("absent, old: {:.0} ns each", began.elapsed().as_nanos() as f64 / LOOKUPS as f64);
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use store::fault::{FaultDisk, Faults};
-use store::ids::{IdKey, Ids, IdsConfig, IdsError, IdsLimits, IdsSeed, check, erase};
+use store::ids::{IdKey, Ids, IdsConfig, IdsError, IdsLimits, IdsSeed, Positions, check, erase};
 use store::{Disk, FileDisk};
 use support::Dice;
 use terms::Position;
@@ -32,6 +32,17 @@ const LIMITS: IdsLimits = IdsLimits {
 
 fn config(limits: IdsLimits) -> IdsConfig {
     IdsConfig { book: "ledger".parse().unwrap(), seed: IdsSeed::new([7; 16]), limits }
+}
+
+fn insert<D: Disk>(ids: &mut Ids<D>, key: &IdKey, position: Position) {
+    let key = ids.hasher().hashed(key);
+    ids.insert(&key, position);
+}
+
+fn lookup<D: Disk>(ids: &Ids<D>, key: &IdKey) -> Result<Positions, IdsError> {
+    let key = ids.hasher().hashed(key);
+    ids.warm([&key]);
+    ids.lookup(&key)
 }
 
 /// The journal as the caller of the index knows it, and what the index must answer.
@@ -82,7 +93,7 @@ impl World {
         // A few facts too many do no harm.
         let from = covered.number().saturating_sub(self.dice.below(3));
         for (position, keys) in self.facts.iter().filter(|(position, _)| *position >= from) {
-            keys.iter().for_each(|key| ids.insert(key, Position::new(*position)));
+            keys.iter().for_each(|key| insert(&mut ids, key, Position::new(*position)));
         }
         self.ids = Some(ids);
         Ok(())
@@ -116,7 +127,7 @@ impl World {
         let keys: Vec<IdKey> = (0..1 + self.dice.below(3) / 2).map(|_| self.key(kind)).collect();
         let position = Position::new(self.next);
         for key in &keys {
-            self.ids().insert(key, position);
+            insert(self.ids(), key, position);
             self.model.entry(*key).or_default().push(position);
         }
         self.facts.push((self.next, keys));
@@ -143,10 +154,10 @@ impl World {
     fn check_all(&mut self) {
         let ids = self.ids.as_ref().unwrap();
         for (key, positions) in &self.model {
-            assert_eq!(ids.lookup(key).unwrap().to_vec(), *positions);
+            assert_eq!(lookup(ids, key).unwrap().to_vec(), *positions);
             let mut other = *key.as_bytes();
             other[19] ^= 0x80;
-            assert!(ids.lookup(&IdKey::new(other)).unwrap().is_empty());
+            assert!(lookup(ids, &IdKey::new(other)).unwrap().is_empty());
         }
         assert!(ids.covered().number() <= self.durable);
         let unsealed: Vec<(IdKey, Position)> = ids.unsealed().collect();
@@ -163,7 +174,7 @@ impl World {
         for _ in 0..answers {
             let key = self.key(Kind::Known);
             let expected = self.model.get(&key).cloned().unwrap_or_default();
-            match self.ids().lookup(&key) {
+            match lookup(self.ids(), &key) {
                 Ok(found) => assert_eq!(found.to_vec(), expected),
                 Err(IdsError::Failed { .. }) => failures += 1,
                 Err(error) => panic!("{error}"),
@@ -441,7 +452,7 @@ fn a_flipped_bit_anywhere_is_found_and_named() {
 fn never_wrong(ids: &Ids<FaultDisk>, model: &BTreeMap<IdKey, Vec<Position>>, damaged: Option<u32>) {
     let mut refused = 0;
     for (key, positions) in model {
-        match ids.lookup(key) {
+        match lookup(ids, key) {
             Ok(found) => assert_eq!(found.to_vec(), *positions),
             Err(IdsError::Damaged { page, .. }) => {
                 assert_eq!(page, damaged);
@@ -506,7 +517,7 @@ fn positions_that_go_back_are_refused_and_nothing_is_sealed_any_more() {
     world.next = 10;
     world.add(Kind::Random);
     let key = world.key(Kind::Random);
-    world.ids().insert(&key, Position::new(2));
+    insert(world.ids(), &key, Position::new(2));
     assert!(matches!(world.durable(0), Err(IdsError::OutOfOrder { .. })));
     for _ in 0..200 {
         world.add(Kind::Random);
@@ -523,10 +534,10 @@ fn ids_that_grow_with_time_are_cheap_and_absent_random_ones_seldom_read_a_page()
         for _ in 0..15_000 {
             let key = world.key(kind);
             let next = Position::new(world.next);
-            assert!(world.ids().lookup(&key).unwrap().is_empty());
-            world.ids().insert(&key, next);
+            assert!(lookup(world.ids(), &key).unwrap().is_empty());
+            insert(world.ids(), &key, next);
             world.next += 1;
-            if world.next % 500 == 0 {
+            if world.next.is_multiple_of(500) {
                 world.durable(0).unwrap();
             }
         }
@@ -552,24 +563,24 @@ fn the_thread_seals_and_merges_behind_the_caller() {
     let (mut ids, mut covered) = open();
     for life in 0_u64..4 {
         for (key, position) in model.iter().filter(|(_, position)| **position >= covered) {
-            assert!(ids.lookup(key).unwrap().is_empty(), "{position:?}");
+            assert!(lookup(&ids, key).unwrap().is_empty(), "{position:?}");
         }
         let mut again: Vec<_> = model.iter().filter(|(_, p)| **p >= covered).collect();
         again.sort_by_key(|(_, position)| **position);
-        again.into_iter().for_each(|(key, position)| ids.insert(key, *position));
+        again.into_iter().for_each(|(key, position)| insert(&mut ids, key, *position));
         for n in 0..9000 {
             let position = Position::new(life * 9000 + n);
             let id = u128::from(dice.roll()) << 64 | u128::from(dice.roll());
             let key = IdKey::of(id.to_be_bytes(), [0, 0, 0, 1]);
-            assert!(ids.lookup(&key).unwrap().is_empty());
-            ids.insert(&key, position);
+            assert!(lookup(&ids, &key).unwrap().is_empty());
+            insert(&mut ids, &key, position);
             model.insert(key, position);
             if n % 100 == 99 {
                 ids.durable(Position::new(life * 9000 + n + 1)).unwrap();
                 let waiting = ids.stats().frozen_parts;
                 assert!(waiting <= 3, "memory is bounded: {waiting} parts wait");
                 let (key, position) = model.range(key..).next().unwrap();
-                assert_eq!(ids.lookup(key).unwrap()[..], [*position]);
+                assert_eq!(lookup(&ids, key).unwrap()[..], [*position]);
             }
         }
         if life == 1 {
@@ -581,7 +592,7 @@ fn the_thread_seals_and_merges_behind_the_caller() {
             assert!(ids.stats().merged > 0, "{:?}", ids.stats());
         }
         for (key, position) in &model {
-            assert_eq!(ids.lookup(key).unwrap()[..], [*position]);
+            assert_eq!(lookup(&ids, key).unwrap()[..], [*position]);
         }
         drop(ids.close().unwrap());
         (ids, covered) = open();

@@ -60,11 +60,6 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(key: &IdKey, position: u64) -> Self {
-        let (id, tail) = key.split();
-        Self { id, tail, position }
-    }
-
     pub(super) fn key(&self) -> IdKey {
         IdKey::join(self.id, self.tail)
     }
@@ -86,16 +81,47 @@ impl IdsSeed {
     }
 }
 
-/// SipHash-1-3 under the seed. One hash serves the tables in memory and the stored filters.
+/// Hashes keys as one index does: SipHash-1-3 under its seed. May go to the thread that reads
+/// requests, so that the writer's need not hash.
 ///
-/// A faster hash (`foldhash`) was rejected: its output is not specified, so no stored filter could
-/// rest on it, and it does not withstand a client that chooses ids to collide.
+/// One hash serves the tables in memory and the stored filters. A faster one (`foldhash`) was
+/// rejected: its output is not specified, so no stored filter could rest on it, and it does not
+/// withstand a client that chooses ids to collide.
 #[derive(Clone, Copy)]
-pub(super) struct KeyHash(SipHasher13);
+pub struct IdHasher(SipHasher13);
 
-impl KeyHash {
+/// A key with its hash, made by the [`IdHasher`] of the index that is asked. One of another index
+/// is not found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HashedKey {
+    pub(super) id: u128,
+    pub(super) tail: u32,
+    pub(super) hash: u64,
+}
+
+impl HashedKey {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> IdKey {
+        IdKey::join(self.id, self.tail)
+    }
+
+    /// Orders as the key's bytes do.
+    pub(super) const fn order(&self) -> (u128, u32) {
+        (self.id, self.tail)
+    }
+}
+
+impl IdHasher {
     pub(super) fn new(seed: &IdsSeed) -> Self {
         Self(SipHasher13::new_with_key(&seed.0))
+    }
+
+    /// A key with its hash.
+    #[must_use]
+    pub fn hashed(&self, key: &IdKey) -> HashedKey {
+        let (id, tail) = key.split();
+        HashedKey { id, tail, hash: self.0.hash(&key.0) }
     }
 
     pub(super) fn of(&self, key: &IdKey) -> u64 {

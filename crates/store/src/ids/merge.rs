@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::IdsLimits;
 use super::error::IdsError;
-use super::key::KeyHash;
+use super::key::IdHasher;
 use super::manifest::{Listed, Manifest};
 use super::run::{RunReader, RunWriter};
 use crate::disk::{Disk, DiskFile};
@@ -21,7 +21,7 @@ impl<F: DiskFile> Merge<F> {
         disk: &D,
         inputs: Vec<Listed>,
         number: u64,
-        hash: KeyHash,
+        hasher: IdHasher,
     ) -> Result<Self, IdsError>
     where
         D: Disk<File = F>,
@@ -29,7 +29,7 @@ impl<F: DiskFile> Merge<F> {
         let open = |run: &Listed| RunReader::open(disk, run.number, &run.footer);
         let readers = inputs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let most = inputs.iter().map(|run| run.count).sum();
-        let writer = RunWriter::create(disk, number, most, hash)?;
+        let writer = RunWriter::create(disk, number, most, hasher)?;
         Ok(Self { inputs, readers, writer })
     }
 

@@ -40,8 +40,7 @@ use crate::disk::Disk;
 use cache::PageCache;
 use engine::{Engine, Garbage, Report, Request};
 pub use error::IdsError;
-use key::KeyHash;
-pub use key::{IdKey, IdsSeed, KEY_BYTES};
+pub use key::{HashedKey, IdHasher, IdKey, IdsSeed, KEY_BYTES};
 use manifest::{MANIFEST_NAME, Manifest};
 use part::Part;
 use run::{Run, RunReader};
@@ -130,14 +129,14 @@ pub struct IdsStats {
 /// The index from ids to positions.
 pub struct Ids<D: Disk> {
     limits: IdsLimits,
-    hash: KeyHash,
+    hasher: IdHasher,
     recent: Part,
     /// Oldest first. The first one is being sealed when `is_sealing`.
     frozen: VecDeque<Arc<Part>>,
     /// Oldest first, and each before the frozen parts.
     runs: Vec<Run<D::File>>,
     /// Least and greatest key of all runs.
-    span: Option<(IdKey, IdKey)>,
+    span: Option<((u128, u32), (u128, u32))>,
     engine: Engine<D>,
     /// Facts before it have their keys in the runs.
     covered: u64,
@@ -190,11 +189,11 @@ impl<D: Disk> Ids<D> {
     ) -> Result<(Self, Position), IdsError> {
         let (worker, runs) = Worker::open(disk, config)?;
         let covered = worker.covered();
-        let hash = worker.hash;
+        let hasher = worker.hasher;
         let limits = config.limits;
         let mut ids = Self {
             limits,
-            hash,
+            hasher,
             recent: Part::with_room(limits.recent_max),
             frozen: VecDeque::new(),
             runs,
@@ -217,12 +216,18 @@ impl<D: Disk> Ids<D> {
         Ok((ids, Position::new(covered)))
     }
 
+    /// Hashes keys for this index.
+    #[must_use]
+    pub const fn hasher(&self) -> IdHasher {
+        self.hasher
+    }
+
     /// Adds a key of the fact at a position. Positions never go back.
     ///
     /// Entries before the position that [`Ids::open`] returned are in the runs already and are
     /// passed over. A position before the newest one is a bug of the caller's: nothing is sealed
     /// any more and [`Ids::durable`] says so.
-    pub fn insert(&mut self, key: &IdKey, position: Position) {
+    pub fn insert(&mut self, key: &HashedKey, position: Position) {
         let at = position.number();
         if at < self.opened_at {
             return;
@@ -239,7 +244,7 @@ impl<D: Disk> Ids<D> {
         if is_new_fact && is_full {
             self.freeze();
         }
-        self.recent.insert(self.hash, key, at);
+        self.recent.insert(&self.hasher, key, at);
     }
 
     /// Says that all facts before `next` are durable; seals what may be sealed, behind the caller.
@@ -267,36 +272,34 @@ impl<D: Disk> Ids<D> {
     ///
     /// # Errors
     /// A page that cannot be read or does not match its check, by file and number.
-    pub fn lookup(&self, key: &IdKey) -> Result<Positions, IdsError> {
+    pub fn lookup(&self, key: &HashedKey) -> Result<Positions, IdsError> {
         let mut found = Positions::new();
-        let hash = self.hash.of(key);
         if self.is_spanned(key) {
             for run in &self.runs {
-                if run.spans(key) && run.filter().may_hold(hash) {
+                if run.spans(key) && run.filter().may_hold(key.hash) {
                     self.read(run, key, &mut found)?;
                 }
             }
         }
         for part in &self.frozen {
-            part.collect(hash, key, &mut found);
+            part.collect(key, &mut found);
         }
-        self.recent.collect(hash, key, &mut found);
+        self.recent.collect(key, &mut found);
         Ok(found)
     }
 
     /// Brings what lookups of these keys will touch in memory into the caches, so that their
     /// misses overlap. A few hundred keys at a time: more push one another out.
-    pub fn warm<'k>(&self, keys: impl IntoIterator<Item = &'k IdKey>) {
+    pub fn warm<'k>(&self, keys: impl IntoIterator<Item = &'k HashedKey>) {
         let mut touched = 0;
         for key in keys {
-            let hash = self.hash.of(key);
-            touched ^= self.recent.touch(hash);
+            touched ^= self.recent.touch(key);
             for part in &self.frozen {
-                touched ^= part.touch(hash);
+                touched ^= part.touch(key);
             }
             if self.is_spanned(key) {
                 for run in self.runs.iter().filter(|run| run.spans(key)) {
-                    touched ^= run.filter().touch(hash);
+                    touched ^= run.filter().touch(key.hash);
                 }
             }
         }
@@ -323,13 +326,13 @@ impl<D: Disk> Ids<D> {
         let room = self.limits.recent_max;
         let in_flight = usize::from(self.is_sealing);
         for part in self.frozen.iter_mut().skip(in_flight).filter(|part| part.end() > from) {
-            *part = Arc::new(part.before(from, self.hash, room));
+            *part = Arc::new(part.before(from, &self.hasher, room));
         }
         let is_kept = |part: &Arc<Part>| !part.is_empty();
         let kept = self.frozen.drain(..).filter(is_kept).collect();
         self.frozen = kept;
         if self.recent.end() > from {
-            self.recent = self.recent.before(from, self.hash, room);
+            self.recent = self.recent.before(from, &self.hasher, room);
         }
         self.durable = self.durable.min(from).max(self.covered);
     }
@@ -395,7 +398,12 @@ impl<D: Disk> Ids<D> {
         }
     }
 
-    fn read(&self, run: &Run<D::File>, key: &IdKey, found: &mut Positions) -> Result<(), IdsError> {
+    fn read(
+        &self,
+        run: &Run<D::File>,
+        key: &HashedKey,
+        found: &mut Positions,
+    ) -> Result<(), IdsError> {
         let before = found.len();
         run.collect(key, &mut self.cache.borrow_mut(), found)?;
         let is_false = found.len() == before;
@@ -404,13 +412,15 @@ impl<D: Disk> Ids<D> {
     }
 
     /// Whether any run may hold the key. New ids that grow with time lie beyond all runs.
-    fn is_spanned(&self, key: &IdKey) -> bool {
-        self.span.as_ref().is_some_and(|(first, last)| key >= first && key <= last)
+    fn is_spanned(&self, key: &HashedKey) -> bool {
+        self.span
+            .as_ref()
+            .is_some_and(|(first, last)| key.order() >= *first && key.order() <= *last)
     }
 
     fn measure_span(&mut self) {
-        let first = self.runs.iter().map(|run| run.footer.first).min();
-        let last = self.runs.iter().map(|run| run.footer.last).max();
+        let first = self.runs.iter().map(|run| run.range().0).min();
+        let last = self.runs.iter().map(|run| run.range().1).max();
         self.span = first.zip(last);
     }
 

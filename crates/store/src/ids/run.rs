@@ -11,7 +11,7 @@ use super::Positions;
 use super::cache::PageCache;
 use super::error::IdsError;
 use super::filter::{BLOCK_BYTES, Filter};
-use super::key::{Entry, IdKey, KEY_BYTES, KeyHash};
+use super::key::{Entry, HashedKey, IdHasher, IdKey, KEY_BYTES};
 use super::page::{CHECK_BYTES, PAGE_BYTES, Page, PageBuilder, check_of};
 use crate::disk::{Disk, DiskFile, TEMPORARY_SUFFIX};
 
@@ -20,6 +20,8 @@ const WRITE_BYTES: usize = 256 << 10;
 /// Unsynced bytes at most: a sync of the journal on the same file system may have to write them
 /// out first, and must not wait long.
 const SYNC_BYTES: u64 = 1 << 20;
+/// Keys that go into the filter at once.
+const HASHES: usize = 64;
 /// Filter blocks per call, and per digest of the tree over them.
 const CHUNK_BLOCKS: usize = 1024;
 /// An index entry: first key and check of a page.
@@ -149,6 +151,8 @@ pub(super) struct Run<F> {
     file: F,
     heads: Vec<PageHead>,
     filter: Filter,
+    /// Range of the keys.
+    range: ((u128, u32), (u128, u32)),
 }
 
 impl<F: DiskFile> Run<F> {
@@ -172,12 +176,22 @@ impl<F: DiskFile> Run<F> {
         if digest(FILTER_DOMAIN, &digests) != footer.filter {
             return Err(IdsError::damaged(&name, "its filter does not match its digest"));
         }
-        Ok(Self { footer, name, file, heads, filter })
+        Ok(Self::new(footer, name, file, heads, filter))
+    }
+
+    fn new(footer: Footer, name: String, file: F, heads: Vec<PageHead>, filter: Filter) -> Self {
+        let range = (footer.first.split(), footer.last.split());
+        Self { footer, name, file, heads, filter, range }
+    }
+
+    /// The first and the last key.
+    pub(super) const fn range(&self) -> ((u128, u32), (u128, u32)) {
+        self.range
     }
 
     /// Whether the key lies between the first and the last key.
-    pub(super) fn spans(&self, key: &IdKey) -> bool {
-        *key >= self.footer.first && *key <= self.footer.last
+    pub(super) fn spans(&self, key: &HashedKey) -> bool {
+        key.order() >= self.range.0 && key.order() <= self.range.1
     }
 
     pub(super) fn filter(&self) -> &Filter {
@@ -187,14 +201,15 @@ impl<F: DiskFile> Run<F> {
     /// Adds the positions of a key, in order, reading pages.
     pub(super) fn collect(
         &self,
-        key: &IdKey,
+        key: &HashedKey,
         cache: &mut PageCache,
         found: &mut Positions,
     ) -> Result<(), IdsError> {
+        let sought = key.key();
         // A key may begin at the end of the page before the first one that begins with it.
-        let start = self.heads.partition_point(|head| head.first < *key).saturating_sub(1);
+        let start = self.heads.partition_point(|head| head.first < sought).saturating_sub(1);
         let heads = (0_u32..).zip(&self.heads).skip(start);
-        for (page, head) in heads.take_while(|(_, head)| head.first <= *key) {
+        for (page, head) in heads.take_while(|(_, head)| head.first <= sought) {
             let bytes = match cache.page(self.footer.number, page) {
                 Some(bytes) => bytes,
                 None => {
@@ -205,7 +220,7 @@ impl<F: DiskFile> Run<F> {
                 }
             };
             Page::parse(bytes)
-                .and_then(|page| page.collect(key.split(), found))
+                .and_then(|page| page.collect(key.order(), found))
                 .ok_or_else(|| IdsError::damaged_page(&self.name, page, "no writer makes this"))?;
         }
         Ok(())
@@ -302,7 +317,9 @@ pub(super) struct RunWriter<F> {
     number: u64,
     temporary: String,
     file: F,
-    hash: KeyHash,
+    hasher: IdHasher,
+    /// Not yet in the filter: many at once, so that the misses of its blocks overlap.
+    hashes: Vec<u64>,
     buffer: Vec<u8>,
     written: u64,
     synced: u64,
@@ -320,7 +337,7 @@ impl<F: DiskFile> RunWriter<F> {
         disk: &D,
         number: u64,
         most: u64,
-        hash: KeyHash,
+        hasher: IdHasher,
     ) -> Result<Self, IdsError>
     where
         D: Disk<File = F>,
@@ -331,7 +348,8 @@ impl<F: DiskFile> RunWriter<F> {
             number,
             temporary,
             file,
-            hash,
+            hasher,
+            hashes: Vec::with_capacity(HASHES),
             buffer: Vec::with_capacity(WRITE_BYTES + PAGE_BYTES),
             written: 0,
             synced: 0,
@@ -352,8 +370,11 @@ impl<F: DiskFile> RunWriter<F> {
         let is_new = self.last.is_none_or(|last| (last.id, last.tail) != (entry.id, entry.tail));
         if is_new {
             let key = entry.key();
-            self.filter.insert(self.hash.of(&key));
+            self.hashes.push(self.hasher.of(&key));
             self.first.get_or_insert(key);
+            if self.hashes.len() >= HASHES {
+                self.fill_filter();
+            }
         }
         if !self.page.add(entry) {
             self.end_page()?;
@@ -367,6 +388,7 @@ impl<F: DiskFile> RunWriter<F> {
     /// Ends the run, which covers facts `from..to`, and makes its bytes durable. Not its name yet.
     pub(super) fn finish(mut self, from: u64, to: u64) -> Result<(Run<F>, Digest), IdsError> {
         self.end_page()?;
+        self.fill_filter();
         let heads: Vec<u8> =
             self.heads.iter().flat_map(|h| [h.first.as_bytes(), &h.check[..]].concat()).collect();
         let index = digest(INDEX_DOMAIN, &heads);
@@ -401,7 +423,13 @@ impl<F: DiskFile> RunWriter<F> {
         self.file.sync().map_err(IdsError::failed(&self.temporary, "synced"))?;
         let Self { file, mut heads, filter, number, .. } = self;
         heads.shrink_to_fit();
-        Ok((Run { footer, name: run_name(number), file, heads, filter }, check))
+        Ok((Run::new(footer, run_name(number), file, heads, filter), check))
+    }
+
+    fn fill_filter(&mut self) {
+        for hash in self.hashes.drain(..) {
+            self.filter.insert(hash);
+        }
     }
 
     fn end_page(&mut self) -> Result<(), IdsError> {

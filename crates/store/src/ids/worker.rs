@@ -3,7 +3,7 @@
 use std::io;
 
 use super::error::IdsError;
-use super::key::KeyHash;
+use super::key::IdHasher;
 use super::manifest::{Listed, MANIFEST_NAME, Manifest};
 use super::merge::{Merge, due};
 use super::part::Part;
@@ -16,7 +16,7 @@ use seal::Digest;
 pub(super) struct Worker<D: Disk> {
     disk: D,
     limits: IdsLimits,
-    pub(super) hash: KeyHash,
+    pub(super) hasher: IdHasher,
     manifest: Manifest,
     merge: Option<Merge<D::File>>,
     /// After a failed merge: none is begun before the next run is sealed.
@@ -64,11 +64,11 @@ impl<D: Disk> Worker<D> {
                 disk.remove(name).map_err(IdsError::failed(name, "removed"))?;
             }
         }
-        let hash = KeyHash::new(&manifest.seed);
+        let hasher = IdHasher::new(&manifest.seed);
         let worker = Self {
             disk,
             limits: config.limits,
-            hash,
+            hasher,
             manifest,
             merge: None,
             merging_waits: false,
@@ -97,7 +97,7 @@ impl<D: Disk> Worker<D> {
     fn write_part(&self, number: u64, part: &Part) -> Result<(Run<D::File>, Digest), IdsError> {
         let entries = part.sorted();
         let most = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        let mut writer = RunWriter::create(&self.disk, number, most, self.hash)?;
+        let mut writer = RunWriter::create(&self.disk, number, most, self.hasher)?;
         for entry in entries {
             writer.add(entry)?;
         }
@@ -135,7 +135,7 @@ impl<D: Disk> Worker<D> {
                     let number = self.take_number();
                     // Also when this fails below: the next durable manifest does not list it.
                     self.leftovers.push(temporary_name(number));
-                    Merge::begin(&self.disk, inputs, number, self.hash)?
+                    Merge::begin(&self.disk, inputs, number, self.hasher)?
                 }
                 _ => return Ok(Slice::Idle),
             },

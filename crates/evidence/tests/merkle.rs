@@ -411,6 +411,14 @@ proptest! {
 }
 
 #[test]
+fn a_row_has_the_root_of_its_tree() {
+    for width in [1, 2, 4, 8, 16, 32, 64, 128, 256] {
+        let row = leaves(width);
+        assert_eq!(evidence::edge::root_of_row(&row), model_root(&row), "{width}");
+    }
+}
+
+#[test]
 fn a_path_has_one_spelling() {
     for level in [0, 1, 7] {
         for index in [0, 7, 999, 1000, 1_234_067, u64::from(u32::MAX)] {

@@ -12,6 +12,7 @@ pub mod epoch_file;
 pub mod fault;
 pub mod fsck;
 pub mod image;
+pub mod log;
 pub mod recovery;
 pub mod salt_keys;
 pub mod segment;

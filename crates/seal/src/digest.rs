@@ -116,6 +116,32 @@ pub fn sha256_array<const BYTES: usize>(bytes: &[u8; BYTES]) -> Digest {
     if let Some(first) = padding.first_mut() {
         *first = 0x80;
     }
+    compress(padded)
+}
+
+/// Blocks that short pieces are gathered in.
+const FEW_BLOCKS: usize = 4;
+
+/// Gathers pieces of at most 247 bytes together and hashes them in one call; `None` when they are
+/// longer. Going through the hasher's own buffer costs a third of the time of such an input.
+fn sha256_of_few(pieces: &[&[u8]]) -> Option<Digest> {
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let used = length.checked_add(9)?.div_ceil(64);
+    let mut blocks = [[0_u8; 64]; FEW_BLOCKS];
+    let (padded, _) = blocks.split_at_mut_checked(used)?;
+    let mut rest = padded.as_flattened_mut();
+    for piece in pieces {
+        let (to, others) = rest.split_at_mut_checked(piece.len())?;
+        to.copy_from_slice(piece);
+        rest = others;
+    }
+    *rest.first_mut()? = 0x80;
+    *rest.last_chunk_mut::<8>()? = u64::try_from(length).ok()?.checked_mul(8)?.to_be_bytes();
+    Some(compress(padded))
+}
+
+/// SHA-256 of padded blocks.
+fn compress(padded: &[[u8; 64]]) -> Digest {
     let mut state = INITIAL_STATE;
     compress256(&mut state, padded);
     let mut digest = [0; 32];
@@ -140,6 +166,9 @@ const INITIAL_STATE: [u32; 8] = [
 /// SHA-256 of the pieces one after another, for formats that others define.
 #[must_use]
 pub fn sha256_of(pieces: &[&[u8]]) -> Digest {
+    if let Some(digest) = sha256_of_few(pieces) {
+        return digest;
+    }
     let mut hasher = Sha256::new();
     for piece in pieces {
         hasher.update(piece);
@@ -202,6 +231,19 @@ mod tests {
         array_is_slice::<119>();
         array_is_slice::<120>();
         array_is_slice::<200>();
+    }
+
+    #[test]
+    fn pieces_hash_like_the_whole_at_every_length_and_cut() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(600).collect();
+        for (length, _) in bytes.iter().enumerate() {
+            let (whole, _) = bytes.split_at(length);
+            for cut in [0, 1, length / 2, length] {
+                let Some((a, b)) = whole.split_at_checked(cut) else { continue };
+                assert_eq!(sha256_of(&[a, &[], b]), sha256(whole), "{length} at {cut}");
+            }
+        }
+        assert_eq!(sha256_of(&[]), sha256(&[]));
     }
 
     #[test]

@@ -59,9 +59,9 @@ impl LogReport {
 
 /// Hashes every entry and every node again, up to the newest head.
 ///
-/// Bytes beyond the head's tree are not looked at: a flush that never ended may have left any. After
-/// a crash and before the log was opened again, the newest head may be one that never stood: its
-/// tiles are not whole, which is found here and mended by opening and feeding.
+/// Bytes beyond the head's tree are not looked at: a flush that never ended may have left any.
+/// After a crash and before the log was opened again, the newest head may be one that never stood:
+/// its tiles are not whole, which is found here and mended by opening and feeding.
 ///
 /// # Errors
 /// The device's: what could not be read was not checked.

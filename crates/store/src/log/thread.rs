@@ -177,7 +177,8 @@ impl LogThread {
     ///
     /// `publish` is called after each flush, with what is durable, and once at the start, in case
     /// the last run stopped between a flush and its checkpoint: it signs and stores the
-    /// checkpoint. When it fails it is called again with the next flush, or soon when nothing comes.
+    /// checkpoint. When it fails it is called again with the next flush, or soon when nothing
+    /// comes.
     ///
     /// # Errors
     /// The system has no thread left.

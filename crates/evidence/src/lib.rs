@@ -9,6 +9,7 @@
 //! | [`tree`] | hashes, roots, inclusion and consistency proofs | RFC 6962 section 2.1, RFC 9162 |
 //! | [`subtree`] | proofs about a part of a tree | draft-ietf-plants-merkle-tree-certs section 4 |
 //! | [`tile`], [`log`] | the tree as static files, and what writes them | C2SP tlog-tiles |
+//! | [`edge`] | the growing end of the tree, for many entries at once | C2SP tlog-tiles |
 //! | [`note`] | signed text and its keys | C2SP signed-note |
 //! | [`checkpoint`] | origin, size and root as a note | C2SP tlog-checkpoint |
 //! | [`cosignature`] | a witness's signature with its time | C2SP tlog-cosignature |
@@ -22,6 +23,7 @@
 
 pub mod checkpoint;
 pub mod cosignature;
+pub mod edge;
 pub mod exchange;
 pub mod fork;
 pub mod log;
@@ -37,6 +39,7 @@ pub mod witness;
 mod line;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use edge::TileEdge;
 pub use log::{Log, LogError};
 pub use note::{KeyName, Note, NoteSigner, SignatureLine, SignatureType, VerifierKey};
 pub use proof::{Cosigned, TlogProof};

@@ -4,18 +4,17 @@
 //! journal. Partial files are keyed by width and full ones never change, which makes each write
 //! idempotent.
 
-use record::{Commitment, LEAF_BYTES, leaf_bytes};
+use record::{Commitment, LEAF_BYTES, leaf_bytes, leaf_hash};
 use seal::Digest;
 use thiserror::Error;
 
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
+use crate::edge::TileEdge;
 use crate::note::NoteSigner;
 use crate::tile::{
-    CHECKPOINT_PATH, StoreFault, TILE_WIDTH, Tile, TileReader, TileStore, root_of, write_bundle,
+    CHECKPOINT_PATH, StoreFault, TILE_WIDTH, Tile, TileReader, TileStore, write_bundle,
 };
-use crate::tree::{
-    CompactRange, ProveError, TreeHead, leaf_hash, prove_consistency, prove_inclusion,
-};
+use crate::tree::{ProveError, TreeHead, prove_consistency, prove_inclusion};
 
 /// A log that is being written. Its published part lies in the store; what was appended since
 /// lies in memory only and comes again from the journal after a crash.
@@ -23,10 +22,7 @@ use crate::tree::{
 pub struct Log<S> {
     store: S,
     published: Option<SignedCheckpoint>,
-    range: CompactRange,
-    /// INVARIANT (EdgeIsPartial): row *L* holds the hashes of the last partial tile of level
-    /// *L*, fewer than 256. Guard: `append` moves a full row up before it returns.
-    edge: Vec<Vec<Digest>>,
+    edge: TileEdge,
     bundle: Vec<[u8; LEAF_BYTES]>,
     /// Full tiles and bundles since the last publication.
     full: Vec<(String, Vec<u8>)>,
@@ -46,20 +42,20 @@ impl<S: TileStore> Log<S> {
         published.check(signer.verifier())?;
         let head = published.head();
         let reader = TileReader::new(&store, head.size);
-        let range = CompactRange::read(&reader, head.size)?;
-        if range.root() != head.root {
-            return Err(LogError::TilesDiffer { size: head.size });
+        let differ = || LogError::TilesDiffer { size: head.size };
+        let edge = TileEdge::read(head.size, |tile| reader.hashes(tile)).ok_or_else(differ)?;
+        if edge.root() != head.root {
+            return Err(differ());
         }
-        let (edge, bundle) = read_edge(&reader, head.size)?;
-        Ok(Self { store, published: Some(published), range, edge, bundle, full: Vec::new() })
+        let bundle = read_bundle_beside(&reader, &edge).ok_or_else(differ)?;
+        Ok(Self { store, published: Some(published), edge, bundle, full: Vec::new() })
     }
 
     const fn begun(store: S) -> Self {
         Self {
             store,
             published: None,
-            range: CompactRange::empty(),
-            edge: Vec::new(),
+            edge: TileEdge::empty(),
             bundle: Vec::new(),
             full: Vec::new(),
         }
@@ -68,7 +64,7 @@ impl<S: TileStore> Log<S> {
     /// How many entries were appended. The next fact to append is the one at this position.
     #[must_use]
     pub const fn size(&self) -> u64 {
-        self.range.size()
+        self.edge.size()
     }
 
     /// The last checkpoint that is in the store.
@@ -85,39 +81,17 @@ impl<S: TileStore> Log<S> {
 
     /// Appends the entry of the next fact, in memory only.
     pub fn append(&mut self, commitment: &Commitment) {
-        let entry = leaf_bytes(commitment);
-        let index = self.range.size() / TILE_WIDTH;
-        let leaf = leaf_hash(&entry);
-        self.range.append(leaf);
-        self.bundle.push(entry);
+        let index = self.edge.size() / TILE_WIDTH;
+        self.bundle.push(leaf_bytes(commitment));
         if self.bundle.len() == FULL {
             let tile = Tile { level: 0, index, width: TILE_WIDTH };
             self.full.push((tile.bundle_path(), write_bundle(&self.bundle)));
             self.bundle.clear();
         }
-        self.append_hash(leaf);
-    }
-
-    fn append_hash(&mut self, leaf: Digest) {
-        let mut carried = Some(leaf);
-        let mut level = 0_u32;
-        let mut rows = core::mem::take(&mut self.edge);
-        for row in &mut rows {
-            let Some(hash) = carried.take() else { break };
-            row.push(hash);
-            if row.len() == FULL {
-                // The size that was just reached is a multiple of this tile's span.
-                let span = TILE_HEIGHT_BITS.saturating_mul(level.saturating_add(1));
-                let index = (self.range.size() >> span).saturating_sub(1);
-                let tile = Tile { level, index, width: TILE_WIDTH };
-                self.full.push((tile.path(), hashes_as_bytes(row)));
-                carried = Some(root_of(row));
-                row.clear();
-            }
-            level = level.saturating_add(1);
-        }
-        rows.extend(carried.map(|hash| vec![hash]));
-        self.edge = rows;
+        let full = &mut self.full;
+        self.edge.extend(&[leaf_hash(commitment)], |tile, hashes| {
+            full.push((tile.path(), hashes_as_bytes(hashes)));
+        });
     }
 
     /// Writes what was appended: bundles and tiles first, then the checkpoint.
@@ -127,11 +101,11 @@ impl<S: TileStore> Log<S> {
     /// bytes. Stopped after, the new checkpoint stands with all its files. Signing is
     /// deterministic, so a second run at the same size writes the same checkpoint.
     pub fn publish(&mut self, signer: &NoteSigner) -> Result<SignedCheckpoint, LogError> {
-        let head = TreeHead { size: self.range.size(), root: self.range.root() };
+        let head = TreeHead { size: self.edge.size(), root: self.edge.root() };
         if let Some(published) = self.published.as_ref().filter(|p| p.head() == head) {
             return Ok(published.clone());
         }
-        for (path, bytes) in self.full.iter().chain(&self.partial_files(head.size)) {
+        for (path, bytes) in self.full.iter().chain(&self.partial_files()) {
             self.store.write(path, bytes)?;
         }
         let checkpoint = SignedCheckpoint::sign(signer, head)?;
@@ -141,11 +115,10 @@ impl<S: TileStore> Log<S> {
         Ok(checkpoint)
     }
 
-    fn partial_files(&self, size: u64) -> Vec<(String, Vec<u8>)> {
+    fn partial_files(&self) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
-        for tile in partial_tiles(size) {
-            let row = usize::try_from(tile.level).ok().and_then(|level| self.edge.get(level));
-            files.extend(row.map(|row| (tile.path(), hashes_as_bytes(row))));
+        for (tile, row) in self.edge.partial() {
+            files.push((tile.path(), hashes_as_bytes(row)));
             if tile.level == 0 {
                 files.push((tile.bundle_path(), write_bundle(&self.bundle)));
             }
@@ -174,40 +147,19 @@ impl<S: TileStore> Log<S> {
     }
 }
 
-/// The right edge of a stored tree: one row of hashes per level, and the last entries.
-#[expect(clippy::type_complexity, reason = "the two halves of a log's edge, taken apart at once")]
-fn read_edge<S: TileStore>(
+/// The entries beside the edge's lowest partial tile; `None` when they do not hash to it.
+fn read_bundle_beside<S: TileStore>(
     reader: &TileReader<'_, S>,
-    size: u64,
-) -> Result<(Vec<Vec<Digest>>, Vec<[u8; LEAF_BYTES]>), LogError> {
-    let differ = || LogError::TilesDiffer { size };
-    let mut edge = Vec::new();
-    let mut bundle = Vec::new();
-    for tile in partial_tiles(size) {
-        let level = usize::try_from(tile.level).map_err(|_| differ())?;
-        let hashes = reader.hashes(tile).ok_or_else(differ)?;
-        if tile.level == 0 {
-            let entries = reader.entries(tile).ok_or_else(differ)?;
-            if !crate::tile::bundle_fits(&entries, &hashes) {
-                return Err(differ());
-            }
-            let lengths: Result<Vec<_>, _> = entries.into_iter().map(TryInto::try_into).collect();
-            bundle = lengths.map_err(|_| differ())?;
-        }
-        edge.resize(level, Vec::new());
-        edge.push(hashes);
-    }
-    Ok((edge, bundle))
-}
-
-/// The partial tiles of a tree of `size`, one per level at most, bottom up.
-fn partial_tiles(size: u64) -> Vec<Tile> {
-    let levels = 0..u64::BITS / TILE_HEIGHT_BITS;
-    let tile = |level: u32| {
-        let hashes = size >> TILE_HEIGHT_BITS.saturating_mul(level);
-        Tile { level, index: hashes / TILE_WIDTH, width: hashes % TILE_WIDTH }
+    edge: &TileEdge,
+) -> Option<Vec<[u8; LEAF_BYTES]>> {
+    let Some((tile, hashes)) = edge.partial().next().filter(|(tile, _)| tile.level == 0) else {
+        return Some(Vec::new());
     };
-    levels.map(tile).filter(|tile| tile.width > 0).collect()
+    let entries = reader.entries(tile)?;
+    if !crate::tile::bundle_fits(&entries, hashes) {
+        return None;
+    }
+    entries.into_iter().map(|entry| entry.try_into().ok()).collect()
 }
 
 fn hashes_as_bytes(hashes: &[Digest]) -> Vec<u8> {
@@ -215,7 +167,6 @@ fn hashes_as_bytes(hashes: &[Digest]) -> Vec<u8> {
 }
 
 const FULL: usize = 256;
-const TILE_HEIGHT_BITS: u32 = crate::tile::TILE_HEIGHT;
 
 /// Why a log cannot be opened, written or asked.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

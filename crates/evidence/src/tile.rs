@@ -59,6 +59,32 @@ impl Tile {
     }
 }
 
+/// What a path below a log's prefix names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TilePath {
+    /// Hashes.
+    Hashes(Tile),
+    /// The entries beside a tile of level 0.
+    Entries(Tile),
+}
+
+impl TilePath {
+    /// Reads a path as a stranger sent it; `None` for anything but the one spelling of a tile.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        let (kind, numbered) = path.strip_prefix("tile/")?.split_once('/')?;
+        let (index, width) = read_number(numbered)?;
+        let (found, spelled) = if kind == "entries" {
+            let tile = Tile { level: 0, index, width };
+            (Self::Entries(tile), tile.bundle_path())
+        } else {
+            let tile = Tile { level: kind.parse().ok().filter(|l| *l < 64)?, index, width };
+            (Self::Hashes(tile), tile.path())
+        };
+        (spelled == path).then_some(found)
+    }
+}
+
 /// The tiles that a tree of `new` entries has and one of `old` has not, bottom up.
 #[must_use]
 pub fn changed(old: u64, new: u64) -> Vec<Tile> {
@@ -219,11 +245,26 @@ fn read_either<S: TileStore>(store: &S, partial: &str, full: &str) -> Option<Vec
 }
 
 /// How many hashes a tree of `size` has at a level of tiles.
-const fn hashes_at(level: u32, size: u64) -> u64 {
+#[must_use]
+pub const fn hashes_at(level: u32, size: u64) -> u64 {
     match size.checked_shr(level.saturating_mul(TILE_HEIGHT)) {
         Some(hashes) => hashes,
         None => 0,
     }
+}
+
+/// Index and width of a path; whether it is the one spelling is for the caller to check.
+fn read_number(numbered: &str) -> Option<(u64, u64)> {
+    let (digits, width) = match numbered.split_once(".p/") {
+        Some((digits, width)) => (digits, width.parse().ok().filter(|w| *w < TILE_WIDTH)?),
+        None => (numbered, TILE_WIDTH),
+    };
+    let mut index = 0_u64;
+    for group in digits.split('/') {
+        let group: u64 = group.strip_prefix('x').unwrap_or(group).parse().ok()?;
+        index = index.checked_mul(1000)?.checked_add(group)?;
+    }
+    (width > 0).then_some((index, width))
 }
 
 fn numbered(index: u64, width: u64) -> String {

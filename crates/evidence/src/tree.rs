@@ -5,7 +5,7 @@
 //! of tiles, notes or keys.
 
 use seal::Digest;
-use seal::digest::{sha256, sha256_of};
+use seal::digest::{sha256, sha256_array, sha256_of};
 use thiserror::Error;
 
 /// Most hashes an inclusion or consistency proof may have: a tree of 2^62 entries needs fewer.
@@ -20,7 +20,14 @@ pub fn leaf_hash(entry: &[u8]) -> Digest {
 /// The hash of two halves: SHA-256 of `0x01 ‖ left ‖ right`.
 #[must_use]
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    sha256_of(&[&[1], left.as_bytes(), right.as_bytes()])
+    let mut hashed = [1; 65];
+    if let Some(to) = hashed.last_chunk_mut::<32>() {
+        *to = *right.as_bytes();
+    }
+    if let Some(to) = hashed.split_at_mut(1).1.first_chunk_mut::<32>() {
+        *to = *left.as_bytes();
+    }
+    sha256_array(&hashed)
 }
 
 /// The root of a tree without entries: SHA-256 of nothing.
@@ -121,6 +128,11 @@ impl CompactRange {
         }
         self.peaks.push(carried);
         self.size = self.size.saturating_add(1);
+    }
+
+    /// The roots of its complete subtrees, largest first.
+    pub(crate) fn peaks(&self) -> &[Digest] {
+        &self.peaks
     }
 
     /// The root at the present size.

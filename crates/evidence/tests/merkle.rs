@@ -16,12 +16,13 @@ mod support;
 use std::path::Path;
 
 use evidence::subtree::Subtree;
+use evidence::tile::TilePath;
 use evidence::tile::{CHECKPOINT_PATH, TileReader, TileStore, changed, read_bundle};
 use evidence::tree::{
     self, TreeHead, check_consistency, check_inclusion, leaf_hash, prove_consistency,
     prove_inclusion,
 };
-use evidence::{CompactRange, Log, MemoryStore, SignedCheckpoint, Tile};
+use evidence::{CompactRange, Log, MemoryStore, SignedCheckpoint, Tile, TileEdge};
 use proptest::prelude::*;
 use seal::Digest;
 use serde_json::Value;
@@ -375,4 +376,84 @@ fn mutations(proof: &[Digest], bit: usize, at: usize) -> Vec<Vec<Digest>> {
         all.extend([changed, shorter, longer]);
     }
     all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// However the leaves come, the edge has the root of the tree and the tiles are its subtrees.
+    #[test]
+    fn an_edge_grows_like_the_tree(steps in prop::collection::vec(0_u64..700, 1..5)) {
+        let all = leaves(steps.iter().sum());
+        let (mut edge, mut at, mut full) = (TileEdge::empty(), 0, Vec::new());
+        for step in steps {
+            let end = at + usize::try_from(step).unwrap();
+            edge.extend(&all[at..end], |tile, hashes| full.push((tile, hashes.to_vec())));
+            at = end;
+            prop_assert_eq!(edge.root(), model_root(&all[..at]));
+        }
+        let reader = Leaves(all.clone());
+        let stored = full.iter().map(|(tile, row)| (*tile, row.as_slice())).chain(edge.partial());
+        let mut count = 0;
+        for (tile, hashes) in stored {
+            count += 1;
+            prop_assert_eq!(u64::try_from(hashes.len()).unwrap(), tile.width);
+            for (index, hash) in (tile.index * 256..).zip(hashes) {
+                let expected = tree::HashReader::subtree(&reader, tile.level * 8, index);
+                prop_assert_eq!(Some(*hash), expected, "{:?}", tile);
+            }
+        }
+        prop_assert_eq!(count, changed(0, edge.size()).len());
+        let rows: Vec<_> = edge.partial().map(|(tile, row)| (tile, row.to_vec())).collect();
+        let find = |tile| rows.iter().find(|(t, _)| *t == tile).map(|(_, row)| row.clone());
+        prop_assert_eq!(TileEdge::read(edge.size(), find), Some(edge));
+    }
+}
+
+#[test]
+fn a_row_has_the_root_of_its_tree() {
+    for width in [1, 2, 4, 8, 16, 32, 64, 128, 256] {
+        let row = leaves(width);
+        assert_eq!(evidence::edge::root_of_row(&row), model_root(&row), "{width}");
+    }
+}
+
+#[test]
+fn a_path_has_one_spelling() {
+    for level in [0, 1, 7] {
+        for index in [0, 7, 999, 1000, 1_234_067, u64::from(u32::MAX)] {
+            for width in [1, 70, 255, 256] {
+                let tile = Tile { level, index, width };
+                assert_eq!(TilePath::parse(&tile.path()), Some(TilePath::Hashes(tile)));
+                let entries = Tile { level: 0, ..tile };
+                let read = TilePath::parse(&entries.bundle_path());
+                assert_eq!(read, Some(TilePath::Entries(entries)));
+            }
+        }
+    }
+    for path in [
+        "",
+        "tile",
+        "tile/0",
+        "tile/0/",
+        "tile/00/000",
+        "tile/+0/000",
+        "tile/64/000",
+        "tile/0/0",
+        "tile/0/0000",
+        "tile/0/x000/000",
+        "tile/0/001/000",
+        "tile/0/x001/x000",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/",
+        "tile/0/000/",
+        "tile/0/../000",
+        "tile/entries/00a",
+        "/tile/0/000",
+        "tile/0/x099/x999/x999/x999/x999/x999/999",
+    ] {
+        assert_eq!(TilePath::parse(path), None, "{path}");
+    }
 }

@@ -14,7 +14,7 @@
 mod whole;
 
 use minicbor::{Decode, Encode};
-use seal::digest::{Domain, digest_of, sha256_of};
+use seal::digest::{Domain, digest_of, sha256_array, sha256_of};
 use seal::{Digest, Salt, Secret};
 use terms::{CorridorName, EdgeName, Sequence};
 
@@ -234,16 +234,19 @@ pub fn commitment_of(fields: &[Digest]) -> Commitment {
 #[must_use]
 pub fn leaf_bytes(commitment: &Commitment) -> [u8; LEAF_BYTES] {
     let mut entry = [LEAF_VERSION; LEAF_BYTES];
-    for (to, from) in entry.iter_mut().skip(1).zip(commitment.0.as_bytes()) {
-        *to = *from;
-    }
+    let (_, to) = entry.split_at_mut(1);
+    to.copy_from_slice(commitment.0.as_bytes());
     entry
 }
 
 /// The RFC 6962 leaf hash of that entry: SHA-256 of `0x00 ‖ entry`.
 #[must_use]
 pub fn leaf_hash(commitment: &Commitment) -> Digest {
-    sha256_of(&[&[0], &leaf_bytes(commitment)])
+    let mut hashed = [0; LEAF_BYTES + 1];
+    if let Some(to) = hashed.last_chunk_mut() {
+        *to = leaf_bytes(commitment);
+    }
+    sha256_array(&hashed)
 }
 
 #[cfg(test)]
@@ -294,5 +297,8 @@ mod tests {
         let root = Secret::from_bytes([1; 32]);
         let leaf = leaf_bytes(&fact().commitment(&root));
         assert_eq!((leaf.len(), leaf[0]), (33, 1));
+        assert_eq!(leaf[1..], *fact().commitment(&root).0.as_bytes());
+        let hash = leaf_hash(&fact().commitment(&root));
+        assert_eq!(hash, seal::sha256(&[&[0], leaf.as_slice()].concat()));
     }
 }

@@ -6,6 +6,7 @@ use core::str::FromStr;
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
+use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 
 use crate::text::{from_hex_array, to_hex};
@@ -96,9 +97,78 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
+/// [`sha256`] of as many bytes as the type says, for the two inputs of a hash tree: up to 119 the
+/// padding is laid out at compile time, and half the time of a short digest is saved.
+#[must_use]
+pub fn sha256_array<const BYTES: usize>(bytes: &[u8; BYTES]) -> Digest {
+    // FIPS 180-4 section 5.1.1: the bytes, 0x80, zeros, and the length in bits in the last eight.
+    let mut blocks = [[0_u8; 64]; 2];
+    let used = if BYTES < 56 { 1 } else { 2 };
+    let Ok(bits) = u64::try_from(BYTES.saturating_mul(8)) else { return sha256(bytes) };
+    let (Some((padded, _)), true) = (blocks.split_at_mut_checked(used), BYTES < 120) else {
+        return sha256(bytes);
+    };
+    let flat = padded.as_flattened_mut();
+    let Some((to, length)) = flat.split_last_chunk_mut::<8>() else { return sha256(bytes) };
+    *length = bits.to_be_bytes();
+    let Some((to, padding)) = to.split_first_chunk_mut::<BYTES>() else { return sha256(bytes) };
+    *to = *bytes;
+    if let Some(first) = padding.first_mut() {
+        *first = 0x80;
+    }
+    compress(padded)
+}
+
+/// Blocks that short pieces are gathered in.
+const FEW_BLOCKS: usize = 4;
+
+/// Gathers pieces of at most 247 bytes together and hashes them in one call; `None` when they are
+/// longer. Going through the hasher's own buffer costs a third of the time of such an input.
+fn sha256_of_few(pieces: &[&[u8]]) -> Option<Digest> {
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let used = length.checked_add(9)?.div_ceil(64);
+    let mut blocks = [[0_u8; 64]; FEW_BLOCKS];
+    let (padded, _) = blocks.split_at_mut_checked(used)?;
+    let mut rest = padded.as_flattened_mut();
+    for piece in pieces {
+        let (to, others) = rest.split_at_mut_checked(piece.len())?;
+        to.copy_from_slice(piece);
+        rest = others;
+    }
+    *rest.first_mut()? = 0x80;
+    *rest.last_chunk_mut::<8>()? = u64::try_from(length).ok()?.checked_mul(8)?.to_be_bytes();
+    Some(compress(padded))
+}
+
+/// SHA-256 of padded blocks.
+fn compress(padded: &[[u8; 64]]) -> Digest {
+    let mut state = INITIAL_STATE;
+    compress256(&mut state, padded);
+    let mut digest = [0; 32];
+    for (to, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *to = word.to_be_bytes();
+    }
+    Digest(digest)
+}
+
+/// FIPS 180-4 section 5.3.3.
+const INITIAL_STATE: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
 /// SHA-256 of the pieces one after another, for formats that others define.
 #[must_use]
 pub fn sha256_of(pieces: &[&[u8]]) -> Digest {
+    if let Some(digest) = sha256_of_few(pieces) {
+        return digest;
+    }
     let mut hasher = Sha256::new();
     for piece in pieces {
         hasher.update(piece);
@@ -135,6 +205,45 @@ mod tests {
         assert_eq!(sha256(b"abc").to_string(), abc);
         assert_eq!(sha256_of(&[b"a", b"bc"]).to_string(), abc);
         assert_eq!(abc.parse::<Digest>().unwrap(), sha256(b"abc"));
+    }
+
+    fn array_is_slice<const BYTES: usize>() {
+        let mut bytes = [0; BYTES];
+        for (byte, value) in bytes.iter_mut().zip(3..) {
+            *byte = value;
+        }
+        assert_eq!(sha256_array(&bytes), sha256(&bytes), "{BYTES}");
+    }
+
+    #[test]
+    fn an_array_hashes_like_the_same_slice_at_every_padding() {
+        array_is_slice::<0>();
+        array_is_slice::<1>();
+        array_is_slice::<33>();
+        array_is_slice::<34>();
+        array_is_slice::<54>();
+        array_is_slice::<55>();
+        array_is_slice::<56>();
+        array_is_slice::<63>();
+        array_is_slice::<64>();
+        array_is_slice::<65>();
+        array_is_slice::<118>();
+        array_is_slice::<119>();
+        array_is_slice::<120>();
+        array_is_slice::<200>();
+    }
+
+    #[test]
+    fn pieces_hash_like_the_whole_at_every_length_and_cut() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(600).collect();
+        for (length, _) in bytes.iter().enumerate() {
+            let (whole, _) = bytes.split_at(length);
+            for cut in [0, 1, length / 2, length] {
+                let Some((a, b)) = whole.split_at_checked(cut) else { continue };
+                assert_eq!(sha256_of(&[a, &[], b]), sha256(whole), "{length} at {cut}");
+            }
+        }
+        assert_eq!(sha256_of(&[]), sha256(&[]));
     }
 
     #[test]

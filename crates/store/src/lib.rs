@@ -13,6 +13,7 @@ pub mod fault;
 pub mod fsck;
 pub mod ids;
 pub mod image;
+pub mod log;
 pub mod recovery;
 pub mod salt_keys;
 pub mod segment;

@@ -1,0 +1,328 @@
+//! The log projection: a thread of its own between the journal and the packed file.
+//!
+//! It takes runs of commitments from a bounded queue, appends them, flushes when enough came or
+//! the first of them waited long enough, and then has the checkpoint published. Nobody waits for
+//! it unless the queue is full; how far it is behind is [`LogFeed::lag`].
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use evidence::tree::TreeHead;
+use record::Commitment;
+use terms::Position;
+
+use super::layout::as_u64;
+use super::packed::PackedLog;
+use crate::disk::DiskFile;
+
+/// When the thread flushes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Runs that may wait in the queue. A run is a batch of at most 4096 commitments of 32 bytes,
+    /// so 64 of them are 8 MiB.
+    pub queue_runs: usize,
+    /// Entries after which it flushes at once: 16,384 are 1 MiB to write, which stays in the cache,
+    /// and the sync after them is a small part of the time.
+    pub flush_entries: u64,
+    /// How long an entry waits for others at most: the window in which a fact has no leaf yet.
+    pub gather: Duration,
+}
+
+impl LogConfig {
+    /// The limits as they are explained at each field.
+    pub const USUAL: Self =
+        Self { queue_runs: 64, flush_entries: 16_384, gather: Duration::from_millis(100) };
+}
+
+/// The thread ended: what it was fed after [`LogFeed::durable`] may be lost, and is fed again
+/// after the log was opened again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the log projection is stopped: {reason}")]
+pub struct LogClosed {
+    /// Why.
+    pub reason: String,
+}
+
+/// A run of commitments that did not fit into the queue now.
+#[derive(Debug)]
+pub enum NotFed {
+    /// The queue is full: offer the run again later.
+    Full(Vec<Commitment>),
+    /// The thread ended.
+    Closed(LogClosed),
+}
+
+struct Run {
+    first: u64,
+    commitments: Vec<Commitment>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// One after the last position that was put into the queue.
+    fed: AtomicU64,
+    /// Size of the newest durable head.
+    durable: AtomicU64,
+    /// Size of the newest published checkpoint.
+    published: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    head: TreeHead,
+    /// Why the newest durable head has no checkpoint.
+    unpublished: Option<String>,
+    closed: Option<LogClosed>,
+}
+
+impl Progress {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change under this lock is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Feeds the thread. Clones share it; runs must come in order, so one of them feeds.
+#[derive(Clone, Debug)]
+pub struct LogFeed {
+    sender: SyncSender<Run>,
+    progress: Arc<Progress>,
+}
+
+impl LogFeed {
+    /// Puts a run into the queue, waiting for room: the commitments of the facts from `first` on.
+    /// A run, or a part of one, that the log has already is passed over.
+    ///
+    /// # Errors
+    /// [`LogClosed`].
+    pub fn feed(&self, first: Position, commitments: Vec<Commitment>) -> Result<(), LogClosed> {
+        let end = end_of(first, &commitments);
+        let run = Run { first: first.number(), commitments };
+        self.sender.send(run).map_err(|_| self.closed())?;
+        self.progress.fed.fetch_max(end, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Puts a run into the queue if there is room.
+    ///
+    /// # Errors
+    /// [`NotFed`].
+    pub fn try_feed(&self, first: Position, commitments: Vec<Commitment>) -> Result<(), NotFed> {
+        let end = end_of(first, &commitments);
+        match self.sender.try_send(Run { first: first.number(), commitments }) {
+            Ok(()) => {
+                self.progress.fed.fetch_max(end, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(TrySendError::Full(run)) => Err(NotFed::Full(run.commitments)),
+            Err(TrySendError::Disconnected(_)) => Err(NotFed::Closed(self.closed())),
+        }
+    }
+
+    /// How many entries are durable: positions below it have their leaf.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.progress.durable.load(Ordering::Acquire)
+    }
+
+    /// How many entries the newest published checkpoint covers.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.progress.published.load(Ordering::Acquire)
+    }
+
+    /// The newest durable head.
+    #[must_use]
+    pub fn head(&self) -> TreeHead {
+        self.progress.state().head
+    }
+
+    /// How many positions that were fed are not durable yet.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        self.progress.fed.load(Ordering::Relaxed).saturating_sub(self.durable())
+    }
+
+    /// Why the last try to publish a checkpoint failed; `None` when it did not.
+    #[must_use]
+    pub fn publish_failure(&self) -> Option<String> {
+        self.progress.state().unpublished.clone()
+    }
+
+    /// Why the thread ended; `None` while it runs.
+    #[must_use]
+    pub fn failure(&self) -> Option<LogClosed> {
+        self.progress.state().closed.clone()
+    }
+
+    fn closed(&self) -> LogClosed {
+        let unknown = || LogClosed { reason: "its thread ended".to_owned() };
+        self.failure().unwrap_or_else(unknown)
+    }
+}
+
+/// The thread. It ends when all feeds are dropped, after a last flush, or at a fault.
+#[derive(Debug)]
+pub struct LogThread {
+    thread: JoinHandle<()>,
+    progress: Arc<Progress>,
+}
+
+impl LogThread {
+    /// Starts the thread over an opened log; [`PackedLog::size`] before says from where to feed.
+    ///
+    /// `publish` is called after each flush, with what is durable, and once at the start, in case
+    /// the last run stopped between a flush and its checkpoint: it signs and stores the
+    /// checkpoint. When it fails it is called again with the next flush, or soon when nothing
+    /// comes.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn spawn<F, P, E>(
+        log: PackedLog<F>,
+        config: LogConfig,
+        publish: P,
+    ) -> std::io::Result<(LogFeed, Self)>
+    where
+        F: DiskFile + 'static,
+        P: FnMut(TreeHead) -> Result<(), E> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        let head = log.durable();
+        let progress = Arc::new(Progress {
+            fed: AtomicU64::new(head.size),
+            durable: AtomicU64::new(head.size),
+            published: AtomicU64::new(0),
+            state: Mutex::new(State { head, unpublished: None, closed: None }),
+        });
+        let (sender, receiver) = sync_channel(config.queue_runs);
+        let worker = Worker { log, config, publish, progress: Arc::clone(&progress), owed: true };
+        let thread = Builder::new()
+            .name("log projection".to_owned())
+            .spawn(move || worker.run(&receiver))?;
+        Ok((LogFeed { sender, progress: Arc::clone(&progress) }, Self { thread, progress }))
+    }
+
+    /// Waits for the end of the thread: drop all feeds before. What is durable then.
+    ///
+    /// # Errors
+    /// [`LogClosed`] when it ended at a fault.
+    pub fn join(self) -> Result<TreeHead, LogClosed> {
+        if self.thread.join().is_err() {
+            return Err(LogClosed { reason: "its thread panicked".to_owned() });
+        }
+        let state = self.progress.state();
+        state.closed.clone().map_or(Ok(state.head), Err)
+    }
+}
+
+struct Worker<F, P> {
+    log: PackedLog<F>,
+    config: LogConfig,
+    publish: P,
+    progress: Arc<Progress>,
+    /// Whether the newest durable head has no checkpoint yet.
+    owed: bool,
+}
+
+impl<F, P, E> Worker<F, P>
+where
+    F: DiskFile,
+    P: FnMut(TreeHead) -> Result<(), E>,
+    E: std::fmt::Display,
+{
+    fn run(mut self, queue: &Receiver<Run>) {
+        self.publish_owed();
+        let ended = self.serve(queue);
+        if let Err(reason) = ended {
+            self.progress.state().closed = Some(LogClosed { reason });
+        }
+    }
+
+    /// Until all feeds are dropped.
+    fn serve(&mut self, queue: &Receiver<Run>) -> Result<(), String> {
+        loop {
+            let first = match queue.recv_timeout(self.patience()) {
+                Ok(run) => run,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.publish_owed();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            let until = Instant::now() + self.config.gather;
+            self.take(&first)?;
+            self.gather(queue, until)?;
+            self.flush()?;
+        }
+    }
+
+    /// Takes more until there is enough or the first has waited long enough.
+    fn gather(&mut self, queue: &Receiver<Run>, until: Instant) -> Result<(), String> {
+        let start = self.log.durable().size;
+        while self.log.size().saturating_sub(start) < self.config.flush_entries {
+            let left = until.saturating_duration_since(Instant::now());
+            match queue.recv_timeout(left) {
+                Ok(run) => self.take(&run)?,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, run: &Run) -> Result<(), String> {
+        let next = self.log.size();
+        if run.first > next {
+            return Err(format!("expected position `{next}`, got `{}`", run.first));
+        }
+        let known = usize::try_from(next.saturating_sub(run.first)).unwrap_or(usize::MAX);
+        if let Some(new) = run.commitments.get(known..) {
+            self.log.append(new);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        let head = self.log.flush().map_err(|fault| fault.to_string())?;
+        let mut state = self.progress.state();
+        self.owed |= state.head != head;
+        state.head = head;
+        drop(state);
+        self.progress.durable.store(head.size, Ordering::Release);
+        self.publish_owed();
+        Ok(())
+    }
+
+    /// Has the newest durable head published. Tiles come first: a head is never published before
+    /// it is durable, and stopped in between, the next start publishes it.
+    fn publish_owed(&mut self) {
+        let head = self.log.durable();
+        if !self.owed {
+            return;
+        }
+        let published = (self.publish)(head).map_err(|error| error.to_string());
+        if published.is_ok() {
+            self.owed = false;
+            self.progress.published.store(head.size, Ordering::Release);
+        }
+        self.progress.state().unpublished = published.err();
+    }
+
+    /// How long to wait for a run: for ever, nearly, unless a checkpoint is owed.
+    const fn patience(&self) -> Duration {
+        if self.owed { RETRY } else { IDLE }
+    }
+}
+
+fn end_of(first: Position, commitments: &[Commitment]) -> u64 {
+    first.number().saturating_add(as_u64(commitments.len()))
+}
+
+/// A queue that nobody feeds is looked at this often; no more than a bound on one wait.
+const IDLE: Duration = Duration::from_secs(60);
+/// After this time without a run a checkpoint that could not be published is tried again.
+const RETRY: Duration = Duration::from_millis(100);

@@ -16,6 +16,7 @@ pub mod recovery;
 pub mod salt_keys;
 pub mod segment;
 pub mod segment_journal;
+pub mod views;
 
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{

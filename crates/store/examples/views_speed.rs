@@ -58,7 +58,11 @@ fn main() {
     println!("{transactions} transactions over {accounts} accounts");
     println!("  cpu: {} ns per transaction", cpu / transactions);
     println!("  opening: {} ns per account", opened / accounts.max(1));
-    println!("  disk: {} B per transaction (file {} B)", disk / transactions, length / transactions);
+    println!(
+        "  disk: {} B per transaction (file {} B)",
+        disk / transactions,
+        length / transactions
+    );
     println!(
         "  {} flushes: median {:?}, p99 {:?}, longest {:?}",
         flushes.len(),

@@ -116,7 +116,7 @@ impl Accounts {
     /// Adds an account that is not there; `None` when it is, or when no slot is left.
     pub(super) fn add(&mut self, id: [u8; 16], asset: u32, normal: Side) -> Option<u32> {
         let slot = self.count();
-        if slot >= NONE || self.slot(AccountId::from_bytes(id)).is_some() {
+        if slot == NONE || self.slot(AccountId::from_bytes(id)).is_some() {
             return None;
         }
         self.rows.push(Row { id, debits: 0, credits: 0, last: NONE, run: NONE, asset, normal });

@@ -10,17 +10,17 @@ use super::error::{FeedError, ResumeError};
 use super::head::{At, Head};
 use super::{Views, flush};
 
-/// A buffer may grow to this many times its limit while a flush fails; then nothing more is taken.
-const HARD_LIMIT: usize = 2;
-
 /// Feeds the read models: there is one, and it is on a thread of its own.
 pub struct Feed {
     views: Arc<Views>,
+    /// The library answers nothing more after a failed write, so that what is taken could never be
+    /// written: the buffer is bounded by taking nothing.
+    flush_failed: bool,
 }
 
 impl Feed {
     pub(super) const fn new(views: Arc<Views>) -> Self {
-        Self { views }
+        Self { views, flush_failed: false }
     }
 
     /// Up to where the file goes: the end of the last batch that a flush wrote.
@@ -92,9 +92,6 @@ impl Feed {
     ) -> Result<(), FeedError> {
         let views = Arc::clone(&self.views);
         let mut head = self.write()?;
-        if is_full(&head, &views, HARD_LIMIT) {
-            return Err(FeedError::Stopped("the buffer is full and could not be written"));
-        }
         let taken = match head.place(position, stamp) {
             Ok(true) => return Ok(()),
             Ok(false) => {
@@ -113,8 +110,8 @@ impl Feed {
     /// Ends a batch; `tip` is the journal's end after it. Flushes when the buffer is full.
     ///
     /// # Errors
-    /// [`FeedError`]. After a [`FeedError::Store`] that does not need a rebuild the batch is taken
-    /// and kept in memory; the file must be opened again.
+    /// [`FeedError`]. After a [`FeedError::Store`] that does not need a rebuild nothing more is
+    /// taken, and the file must be opened again.
     pub fn batch_end(&mut self, tip: &Tip) -> Result<(), FeedError> {
         let full = {
             let views = Arc::clone(&self.views);
@@ -129,7 +126,7 @@ impl Feed {
                 return Err(FeedError::Order { expected, got: tip.next });
             }
             head.end_batch(next, stamp);
-            is_full(&head, &views, 1)
+            is_full(&head, &views)
         };
         if full { self.flush(tip) } else { Ok(()) }
     }
@@ -150,9 +147,11 @@ impl Feed {
             }
             // Only this thread changes the head, so what is read here stands until it is finished;
             // who asks meanwhile is answered from the buffer.
-            flush::write(&self.views.store, &head, *tip, self.views.limits.block_bytes)?
+            flush::write(&self.views.store, &head, *tip, self.views.limits.block_bytes)
         };
+        self.flush_failed = stored.is_err();
         // On a crash here the file is ahead of this memory, which is gone; opening reads the file.
+        let stored = stored?;
         flush::finish(&mut *self.write()?, stored);
         Ok(())
     }
@@ -163,6 +162,9 @@ impl Feed {
     }
 
     fn write(&self) -> Result<RwLockWriteGuard<'_, Head>, FeedError> {
+        if self.flush_failed {
+            return Err(FeedError::Stopped("a flush failed: the file must be opened again"));
+        }
         let head = self.views.head.write().map_err(|_| FeedError::Stopped("it has panicked"))?;
         head.stopped.map_or(Ok(head), |why| Err(FeedError::Stopped(why)))
     }
@@ -173,7 +175,7 @@ const fn effective_of(_transaction: &Transaction) -> Option<Instant> {
     None
 }
 
-fn is_full(head: &Head, views: &Views, times: usize) -> bool {
+fn is_full(head: &Head, views: &Views) -> bool {
     let limits = &views.limits;
     let (buffer, holds) = (&head.buffer, &head.holds);
     let used = [
@@ -183,5 +185,5 @@ fn is_full(head: &Head, views: &Views, times: usize) -> bool {
         (buffer.moments.len(), limits.moments),
         (buffer.links.len(), limits.links),
     ];
-    used.iter().any(|(used, limit)| *used >= limit.saturating_mul(times))
+    used.iter().any(|(used, limit)| used >= limit)
 }

@@ -190,12 +190,9 @@ pub(super) fn write_state(writing: &WriteTransaction, stored: &Stored) -> Result
 
 pub(super) fn fault(error: impl Into<redb::Error>) -> StoreFault {
     let error = error.into();
-    match &error {
-        redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData => {
-            StoreFault::Corrupted(error.to_string())
-        }
-        _ => error.into(),
-    }
+    // What begins otherwise than a file of this library.
+    let foreign = matches!(&error, redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData);
+    if foreign { StoreFault::Corrupted(error.to_string()) } else { error.into() }
 }
 
 /// Runs what touches the file; a panic inside the library is damage of the file, by name.

@@ -11,12 +11,11 @@ use ledger::{
     Ceiling, Change, Command, Entry, Floor, HoldState, Ledger, Link, NotDone, NotDoneSource,
     Opening, Owner, Placement, Purpose, Reason, Resolved, Side, Term, Transaction, VoidGround,
 };
-use seal::digest::sha256;
 use seal::Digest;
+use seal::digest::sha256;
 use store::views::{Config, Feed, FeedError, HoldStep, Limits, Views};
 use terms::{
-    AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, PaymentId, Position,
-    TransactionId,
+    AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, PaymentId, Position, TransactionId,
 };
 
 use disk::Disk;
@@ -104,6 +103,8 @@ pub(crate) struct Book {
     pub(crate) links: Vec<(Link, u64, TransactionId)>,
     /// Position and stamp of every fact, changes or not.
     pub(crate) stamps: Vec<u64>,
+    /// What the read models have seen: before this position, up to this stamp.
+    pub(crate) seen: (u64, u64),
 }
 
 impl Book {
@@ -150,6 +151,7 @@ impl Book {
             self.stamps.push(self.stamp);
             self.next += 1;
             self.facts.push(fact.clone());
+            self.seen = (self.next, self.stamp);
             feed_one(feed, &fact)?;
         }
         Ok(())
@@ -167,6 +169,7 @@ impl Book {
         let stamp = Instant::from_nanos(self.stamp);
         let tip = Tip { next: Position::new(self.next), digest, stamp };
         self.tips.push(tip);
+        self.seen = (self.next, self.stamp);
         feed.batch_end(&tip)
     }
 

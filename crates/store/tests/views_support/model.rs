@@ -8,8 +8,7 @@ use store::views::{
     Pending, Period, QueryError, Start, StatementEntry, StatementQuery, Sums, Views,
 };
 use terms::{
-    AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, PaymentId, Position,
-    TransactionId,
+    AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, PaymentId, Position, TransactionId,
 };
 
 use super::{Book, Dice, Happened};
@@ -174,7 +173,7 @@ impl Book {
         if dice.one_in(3) {
             return filter;
         }
-        let mut period = |dice: &mut Dice| {
+        let period = |dice: &mut Dice| {
             let (a, b) = (self.some_time(dice), self.some_time(dice));
             Period { from: a.min(b), until: a.max(b) }
         };
@@ -235,7 +234,7 @@ impl Book {
         let mut expected = all.clone();
         let mut ask = |order, start| {
             let seen = ask(order, start)?;
-            assert_eq!((seen.next.number(), seen.stamp.nanos()), (self.next, self.stamp));
+            assert_eq!((seen.next.number(), seen.stamp.nanos()), self.seen);
             assert!(seen.answer.lines.len() <= limit);
             Ok(seen.answer)
         };
@@ -283,9 +282,7 @@ impl Book {
         let order = dice.pick(&[Order::OldestFirst, Order::NewestFirst]).unwrap();
         let limit = 1 + dice.below(20) as usize;
         let mut expected = self.hold_events(opening.id);
-        let mut ask = |order, start| {
-            Ok(views.hold_events(opening.id, order, start, limit)?.answer)
-        };
+        let mut ask = |order, start| Ok(views.hold_events(opening.id, order, start, limit)?.answer);
         both_ways(&mut expected, order, dice.below(3) as usize, dice, &mut ask).map(|_| ())
     }
 
@@ -293,7 +290,7 @@ impl Book {
         let account = self.some_account(dice);
         let as_of = match dice.below(6) {
             0 => AsOf::Now,
-            1 | 2 => AsOf::Position(Position::new(dice.below(self.next + 2))),
+            1 | 2 => AsOf::Position(Position::new(dice.below(self.seen.0 + 2))),
             3 | 4 => AsOf::LedgerTime(self.some_time(dice)),
             _ => AsOf::EffectiveTime(self.some_time(dice)),
         };
@@ -303,9 +300,9 @@ impl Book {
             return Ok(());
         }
         if let AsOf::Position(asked) = as_of
-            && asked.number() >= self.next
+            && asked.number() >= self.seen.0
         {
-            let next = Position::new(self.next);
+            let next = Position::new(self.seen.0);
             assert_eq!(answer, Err(QueryError::NotSeenYet { asked, next }));
             return Ok(());
         }
@@ -338,7 +335,10 @@ impl Book {
         assert_eq!(lines.len(), self.accounts.len());
         let mut by_asset: BTreeMap<AssetCode, DaySums> = BTreeMap::new();
         for (line, opening) in lines.iter().zip(&self.accounts) {
-            assert_eq!((line.account, line.asset, line.normal), (opening.id, opening.asset, opening.normal));
+            assert_eq!(
+                (line.account, line.asset, line.normal),
+                (opening.id, opening.asset, opening.normal)
+            );
             assert_eq!(line.sums, self.day(opening.id, date.days()));
             by_asset
                 .entry(opening.asset)
@@ -357,7 +357,8 @@ impl Book {
     }
 
     fn ask_holds(&self, dice: &mut Dice, views: &Views) -> Result<(), QueryError> {
-        let until = if dice.one_in(2) { Instant::from_nanos(u64::MAX) } else { self.some_time(dice) };
+        let until =
+            if dice.one_in(2) { Instant::from_nanos(u64::MAX) } else { self.some_time(dice) };
         let mut expected = self.open_hold_list();
         let moment = |hold: &OpenHold| match hold.term {
             Term::Expiring { at } => at.nanos(),
@@ -380,8 +381,7 @@ impl Book {
 
     fn ask_links(&self, dice: &mut Dice, views: &Views) -> Result<(), QueryError> {
         let known = dice.pick(&self.links).filter(|_| !dice.one_in(10));
-        let link =
-            known.map_or(Link::Payment(PaymentId::from_bytes(dice.id())), |(link, ..)| link);
+        let link = known.map_or(Link::Payment(PaymentId::from_bytes(dice.id())), |(link, ..)| link);
         let mut expected: Vec<(Position, TransactionId)> = self
             .links
             .iter()
@@ -397,11 +397,12 @@ impl Book {
 
     fn ask_times(&self, dice: &mut Dice, views: &Views) -> Result<(), QueryError> {
         let time = self.some_time(dice);
-        let facts = self.stamps.iter().filter(|stamp| **stamp <= time.nanos()).count();
+        let seen = &self.stamps[..self.seen.0 as usize];
+        let facts = seen.iter().filter(|stamp| **stamp <= time.nanos()).count();
         assert_eq!(views.position_at(time)?.answer, Position::new(facts as u64), "{time:?}");
-        let position = dice.below(self.next + 1);
+        let position = dice.below(self.seen.0 + 1);
         let answer = views.stamp_of(Position::new(position));
-        match self.stamps.get(position as usize) {
+        match seen.get(position as usize) {
             Some(stamp) => assert_eq!(answer?.answer, Instant::from_nanos(*stamp)),
             None => assert!(matches!(answer, Err(QueryError::NotSeenYet { .. }))),
         }
@@ -417,9 +418,7 @@ fn fits(one: &Happened, filter: &Filter) -> bool {
         && within(filter.effective_time, one.effective.unwrap_or(one.stamp))
         && filter.side.is_none_or(|side| side == one.side)
         && filter.reason.is_none_or(|reason| reason == one.reason)
-        && filter
-            .business_dates
-            .is_none_or(|(a, b)| a.days() <= one.date && one.date <= b.days())
+        && filter.business_dates.is_none_or(|(a, b)| a.days() <= one.date && one.date <= b.days())
         && filter.amounts.is_none_or(|(a, b)| a.units() <= one.amount && one.amount <= b.units())
 }
 

@@ -19,6 +19,7 @@ pub mod salt_keys;
 pub mod segment;
 pub mod segment_journal;
 pub mod segment_map;
+pub mod views;
 
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{

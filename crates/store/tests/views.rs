@@ -1,0 +1,279 @@
+//! The read models against a slow model: random books, every question at random moments, with
+//! flushes, restarts, crashes and damage in between.
+#![expect(
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    clippy::float_arithmetic,
+    reason = "tests"
+)]
+
+mod views_support;
+
+use ledger::Command;
+use seal::Digest;
+use store::views::{
+    Config, Cursor, FeedError, Filter, OpenError, Order, QueryError, ResumeError, Start,
+    StatementQuery, StoreFault, Views,
+};
+use terms::{AccountId, Instant, Position};
+
+use journal::Tip;
+use views_support::disk::Disk;
+use views_support::{Book, Dice, config, open};
+
+/// Histories of the property test; each has some hundred facts and as many questions.
+const HISTORIES: u64 = 60;
+
+#[test]
+fn every_answer_is_that_of_the_slow_model() {
+    for seed in 0..HISTORIES {
+        let mut dice = Dice(seed);
+        let disk = Disk::default();
+        let mut config = config(&mut dice);
+        let (mut feed, mut views) = open(&disk, &config);
+        let mut book = Book::default();
+        let mut kept = Vec::new();
+        let mut last_ended = book.clone();
+        // Some histories are asked all the time, some hardly ever.
+        let questions = 1 + dice.below(12);
+        for _ in 0..300 + dice.below(1500) {
+            match dice.below(30) {
+                0..=3 => {
+                    book.end_batch(&mut dice, &mut feed).unwrap();
+                    last_ended = book.clone();
+                }
+                4 if dice.one_in(6) => {
+                    // A restart, with or without a last flush; what was not ended is lost.
+                    book = last_ended.clone();
+                    kept.clear();
+                    if dice.one_in(2)
+                        && let Some(tip) = book.tips.last()
+                    {
+                        let _ = feed.flush(tip);
+                    }
+                    drop((feed, views));
+                    config.seed = dice.next();
+                    (feed, views) = open(&disk, &config);
+                    book.feed_again(&mut dice, &mut feed);
+                }
+                n if n < 5 + questions => {
+                    book.ask(&mut dice, &views, &mut kept)
+                        .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                }
+                _ => book.step(&mut dice, &mut feed).unwrap(),
+            }
+        }
+        for _ in 0..100 {
+            book.ask(&mut dice, &views, &mut kept).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_call_loses_at_most_what_was_not_flushed() {
+    for seed in 0..120 {
+        let mut dice = Dice(1000 + seed);
+        let disk = Disk::default();
+        let config = config(&mut dice);
+        let (mut feed, views) = open(&disk, &config);
+        let mut book = Book::default();
+        let mut ended = book.clone();
+        disk.fail_after(dice.below(400));
+        let mut failed = false;
+        for _ in 0..800 {
+            let done = if dice.one_in(6) {
+                let done = book.end_batch(&mut dice, &mut feed);
+                ended = book.clone();
+                done
+            } else {
+                book.step(&mut dice, &mut feed)
+            };
+            if let Err(error) = done {
+                assert!(matches!(error, FeedError::Store(_)), "seed {seed}: {error}");
+                failed = true;
+                break;
+            }
+        }
+        let after = disk.after_crash(&mut dice);
+        drop((feed, views));
+        let mut book = ended;
+        let (mut feed, views) = open(&after, &config);
+        book.feed_again(&mut dice, &mut feed);
+        for _ in 0..60 {
+            book.ask(&mut dice, &views, &mut Vec::new()).unwrap();
+        }
+        // And on from there.
+        for _ in 0..200 {
+            book.step(&mut dice, &mut feed).unwrap();
+            if dice.one_in(5) {
+                book.end_batch(&mut dice, &mut feed).unwrap();
+            }
+        }
+        for _ in 0..60 {
+            book.ask(&mut dice, &views, &mut Vec::new()).unwrap();
+        }
+        let _ = failed;
+    }
+}
+
+/// A book with everything in it, and the file after its last flush.
+fn written(seed: u64) -> (Book, Disk, Config) {
+    let mut dice = Dice(seed);
+    let disk = Disk::default();
+    let config = config(&mut dice);
+    let (mut feed, views) = open(&disk, &config);
+    let mut book = Book::default();
+    for _ in 0..600 {
+        book.step(&mut dice, &mut feed).unwrap();
+        if dice.one_in(8) {
+            book.end_batch(&mut dice, &mut feed).unwrap();
+        }
+    }
+    book.end_batch(&mut dice, &mut feed).unwrap();
+    let tip = *book.tips.last().unwrap();
+    feed.flush(&tip).unwrap();
+    drop((feed, views));
+    (book, disk, config)
+}
+
+#[test]
+fn damage_is_named_and_never_answered() {
+    let (book, disk, config) = written(77);
+    let sound = disk.bytes();
+    let mut dice = Dice(78);
+    let mut named = 0;
+    for _ in 0..150 {
+        let mut bytes = sound.clone();
+        let at = dice.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 1 << dice.below(8);
+        let named_here = match Views::open_backend(Disk::of(bytes), &config) {
+            Err(OpenError::Store(_) | OpenError::Version { .. }) => true,
+            Ok((_feed, views)) => {
+                let mut here = false;
+                for _ in 0..30 {
+                    // Panics when an answer differs from the model's.
+                    match book.ask(&mut dice, &views, &mut Vec::new()) {
+                        Ok(()) => {}
+                        Err(QueryError::Store(fault)) => {
+                            assert!(fault.needs_rebuild(), "{fault}");
+                            here = true;
+                        }
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                here
+            }
+        };
+        named += u32::from(named_here);
+    }
+    assert!(named > 10, "only {named} of the flipped bits were met");
+}
+
+#[test]
+fn a_journal_that_was_rolled_back_is_noticed() {
+    let (book, disk, config) = written(5);
+    let (feed, _views) = open(&disk, &config);
+    let stored = feed.stored().unwrap();
+    assert_eq!(stored, *book.tips.last().unwrap());
+    assert_eq!(feed.resume(&stored), Ok(stored.next));
+    let refused = Err(ResumeError::AnotherJournal { stored: stored.next });
+    let rewritten = Tip { digest: Digest::from_bytes([9; 32]), ..stored };
+    assert_eq!(feed.resume(&rewritten), refused);
+    let shorter = book.tips[book.tips.len() - 2];
+    assert_eq!(feed.resume(&shorter), refused);
+}
+
+#[test]
+fn a_file_that_is_none_is_refused_and_rebuilt() {
+    let folder = std::env::temp_dir().join(format!("wayleave-views-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("views");
+    std::fs::write(&path, b"something else altogether").unwrap();
+    let config = Config::standard(1);
+    let refused = Views::open(&path, &config).err().unwrap();
+    assert!(matches!(refused, OpenError::Store(StoreFault::Corrupted(_))), "{refused}");
+    let (mut feed, views) = Views::rebuild(&path, &config).unwrap();
+    let (mut dice, mut book) = (Dice(3), Book::default());
+    for _ in 0..300 {
+        book.step(&mut dice, &mut feed).unwrap();
+    }
+    book.end_batch(&mut dice, &mut feed).unwrap();
+    feed.flush(book.tips.last().unwrap()).unwrap();
+    drop((feed, views));
+    Views::check_file(&path).unwrap();
+    let (_feed, views) = Views::open(&path, &config).unwrap();
+    for _ in 0..50 {
+        book.ask(&mut dice, &views, &mut Vec::new()).unwrap();
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn facts_out_of_order_and_of_another_journal_stop_the_feed() {
+    let (mut book, disk, config) = written(8);
+    let (mut feed, views) = open(&disk, &config);
+    let opening = book.accounts[0];
+    let stamp = Instant::from_nanos(book.stamp + 1);
+    let elsewhere = ledger::Ledger::new();
+    let again = elsewhere.check(stamp, &Command::OpenAccount(opening)).unwrap();
+    let change = &again.changes()[0];
+    // Seen before: passed over, whatever it says.
+    feed.take(Position::ZERO, stamp, change).unwrap();
+    let refused = feed.take(Position::new(book.next), stamp, change);
+    assert_eq!(refused, Err(FeedError::AccountOpenedTwice { account: opening.id }));
+    // Nothing is answered from a state that may be wrong.
+    assert_eq!(views.position_at(stamp), Err(QueryError::Stopped));
+    assert!(matches!(book.end_batch(&mut Dice(1), &mut feed), Err(FeedError::Stopped(_))));
+}
+
+#[test]
+fn a_stamp_that_goes_back_or_changes_within_a_batch_is_refused() {
+    for (first, second) in [(10, 11), (10, 9)] {
+        let (mut feed, _views) = open(&Disk::default(), &Config::standard(1));
+        let (mut dice, mut ledger) = (Dice(1), ledger::Ledger::new());
+        let mut open_one = |stamp| {
+            let opening = ledger::Opening {
+                id: AccountId::from_bytes(dice.id()),
+                asset: "EUR.2@x".parse().unwrap(),
+                normal: ledger::Side::Debit,
+                owner: ledger::Owner::Institution("bank".parse().unwrap()),
+                purpose: ledger::Purpose::Control,
+                floor: ledger::Floor::Unlimited,
+                ceiling: ledger::Ceiling::Unlimited,
+            };
+            let stamp = Instant::from_nanos(stamp);
+            let checked = ledger.check(stamp, &Command::OpenAccount(opening)).unwrap();
+            ledger.apply(stamp, &checked.changes()[0]);
+            checked.changes()[0].clone()
+        };
+        let stamp = Instant::from_nanos;
+        feed.take(Position::new(0), stamp(first), &open_one(first)).unwrap();
+        let refused = feed.take(Position::new(1), stamp(second), &open_one(second));
+        assert!(matches!(refused, Err(FeedError::Order { .. })));
+    }
+}
+
+#[test]
+fn a_cursor_of_another_list_and_a_mistyped_one_are_refused() {
+    let (book, disk, config) = written(11);
+    let (_feed, views) = open(&disk, &config);
+    let ask = |account, start, limit| {
+        let (filter, order) = (Filter::ALL, Order::OldestFirst);
+        views.statement(&StatementQuery { account, filter, order, start, limit })
+    };
+    let (a, b) = (book.accounts[0].id, book.accounts[1].id);
+    let page = ask(a, Start::AtEnd, 1).unwrap().answer;
+    let text = page.next.to_string();
+    assert_eq!(text.parse::<Cursor>(), Ok(page.next));
+    assert_eq!(ask(b, Start::At(page.next), 1), Err(QueryError::Cursor));
+    assert_eq!(views.open_holds(a, Start::At(page.next), 1), Err(QueryError::Cursor));
+    for at in 0..text.len() {
+        let mut digits = text.clone().into_bytes();
+        digits[at] = if digits[at] == b'0' { b'1' } else { b'0' };
+        let mistyped = String::from_utf8(digits).unwrap();
+        assert!(mistyped.parse::<Cursor>().is_err());
+    }
+    assert!("".parse::<Cursor>().is_err());
+    assert!(matches!(ask(a, Start::AtEnd, 0), Err(QueryError::Page { .. })));
+    assert!(matches!(ask(a, Start::AtEnd, 1001), Err(QueryError::Page { .. })));
+}

@@ -12,6 +12,7 @@ pub mod epoch_file;
 pub mod fault;
 pub mod fsck;
 pub mod image;
+pub mod postgres;
 pub mod recovery;
 pub mod salt_keys;
 pub mod segment;
@@ -22,6 +23,7 @@ pub use driver::{
     Answer, BookConfig, BookHandle, BookWriter, ImagePolicy, Parts, SpawnError, spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
+pub use postgres::{PostgresConfig, PostgresJournal};
 pub use recovery::Recovery;
 pub use salt_keys::{SaltError, SaltKeys};
 pub use segment_journal::{OpenJournalError, SegmentConfig, SegmentJournal};

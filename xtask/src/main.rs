@@ -11,6 +11,7 @@ mod crypto;
 mod dispatch;
 mod documents;
 mod finding;
+mod peer;
 mod postgres;
 mod ranks;
 mod source;

@@ -48,9 +48,7 @@ impl Server {
 
     fn make(&self, settings: &[&str]) -> Result<()> {
         run(Command::new("mkdir").args(["-m", "700"]).arg(&self.folder))?;
-        if is_root() {
-            run(Command::new("chown").arg(USER).arg(&self.folder))?;
-        }
+        give_to_server(&self.folder)?;
         let password = self.folder.join("password");
         write_as_server(&password, PASSWORD)?;
         let data = self.data();
@@ -94,6 +92,38 @@ impl Server {
         format!(
             "{program} -D {data} -l {log} -s -w -m immediate restart </dev/null >/dev/null 2>&1"
         )
+    }
+
+    /// One of the server's programs, such as `pgbench`, run as the server's user.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let mut command = as_server(&format!("{PROGRAMS}/{name}"));
+        command.env("PGHOST", &self.folder).env("PGPORT", self.port.to_string());
+        command.env("PGUSER", "wayleave").env("PGDATABASE", "postgres");
+        command
+    }
+
+    /// A file that the server's user may read.
+    pub(crate) fn place(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        write_as_server(&path, text)?;
+        Ok(path)
+    }
+
+    /// An empty folder that the server's user may write into.
+    pub(crate) fn empty_folder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        if path.exists() {
+            std::fs::remove_dir_all(&path)?;
+        }
+        std::fs::create_dir(&path)?;
+        give_to_server(&path)?;
+        Ok(path)
+    }
+
+    /// The id of the process that all the server's processes descend from.
+    pub(crate) fn main_process(&self) -> Result<String> {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
+        Ok(file.lines().next().context("the server's id is not there")?.trim().to_owned())
     }
 
     fn control(&self, what: &[&str]) -> Result<()> {
@@ -148,6 +178,10 @@ fn run(command: &mut Command) -> Result<Output> {
 fn write_as_server(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text)
         .with_context(|| format!("`{}` cannot be written", path.display()))?;
+    give_to_server(path)
+}
+
+fn give_to_server(path: &Path) -> Result<()> {
     if is_root() {
         run(Command::new("chown").arg(USER).arg(path))?;
     }

@@ -15,7 +15,10 @@ pub(crate) const NOT_THERE: u8 = 2;
 const BENCHES: &str = "\
 payments  whole path with 16 clients over real role processes, then the core alone: payments/s,
           latencies, processor time by role, the core's memory and start; `--json`, `--seconds N`,
-          `--payments N`";
+          `--payments N`
+ledger-peer-postgres
+          PostgreSQL 15 with a minimal double-entry function under pgbench, for comparison: rates,
+          latencies, measured flush, processor time, bytes; `--json`, `--seconds N`";
 
 /// `cargo xtask bench [NAME]`: one bench, or which there are.
 pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
@@ -25,6 +28,9 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> 
             Ok(ExitCode::SUCCESS)
         }
         Some((name, options)) if name == "payments" => load(workspace, "payments", options),
+        Some((name, options)) if name == "ledger-peer-postgres" => {
+            crate::peer::command(workspace, options)
+        }
         Some((name, _)) => bail!("there is no bench `{name}`\n\n{BENCHES}"),
     }
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every suite, its minutes, one total.
 //!
-//! Suites are `workspace` (cargo's own tests), one `interop-*` per script in `interop/`, and
-//! `documents` (capabilities against what ran). A script joins by lying there: its header says
+//! Suites are `workspace` (cargo's own tests), `postgres` (those that need a server, which is
+//! installed and started for them), one `interop-*` per script in `interop/`, and `documents`
+//! (capabilities against what ran). A script joins by lying there: its header says
 //! `# suite: interop-NAME` and `# needs: …` ([`needs`]). A missing tool is installed by its
 //! package name or fails with a hint; nothing is skipped in silence.
 
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-pub(crate) use self::needs::check_needs;
+pub(crate) use self::needs::{bring, check_needs};
 use self::outcome::Outcome;
 use crate::documents::{CAPABILITIES, SUITE_PREFIX, check_ran};
 use crate::workspace::{SourceFile, Workspace};
@@ -30,6 +31,8 @@ const RAN: &str = "tests-ran.txt";
 enum Suite {
     /// `cargo test --workspace`.
     Workspace,
+    /// The tests of `store` that need a PostgreSQL server.
+    Postgres,
     /// A script of `interop/`: name, path, needs.
     Interop { name: String, path: String, needs: Vec<String> },
     /// What documents claim, against what ran.
@@ -40,6 +43,7 @@ impl Suite {
     fn name(&self) -> &str {
         match self {
             Self::Workspace => "workspace",
+            Self::Postgres => "postgres",
             Self::Interop { name, .. } => name,
             Self::Documents => "documents",
         }
@@ -84,7 +88,7 @@ fn discover(files: &[SourceFile]) -> Vec<Suite> {
         let name = name_of(file)?;
         Some(Suite::Interop { name, path: file.path.clone(), needs: needs::of(&file.text) })
     });
-    let mut suites = vec![Suite::Workspace];
+    let mut suites = vec![Suite::Workspace, Suite::Postgres];
     suites.extend(scripts);
     suites.push(Suite::Documents);
     suites
@@ -117,6 +121,14 @@ fn run_one(workspace: &Workspace, suite: &Suite) -> Result<Outcome> {
         Suite::Workspace => {
             let outcome = run::workspace_tests(workspace)?;
             std::fs::write(&ran_path, lines_of(&outcome.ran))?;
+            outcome
+        }
+        Suite::Postgres => {
+            let outcome = run::postgres_tests(workspace)?;
+            let mut ran = read_ran(&ran_path);
+            ran.retain(|name| !name.contains(run::ON_POSTGRES));
+            ran.extend(outcome.ran.iter().cloned());
+            std::fs::write(&ran_path, lines_of(&ran))?;
             outcome
         }
         Suite::Interop { name, path, needs } => {
@@ -174,11 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn a_script_in_the_folder_is_a_suite_between_workspace_and_documents() {
+    fn a_script_in_the_folder_is_a_suite_before_documents() {
         let suites = discover(&[script("interop/proof.sh"), script("elsewhere/proof.sh")]);
         let names: Vec<&str> = suites.iter().map(Suite::name).collect();
-        assert_eq!(names, ["workspace", "interop-proof", "documents"]);
-        let Some(Suite::Interop { needs, .. }) = suites.get(1) else { panic!("{suites:?}") };
+        assert_eq!(names, ["workspace", "postgres", "interop-proof", "documents"]);
+        let Some(Suite::Interop { needs, .. }) = suites.get(2) else { panic!("{suites:?}") };
         assert_eq!(needs, &["pip:proofbundle"]);
     }
 
@@ -187,6 +199,6 @@ mod tests {
         let suites = discover(&[script("interop/proof.sh")]);
         assert!(choose(suites.clone(), &["interpo".to_owned()]).is_err());
         assert_eq!(choose(suites.clone(), &["interop".to_owned()]).unwrap().len(), 1);
-        assert_eq!(choose(suites, &[]).unwrap().len(), 3);
+        assert_eq!(choose(suites, &[]).unwrap().len(), 4);
     }
 }

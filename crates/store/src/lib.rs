@@ -14,6 +14,7 @@ pub mod fsck;
 pub mod ids;
 pub mod image;
 pub mod log;
+pub mod postgres;
 pub mod recovery;
 pub mod salt_keys;
 pub mod segment;
@@ -27,6 +28,7 @@ pub use driver::{
     Parts, Recall, RecallError, SpawnError, spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
+pub use postgres::{PostgresConfig, PostgresJournal};
 pub use recovery::Recovery;
 pub use salt_keys::{SaltError, SaltKeys};
 pub use segment_journal::{OpenJournalError, Opening, SegmentConfig, SegmentJournal};

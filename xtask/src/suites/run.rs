@@ -8,12 +8,15 @@ use anyhow::{Context, Result};
 
 use super::needs::bring;
 use super::outcome::{CargoOutput, Outcome, ScriptOutput};
+use crate::postgres::Server;
 use crate::workspace::Workspace;
 
 /// Names the folder of published test vectors for every test.
 const VECTORS: &str = "WAYLEAVE_VECTORS";
 /// Where they lie beside a clone.
 const VECTORS_BESIDE: &str = "../shared/vectors";
+/// The part of a test's name that says that it needs a PostgreSQL server.
+pub(crate) const ON_POSTGRES: &str = "on_postgres::";
 /// Longest run of one script, in seconds: an interop suite that takes longer hangs.
 const SCRIPT_SECONDS_MAX: &str = "1200";
 
@@ -34,8 +37,9 @@ pub(crate) fn workspace_tests(workspace: &Workspace) -> Result<Outcome> {
     let mut command = Command::new("cargo");
     command.args(["test", "--workspace", "--no-fail-fast"]);
     command.args(in_ci().then_some("--locked"));
-    // What the quick loop leaves out, with a reason, is run here.
-    command.args(["--", "--include-ignored"]);
+    // What the quick loop leaves out, with a reason, is run here; what needs a server, in a suite
+    // of its own.
+    command.args(["--", "--include-ignored", "--skip", ON_POSTGRES]);
     match vectors(workspace) {
         Some(folder) => drop(command.env(VECTORS, folder)),
         None if in_ci() => {
@@ -44,15 +48,40 @@ pub(crate) fn workspace_tests(workspace: &Workspace) -> Result<Outcome> {
         }
         None => notes.push(format!("left out: tests on published vectors (no `{VECTORS_BESIDE}`)")),
     }
+    cargo_tests(workspace, "workspace", command, notes)
+}
+
+/// The tests of `store` that need a PostgreSQL server, with one.
+pub(crate) fn postgres_tests(workspace: &Workspace) -> Result<Outcome> {
+    let server = match Server::start(workspace, &[]) {
+        Ok(server) => server,
+        Err(hint) => return Ok(Outcome::not_run("postgres", format!("postgres: {hint:#}"))),
+    };
+    let mut command = Command::new("cargo");
+    command.args(["test", "--package", "wayleave-store", "--test", "postgres"]);
+    command.args(in_ci().then_some("--locked"));
+    command.args(["--", ON_POSTGRES]);
+    command.env("WAYLEAVE_POSTGRES", server.socket());
+    command.env("WAYLEAVE_POSTGRES_TCP", server.tcp());
+    command.env("WAYLEAVE_POSTGRES_RESTART", server.restart_command());
+    cargo_tests(workspace, "postgres", command, Vec::new())
+}
+
+fn cargo_tests(
+    workspace: &Workspace,
+    name: &str,
+    mut command: Command,
+    mut notes: Vec<String>,
+) -> Result<Outcome> {
     let mut output = CargoOutput::default();
-    let log = workspace.scratch.join("workspace.log");
+    let log = workspace.scratch.join(format!("{name}.log"));
     let success = follow(command.current_dir(&workspace.root), &log, |line| output.take(line))?;
     if !success && output.failed == 0 {
         output.failed = 1;
         notes.push("the tests did not build or did not end".to_owned());
     }
     let CargoOutput { ran, passed, failed, .. } = output;
-    Ok(Outcome { name: "workspace".to_owned(), passed, failed, notes, ran, ..Outcome::default() })
+    Ok(Outcome { name: name.to_owned(), passed, failed, notes, ran, ..Outcome::default() })
 }
 
 /// One script of `interop/`, with what it needs.

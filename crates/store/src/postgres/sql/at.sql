@@ -1,0 +1,3 @@
+select bytes
+from wayleave_journal.batch
+where book = $1 and first = $2

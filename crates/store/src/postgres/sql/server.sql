@@ -1,0 +1,8 @@
+select
+  current_setting('server_version_num')::int4,
+  current_setting('fsync'),
+  current_setting('full_page_writes'),
+  current_setting('synchronous_commit'),
+  current_setting('synchronous_standby_names'),
+  current_setting('data_checksums'),
+  pg_is_in_recovery()

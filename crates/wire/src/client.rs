@@ -451,6 +451,13 @@ impl Client {
 
     /// Sends what is queued and takes what has come, without waiting.
     pub fn pump(&mut self) {
+        if let Err(broken) = self.link.look() {
+            self.break_off(&broken, 0);
+        }
+        self.advance();
+    }
+
+    fn advance(&mut self) {
         while self.broken.is_none() && self.take_one() {}
     }
 
@@ -488,7 +495,7 @@ impl Client {
         self.link.send(header, frame);
         self.items_underway += u64::from(items);
         self.underway.insert(request, Underway { items, deadline, given_up: false });
-        self.pump();
+        self.advance();
         Ok(Ticket(request))
     }
 

@@ -130,6 +130,15 @@ impl Link {
             return Ok(false);
         }
 
+        self.poll_for(left).map(|()| true)
+    }
+
+    /// Asks whether the socket is ready, without waiting.
+    pub(super) fn look(&mut self) -> Result<(), Broken> {
+        self.poll_for(Duration::ZERO)
+    }
+
+    fn poll_for(&mut self, left: Duration) -> Result<(), Broken> {
         match self.poll.poll(&mut self.events, Some(left)) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -140,7 +149,7 @@ impl Link {
             self.readable |= event.is_readable() || self.hung_up;
             self.writable |= event.is_writable() || event.is_write_closed();
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Says that nothing more will come; what is underway is still answered.

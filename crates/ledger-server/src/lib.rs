@@ -11,6 +11,7 @@
 
 pub mod clients;
 pub mod folder;
+pub mod load;
 pub mod query;
 pub mod recall;
 pub mod serve;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bookkeeping::keys::{self, Key};
 use bookkeeping::{Found, LedgerBook, LedgerFact, Request};
 use journal::{Batch, Book, Recorded, Tip};
-use store::ids::{IdKey, Ids};
+use store::ids::{IdHasher, IdKey, Ids};
 use store::{Disk, Recall, RecallError, SegmentReader};
 use terms::{Instant, Position};
 
@@ -17,6 +17,7 @@ const RECENT_BATCHES: usize = 8;
 /// The past of a ledger book.
 pub struct LedgerRecall<D: Disk, R: Disk> {
     ids: Ids<D>,
+    hasher: IdHasher,
     reader: SegmentReader<R>,
     recent: VecDeque<Arc<Batch>>,
     /// Facts before it are in the index and durable.
@@ -43,8 +44,9 @@ fn id_key(key: &Key) -> IdKey {
 impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     /// Over an index that covers all facts before `covered`, and a reader of the same journal.
     #[must_use]
-    pub const fn new(ids: Ids<D>, covered: Position, reader: SegmentReader<R>) -> Self {
+    pub fn new(ids: Ids<D>, covered: Position, reader: SegmentReader<R>) -> Self {
         Self {
+            hasher: ids.hasher(),
             ids,
             reader,
             recent: VecDeque::new(),
@@ -60,7 +62,9 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
         key: &Key,
         found: &mut Found,
     ) -> Result<(), RecallError> {
-        for position in self.ids.lookup(&id_key(key)).map_err(|error| failed(&error))? {
+        for position in
+            self.ids.lookup(&self.hasher.hashed(&id_key(key))).map_err(|error| failed(&error))?
+        {
             let (stamp, fact) = self.fact(book, position)?;
             found.learn(key, position, stamp, &fact);
         }
@@ -91,8 +95,8 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     }
 
     fn index(&mut self, position: Position, fact: &LedgerFact) {
-        let ids = &mut self.ids;
-        keys::of_fact(fact, |key| ids.insert(&id_key(&key), position));
+        let (ids, hasher) = (&mut self.ids, self.hasher);
+        keys::of_fact(fact, |key| ids.insert(&hasher.hashed(&id_key(&key)), position));
     }
 
     fn settle(&mut self, batch: &Arc<Batch>) -> Result<(), RecallError> {
@@ -142,7 +146,8 @@ where
     }
 
     fn warm(&mut self, requests: &[Request]) {
-        let keys: Vec<IdKey> = requests.iter().filter_map(own_key).map(|k| id_key(&k)).collect();
+        let keys = requests.iter().filter_map(own_key);
+        let keys: Vec<_> = keys.map(|key| self.hasher.hashed(&id_key(&key))).collect();
         self.ids.warm(&keys);
     }
 

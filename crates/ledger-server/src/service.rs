@@ -9,9 +9,9 @@ use seal::{KeyId, from_canonical, to_canonical};
 use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
 use terms::{Epoch, Position};
 use wire::{
-    Balance, ClientNumber, Content, Field, Lookup, NotDone, NotDoneCode, Refused, RefusedCode,
-    RegisteredClient, Reply, ReplyBody, Request, RequestFlags, ResultsWriter, Rule, Service,
-    Transfer, Transfers, Unknown, UnknownCode,
+    Balance, ClientNumber, Commands, Content, Field, Lookup, NotDone, NotDoneCode, Refused,
+    RefusedCode, RegisteredClient, Reply, ReplyBody, Request, RequestFlags, ResultsWriter, Rule,
+    Service, Transfer, Transfers, Unknown, UnknownCode,
 };
 
 use crate::clients::{Clients, May};
@@ -98,10 +98,10 @@ impl Service for LedgerService {
                 }
                 self.submit(Work::Transfers(transfers), client, asked);
             }
-            Content::Commands(_) => {
-                let text = "commands are not taken by this version".to_owned();
-                refuse(asked.reply, RefusedCode::Unsupported, text);
-            }
+            Content::Commands(commands) => match self.decode(client, &commands) {
+                Ok(commands) => self.submit(Work::Commands(commands), client, asked),
+                Err(refused) => asked.reply.finish(ReplyBody::refused(&refused)),
+            },
             Content::Lookup(lookups) => {
                 if !self.clients.may(client.0, May::Read) {
                     return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
@@ -126,6 +126,23 @@ impl Service for LedgerService {
 }
 
 impl LedgerService {
+    /// Reads commands, and looks whether the client may ask for each.
+    fn decode(&self, client: ClientNumber, all: &Commands) -> Result<Vec<Command>, Refused> {
+        let mut commands = Vec::with_capacity(all.len());
+        for (item, bytes) in (0..).zip(all.iter()) {
+            let command: Command = from_canonical(bytes).map_err(|error| {
+                Refused::new(RefusedCode::Undecodable, error.to_string()).of_item(item)
+            })?;
+            let needed = needed(&command);
+            if !self.clients.may(client.0, needed) {
+                let text = format!("this command needs `{needed:?}`");
+                return Err(Refused::new(RefusedCode::NotPermitted, text).of_item(item));
+            }
+            commands.push(command);
+        }
+        Ok(commands)
+    }
+
     fn ask(&self, query: Query, reply: Reply) {
         let done = move |answered: Answer<_>| {
             reply.finish(match answered {
@@ -137,6 +154,17 @@ impl LedgerService {
             });
         };
         self.handle.read(move |book| answer(book, &query), done);
+    }
+}
+
+/// What a client must be allowed for a command.
+const fn needed(command: &Command) -> May {
+    match command {
+        Command::Post(_)
+        | Command::PlaceHold(_)
+        | Command::PinHold { .. }
+        | Command::VoidHold { .. } => May::Post,
+        _ => May::Manage,
     }
 }
 
@@ -209,6 +237,7 @@ fn command(transfer: &Transfer) -> Command {
 
 enum Work {
     Transfers(Transfers),
+    Commands(Vec<Command>),
     Lookups(Vec<Option<Key>>),
 }
 
@@ -216,6 +245,7 @@ impl Work {
     fn len(&self) -> usize {
         match self {
             Self::Transfers(transfers) => transfers.len(),
+            Self::Commands(commands) => commands.len(),
             Self::Lookups(keys) => keys.len(),
         }
     }
@@ -252,6 +282,10 @@ impl Bulk<LedgerBook> for Requests {
             Work::Transfers(transfers) => {
                 let next = transfers.iter().skip(from).take(CHUNK);
                 into.extend(next.map(|one| self.request(What::Do(command(&one)))));
+            }
+            Work::Commands(commands) => {
+                let next = commands.iter().skip(from).take(CHUNK);
+                into.extend(next.map(|one| self.request(What::Do(one.clone()))));
             }
             Work::Lookups(keys) => {
                 let nothing = Key::hold(terms::HoldId::from_bytes([0; 16]));

@@ -87,7 +87,7 @@ fn behind_the_queue(
     let mut most_lag = 0;
     for first in (0..entries).step_by(BATCH) {
         feed.feed(Position::new(first), batch.to_vec())?;
-        most_lag = most_lag.max(feed.lag());
+        most_lag = most_lag.max(feed.watch().lag());
     }
     drop(feed);
     let head = thread.join()?;

@@ -400,10 +400,12 @@ fn a_gap_or_a_dead_disk_stops_the_thread_and_says_why() {
     feed.feed(Position::new(1), run(1, 2)).unwrap();
     let error = thread.join().unwrap_err();
     assert_eq!(error.reason, "expected position `0`, got `1`");
-    assert_eq!(feed.failure(), Some(error.clone()));
+    assert_eq!(feed.watch().failure(), Some(error.clone()));
     assert_eq!(feed.feed(Position::new(0), run(0, 2)), Err(error));
-    assert_eq!(feed.publish_failure(), Some("no signer".to_owned()));
-    assert_eq!((feed.durable(), feed.published(), feed.lag()), (0, 0, 2));
+    assert_eq!(feed.watch().publish_failure(), Some("no signer".to_owned()));
+    let watch = feed.watch().clone();
+    drop(feed);
+    assert_eq!((watch.durable(), watch.published(), watch.lag()), (0, 0, 2));
 
     let log = PackedLog::open(&disk).unwrap();
     let config = LogConfig { gather: Duration::ZERO, ..LogConfig::USUAL };
@@ -411,7 +413,7 @@ fn a_gap_or_a_dead_disk_stops_the_thread_and_says_why() {
     disk.plan(Faults { sync_per_mille: 1000, ..Faults::default() });
     feed.feed(Position::new(0), run(0, 2)).unwrap();
     assert!(thread.join().unwrap_err().reason.contains("planned: a sync failed"));
-    assert_eq!(feed.durable(), 0);
+    assert_eq!(feed.watch().durable(), 0);
 }
 
 #[test]

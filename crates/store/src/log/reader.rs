@@ -41,7 +41,7 @@ impl<F: DiskFile> LogReader<F> {
     /// The newest head that the file shows.
     ///
     /// For a log that nobody writes: beside a writer it may not be durable yet, and
-    /// [`super::LogFeed::durable`] says what is.
+    /// [`super::LogWatch::durable`] says what is.
     ///
     /// # Errors
     /// The device's.

@@ -2,7 +2,7 @@
 //!
 //! It takes runs of commitments from a bounded queue, appends them, flushes when enough came or
 //! the first of them waited long enough, and then has the checkpoint published. Nobody waits for
-//! it unless the queue is full; how far it is behind is [`LogFeed::lag`].
+//! it unless the queue is full; how far it is behind is [`LogWatch::lag`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -37,7 +37,7 @@ impl LogConfig {
         Self { queue_runs: 64, flush_entries: 16_384, gather: Duration::from_millis(100) };
 }
 
-/// The thread ended: what it was fed after [`LogFeed::durable`] may be lost, and is fed again
+/// The thread ended: what it was fed after [`LogWatch::durable`] may be lost, and is fed again
 /// after the log was opened again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log projection is stopped: {reason}")]
@@ -86,10 +86,17 @@ impl Progress {
     }
 }
 
-/// Feeds the thread. Clones share it; runs must come in order, so one of them feeds.
+/// Feeds the thread, which ends when it is dropped. Clones share the queue; runs must come in
+/// order, so one of them feeds.
 #[derive(Clone, Debug)]
 pub struct LogFeed {
     sender: SyncSender<Run>,
+    watch: LogWatch,
+}
+
+/// How far the thread is, for whoever serves or measures it. Does not keep it running.
+#[derive(Clone, Debug)]
+pub struct LogWatch {
     progress: Arc<Progress>,
 }
 
@@ -102,8 +109,8 @@ impl LogFeed {
     pub fn feed(&self, first: Position, commitments: Vec<Commitment>) -> Result<(), LogClosed> {
         let end = end_of(first, &commitments);
         let run = Run { first: first.number(), commitments };
-        self.sender.send(run).map_err(|_| self.closed())?;
-        self.progress.fed.fetch_max(end, Ordering::Relaxed);
+        self.sender.send(run).map_err(|_| self.watch.closed())?;
+        self.watch.progress.fed.fetch_max(end, Ordering::Relaxed);
         Ok(())
     }
 
@@ -115,14 +122,22 @@ impl LogFeed {
         let end = end_of(first, &commitments);
         match self.sender.try_send(Run { first: first.number(), commitments }) {
             Ok(()) => {
-                self.progress.fed.fetch_max(end, Ordering::Relaxed);
+                self.watch.progress.fed.fetch_max(end, Ordering::Relaxed);
                 Ok(())
             }
             Err(TrySendError::Full(run)) => Err(NotFed::Full(run.commitments)),
-            Err(TrySendError::Disconnected(_)) => Err(NotFed::Closed(self.closed())),
+            Err(TrySendError::Disconnected(_)) => Err(NotFed::Closed(self.watch.closed())),
         }
     }
 
+    /// How far the thread is.
+    #[must_use]
+    pub const fn watch(&self) -> &LogWatch {
+        &self.watch
+    }
+}
+
+impl LogWatch {
     /// How many entries are durable: positions below it have their leaf.
     #[must_use]
     pub fn durable(&self) -> u64 {
@@ -204,7 +219,8 @@ impl LogThread {
         let thread = Builder::new()
             .name("log projection".to_owned())
             .spawn(move || worker.run(&receiver))?;
-        Ok((LogFeed { sender, progress: Arc::clone(&progress) }, Self { thread, progress }))
+        let watch = LogWatch { progress: Arc::clone(&progress) };
+        Ok((LogFeed { sender, watch }, Self { thread, progress }))
     }
 
     /// Waits for the end of the thread: drop all feeds before. What is durable then.

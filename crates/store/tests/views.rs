@@ -57,12 +57,14 @@ fn every_answer_is_that_of_the_slow_model() {
                     book.feed_again(&mut dice, &mut feed);
                 }
                 n if n < 5 + questions => {
+                    feed.show().unwrap();
                     book.ask(&mut dice, &views, &mut kept)
                         .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
                 }
                 _ => book.step(&mut dice, &mut feed).unwrap(),
             }
         }
+        feed.show().unwrap();
         for _ in 0..100 {
             book.ask(&mut dice, &views, &mut kept).unwrap();
         }
@@ -109,6 +111,7 @@ fn a_crash_at_any_call_loses_at_most_what_was_not_flushed() {
                 book.end_batch(&mut dice, &mut feed).unwrap();
             }
         }
+        feed.show().unwrap();
         for _ in 0..60 {
             book.ask(&mut dice, &views, &mut Vec::new()).unwrap();
         }

@@ -8,7 +8,6 @@
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::float_arithmetic,
     clippy::disallowed_methods,
     reason = "a measurement, not the product"
 )]
@@ -126,7 +125,7 @@ impl Run {
 
     fn post(&mut self, count: u64, accounts: u64) -> Duration {
         let changes = (0..count)
-            .map(|n| {
+            .map(|_| {
                 let mut id = [0; 16];
                 id[..8].copy_from_slice(&(self.stamp / 1_000_000).to_be_bytes());
                 id[8..].copy_from_slice(&self.random().to_be_bytes());
@@ -134,12 +133,13 @@ impl Run {
                 let credit = (debit + 1 + self.random() % (accounts - 1)) % accounts;
                 let amount = Minor::new(u128::from(self.random() % 1_000_000) + 1);
                 let entry = |n, side| Entry { account: account(n), side, amount, hold: None };
-                let _ = n;
                 let transaction = Transaction {
                     id: TransactionId::from_bytes(id),
                     business_date: BusinessDate::from_days(20_400 + (self.next >> 20) as u32),
                     reason: Reason::Payment,
-                    entries: vec![entry(debit, Side::Debit), entry(credit, Side::Credit)],
+                    entries: [entry(debit, Side::Debit), entry(credit, Side::Credit)]
+                        .into_iter()
+                        .collect(),
                     claims: vec![],
                     links: vec![],
                 };

@@ -157,6 +157,12 @@ impl Buffer {
         Some((event.id, self.base.saturating_add(event.position.into())))
     }
 
+    /// Brings an item and its event near.
+    pub(super) fn touch(&self, index: u32) -> u32 {
+        let event = self.items.get(wide(index)).and_then(|slim| self.events.get(wide(slim.event)));
+        event.map_or(0, |event| event.date)
+    }
+
     /// The position of an item.
     pub(super) fn position(&self, index: u32) -> Option<u64> {
         let slim = self.items.get(wide(index))?;

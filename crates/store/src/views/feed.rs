@@ -7,20 +7,33 @@ use ledger::{Change, Resolved, Transaction};
 use terms::{Instant, Position};
 
 use super::error::{FeedError, ResumeError};
-use super::head::{At, Head};
-use super::{Views, flush};
+use super::head::{At, Head, Waiting, event_of};
+use super::tables::Store;
+use super::{Limits, Views, flush};
+
+/// Entries that wait before they are shown: enough for cache misses to overlap, and few enough that
+/// nobody notices.
+const WAITING_ENTRIES: usize = 256;
 
 /// Feeds the read models: there is one, and it is on a thread of its own.
 pub struct Feed {
     views: Arc<Views>,
+    waiting: Waiting,
+    /// The first position not taken.
+    next: u64,
+    /// The newest stamp taken.
+    stamp: u64,
+    batch_open: bool,
     /// The library answers nothing more after a failed write, so that what is taken could never be
     /// written: the buffer is bounded by taking nothing.
     flush_failed: bool,
 }
 
 impl Feed {
-    pub(super) const fn new(views: Arc<Views>) -> Self {
-        Self { views, flush_failed: false }
+    pub(super) fn new(views: Arc<Views>, stored: &Tip) -> Self {
+        let (next, stamp) = (stored.next.number(), stored.stamp.nanos());
+        let waiting = Waiting::default();
+        Self { views, waiting, next, stamp, batch_open: false, flush_failed: false }
     }
 
     /// Up to where the file goes: the end of the last batch that a flush wrote.
@@ -43,8 +56,8 @@ impl Feed {
         if same { Ok(stored) } else { Err(ResumeError::AnotherJournal { stored }) }
     }
 
-    /// Takes what happened at a position; one that was seen before is passed over. Facts that are
-    /// no changes may be left out.
+    /// Takes what happened at a position; one that was taken before is passed over. Facts that are
+    /// no changes may be left out. It is seen by who asks when the batch ends, or before.
     ///
     /// # Errors
     /// [`FeedError`]: nothing more is taken and nothing answered until the read models are rebuilt.
@@ -90,21 +103,89 @@ impl Feed {
         effective: Option<Instant>,
         change: &Change,
     ) -> Result<(), FeedError> {
-        let views = Arc::clone(&self.views);
-        let mut head = self.write()?;
-        let taken = match head.place(position, stamp) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {
-                let effective = effective.map(Instant::nanos);
-                let at = At { position: position.number(), effective };
-                head.take(&views.store, at, change)
+        if self.seen_before(position, stamp)? {
+            return Ok(());
+        }
+        let at = At { position: position.number(), effective: effective.map(Instant::nanos) };
+        match change.resolved() {
+            Resolved::Posted { transaction, ended }
+                if ended.is_empty() && transaction.links.is_empty() =>
+            {
+                self.waiting.events.push((event_of(at, transaction), transaction.entries.len()));
+                self.waiting.entries.extend_from_slice(&transaction.entries);
+                if self.waiting.entries.len() >= WAITING_ENTRIES { self.show() } else { Ok(()) }
             }
-            Err(refused) => Err(refused),
-        };
-        if taken.is_err() {
+            Resolved::Posted { .. }
+            | Resolved::AccountOpened(_)
+            | Resolved::LimitsSet { .. }
+            | Resolved::FreezeSet { .. }
+            | Resolved::BlockedSet { .. }
+            | Resolved::AccountClosed { .. }
+            | Resolved::HoldPlaced(_)
+            | Resolved::HoldPinned { .. }
+            | Resolved::HoldVoided { .. }
+            | Resolved::HoldExpired { .. } => {
+                self.show()?;
+                self.change_head(|head, store| {
+                    head.take(store, at, change)?;
+                    head.advance(at.position, stamp.nanos());
+                    Ok(())
+                })
+            }
+        }
+    }
+
+    /// Says whether the fact was taken before; refuses what comes out of order.
+    fn seen_before(&mut self, position: Position, stamp: Instant) -> Result<bool, FeedError> {
+        let (got, stamp) = (position.number(), stamp.nanos());
+        if got < self.next {
+            return Ok(true);
+        }
+        let in_order = if self.batch_open { stamp == self.stamp } else { stamp >= self.stamp };
+        if !in_order || got == u64::MAX {
+            return self.refuse(position);
+        }
+        self.next = got.saturating_add(1);
+        self.stamp = stamp;
+        self.batch_open = true;
+        Ok(false)
+    }
+
+    fn refuse<T>(&mut self, got: Position) -> Result<T, FeedError> {
+        let expected = Position::new(self.next);
+        self.change_head(|_, _| Err(FeedError::Order { expected, got }))
+    }
+
+    /// Shows what was taken: a few hundred entries may wait, until a batch ends at the latest.
+    ///
+    /// # Errors
+    /// [`FeedError`].
+    pub fn show(&mut self) -> Result<(), FeedError> {
+        let waiting = core::mem::take(&mut self.waiting);
+        let Some((last, _)) = waiting.events.last() else { return Ok(()) };
+        let (position, stamp) = (last.position, self.stamp);
+        self.change_head(|head, _| {
+            head.take_waiting(&waiting)?;
+            head.advance(position, stamp);
+            Ok(())
+        })?;
+        self.waiting = waiting;
+        self.waiting.events.clear();
+        self.waiting.entries.clear();
+        Ok(())
+    }
+
+    /// Changes the head; a refusal stops it, since it may be half changed.
+    fn change_head<T>(
+        &self,
+        change: impl FnOnce(&mut Head, &Store) -> Result<T, FeedError>,
+    ) -> Result<T, FeedError> {
+        let mut head = self.write()?;
+        let changed = change(&mut head, &self.views.store);
+        if changed.is_err() {
             head.stopped = Some("a change was refused");
         }
-        taken
+        changed
     }
 
     /// Ends a batch; `tip` is the journal's end after it. Flushes when the buffer is full.
@@ -113,21 +194,20 @@ impl Feed {
     /// [`FeedError`]. After a [`FeedError::Store`] that does not need a rebuild nothing more is
     /// taken, and the file must be opened again.
     pub fn batch_end(&mut self, tip: &Tip) -> Result<(), FeedError> {
-        let full = {
-            let views = Arc::clone(&self.views);
-            let mut head = self.write()?;
-            let (next, stamp) = (tip.next.number(), tip.stamp.nanos());
-            if next < head.next || (next == head.next && !head.batch_open) {
-                return Ok(());
-            }
-            if (head.batch_open && stamp != head.stamp) || stamp < head.stamp {
-                head.stopped = Some("a batch end was refused");
-                let expected = Position::new(head.next);
-                return Err(FeedError::Order { expected, got: tip.next });
-            }
+        let (next, stamp) = (tip.next.number(), tip.stamp.nanos());
+        if next < self.next || (next == self.next && !self.batch_open) {
+            return Ok(());
+        }
+        if (self.batch_open && stamp != self.stamp) || stamp < self.stamp {
+            return self.refuse(tip.next);
+        }
+        self.show()?;
+        (self.next, self.stamp, self.batch_open) = (next, stamp, false);
+        let limits = self.views.limits;
+        let full = self.change_head(|head, _| {
             head.end_batch(next, stamp);
-            is_full(&head, &views)
-        };
+            Ok(is_full(head, &limits))
+        })?;
         if full { self.flush(tip) } else { Ok(()) }
     }
 
@@ -175,8 +255,7 @@ const fn effective_of(_transaction: &Transaction) -> Option<Instant> {
     None
 }
 
-fn is_full(head: &Head, views: &Views) -> bool {
-    let limits = &views.limits;
+fn is_full(head: &Head, limits: &Limits) -> bool {
     let (buffer, holds) = (&head.buffer, &head.holds);
     let used = [
         (buffer.items(), limits.items),

@@ -198,7 +198,7 @@ impl Views {
     ) -> Result<(Feed, Arc<Self>), OpenError> {
         let head = load::head(&store, stored, config.seed)?;
         let views = Arc::new(Self { store, head: RwLock::new(head), limits: config.limits });
-        Ok((Feed::new(Arc::clone(&views)), views))
+        Ok((Feed::new(Arc::clone(&views), &stored.tip), views))
     }
 
     /// How the read models stand.

@@ -436,7 +436,7 @@ fn plus(a: &DaySums, b: &DaySums) -> DaySums {
 
 /// Reads some pages one way, turns round, reads back to the beginning; then all the way.
 fn both_ways<T: Clone + PartialEq + core::fmt::Debug>(
-    expected: &mut Vec<T>,
+    expected: &mut [T],
     order: Order,
     turn: usize,
     dice: &mut Dice,

@@ -45,64 +45,12 @@ fn run(is_timed: bool, count: u64, per_second: u64, folder: &std::path::Path) {
         limits: IdsLimits::STANDARD,
     };
     let (mut ids, _) = Ids::open(FileDisk::take(folder).unwrap(), &config).unwrap();
-    let hasher = ids.hasher();
-    let began = Instant::now();
-    let mut busy = Duration::ZERO;
-    let mut on_cpu = 0;
-    let mut bulks = Vec::new();
-    let mut next = 0;
-    while next < count {
-        let keys: Vec<IdKey> = (next..next + BULK).map(|n| key(n, is_timed)).collect();
-        if per_second > 0 {
-            let due = Duration::from_secs_f64(next as f64 / per_second as f64);
-            std::thread::sleep(due.saturating_sub(began.elapsed()));
-        }
-        let cpu = cpu_ns("/proc/thread-self/schedstat");
-        let start = Instant::now();
-        for (at, chunk) in keys.chunks(CHUNK).enumerate() {
-            let hashed: Vec<HashedKey> = chunk.iter().map(|key| hasher.hashed(key)).collect();
-            ids.warm(&hashed);
-            for (n, key) in hashed.iter().enumerate() {
-                assert!(ids.lookup(key).unwrap().is_empty());
-                ids.insert(key, Position::new(next + (at * CHUNK + n) as u64));
-            }
-        }
-        next += BULK;
-        ids.durable(Position::new(next)).unwrap();
-        let took = start.elapsed();
-        on_cpu += cpu_ns("/proc/thread-self/schedstat") - cpu;
-        busy += took;
-        bulks.push(took);
-    }
-    let wall = began.elapsed();
-    let other = background_cpu_ns();
-    bulks.sort();
-    let stats = ids.stats();
-    let of = |at: f64| bulks[((bulks.len() - 1) as f64 * at) as usize].as_secs_f64() * 1e3;
-    let each = |ns: u64| ns as f64 / next as f64;
-    println!(
-        "{} {next} ids in {:.2} s",
-        if is_timed { "timed" } else { "random" },
-        wall.as_secs_f64()
-    );
-    println!(
-        "caller: {:.1} ns wall, {:.1} ns cpu per lookup+insert",
-        each(busy.as_nanos() as u64),
-        each(on_cpu)
-    );
-    println!(
-        "bulk of {BULK}: p50 {:.3} p99 {:.3} p99.9 {:.3} max {:.3} ms",
-        of(0.5),
-        of(0.99),
-        of(0.999),
-        of(1.0)
-    );
-    println!("background: {:.1} ns cpu per id so far", each(other));
-    println!("{stats:?}");
+    let next = feed(&mut ids, is_timed, count, per_second);
     ids.drain().unwrap();
     ids.settle().unwrap();
     let stats = ids.stats();
-    println!("background: {:.1} ns cpu per id with all merged", each(background_cpu_ns()));
+    let cpu = background_cpu_ns() as f64 / next as f64;
+    println!("background: {cpu:.1} ns cpu per id with all merged");
     println!(
         "disk {:.2} B, memory {:.2} B per id in {} runs",
         stats.disk_bytes as f64 / stats.run_entries as f64,
@@ -116,6 +64,47 @@ fn run(is_timed: bool, count: u64, per_second: u64, folder: &std::path::Path) {
     assert_eq!(covered, Position::new(next));
     println!("opened in {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     drop(ids);
+}
+
+/// Feeds ids bulk by bulk and prints what that cost; returns the position after them.
+fn feed(ids: &mut Ids<FileDisk>, is_timed: bool, count: u64, per_second: u64) -> u64 {
+    let hasher = ids.hasher();
+    let began = Instant::now();
+    let mut bulks = Vec::new();
+    let mut next = 0;
+    while next < count {
+        let keys: Vec<IdKey> = (next..next + BULK).map(|n| key(n, is_timed)).collect();
+        if per_second > 0 {
+            let due = Duration::from_secs_f64(next as f64 / per_second as f64);
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+        }
+        let start = Instant::now();
+        for (at, chunk) in keys.chunks(CHUNK).enumerate() {
+            let hashed: Vec<HashedKey> = chunk.iter().map(|key| hasher.hashed(key)).collect();
+            ids.warm(&hashed);
+            for (n, key) in hashed.iter().enumerate() {
+                assert!(ids.lookup(key).unwrap().is_empty());
+                ids.insert(key, Position::new(next + (at * CHUNK + n) as u64));
+            }
+        }
+        next += BULK;
+        ids.durable(Position::new(next)).unwrap();
+        bulks.push(start.elapsed());
+    }
+    let wall = began.elapsed().as_secs_f64();
+    let cpu = background_cpu_ns() as f64 / next as f64;
+    let busy: Duration = bulks.iter().sum();
+    bulks.sort();
+    let of = |at: f64| bulks[((bulks.len() - 1) as f64 * at) as usize].as_secs_f64() * 1e3;
+    let what = if is_timed { "timed" } else { "random" };
+    let each = busy.as_nanos() as f64 / next as f64;
+    println!("{what}: {next} ids in {wall:.2} s");
+    println!("caller: {each:.1} ns per lookup+insert");
+    let [p50, p99, p999, most] = [0.5, 0.99, 0.999, 1.0].map(of);
+    println!("bulk of {BULK}: p50 {p50:.3} p99 {p99:.3} p99.9 {p999:.3} max {most:.3} ms");
+    println!("background: {cpu:.1} ns cpu per id so far");
+    println!("{:?}", ids.stats());
+    next
 }
 
 /// Looks up ids that are there, and ids between them that are not.

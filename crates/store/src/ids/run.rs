@@ -208,7 +208,8 @@ impl<F: DiskFile> Run<F> {
         let sought = key.key();
         // A key may begin at the end of the page before the first one that begins with it.
         let start = self.heads.partition_point(|head| head.first < sought).saturating_sub(1);
-        let heads = (0_u32..).zip(&self.heads).skip(start);
+        let first = u32::try_from(start).unwrap_or(u32::MAX);
+        let heads = (first..).zip(self.heads.iter().skip(start));
         for (page, head) in heads.take_while(|(_, head)| head.first <= sought) {
             let bytes = match cache.page(self.footer.number, page) {
                 Some(bytes) => bytes,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mio::{Poll, Token, Waker};
 
 use crate::codes::UnknownCode;
-use crate::frame::Integrity;
+use crate::frame::{Header, Integrity};
 use crate::outcome::{ReplyBody, Unknown};
 
 /// Names a connection for ever: a slot is used again, a serial number is not.
@@ -21,7 +21,7 @@ pub(super) struct Address {
 /// A finished reply on its way to its connection.
 pub(super) struct Posted {
     pub(super) to: Address,
-    pub(super) items: u16,
+    pub(super) weight: u32,
     pub(super) frame: Vec<u8>,
 }
 
@@ -97,18 +97,20 @@ pub struct Reply {
     to: Address,
     request: u64,
     items: u16,
+    weight: u32,
     integrity: Integrity,
     owed: bool,
 }
 
 impl Reply {
-    pub(super) const fn new(
+    pub(super) fn new(
         outbox: Arc<Outbox>,
         to: Address,
-        (request, items): (u64, u16),
+        header: &Header,
         integrity: Integrity,
     ) -> Self {
-        Self { outbox, to, request, items, integrity, owed: true }
+        let (request, items, weight) = (header.request, header.items, header.weight());
+        Self { outbox, to, request, items, weight, integrity, owed: true }
     }
 
     /// Sends the outcome. Results that are not one per item of the request are a bug of the
@@ -127,7 +129,7 @@ impl Reply {
     fn send(&mut self, body: ReplyBody) {
         self.owed = false;
         let frame = body.into_frame(self.request, self.integrity);
-        self.outbox.post(Posted { to: self.to, items: self.items, frame });
+        self.outbox.post(Posted { to: self.to, weight: self.weight, frame });
     }
 }
 

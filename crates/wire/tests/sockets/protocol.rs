@@ -215,6 +215,20 @@ fn a_malformed_request_is_refused_and_the_connection_goes_on() {
 }
 
 #[test]
+fn a_fault_names_the_last_request_that_was_taken() {
+    let (server, requests) = start_by_hand(config());
+    let mut raw = Raw::welcomed(&server);
+    let mut damaged = transfers_frame(6, 1);
+    damaged[40] ^= 1;
+    raw.write(&[transfers_frame(5, 1), damaged, transfers_frame(7, 1)].concat());
+    let _held = requests.recv().unwrap();
+    let (header, _) = raw.read().unwrap();
+    assert_eq!((header.kind, header.request), (Kind::Fault, 5));
+    server.stop();
+    assert!(requests.recv().is_err(), "neither 6 nor 7 was taken");
+}
+
+#[test]
 fn one_byte_at_a_time_gives_the_same() {
     let server = start_doing(config());
     let mut raw = Raw::welcomed(&server);

@@ -146,3 +146,46 @@ impl Drop for Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::Events;
+
+    use super::*;
+    use crate::frame::Kind;
+
+    fn reply(outbox: &Arc<Outbox>, request: u64) -> Reply {
+        let header = Header { request, items: 0, ..Header::of(Kind::Query) };
+        let to = Address { slot: 0, serial: 1 };
+        Reply::new(Arc::clone(outbox), to, &header, Integrity::Checked)
+    }
+
+    #[test]
+    fn many_replies_wake_a_sleeping_thread_once_and_a_busy_one_never() {
+        let mut poll = Poll::new().unwrap();
+        let outbox = Arc::new(Outbox::new(&poll, Token(1)).unwrap());
+        let mut events = Events::with_capacity(8);
+        let mut wakes = |poll: &mut Poll| {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            events.iter().count()
+        };
+        reply(&outbox, 1).finish(ReplyBody::answer(b"busy"));
+        assert_eq!(wakes(&mut poll), 0);
+        assert!(outbox.going_to_sleep(), "a reply waits: it must not sleep");
+        let mut posted = Vec::new();
+        outbox.take(&mut posted);
+        assert!(!outbox.going_to_sleep());
+        for request in 2..=50 {
+            reply(&outbox, request).finish(ReplyBody::answer(b"asleep"));
+        }
+        assert_eq!(wakes(&mut poll), 1);
+        outbox.awake();
+        drop(reply(&outbox, 51));
+        assert_eq!(wakes(&mut poll), 0);
+        posted.clear();
+        outbox.take(&mut posted);
+        assert_eq!(posted.len(), 50, "one each, the dropped one among them");
+    }
+}

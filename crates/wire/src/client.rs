@@ -1,9 +1,9 @@
 //! A blocking client: one connection, many requests underway, no thread of its own.
 //!
 //! [`Client::transfers`] and its like submit and return a [`Ticket`]; [`Client::wait`] gives that
-//! request's completion, [`Client::next_completion`] whichever comes first. The client never tries again by
-//! itself and never waits for ever: after its time a request that was sent is *unknown*, and
-//! [`Client::lookup`], on this connection or the next, tells what became of its ids.
+//! request's completion, [`Client::next_completion`] whichever comes first. The client never tries
+//! again by itself and never waits for ever: after its time a request that was sent is *unknown*,
+//! and [`Client::lookup`], on this connection or the next, tells what became of its ids.
 
 mod incoming;
 mod link;
@@ -17,9 +17,9 @@ use seal::SigningKey;
 use terms::{BookName, Epoch};
 use thiserror::Error;
 
-use crate::bytes::size;
+use crate::bytes::{length_u32, size};
 use crate::codes::FaultCode;
-use crate::frame::{Header, ITEMS_MAX, Kind};
+use crate::frame::{HEADER_BYTES, Header, ITEMS_MAX, Kind};
 use crate::handshake::{Challenge, ClientNumber, Hello, Limits, Welcome, prove};
 use crate::outcome::{Coded, Fault, NotDone, Refused, Said, Unknown};
 use crate::request::{
@@ -28,6 +28,9 @@ use crate::request::{
 use crate::results::Results;
 use crate::tls::ClientTls;
 use link::Link;
+
+/// After so long without a request the client looks whether the server is still there.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Where and as what to connect.
 #[derive(Clone)]
@@ -206,7 +209,7 @@ pub enum WhyNotDone {
         /// After how long to try again, where it says.
         retry_after: Option<Duration>,
     },
-    /// The server ended the connection because of this request, before taking it.
+    /// The server ended the connection and said that it had not taken this request.
     Fault(Fault),
     /// No byte of it was sent before its time was over.
     TimeOver,
@@ -260,6 +263,7 @@ impl fmt::Display for Completion {
 
 struct Underway {
     items: u16,
+    weight: u32,
     deadline: Instant,
     /// Nobody waits for it any more; the server may still answer.
     given_up: bool,
@@ -272,7 +276,8 @@ pub struct Client {
     epoch: Epoch,
     last_request: u64,
     underway: BTreeMap<u64, Underway>,
-    items_underway: u64,
+    weight_underway: u64,
+    submitted: Instant,
     completed: BTreeMap<u64, Completion>,
     order: VecDeque<u64>,
     broken: Option<Broken>,
@@ -305,7 +310,8 @@ impl Client {
                 epoch,
                 last_request: 0,
                 underway: BTreeMap::new(),
-                items_underway: 0,
+                weight_underway: 0,
+                submitted: Instant::now(),
                 completed: BTreeMap::new(),
                 order: VecDeque::new(),
                 broken: None,
@@ -452,7 +458,7 @@ impl Client {
     /// Sends what is queued and takes what has come, without waiting.
     pub fn pump(&mut self) {
         if let Err(broken) = self.link.look() {
-            self.break_off(&broken, 0);
+            self.break_off(&broken, Taken::PerhapsAll);
         }
         self.advance();
     }
@@ -474,8 +480,17 @@ impl Client {
         options: CallOptions,
     ) -> Result<Ticket, SubmitError> {
         let items = self.check(kind, &frame, items)?;
-        let deadline = Instant::now() + options.within;
-        while self.broken.is_none() && !self.has_room(items) {
+        let now = Instant::now();
+        let deadline = now + options.within;
+        if now.saturating_duration_since(self.submitted) > QUIET {
+            // The server may have ended the connection meanwhile: better to see it before
+            // sending, while the outcome is still certain.
+            self.pump();
+        }
+        self.submitted = now;
+        let body_bytes = length_u32(frame.len().saturating_sub(HEADER_BYTES));
+        let weight = Header { items, body_bytes, ..Header::of(kind) }.weight();
+        while self.broken.is_none() && !self.has_room(weight) {
             if !self.progress(deadline) {
                 return Err(SubmitError::NoRoom);
             }
@@ -493,8 +508,8 @@ impl Client {
             ..Header::of(kind)
         };
         self.link.send(header, frame);
-        self.items_underway += u64::from(items);
-        self.underway.insert(request, Underway { items, deadline, given_up: false });
+        self.weight_underway += u64::from(weight);
+        self.underway.insert(request, Underway { items, weight, deadline, given_up: false });
         self.advance();
         Ok(Ticket(request))
     }
@@ -508,7 +523,7 @@ impl Client {
         let expected = size(limits.items_per_frame).min(usize::from(ITEMS_MAX));
         let count = u16::try_from(items).ok().filter(|_| items <= expected);
         let count = count.ok_or(SubmitError::TooManyItems { expected, got: items })?;
-        let got = frame.len().saturating_sub(crate::frame::HEADER_BYTES);
+        let got = frame.len().saturating_sub(HEADER_BYTES);
         let expected = size(limits.body_bytes.min(kind.body_bounds().1));
         if got > expected {
             return Err(SubmitError::TooManyBytes { expected, got });
@@ -518,11 +533,11 @@ impl Client {
 
     /// The server would stop reading beyond its limits; the client keeps them, so that what it
     /// has not sent it can still take back.
-    fn has_room(&self, items: u16) -> bool {
+    fn has_room(&self, weight: u32) -> bool {
         let limits = &self.welcome.limits;
-        let whole = self.items_underway + u64::from(items);
+        let whole = self.weight_underway + u64::from(weight);
         self.underway.len() < size(limits.frames_in_flight)
-            && (self.items_underway == 0 || whole <= u64::from(limits.items_in_flight))
+            && (self.weight_underway == 0 || whole <= u64::from(limits.items_in_flight))
     }
 
     /// One thing done: a frame taken, the connection found broken, or the socket waited for.
@@ -537,7 +552,7 @@ impl Client {
         match self.link.sleep(until) {
             Ok(ready) => ready,
             Err(broken) => {
-                self.break_off(&broken, 0);
+                self.break_off(&broken, Taken::PerhapsAll);
                 true
             }
         }
@@ -551,7 +566,7 @@ impl Client {
                 true
             }
             Err(broken) => {
-                self.break_off(&broken, 0);
+                self.break_off(&broken, Taken::PerhapsAll);
                 true
             }
         }
@@ -559,21 +574,22 @@ impl Client {
 
     fn take(&mut self, header: &Header, body: Vec<u8>) {
         if header.kind == Kind::Fault {
-            self.break_off(&Broken::of_fault(&body), header.request);
+            self.break_off(&Broken::of_fault(&body), Taken::UpTo(header.request));
             return;
         }
         let Some(underway) = self.underway.get(&header.request) else {
             let text = format!("a reply to `{}`, which is not underway", header.request);
-            self.break_off(&Broken::Protocol(text), 0);
+            self.break_off(&Broken::Protocol(text), Taken::PerhapsAll);
             return;
         };
-        let (items, given_up) = (underway.items, underway.given_up);
+        let (items, weight) = (underway.items, u64::from(underway.weight));
+        let given_up = underway.given_up;
         let Some(completion) = completion(header, body, items) else {
             let text = format!("a reply of kind `{}` in no known layout", header.kind.name());
-            self.break_off(&Broken::Protocol(text), 0);
+            self.break_off(&Broken::Protocol(text), Taken::PerhapsAll);
             return;
         };
-        self.items_underway -= u64::from(items);
+        self.weight_underway -= weight;
         self.underway.remove(&header.request);
         if !given_up {
             self.complete(header.request, completion);
@@ -589,7 +605,7 @@ impl Client {
     fn give_up(&mut self, request: u64) {
         let Some(underway) = self.underway.get_mut(&request) else { return };
         if self.link.unsend(request) {
-            self.items_underway -= u64::from(underway.items);
+            self.weight_underway -= u64::from(underway.weight);
             self.underway.remove(&request);
             self.complete(request, Completion::NotDone(WhyNotDone::TimeOver));
         } else {
@@ -598,25 +614,32 @@ impl Client {
         }
     }
 
-    fn break_off(&mut self, broken: &Broken, because_of: u64) {
+    fn break_off(&mut self, broken: &Broken, taken: Taken) {
         let underway = core::mem::take(&mut self.underway);
-        self.items_underway = 0;
+        self.weight_underway = 0;
         for (request, _) in underway.into_iter().filter(|(_, one)| !one.given_up) {
-            let completion = match broken {
-                Broken::Fault(fault) if request == because_of => {
+            let completion = match (broken, taken) {
+                (Broken::Fault(fault), Taken::UpTo(last)) if request > last => {
                     Completion::NotDone(WhyNotDone::Fault(fault.clone()))
                 }
                 _ if self.link.is_unsent(request) => {
                     Completion::NotDone(WhyNotDone::NeverSent(broken.clone()))
                 }
-                Broken::Fault(_) | Broken::Closed | Broken::Io(_) | Broken::Protocol(_) => {
-                    Completion::Unknown(WhyUnknown::Broken(broken.clone()))
-                }
+                _ => Completion::Unknown(WhyUnknown::Broken(broken.clone())),
             };
             self.complete(request, completion);
         }
-        self.broken = Some(broken.clone());
+        self.broken.get_or_insert_with(|| broken.clone());
     }
+}
+
+/// Which requests the server had taken when the connection ended.
+#[derive(Clone, Copy)]
+enum Taken {
+    /// Those up to this id, as its fault says.
+    UpTo(u64),
+    /// Nobody said.
+    PerhapsAll,
 }
 
 /// Reads a reply; `None` when it is not in the layout of its kind.

@@ -18,6 +18,9 @@ pub const ITEMS_MAX: u16 = 8_190;
 /// Most bytes of an outcome's or fault's text: one line on a screen, twice.
 pub const TEXT_BYTES_MAX: usize = 512;
 
+/// The least that a query counts for: sixteen of them are what may be in flight as a standard.
+pub const QUERY_WEIGHT_MIN: u32 = 2_048;
+
 const MAGIC: [u8; 2] = *b"WL";
 
 codes! {
@@ -287,6 +290,15 @@ impl Header {
         frame
     }
 
+    /// What the request counts for among what is in flight: its items, or its body in units of a
+    /// transfer, whichever is more, so that the bytes of a connection are bounded, too. The answer
+    /// to a query may be long whatever the question's length.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        let weight = self.body_bytes.div_ceil(128).max(self.items.into());
+        if self.kind == Kind::Query { weight.max(QUERY_WEIGHT_MIN) } else { weight }
+    }
+
     /// The body's length in memory.
     #[must_use]
     pub fn body_size(&self) -> usize {
@@ -377,6 +389,17 @@ mod tests {
             let refused = header.check_body(&body, Integrity::Checked);
             assert!(matches!(refused, Err(FrameError::BodyCheck { .. })), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_request_weighs_its_items_or_its_bytes() {
+        let weight =
+            |kind, items, body_bytes| Header { items, body_bytes, ..Header::of(kind) }.weight();
+        assert_eq!(weight(Kind::Transfers, 8_190, 8_190 * 128), 8_190);
+        assert_eq!(weight(Kind::Lookup, 100, 2_400), 100);
+        assert_eq!(weight(Kind::Commands, 64, 64 * 16_388), 8_194);
+        assert_eq!(weight(Kind::Query, 0, 1), QUERY_WEIGHT_MIN);
+        assert_eq!(weight(Kind::Query, 0, 1 << 20), 8_192);
     }
 
     #[test]

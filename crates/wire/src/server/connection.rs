@@ -87,6 +87,8 @@ pub(super) struct Connection {
     hung_up: bool,
     /// The client will send nothing more.
     ended: bool,
+    /// The server will take nothing more.
+    stopping: bool,
     /// Whole frames that limits keep from being taken, or the beginning of a header.
     kept: Vec<u8>,
     /// Kept frames wait for room among what is in flight.
@@ -94,7 +96,7 @@ pub(super) struct Connection {
     arriving: Option<Arriving>,
     last_request: u64,
     frames_in_flight: u32,
-    items_in_flight: u32,
+    weight_in_flight: u32,
     output: Output,
     connected: Instant,
     /// Since when a frame is unfinished.
@@ -114,12 +116,13 @@ impl Connection {
             writable: true,
             hung_up: false,
             ended: false,
+            stopping: false,
             kept: Vec::new(),
             blocked: false,
             arriving: None,
             last_request: 0,
             frames_in_flight: 0,
-            items_in_flight: 0,
+            weight_in_flight: 0,
             output: Output::default(),
             connected: now,
             begun: None,
@@ -158,15 +161,16 @@ impl Connection {
         if matches!(self.phase, Phase::Closing { .. }) {
             return;
         }
-        self.push(posted.frame, Counted::Items(posted.items), now);
+        self.push(posted.frame, Counted::Weight(posted.weight), now);
     }
 
-    /// Says why the connection ends; it ends when that was read.
-    pub(super) fn fault(&mut self, fault: &Fault, request: u64, now: Instant) {
+    /// Says why the connection ends, and which request was the last one taken: all after it are
+    /// surely not done. It ends when that was read.
+    pub(super) fn fault(&mut self, fault: &Fault, now: Instant) {
         if matches!(self.phase, Phase::Closing { .. }) {
             return;
         }
-        let frame = ReplyBody::fault(fault).into_frame(request, self.integrity());
+        let frame = ReplyBody::fault(fault).into_frame(self.last_request, self.integrity());
         self.push(frame, Counted::No, now);
         self.phase = Phase::Closing { since: now, finished: false };
         self.kept = Vec::new();
@@ -176,9 +180,10 @@ impl Connection {
 
     /// Takes no more requests; ends when nothing is in flight.
     pub(super) fn stop(&mut self, now: Instant) {
+        self.stopping = true;
         let open = matches!(self.phase, Phase::Open(_));
         if !open || self.frames_in_flight == 0 {
-            self.fault(&Fault::new(FaultCode::Stopping, ""), 0, now);
+            self.fault(&Fault::new(FaultCode::Stopping, ""), now);
         }
     }
 
@@ -205,7 +210,7 @@ impl Connection {
         };
         if let Some((code, limit)) = fault {
             let text = format!("the limit is {} ms", limit.as_millis());
-            self.fault(&Fault::new(code, text), 0, now);
+            self.fault(&Fault::new(code, text), now);
         }
         false
     }
@@ -252,7 +257,7 @@ impl Connection {
                 None => self.writable = false,
                 Some(written) => {
                     self.frames_in_flight -= written.frames.min(self.frames_in_flight);
-                    self.items_in_flight -= written.items.min(self.items_in_flight);
+                    self.weight_in_flight -= written.weight.min(self.weight_in_flight);
                     if written.bytes > 0 {
                         self.written_at = now;
                     }
@@ -266,7 +271,8 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        self.output.bytes() <= OUTPUT_BYTES_MAX
+        let closing = matches!(self.phase, Phase::Closing { .. });
+        closing || (!self.stopping && self.output.bytes() <= OUTPUT_BYTES_MAX)
     }
 
     fn take_in<S: Service>(&mut self, thread: &mut Thread<'_, S>) -> io::Result<()> {
@@ -313,14 +319,14 @@ impl Connection {
             self.phase = Phase::Hello;
             if !thread.config.plain.admits(self.peer) {
                 let text = format!("plain TCP is not taken from `{}`", self.peer);
-                self.fault(&Fault::new(FaultCode::TlsRequired, text), 0, thread.now);
+                self.fault(&Fault::new(FaultCode::TlsRequired, text), thread.now);
             }
         } else if let Some(tls) = &thread.config.tls {
             let session = tls.session().map_err(io::Error::other)?;
             self.transport.begin_tls(session);
             self.phase = Phase::Hello;
         } else {
-            self.fault(&Fault::new(FaultCode::TlsUnavailable, ""), 0, thread.now);
+            self.fault(&Fault::new(FaultCode::TlsUnavailable, ""), thread.now);
         }
         Ok(Got::Bytes { count: 0, more: true })
     }
@@ -373,7 +379,7 @@ impl Connection {
         let header = match Header::read(head, self.integrity()) {
             Ok(header) => header,
             Err(error) => {
-                self.fault(&Fault::new(error.fault(), error.to_string()), 0, thread.now);
+                self.fault(&Fault::new(error.fault(), error.to_string()), thread.now);
                 return None;
             }
         };
@@ -427,14 +433,14 @@ impl Connection {
             }
             return !self.blocked;
         };
-        self.fault(&fault, header.request, thread.now);
+        self.fault(&fault, thread.now);
         false
     }
 
     fn has_room(&self, header: &Header, config: &ServerConfig) -> bool {
-        let items = self.items_in_flight.saturating_add(header.items.into());
+        let weight = self.weight_in_flight.saturating_add(header.weight());
         self.frames_in_flight < config.limits.frames_in_flight
-            && (self.items_in_flight == 0 || items <= config.limits.items_in_flight)
+            && (self.weight_in_flight == 0 || weight <= config.limits.items_in_flight)
     }
 
     fn has_room_for_kept(&self, config: &ServerConfig) -> bool {
@@ -458,7 +464,7 @@ impl Connection {
         self.begun = None;
         if let Err(error) = header.check_body(&body, self.integrity()) {
             let fault = Fault::new(error.fault(), error.to_string());
-            self.fault(&fault, header.request, thread.now);
+            self.fault(&fault, thread.now);
             return;
         }
         let said = match &self.phase {
@@ -472,7 +478,7 @@ impl Connection {
             Phase::Closing { .. } => Ok(()),
         };
         if let Err(fault) = said {
-            self.fault(&fault, header.request, thread.now);
+            self.fault(&fault, thread.now);
         }
     }
 
@@ -535,10 +541,9 @@ impl Connection {
             match Request::parse(header, body, thread.now) {
                 Ok(request) => {
                     self.frames_in_flight += 1;
-                    self.items_in_flight += u32::from(header.items);
+                    self.weight_in_flight += header.weight();
                     let outbox = Arc::clone(thread.outbox);
-                    let named = (header.request, header.items);
-                    let reply = Reply::new(outbox, self.address, named, self.integrity());
+                    let reply = Reply::new(outbox, self.address, header, self.integrity());
                     thread.service.request(client, request, reply);
                     return;
                 }

@@ -11,15 +11,15 @@ const SLICES: usize = 32;
 /// Whether a frame answers a counted request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// It does, of so many items.
-    Items(u16),
+    /// It does, of this weight.
+    Weight(u32),
     /// A pong, a fault, a refusal made here: nothing was counted.
     No,
 }
 
 #[derive(Default)]
 pub(super) struct Output {
-    frames: VecDeque<(Vec<u8>, Option<u16>)>,
+    frames: VecDeque<(Vec<u8>, Option<u32>)>,
     /// How much of the first frame is written.
     written: usize,
     bytes: usize,
@@ -30,17 +30,17 @@ pub(super) struct Output {
 pub(super) struct Written {
     pub(super) bytes: usize,
     pub(super) frames: u32,
-    pub(super) items: u32,
+    pub(super) weight: u32,
 }
 
 impl Output {
     pub(super) fn push(&mut self, frame: Vec<u8>, counted: Counted) {
-        let items = match counted {
-            Counted::Items(items) => Some(items),
+        let weight = match counted {
+            Counted::Weight(weight) => Some(weight),
             Counted::No => None,
         };
         self.bytes += frame.len();
-        self.frames.push_back((frame, items));
+        self.frames.push_back((frame, weight));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,14 +69,14 @@ impl Output {
         self.bytes = self.bytes.saturating_sub(count);
         self.written += count;
         let mut written = Written { bytes: count, ..Written::default() };
-        while let Some((frame, items)) = self.frames.front() {
+        while let Some((frame, weight)) = self.frames.front() {
             if frame.len() > self.written {
                 break;
             }
             self.written -= frame.len();
-            if let Some(items) = items {
+            if let Some(weight) = weight {
                 written.frames += 1;
-                written.items += u32::from(*items);
+                written.weight += *weight;
             }
             self.frames.pop_front();
         }

@@ -203,7 +203,7 @@ impl<S: Service> Reactor<S> {
                     if too_many {
                         let text = format!("the most is `{most}`");
                         let fault = Fault::new(FaultCode::TooManyConnections, text);
-                        connection.fault(&fault, 0, now);
+                        connection.fault(&fault, now);
                     }
                     self.connections.put(connection);
                     if too_many {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mio::{Poll, Token, Waker};
 
 use crate::codes::UnknownCode;
-use crate::frame::Integrity;
+use crate::frame::{Header, Integrity};
 use crate::outcome::{ReplyBody, Unknown};
 
 /// Names a connection for ever: a slot is used again, a serial number is not.
@@ -21,7 +21,7 @@ pub(super) struct Address {
 /// A finished reply on its way to its connection.
 pub(super) struct Posted {
     pub(super) to: Address,
-    pub(super) items: u16,
+    pub(super) weight: u32,
     pub(super) frame: Vec<u8>,
 }
 
@@ -97,18 +97,20 @@ pub struct Reply {
     to: Address,
     request: u64,
     items: u16,
+    weight: u32,
     integrity: Integrity,
     owed: bool,
 }
 
 impl Reply {
-    pub(super) const fn new(
+    pub(super) fn new(
         outbox: Arc<Outbox>,
         to: Address,
-        (request, items): (u64, u16),
+        header: &Header,
         integrity: Integrity,
     ) -> Self {
-        Self { outbox, to, request, items, integrity, owed: true }
+        let (request, items, weight) = (header.request, header.items, header.weight());
+        Self { outbox, to, request, items, weight, integrity, owed: true }
     }
 
     /// Sends the outcome. Results that are not one per item of the request are a bug of the
@@ -127,7 +129,7 @@ impl Reply {
     fn send(&mut self, body: ReplyBody) {
         self.owed = false;
         let frame = body.into_frame(self.request, self.integrity);
-        self.outbox.post(Posted { to: self.to, items: self.items, frame });
+        self.outbox.post(Posted { to: self.to, weight: self.weight, frame });
     }
 }
 
@@ -142,5 +144,48 @@ impl Drop for Reply {
         if self.owed {
             self.send(ReplyBody::unknown(&Unknown::new(UnknownCode::Unanswered, "")));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::Events;
+
+    use super::*;
+    use crate::frame::Kind;
+
+    fn reply(outbox: &Arc<Outbox>, request: u64) -> Reply {
+        let header = Header { request, items: 0, ..Header::of(Kind::Query) };
+        let to = Address { slot: 0, serial: 1 };
+        Reply::new(Arc::clone(outbox), to, &header, Integrity::Checked)
+    }
+
+    #[test]
+    fn many_replies_wake_a_sleeping_thread_once_and_a_busy_one_never() {
+        let mut poll = Poll::new().unwrap();
+        let outbox = Arc::new(Outbox::new(&poll, Token(1)).unwrap());
+        let mut events = Events::with_capacity(8);
+        let mut wakes = |poll: &mut Poll| {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            events.iter().count()
+        };
+        reply(&outbox, 1).finish(ReplyBody::answer(b"busy"));
+        assert_eq!(wakes(&mut poll), 0);
+        assert!(outbox.going_to_sleep(), "a reply waits: it must not sleep");
+        let mut posted = Vec::new();
+        outbox.take(&mut posted);
+        assert!(!outbox.going_to_sleep());
+        for request in 2..=50 {
+            reply(&outbox, request).finish(ReplyBody::answer(b"asleep"));
+        }
+        assert_eq!(wakes(&mut poll), 1);
+        outbox.awake();
+        drop(reply(&outbox, 51));
+        assert_eq!(wakes(&mut poll), 0);
+        posted.clear();
+        outbox.take(&mut posted);
+        assert_eq!(posted.len(), 50, "one each, the dropped one among them");
     }
 }

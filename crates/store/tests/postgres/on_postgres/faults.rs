@@ -6,10 +6,10 @@ use std::time::Duration;
 use journal::testkit::{batch_after, book_name};
 use journal::{Append, Batch, Journal, NotDone, ReadError, Tip};
 use store::PostgresJournal;
-use store::postgres::Resolution;
+use store::postgres::{OpenPostgresError, Resolution};
 use terms::{Epoch, Position, RunId};
 
-use crate::server::{Admin, Database, OURS, restart, restart_command};
+use crate::server::{Admin, Database, HURRIED, OURS, restart, restart_command};
 
 const RUN: RunId = RunId::from_bytes([1; 16]);
 
@@ -178,6 +178,20 @@ fn a_commit_that_is_never_acknowledged_is_unknown_and_stays_in_the_way_of_a_clai
     let newer = journal.claim_epoch(RUN).unwrap();
     assert_eq!(journal.resolution(), Some(Resolution::Landed(batch.origin().first)));
     goes_on(&mut journal, newer);
+}
+
+#[test]
+fn opening_waits_for_an_append_in_flight() {
+    let Some(database) = Database::fresh() else { return };
+    drop(database.open());
+    let holder = database.admin();
+    // What an append holds from its insert to the end of its commit.
+    holder.run("begin; select * from wayleave_journal.epoch for share");
+    let config = database.config().with_deadlines(HURRIED);
+    let error = PostgresJournal::open(config).unwrap_err();
+    assert!(matches!(&error, OpenPostgresError::Failed(why) if why.contains("55P03")), "{error:?}");
+    holder.run("rollback");
+    drop(database.open_hurried());
 }
 
 #[test]

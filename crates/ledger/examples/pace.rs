@@ -57,6 +57,7 @@ fn opened(accounts: u64) -> Ledger {
             purpose: Purpose::Customer,
             floor: Floor::Overdraft(Minor::new(1 << 60)),
             ceiling: Ceiling::Unlimited,
+            marks: None,
         };
         let command = Command::OpenAccount(opening);
         let checked = ledger.check(&Fresh, Instant::EPOCH, &command).expect("a new account");
@@ -91,6 +92,7 @@ fn transfer(n: u64, (from, to, amount, salt): Pick) -> Command {
         entries: entries.into(),
         claims: vec![],
         links: vec![],
+        detail: None,
     })
 }
 

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 use terms::{AccountId, HoldId, Minor};
 
 use crate::account::{Ceiling, Floor, Freeze, Opening};
+use crate::draft::Draft;
 use crate::hold::{Placement, VoidGround};
 use crate::transaction::Transaction;
 
@@ -11,6 +12,8 @@ use crate::transaction::Transaction;
 pub const SWEEP_MAX: u32 = 256;
 
 /// One thing to do. Who may ask for it is the caller's business.
+///
+/// Its layout for requests stands in `docs/formats/ledger.md`; numbers are never reused.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Command {
     /// Opens an account.
@@ -86,4 +89,7 @@ pub enum Command {
     /// Posts entries, and the holds that they name.
     #[n(9)]
     Post(#[n(0)] Transaction),
+    /// Posts what a draft comes to.
+    #[n(10)]
+    PostDraft(#[n(0)] Draft),
 }

@@ -81,7 +81,7 @@ pub fn of_fact(fact: &LedgerFact, mut each: impl FnMut(Key)) {
 
 fn of_change(client: ClientNumber, change: &Change, each: &mut impl FnMut(Key)) {
     match change.resolved() {
-        Resolved::Posted { transaction, ended } => {
+        Resolved::Posted { transaction, ended, .. } => {
             each(Key::transaction(client, transaction.id));
             ended.iter().for_each(|end| each(Key::hold(end.hold)));
         }

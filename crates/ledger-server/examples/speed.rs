@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ledger_server::load::{At, IdOrder, Load, open_accounts, post};
-use ledger_server::{Folder, ServeOptions, serve};
+use ledger_server::{Folder, Kept, ServeOptions, serve};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -74,7 +74,7 @@ fn main() {
     );
     drop(server.stdin.take());
     let _ = server.wait();
-    for part in ["journal", "ids", "log", "images"] {
+    for part in ["journal", "ids", "log", "views", "images"] {
         let bytes = size(&dir.join(part));
         println!("{part}: {bytes} B, {:.1} each", bytes as f64 / seen.done as f64);
     }
@@ -86,11 +86,17 @@ fn child(dir: &Path, flush_ms: u64) {
     let options = ServeOptions {
         address: "127.0.0.1:0".parse().unwrap(),
         flush_delay: Duration::from_millis(flush_ms),
+        log: kept("LOG"),
+        views: kept("VIEWS"),
     };
     let running = serve(&folder, &options).unwrap();
     println!("{}", running.address);
     let _ = std::io::stdin().read_line(&mut String::new());
     running.stop();
+}
+
+fn kept(name: &str) -> Kept {
+    if std::env::var(name).is_ok() { Kept::Yes } else { Kept::No }
 }
 
 fn ms(took: Duration) -> f64 {

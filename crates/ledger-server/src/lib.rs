@@ -12,6 +12,7 @@
 pub mod clients;
 pub mod folder;
 pub mod load;
+pub mod projections;
 pub mod query;
 pub mod recall;
 pub mod serve;
@@ -21,5 +22,5 @@ pub use clients::{Client, Clients, May};
 pub use folder::{Folder, FolderError};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;
-pub use serve::{Running, ServeError, ServeOptions, serve};
+pub use serve::{Kept, Running, ServeError, ServeOptions, serve};
 pub use service::LedgerService;

@@ -135,6 +135,7 @@ pub fn open_accounts(at: &At, from: u64, to: u64) -> Result<(), String> {
                     purpose: Purpose::Customer,
                     floor: Floor::Unlimited,
                     ceiling: Ceiling::Unlimited,
+                    marks: None,
                 }))
             })
             .collect();

@@ -19,6 +19,7 @@ use wire::server::StartError;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
 use crate::folder::{Folder, FolderError};
+use crate::projections::{LogProjection, ViewsProjection};
 use crate::recall::LedgerRecall;
 use crate::service::LedgerService;
 
@@ -42,6 +43,19 @@ pub struct ServeOptions {
     pub address: SocketAddr,
     /// Added to each sync of the journal, to see what a slower disk would do. Zero but in benches.
     pub flush_delay: Duration,
+    /// Whether the transparency log is kept.
+    pub log: Kept,
+    /// Whether the read models are kept.
+    pub views: Kept,
+}
+
+/// Whether a projection is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It follows the book.
+    Yes,
+    /// It does not: for measurements, and for books that nobody asks such questions.
+    No,
 }
 
 /// Why a book is not served.
@@ -65,6 +79,9 @@ pub enum ServeError {
     /// Its writer.
     #[error("the book: {0}")]
     Book(#[from] SpawnError),
+    /// Its log or its read models.
+    #[error("the projections: {0}")]
+    Projection(String),
     /// Its server.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -84,6 +101,8 @@ pub struct Running {
     handle: BookHandle<LedgerBook>,
     writer: BookWriter<SegmentJournal<FileDisk>>,
     sweeper: (std::sync::mpsc::Sender<()>, JoinHandle<()>),
+    log: Option<LogProjection>,
+    views: Option<ViewsProjection>,
 }
 
 /// Opens the folder's book and serves it until [`Running::stop`].
@@ -103,7 +122,8 @@ pub fn serve(folder: &Folder, options: &ServeOptions) -> Result<Running, ServeEr
     let seed = IdsSeed::new(client::system::random()?);
     let ids_config = IdsConfig { book, seed, limits: IdsLimits::STANDARD };
     let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
-    let reader = journal.reader(FileDisk::look(&folder.part("journal")));
+    let reader = || FileDisk::look(&folder.part("journal"));
+    let (views_reader, reader) = (journal.reader(reader()), journal.reader(reader()));
     let images = FileDisk::take(&folder.part("images"))?;
     let hash_seed = u64::from_be_bytes(client::system::random()?);
     let parts = Parts {
@@ -117,6 +137,19 @@ pub fn serve(folder: &Folder, options: &ServeOptions) -> Result<Running, ServeEr
     let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
     let (handle, writer) = spawn_book(config, parts)?;
     let recovery = writer.recovery.clone();
+    let log = match options.log {
+        Kept::Yes => Some(LogProjection::start(&folder.part("log"), &handle, recovery.tip.next)),
+        Kept::No => None,
+    };
+    let log = log.transpose().map_err(ServeError::Projection)?;
+    let views = match options.views {
+        Kept::Yes => {
+            let folder = folder.part("views");
+            Some(ViewsProjection::start(&folder, &handle, &views_reader, hash_seed))
+        }
+        Kept::No => None,
+    };
+    let views = views.transpose().map_err(ServeError::Projection)?;
     let service = LedgerService::new(handle.clone(), folder.clients()?, slot, recovery.epoch);
     let server_config = ServerConfig {
         book,
@@ -130,7 +163,7 @@ pub fn serve(folder: &Folder, options: &ServeOptions) -> Result<Running, ServeEr
     let address = server.address();
     folder.note_address(address)?;
     let sweeper = sweep(handle.clone(), slot)?;
-    Ok(Running { address, recovery, server, handle, writer, sweeper })
+    Ok(Running { address, recovery, server, handle, writer, sweeper, log, views })
 }
 
 impl Running {
@@ -142,12 +175,18 @@ impl Running {
 
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { server, handle, writer, sweeper: (stop, thread), .. } = self;
+        let Self { server, handle, writer, sweeper: (stop, thread), log, views, .. } = self;
         server.stop();
         drop(stop);
         let _ = thread.join();
         drop(handle);
         drop(writer.join());
+        if let Some(log) = log {
+            log.join();
+        }
+        if let Some(views) = views {
+            views.join();
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Instant as Clock;
 
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
-use ledger::{Available, Balances, Command, Entry, Link, Reason, Refusal, Side, Transaction};
+use ledger::{
+    Available, Balances, Command, Detail, Entry, Link, Reason, Refusal, Side, Transaction,
+};
 use record::SaltSlot;
 use seal::{KeyId, from_canonical, to_canonical};
 use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
@@ -185,19 +187,11 @@ const fn key_of(client: bookkeeping::ClientNumber, lookup: &Lookup) -> Option<Ke
     }
 }
 
-/// The first transfer that says what this version does not store.
+/// The first transfer whose reason this version does not know.
 fn unsupported(transfers: &Transfers) -> Option<(u16, String)> {
     (0..).zip(transfers.iter()).find_map(|(item, transfer)| {
-        let what = if reason(transfer.reason).is_none() {
-            format!("there is no reason `{}`", transfer.reason)
-        } else if transfer.effective.is_some() {
-            "an effective instant is not stored by this version".to_owned()
-        } else if transfer.code != 0 {
-            "a code is not stored by this version".to_owned()
-        } else {
-            return None;
-        };
-        Some((item, what))
+        let unknown = reason(transfer.reason).is_none();
+        unknown.then(|| (item, format!("there is no reason `{}`", transfer.reason)))
     })
 }
 
@@ -232,6 +226,18 @@ fn command(transfer: &Transfer) -> Command {
         entries: [debit, credit].into(),
         claims: Vec::new(),
         links: transfer.payment.map(Link::Payment).into_iter().collect(),
+        detail: detail(transfer).map(Box::new),
+    })
+}
+
+/// What a transfer says beyond what every one says.
+fn detail(transfer: &Transfer) -> Option<Detail> {
+    let code = (transfer.code != 0).then_some(transfer.code);
+    let effective = transfer.effective;
+    (code.is_some() || effective.is_some()).then(|| Detail {
+        effective,
+        code,
+        metadata: Vec::new(),
     })
 }
 

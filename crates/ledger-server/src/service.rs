@@ -3,11 +3,13 @@
 use std::time::Instant as Clock;
 
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
+use crossbeam_channel::{Sender, TrySendError};
 use ledger::{
     Available, Balances, Command, Detail, Entry, Link, Reason, Refusal, Side, Transaction,
 };
 use record::SaltSlot;
 use seal::{KeyId, from_canonical, to_canonical};
+use store::log::LogFeed;
 use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
 use terms::{Epoch, Position};
 use wire::{
@@ -17,7 +19,8 @@ use wire::{
 };
 
 use crate::clients::{Clients, May};
-use crate::query::{Query, Told, answer};
+use crate::projections::Progress;
+use crate::query::{Asks, Query, Said, Told, answer};
 
 /// Commands judged together: their rows fit the nearest caches.
 const CHUNK: usize = 256;
@@ -31,6 +34,24 @@ pub struct LedgerService {
     clients: Clients,
     slot: SaltSlot,
     epoch: Epoch,
+    behind: Behind,
+}
+
+/// What follows the book, for questions.
+#[derive(Clone, Default)]
+pub struct Behind {
+    /// The log's thread.
+    pub log: Option<LogFeed>,
+    /// How far the read models have come.
+    pub views: Option<Progress>,
+    /// Questions to the read models, taken on a thread of their own.
+    pub questions: Option<Sender<(Query, Reply)>>,
+}
+
+impl std::fmt::Debug for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Behind").finish_non_exhaustive()
+    }
 }
 
 impl LedgerService {
@@ -41,8 +62,9 @@ impl LedgerService {
         clients: Clients,
         slot: SaltSlot,
         epoch: Epoch,
+        behind: Behind,
     ) -> Self {
-        Self { handle, clients, slot, epoch }
+        Self { handle, clients, slot, epoch, behind }
     }
 
     fn submit(&self, work: Work, client: ClientNumber, request: Asked) {
@@ -146,16 +168,40 @@ impl LedgerService {
     }
 
     fn ask(&self, query: Query, reply: Reply) {
+        if query.asks() == Asks::Views {
+            let Some(questions) = &self.behind.questions else {
+                let text = "this book keeps no read models: start it with them";
+                let refused = Refused::new(RefusedCode::Unsupported, text);
+                return reply.finish(ReplyBody::refused(&refused));
+            };
+            return match questions.try_send((query, reply)) {
+                Ok(()) => {}
+                Err(TrySendError::Full((_, reply))) => reply.finish(busy()),
+                Err(TrySendError::Disconnected((_, reply))) => reply.finish(stopped()),
+            };
+        }
+        let behind = self.behind.clone();
+        let is_status = query == Query::Status;
+        let filled = move |said| if is_status { behind.status() } else { said };
         let done = move |answered: Answer<_>| {
             reply.finish(match answered {
                 Answer::Done { outcome, position, .. } => {
-                    ReplyBody::answer(&to_canonical(&Told { position, said: outcome }))
+                    ReplyBody::answer(&to_canonical(&Told { position, said: filled(outcome) }))
                 }
                 Answer::Unknown | Answer::Busy => busy(),
                 Answer::NotTaken(_) | Answer::NotRecalled(_) | Answer::Stopped => stopped(),
             });
         };
         self.handle.read(move |book| answer(book, &query), done);
+    }
+}
+
+impl Behind {
+    fn status(&self) -> Said {
+        Said::Status {
+            log: self.log.as_ref().map(|log| Position::new(log.watch().durable())),
+            views: self.views.as_ref().map(Progress::next),
+        }
     }
 }
 

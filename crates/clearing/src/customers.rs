@@ -478,6 +478,9 @@ impl CustomersBook {
             Command::Post(transaction) => {
                 transaction.entries.iter().filter_map(|entry| entry.hold).any(is_held)
             }
+            Command::PostDraft(draft) => {
+                draft.lines.iter().filter_map(|line| line.part).any(|part| is_held(part.hold))
+            }
             Command::OpenAccount(_)
             | Command::SetLimits { .. }
             | Command::SetFreeze { .. }
@@ -534,6 +537,7 @@ fn post(at: Instant, payment: PaymentId, entries: Vec<Entry>, side: Side) -> Com
         entries: entries.into(),
         claims: vec![],
         links: vec![Link::Payment(payment)],
+        detail: None,
     })
 }
 

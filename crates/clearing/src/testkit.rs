@@ -285,6 +285,7 @@ pub fn funding(reference: u8, from: AccountId, to: AccountId, amount: u128) -> C
         entries: [entry(from, EntrySide::Debit), entry(to, EntrySide::Credit)].into(),
         claims: vec![],
         links: vec![],
+        detail: None,
     })
 }
 
@@ -300,6 +301,7 @@ pub fn opening(id: AccountId, asset: AssetCode, owner: Owner, purpose: Purpose) 
         purpose,
         floor: if mirrors { Floor::Unlimited } else { Floor::MayNotGoBelowZero },
         ceiling: Ceiling::Unlimited,
+        marks: None,
     }
 }
 

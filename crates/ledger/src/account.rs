@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 use terms::{AccountId, AssetCode, CompanyId, Instant, InstitutionName, Minor};
 
+use crate::label::Marks;
 use crate::row::Sided;
 use crate::state::Total;
 use crate::transaction::Side;
@@ -132,6 +133,9 @@ pub struct Opening {
     /// Its first ceiling.
     #[n(6)]
     pub ceiling: Ceiling,
+    /// What it is marked with.
+    #[n(7)]
+    pub marks: Option<Marks>,
 }
 
 /// Open, or closed for ever.

@@ -5,6 +5,7 @@ use terms::{AccountId, HoldId, Instant, Minor};
 use crate::account::{Account, Opening};
 use crate::change::{Change, Ended, Resolved};
 use crate::hold::{Hold, HoldState, Placement, Term};
+use crate::label::{Marks, Tags};
 use crate::past::{Fresh, Remember};
 use crate::row::{Beside, More, Row};
 use crate::state::{CounterRow, Ledger, Move, Total, Turn, deadline, hash_of_counter, place};
@@ -29,9 +30,9 @@ impl Ledger {
     // Guarded by the order of facts in the journal; without it the expectations below fail.
     pub fn apply_remembering(&mut self, stamp: Instant, change: &Change, past: &mut impl Remember) {
         match &change.0 {
-            Resolved::Posted { transaction, ended } => {
-                self.apply_transaction(transaction, ended, past);
-                past.posted(stamp, transaction);
+            Resolved::Posted { transaction, ended, asked } => {
+                self.apply_transaction(stamp, transaction, ended, past);
+                past.posted(stamp, transaction, *asked);
             }
             Resolved::AccountOpened(opening) => {
                 self.add_row(opening, stamp);
@@ -55,7 +56,7 @@ impl Ledger {
             Resolved::AccountClosed { account } => {
                 let slot = self.slot_to_change(*account);
                 self.row_mut(slot).is_closed = true;
-                self.beside_mut(slot).closed_at = stamp;
+                self.more_mut(slot).closed_at = stamp;
             }
             Resolved::HoldPlaced(placement) => self.apply_placement(stamp, placement),
             Resolved::HoldPinned { hold } => self.apply_pin(*hold),
@@ -74,32 +75,37 @@ impl Ledger {
 
     fn apply_transaction(
         &mut self,
+        stamp: Instant,
         transaction: &Transaction,
         ended: &[Ended],
         past: &mut impl Remember,
     ) {
         for end in ended {
             let state = HoldState::Posted { transaction: transaction.id, amount: end.posted };
-            self.end_hold(end.hold, state, end.released, past);
+            match end.kept {
+                None => self.end_hold(end.hold, state, end.released, past),
+                Some(kept) => self.take_part(end.hold, end.posted, kept),
+            }
         }
         for entry in &transaction.entries {
             let slot = self.slot_to_change(entry.account);
             self.shift(Move { slot, side: entry.side, turn: Turn::Post, amount: entry.amount });
         }
         for claim in &transaction.claims {
-            self.count(&claim.limit.bucket(transaction.business_date), claim.amount);
+            self.count(&claim.limit.bucket(transaction.business_date, stamp), claim.amount);
         }
     }
 
     fn apply_placement(&mut self, stamp: Instant, placement: &Placement) {
         for limit in &placement.limits {
-            self.count(&limit.bucket(placement.business_date), placement.amount);
+            self.count(&limit.bucket(placement.business_date, stamp), placement.amount);
         }
         let slot = self.slot_to_change(placement.account);
         let (side, amount) = (placement.side, placement.amount);
         self.shift(Move { slot, side, turn: Turn::Hold, amount });
         let state = HoldState::Open(placement.term);
-        self.add_hold(Hold { placement: placement.clone(), placed_at: stamp, state });
+        let placement = placement.clone();
+        self.add_hold(Hold { placement, placed_at: stamp, state, taken: None });
     }
 
     fn apply_pin(&mut self, id: HoldId) {
@@ -127,12 +133,16 @@ impl Ledger {
         let mut hold = taken.expect("a change ends a hold that is open");
         let placement = &hold.placement;
         let slot = self.slot_to_change(placement.account);
-        let (side, amount) = (placement.side, placement.amount);
+        let (side, amount) = (placement.side, hold.remaining());
         self.shift(Move { slot, side, turn: Turn::Release, amount });
-        let posted = !matches!(state, HoldState::Voided | HoldState::Expired);
+        // Something of it was posted, now or earlier: then it counts as one.
+        let never = matches!(state, HoldState::Voided | HoldState::Expired);
+        let posted = !never || hold.taken.is_some();
         for limit in &placement.limits {
-            let slot = self.counter_slot(&limit.bucket(placement.business_date));
-            if let Some(row) = slot.and_then(|slot| self.counters.get_mut(slot)) {
+            let bucket = limit.bucket(placement.business_date, hold.placed_at);
+            let slot = self.counter_slot(&bucket);
+            let row = slot.and_then(|slot| self.counters.get_mut(slot));
+            if let Some(Some(row)) = row {
                 let left = row.counter.amount.units().saturating_sub(released.units());
                 row.counter.amount = Minor::new(left);
                 row.counter.count = row.counter.count.saturating_sub(u32::from(!posted));
@@ -140,6 +150,18 @@ impl Ledger {
         }
         hold.state = state;
         past.ended(*hold);
+    }
+
+    /// Takes a part of an open hold; the rest stays held.
+    fn take_part(&mut self, id: HoldId, posted: Minor, kept: Minor) {
+        let slot = self.hold_slot(id).and_then(|slot| self.holds.get_mut(slot));
+        #[expect(clippy::expect_used, reason = "INVARIANT AppliedAsChecked")]
+        let hold = slot.and_then(Option::as_mut).expect("a change names a hold that is open");
+        let taken = hold.placement.amount.units().saturating_sub(kept.units());
+        hold.taken = Some(Minor::new(taken));
+        let (account, side) = (hold.placement.account, hold.placement.side);
+        let slot = self.slot_to_change(account);
+        self.shift(Move { slot, side, turn: Turn::Release, amount: posted });
     }
 
     /// Takes an open hold out of memory, its deadline with it.
@@ -198,8 +220,13 @@ impl Ledger {
     fn add_row(&mut self, opening: &Opening, stamp: Instant) -> u32 {
         let asset = self.number_asset(opening);
         let owner = no_more_than(self.owners.number(&self.key, &opening.owner));
-        let closed_at = Instant::EPOCH;
-        self.beside.push(Beside { opened_at: stamp, closed_at, more: None });
+        let mut beside = Beside { opened_at: stamp, code: None, more: None };
+        if let Some(Marks { code, tags }) = opening.marks {
+            beside.code = code;
+            let tags = (tags != Tags::NONE).then_some(tags);
+            beside.more = tags.map(|tags| Box::new(More { tags: Some(tags), ..More::NOTHING }));
+        }
+        self.beside.push(beside);
         self.restore_row(Row::opened(opening, asset, owner))
     }
 
@@ -231,7 +258,7 @@ impl Ledger {
         row.set_limits(account.floor, account.ceiling);
         if let Standing::Closed(at) = account.standing {
             row.is_closed = true;
-            self.beside_mut(slot).closed_at = at;
+            self.more_mut(slot).closed_at = at;
         }
         let first = (account.opening.floor, account.opening.ceiling);
         if first != (account.floor, account.ceiling) {
@@ -292,9 +319,10 @@ impl Ledger {
         let slot = self.counter_slot(bucket).unwrap_or_else(|| {
             #[expect(clippy::expect_used, reason = "INVARIANT AppliedAsChecked")]
             let asset = *self.asset_numbers.get(&bucket.asset).expect("a limit's asset moves");
+            self.forget_counters(bucket);
             self.add_counter(bucket, asset, Counter::ZERO)
         });
-        if let Some(row) = self.counters.get_mut(slot) {
+        if let Some(Some(row)) = self.counters.get_mut(slot) {
             // `check` refused whatever would pass the limit, hence also whatever would not fit.
             let counter = &mut row.counter;
             counter.amount = Minor::new(counter.amount.units().saturating_add(amount.units()));
@@ -303,24 +331,57 @@ impl Ledger {
     }
 
     pub(crate) fn add_counter(&mut self, bucket: &Bucket, asset: u32, counter: Counter) -> u32 {
-        let Bucket { key, period, first_day, .. } = *bucket;
-        self.push_counter(CounterRow { key, asset, period, first_day, counter })
+        let Bucket { key, period, first_day, hour, .. } = *bucket;
+        self.push_counter(CounterRow { key, asset, period, first_day, hour, counter })
     }
 
-    /// Adds a counter of an image; `None` when it names no asset.
-    pub(crate) fn restore_counter(&mut self, row: CounterRow, assets: u32) -> Option<u32> {
-        (row.asset < assets).then(|| self.push_counter(row))
+    /// Forgets the counters that a rolling window has left behind when it comes to `bucket`: as
+    /// many as a window has, so that no more than two windows are ever kept of one total.
+    fn forget_counters(&mut self, bucket: &Bucket) {
+        let Some(first) = bucket.window().last().and_then(|first| first.before()) else { return };
+        if !first.rolls() {
+            return;
+        }
+        for old in first.window() {
+            let Some(slot) = self.counter_slot(&old) else { continue };
+            let Some(row) = self.counters.get_mut(slot).and_then(Option::take) else { continue };
+            let hash = hash_of_counter(&self.key, &row);
+            self.counter_index.remove(hash, |known| known == slot);
+            self.counters_free.push(slot);
+        }
+    }
+
+    /// Adds the next slot of an image; `None` when its counter names no asset.
+    pub(crate) fn restore_counter(&mut self, row: Option<CounterRow>, assets: u32) -> Option<()> {
+        let slot = no_more_than(self.counters.push(row));
+        match row {
+            Some(row) if row.asset < assets => self.index_counter(&row, slot),
+            Some(_) => return None,
+            None => self.counters_free.push(slot),
+        }
+        Some(())
     }
 
     fn push_counter(&mut self, row: CounterRow) -> u32 {
-        let slot = no_more_than(self.counters.push(row));
-        let (counters, key) = (&self.counters, &self.key);
-        let hash = hash_of_counter(key, row.key, row.asset, row.first_day);
-        self.counter_index.insert(hash, slot, |slot| {
-            let row = counters.get(slot);
-            row.map_or(0, |row| hash_of_counter(key, row.key, row.asset, row.first_day))
-        });
+        let slot = match self.counters_free.pop() {
+            Some(slot) => {
+                if let Some(free) = self.counters.get_mut(slot) {
+                    *free = Some(row);
+                }
+                slot
+            }
+            None => no_more_than(self.counters.push(Some(row))),
+        };
+        self.index_counter(&row, slot);
         slot
+    }
+
+    fn index_counter(&mut self, row: &CounterRow, slot: u32) {
+        let (counters, key) = (&self.counters, &self.key);
+        self.counter_index.insert(hash_of_counter(key, row), slot, |slot| {
+            let row = counters.get(slot).and_then(Option::as_ref);
+            row.map_or(0, |row| hash_of_counter(key, row))
+        });
     }
 }
 

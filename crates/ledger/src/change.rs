@@ -1,6 +1,7 @@
 //! What happened: resolved outcomes, as they stand in a fact.
 
 use minicbor::{Decode, Encode};
+use seal::Digest;
 use smallvec::SmallVec;
 use terms::{AccountId, HoldId, Instant, Minor};
 
@@ -23,7 +24,7 @@ impl Change {
     }
 }
 
-/// How a hold ended in a transaction.
+/// How a hold was posted by a transaction, in whole or in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Ended {
@@ -36,6 +37,9 @@ pub struct Ended {
     /// How much of it was released.
     #[n(2)]
     pub released: Minor,
+    /// How much of it stays held: then it has not ended.
+    #[n(3)]
+    pub kept: Option<Minor>,
 }
 
 /// The content of a [`Change`]. Numbers are never reused.
@@ -123,9 +127,12 @@ pub enum Resolved {
         /// The transaction, with its exact entries.
         #[n(0)]
         transaction: Transaction,
-        /// The holds it ended, in the order of its entries.
+        /// The holds it posted, in the order of its entries.
         #[n(1)]
         ended: Vec<Ended>,
+        /// Digest of the draft that it was resolved from.
+        #[n(2)]
+        asked: Option<Digest>,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The rules. Each looks at the whole command before the next one does, so the order of rules is
 //! the precedence of [`Refusal`].
 
+use seal::Digest;
 use smallvec::SmallVec;
 use terms::{AccountId, BusinessDate, HoldId, Instant, Minor};
 
@@ -8,19 +9,36 @@ use crate::account::{Balances, Opening};
 use crate::change::{Answer, Change, Checked, Ended, Resolved};
 use crate::command::{Command, SWEEP_MAX};
 use crate::hold::{Hold, HoldState, Placement, Term, VoidGround};
+use crate::label::{Datum, Detail, Key, METADATA_BYTES_MAX, METADATA_MAX, Marks};
 use crate::past::Past;
 use crate::refusal::Refusal;
 use crate::row::Row;
 use crate::stage::Staged;
 use crate::state::{Ledger, Move, Turn, place};
 use crate::transaction::{ENTRIES_MAX, Entry, LINKS_MAX, Link, Side, Transaction};
-use crate::velocity::{Bucket, CLAIMS_MAX, Claim};
+use crate::velocity::{Bucket, CLAIMS_MAX, Claim, Counter};
 
 /// An account that a command names.
 #[derive(Clone, Copy)]
-struct Known<'a> {
-    slot: u32,
-    row: &'a Row,
+pub(crate) struct Known<'a> {
+    pub(crate) slot: u32,
+    pub(crate) row: &'a Row,
+}
+
+/// A transaction of exact entries, with what its draft said beyond them.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) transaction: &'a Transaction,
+    /// Digest of the draft.
+    pub(crate) digest: Option<Digest>,
+    /// Holds whose rest stays held.
+    pub(crate) kept: &'a [HoldId],
+}
+
+impl<'a> Asked<'a> {
+    const fn exactly(transaction: &'a Transaction) -> Self {
+        Self { transaction, digest: None, kept: &[] }
+    }
 }
 
 /// The sums of one asset over the entries of a transaction.
@@ -60,7 +78,18 @@ impl Ledger {
     ) -> Result<(), Refusal> {
         into.clear();
         match command {
-            Command::Post(transaction) => self.check_transaction(past, stamp, transaction, into),
+            Command::Post(transaction) => {
+                if let Some(known) = past.transaction(transaction.id) {
+                    return match (known.asked, known.transaction.differs(transaction)) {
+                        (_, Some(field)) => Err(Refusal::IdUsedWithOtherContent { field }),
+                        (Some(_), None) => Err(Refusal::IdUsedWithOtherContent { field: "lines" }),
+                        (None, None) => repeated(known.at, into),
+                    };
+                }
+                check_shape(transaction)?;
+                self.check_transaction(past, stamp, Asked::exactly(transaction), into)
+            }
+            Command::PostDraft(draft) => self.check_draft(past, stamp, draft, into),
             Command::OpenAccount(opening) => self.check_opening(opening, into),
             Command::SetLimits { account, floor, ceiling } => {
                 let row = self.open_account(*account)?;
@@ -126,6 +155,7 @@ impl Ledger {
             (first.purpose != opening.purpose, "purpose"),
             (first.floor != opening.floor, "floor"),
             (first.ceiling != opening.ceiling, "ceiling"),
+            (first.marks != opening.marks.and_then(Marks::if_any), "marks"),
         ];
         match differs.into_iter().find_map(|(differs, field)| differs.then_some(field)) {
             Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
@@ -170,7 +200,7 @@ impl Ledger {
         let turn = Turn::Hold;
         self.stage([Move { slot, side, turn, amount }].into_iter(), &mut staged)?;
         self.check_bounds(&staged)?;
-        self.check_velocity(&claims, placement.business_date)?;
+        self.check_velocity(&claims, placement.business_date, stamp)?;
         into.changes.push(Change(Resolved::HoldPlaced(placement.clone())));
         self.staged_balances(&staged, &mut into.outcome.balances);
         Ok(())
@@ -206,9 +236,9 @@ impl Ledger {
         if known.state == HoldState::Open(Term::Pinned) && ground == VoidGround::Cancelled {
             return Err(Refusal::EvidenceRequired { hold });
         }
-        let change = Resolved::HoldVoided { hold, released: known.placement.amount, ground };
+        let change = Resolved::HoldVoided { hold, released: known.remaining(), ground };
         let mut staged = Staged::default();
-        self.stage(self.release(known).into_iter(), &mut staged)?;
+        self.stage(self.release(known, None).into_iter(), &mut staged)?;
         into.changes.push(Change(change));
         self.staged_balances(&staged, &mut into.outcome.balances);
         Ok(())
@@ -221,9 +251,9 @@ impl Ledger {
         let due = self.deadlines.iter().take_while(|(at, _)| *at <= stamp).take(most);
         let due: SmallVec<[&Hold; 4]> = due.filter_map(|(_, id)| self.open_hold(*id)).collect();
         let mut staged = Staged::default();
-        self.stage(due.iter().filter_map(|hold| self.release(hold)), &mut staged)?;
+        self.stage(due.iter().filter_map(|hold| self.release(hold, None)), &mut staged)?;
         let expired = |hold: &&Hold| {
-            let (hold, released) = (hold.placement.id, hold.placement.amount);
+            let (hold, released) = (hold.placement.id, hold.remaining());
             Change(Resolved::HoldExpired { hold, released })
         };
         into.changes.extend(due.iter().map(expired));
@@ -231,20 +261,15 @@ impl Ledger {
         Ok(())
     }
 
-    fn check_transaction(
+    /// Asks the rules that need the state. Those that do not were asked before.
+    pub(crate) fn check_transaction(
         &self,
         past: &impl Past,
         stamp: Instant,
-        new: &Transaction,
+        asked: Asked<'_>,
         into: &mut Checked,
     ) -> Result<(), Refusal> {
-        if let Some(known) = past.transaction(new.id) {
-            return match known.transaction.differs(new) {
-                Some(field) => Err(Refusal::IdUsedWithOtherContent { field }),
-                None => repeated(known.at, into),
-            };
-        }
-        check_shape(new)?;
+        let Asked { transaction: new, .. } = asked;
         let mut accounts = Accounts::new();
         for entry in &new.entries {
             let Some(known) = self.find_row(entry.account) else {
@@ -254,7 +279,8 @@ impl Ledger {
         }
         let mut named = Named::new();
         self.named_holds(past, &new.entries, &mut named)?;
-        let ended = if named.is_empty() { Vec::new() } else { check_holds(stamp, &named)? };
+        let ended =
+            if named.is_empty() { Vec::new() } else { check_holds(stamp, &named, asked.kept)? };
         let mut sums = Sums::new();
         sums_by_asset(&accounts, &new.entries, &mut sums)?;
         self.check_limit_assets(&new.claims, |asset| sums.iter().any(|sum| sum.asset == asset))?;
@@ -266,7 +292,8 @@ impl Ledger {
                 check_freeze(known.row, entry.side)?;
             }
         }
-        let released = named.iter().filter_map(|(_, hold)| self.release(hold));
+        let freed = named.iter().zip(&ended);
+        let released = freed.filter_map(|((_, hold), end)| self.release(hold, end.kept));
         let posted = accounts.iter().zip(&new.entries).map(|(known, entry)| Move {
             slot: known.slot,
             side: entry.side,
@@ -276,8 +303,9 @@ impl Ledger {
         let mut staged = Staged::default();
         self.stage(released.chain(posted), &mut staged)?;
         self.check_bounds(&staged)?;
-        self.check_velocity(&new.claims, new.business_date)?;
-        into.changes.push(Change(Resolved::Posted { transaction: new.clone(), ended }));
+        self.check_velocity(&new.claims, new.business_date, stamp)?;
+        let transaction = new.clone();
+        into.changes.push(Change(Resolved::Posted { transaction, ended, asked: asked.digest }));
         self.staged_balances(&staged, &mut into.outcome.balances);
         Ok(())
     }
@@ -298,27 +326,33 @@ impl Ledger {
         Ok(())
     }
 
-    /// What ends with a hold.
-    fn release(&self, hold: &Hold) -> Option<Move> {
-        let Placement { account, side, amount, .. } = hold.placement;
+    /// What comes free of a hold.
+    fn release(&self, hold: &Hold, kept: Option<Minor>) -> Option<Move> {
+        let Placement { account, side, .. } = hold.placement;
+        let amount = hold.remaining().minus(kept.unwrap_or(Minor::ZERO)).ok()?;
         Some(Move { slot: self.slot(account)?, side, turn: Turn::Release, amount })
     }
 
-    fn check_velocity(&self, claims: &[Claim], date: BusinessDate) -> Result<(), Refusal> {
-        for Claim { limit, amount } in claims {
-            let counter = self.counter(&limit.bucket(date));
-            let got = Minor::new(counter.amount.units().saturating_add(amount.units()));
-            let fits = counter.amount.plus(*amount).is_ok();
+    fn check_velocity(
+        &self,
+        claims: &[Claim],
+        date: BusinessDate,
+        stamp: Instant,
+    ) -> Result<(), Refusal> {
+        let totals: SmallVec<[Counter; 2]> =
+            claims.iter().map(|c| self.total_until(&c.limit.bucket(date, stamp))).collect();
+        for (Claim { limit, amount }, total) in claims.iter().zip(&totals) {
+            let got = Minor::new(total.amount.units().saturating_add(amount.units()));
+            let fits = total.amount.plus(*amount).is_ok();
             if got > limit.amount_max || !fits {
                 let (key, expected) = (limit.key, limit.amount_max);
                 return Err(Refusal::VelocityAmountExceeded { key, expected, got });
             }
         }
-        for Claim { limit, .. } in claims {
-            let counter = self.counter(&limit.bucket(date));
-            if counter.count >= limit.count_max {
+        for (Claim { limit, .. }, total) in claims.iter().zip(&totals) {
+            if total.count >= limit.count_max {
                 let (key, expected) = (limit.key, limit.count_max);
-                let got = counter.count.saturating_add(1);
+                let got = total.count.saturating_add(1);
                 return Err(Refusal::VelocityCountExceeded { key, expected, got });
             }
         }
@@ -365,7 +399,7 @@ impl Ledger {
         Some(Known { slot, row: self.rows.get(slot)? })
     }
 
-    fn known_account(&self, account: AccountId) -> Result<Known<'_>, Refusal> {
+    pub(crate) fn known_account(&self, account: AccountId) -> Result<Known<'_>, Refusal> {
         self.find_row(account).ok_or(Refusal::UnknownAccount { account })
     }
 
@@ -376,7 +410,7 @@ impl Ledger {
     }
 
     /// A hold, open or ended.
-    fn hold_of<'a>(&'a self, past: &'a impl Past, hold: HoldId) -> Option<&'a Hold> {
+    pub(crate) fn hold_of<'a>(&'a self, past: &'a impl Past, hold: HoldId) -> Option<&'a Hold> {
         self.open_hold(hold).or_else(|| past.hold(hold))
     }
 
@@ -407,7 +441,7 @@ impl Ledger {
 }
 
 /// Why a hold is not open; `None` while it is.
-fn ended_before(stamp: Instant, hold: &Hold) -> Option<Refusal> {
+pub(crate) fn ended_before(stamp: Instant, hold: &Hold) -> Option<Refusal> {
     let id = hold.placement.id;
     match hold.state {
         HoldState::Open(Term::Expiring { at }) if stamp >= at => {
@@ -422,7 +456,7 @@ fn ended_before(stamp: Instant, hold: &Hold) -> Option<Refusal> {
     }
 }
 
-fn check_sizes(claims: &[Claim], links: &[Link]) -> Result<(), Refusal> {
+pub(crate) fn check_sizes(claims: &[Claim], links: &[Link]) -> Result<(), Refusal> {
     if claims.len() > CLAIMS_MAX {
         return Err(Refusal::LimitsOutOfRange { max: CLAIMS_MAX, got: claims.len() });
     }
@@ -434,28 +468,61 @@ fn check_sizes(claims: &[Claim], links: &[Link]) -> Result<(), Refusal> {
 
 /// The rules that need no state.
 fn check_shape(new: &Transaction) -> Result<(), Refusal> {
-    let got = new.entries.len();
-    if !(1..=ENTRIES_MAX).contains(&got) {
-        return Err(Refusal::EntriesOutOfRange { max: ENTRIES_MAX, got });
-    }
+    check_entries(new.entries.len())?;
     check_sizes(&new.claims, &new.links)?;
+    new.detail.as_deref().map_or(Ok(()), check_detail)?;
     if let Some(entry) = new.entries.iter().find(|entry| entry.amount.is_zero()) {
         return Err(Refusal::AmountMustBePositive { account: entry.account });
     }
+    check_holds_differ(new.entries.iter().filter_map(|entry| entry.hold))?;
+    check_limits_differ(&new.claims, new.business_date)
+}
+
+/// Whether there is a line, and not too many.
+pub(crate) fn check_entries(got: usize) -> Result<(), Refusal> {
+    if (1..=ENTRIES_MAX).contains(&got) {
+        return Ok(());
+    }
+    Err(Refusal::EntriesOutOfRange { max: ENTRIES_MAX, got })
+}
+
+/// Whether metadata keeps its limits, and each key stands once.
+pub(crate) fn check_detail(detail: &Detail) -> Result<(), Refusal> {
+    let got = detail.metadata.len();
+    if got > METADATA_MAX {
+        return Err(Refusal::MetadataOutOfRange { max: METADATA_MAX, got });
+    }
+    let got = detail.metadata_bytes();
+    if got > METADATA_BYTES_MAX {
+        return Err(Refusal::MetadataTooLarge { max: METADATA_BYTES_MAX, got });
+    }
+    let mut keys: SmallVec<[&Key; 4]> = SmallVec::new();
+    for Datum { key, .. } in &detail.metadata {
+        if keys.contains(&key) {
+            return Err(Refusal::MetadataKeysMustDiffer { key: key.clone() });
+        }
+        keys.push(key);
+    }
+    Ok(())
+}
+
+/// Whether each hold stands once.
+pub(crate) fn check_holds_differ(all: impl Iterator<Item = HoldId>) -> Result<(), Refusal> {
     let mut holds: SmallVec<[HoldId; 2]> = SmallVec::new();
-    for hold in new.entries.iter().filter_map(|entry| entry.hold) {
+    for hold in all {
         if holds.contains(&hold) {
             return Err(Refusal::HoldsMustDiffer { hold });
         }
         holds.push(hold);
     }
-    check_limits_differ(&new.claims, new.business_date)
+    Ok(())
 }
 
-fn check_limits_differ(claims: &[Claim], date: BusinessDate) -> Result<(), Refusal> {
+pub(crate) fn check_limits_differ(claims: &[Claim], date: BusinessDate) -> Result<(), Refusal> {
     let mut buckets: SmallVec<[Bucket; 2]> = SmallVec::new();
     for claim in claims {
-        let bucket = claim.limit.bucket(date);
+        // Of one moment: whichever it is, limits of one total have one bucket.
+        let bucket = claim.limit.bucket(date, Instant::EPOCH);
         if buckets.contains(&bucket) {
             return Err(Refusal::LimitsMustDiffer { key: claim.limit.key });
         }
@@ -471,7 +538,11 @@ fn is_pinned(named: &[(&Entry, &Hold)], entry: &Entry) -> bool {
 }
 
 /// What the named holds end with, after each rule was asked of each of them.
-fn check_holds(stamp: Instant, named: &[(&Entry, &Hold)]) -> Result<Vec<Ended>, Refusal> {
+fn check_holds(
+    stamp: Instant,
+    named: &[(&Entry, &Hold)],
+    kept: &[HoldId],
+) -> Result<Vec<Ended>, Refusal> {
     let states = named.iter().filter_map(|(_, hold)| ended_before(stamp, hold));
     if let Some(first) = states.min_by_key(Refusal::precedence) {
         return Err(first);
@@ -489,9 +560,12 @@ fn check_holds(stamp: Instant, named: &[(&Entry, &Hold)]) -> Result<Vec<Ended>, 
         }
     }
     let end = |(entry, hold): &(&Entry, &Hold)| {
-        let (id, expected, got) = (hold.placement.id, hold.placement.amount, entry.amount);
+        let (id, expected, got) = (hold.placement.id, hold.remaining(), entry.amount);
         match expected.minus(got) {
-            Ok(released) => Ok(Ended { hold: id, posted: got, released }),
+            Ok(rest) if kept.contains(&id) && !rest.is_zero() => {
+                Ok(Ended { hold: id, posted: got, released: Minor::ZERO, kept: Some(rest) })
+            }
+            Ok(released) => Ok(Ended { hold: id, posted: got, released, kept: None }),
             Err(_) => Err(Refusal::AmountExceedsHold { hold: id, expected, got }),
         }
     };
@@ -535,7 +609,7 @@ fn check_freeze(row: &Row, side: Side) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn repeated(first: Instant, into: &mut Checked) -> Result<(), Refusal> {
+pub(crate) fn repeated(first: Instant, into: &mut Checked) -> Result<(), Refusal> {
     into.outcome.answer = Answer::Repeated { first };
     Ok(())
 }

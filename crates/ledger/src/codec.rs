@@ -21,7 +21,7 @@ const ID: u8 = 0x50;
 impl Change {
     /// Appends the canonical bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
-        if let Resolved::Posted { transaction, ended } = &self.0
+        if let Resolved::Posted { transaction, ended, asked: None } = &self.0
             && ended.is_empty()
             && is_plain(transaction)
         {
@@ -35,7 +35,9 @@ impl Change {
     /// Reads a change and refuses every encoding but the canonical one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CanonicalError> {
         match decode_plain(bytes) {
-            Some(transaction) => Ok(Self(Resolved::Posted { transaction, ended: Vec::new() })),
+            Some(transaction) => {
+                Ok(Self(Resolved::Posted { transaction, ended: Vec::new(), asked: None }))
+            }
             None => seal::from_canonical(bytes),
         }
     }
@@ -44,7 +46,8 @@ impl Change {
 fn is_plain(transaction: &Transaction) -> bool {
     let simple =
         |entry: &Entry| entry.hold.is_none() && u64::try_from(entry.amount.units()).is_ok();
-    transaction.claims.is_empty()
+    transaction.detail.is_none()
+        && transaction.claims.is_empty()
         && transaction.links.is_empty()
         && (1..=ENTRIES_MAX).contains(&transaction.entries.len())
         && transaction.entries.iter().all(simple)
@@ -107,8 +110,9 @@ fn decode_plain(bytes: &[u8]) -> Option<Transaction> {
         entries.push(Entry { account, side, amount, hold: None });
     }
     let business_date = BusinessDate::from_days(days);
-    let (claims, links) = (Vec::new(), Vec::new());
-    (rest == TAIL).then_some(Transaction { id, business_date, reason, entries, claims, links })
+    let (claims, links, detail) = (Vec::new(), Vec::new(), None);
+    let all = Transaction { id, business_date, reason, entries, claims, links, detail };
+    (rest == TAIL).then_some(all)
 }
 
 #[inline]

@@ -81,7 +81,7 @@ pub enum HoldState {
         /// By which transaction.
         #[n(0)]
         transaction: TransactionId,
-        /// How much of it.
+        /// How much of it, beside what earlier posts took.
         #[n(1)]
         amount: Minor,
     },
@@ -103,6 +103,9 @@ pub struct Hold {
     pub(crate) placed_at: Instant,
     #[n(2)]
     pub(crate) state: HoldState,
+    /// What earlier posts took and left the rest held.
+    #[n(3)]
+    pub(crate) taken: Option<Minor>,
 }
 
 impl Hold {
@@ -122,6 +125,18 @@ impl Hold {
     #[must_use]
     pub const fn state(&self) -> HoldState {
         self.state
+    }
+
+    /// How much of it earlier posts took that kept the rest.
+    #[must_use]
+    pub fn taken(&self) -> Minor {
+        self.taken.unwrap_or(Minor::ZERO)
+    }
+
+    /// How much of it is left: what is still set aside while it is open.
+    #[must_use]
+    pub fn remaining(&self) -> Minor {
+        Minor::new(self.placement.amount.units().saturating_sub(self.taken().units()))
     }
 
     /// Whether it may still be pinned or posted at `stamp`.

@@ -9,13 +9,14 @@ use thiserror::Error;
 
 use crate::account::{Ceiling, Floor, Freeze, Purpose};
 use crate::hold::Hold;
+use crate::label::{Tag, Tags};
 use crate::row::{Beside, More, Row};
 use crate::state::{AuditFault, CounterRow, HASH_SEED, Ledger, Total, place};
 use crate::transaction::Side;
 use crate::velocity::{Counter, LimitKey, Period};
 
-/// What an image begins with: layout 1.
-const MAGIC: [u8; 8] = *b"wlvledg1";
+/// What an image begins with: layout 2.
+const MAGIC: [u8; 8] = *b"wlvledg2";
 
 /// Why an image is not read. It is a cache: the journal is folded instead.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -72,7 +73,7 @@ impl Ledger {
         self.rows.iter().for_each(|row| write_row(row, &mut out));
         self.beside.iter().for_each(|beside| write_beside(beside, &mut out));
         self.holds.iter().for_each(|hold| write_hold(hold.as_deref(), &mut out));
-        self.counters.iter().for_each(|counter| write_counter(counter, &mut out));
+        self.counters.iter().for_each(|counter| write_counter(counter.as_ref(), &mut out));
         out
     }
 
@@ -109,7 +110,7 @@ impl Ledger {
             Part::Rows => self.rows.copy(rows, |row| write_row(row, &mut out)),
             Part::Beside => self.beside.copy(rows, |beside| write_beside(beside, &mut out)),
             Part::Holds => self.holds.copy(rows, |hold| write_hold(hold.as_deref(), &mut out)),
-            Part::Counters => self.counters.copy(rows, |row| write_counter(row, &mut out)),
+            Part::Counters => self.counters.copy(rows, |row| write_counter(row.as_ref(), &mut out)),
         };
         let part = if written < rows { imaging.part.next() } else { Some(imaging.part) };
         self.imaging = part.map(|part| Imaging { part, ..imaging });
@@ -189,7 +190,7 @@ impl Ledger {
             self.restore_hold(hold);
         }
         for _ in 0..counters {
-            let row = from.counter()?;
+            let row = if flag(from.u8()?)? { Some(from.counter()?) } else { None };
             self.restore_counter(row, assets)?;
         }
         Some(())
@@ -225,23 +226,38 @@ fn write_row(row: &Row, out: &mut Vec<u8>) {
 
 fn write_beside(beside: &Beside, out: &mut Vec<u8>) {
     out.extend_from_slice(&beside.opened_at.nanos().to_le_bytes());
-    out.extend_from_slice(&beside.closed_at.nanos().to_le_bytes());
-    let Some(more) = beside.more.as_deref() else {
-        out.push(0);
-        return;
-    };
-    match more.first {
-        None => out.push(1),
-        Some((floor, ceiling)) => {
-            let ((floor, overdraft), (ceiling, most)) =
-                (floor_parts(floor), ceiling_parts(ceiling));
-            out.extend_from_slice(&[2, floor, ceiling]);
-            out.extend_from_slice(&overdraft.to_le_bytes());
-            out.extend_from_slice(&most.to_le_bytes());
-        }
+    let more = beside.more.as_deref();
+    let first = more.and_then(|more| more.first);
+    let tags = more.and_then(|more| more.tags);
+    let has = |yes: bool, flag: u8| if yes { flag } else { 0 };
+    let code = has(beside.code.is_some(), CODE);
+    out.push(
+        has(more.is_some(), MORE) | has(first.is_some(), FIRST) | has(tags.is_some(), TAGS) | code,
+    );
+    if let Some(code) = beside.code {
+        out.extend_from_slice(&code.to_le_bytes());
     }
-    out.extend_from_slice(&more.blocked.units().to_le_bytes());
+    if let Some(more) = more {
+        out.extend_from_slice(&more.blocked.units().to_le_bytes());
+        out.extend_from_slice(&more.closed_at.nanos().to_le_bytes());
+    }
+    if let Some((floor, ceiling)) = first {
+        let ((floor, overdraft), (ceiling, most)) = (floor_parts(floor), ceiling_parts(ceiling));
+        out.extend_from_slice(&[floor, ceiling]);
+        out.extend_from_slice(&overdraft.to_le_bytes());
+        out.extend_from_slice(&most.to_le_bytes());
+    }
+    if let Some(tags) = tags {
+        out.push(u8::try_from(tags.iter().count()).unwrap_or(u8::MAX));
+        tags.iter().for_each(|tag| write_owner(tag.as_str().as_bytes(), out));
+    }
 }
+
+/// Bits of what stands beside an account.
+const MORE: u8 = 1;
+const FIRST: u8 = 2;
+const TAGS: u8 = 4;
+const CODE: u8 = 8;
 
 fn write_hold(hold: Option<&Hold>, out: &mut Vec<u8>) {
     let bytes = hold.map(seal::to_canonical::<Hold>).unwrap_or_default();
@@ -249,14 +265,20 @@ fn write_hold(hold: Option<&Hold>, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes);
 }
 
-fn write_counter(row: &CounterRow, out: &mut Vec<u8>) {
+fn write_counter(row: Option<&CounterRow>, out: &mut Vec<u8>) {
+    out.push(u8::from(row.is_some()));
+    let Some(row) = row else { return };
     out.extend_from_slice(row.key.0.as_bytes());
     out.extend_from_slice(&row.asset.to_le_bytes());
-    out.push(row.period.number());
+    let (kind, buckets) = row.period.parts();
+    out.extend_from_slice(&[kind, buckets, row.hour.unwrap_or(NO_HOUR)]);
     out.extend_from_slice(&row.first_day.days().to_le_bytes());
     out.extend_from_slice(&row.counter.amount.units().to_le_bytes());
     out.extend_from_slice(&row.counter.count.to_le_bytes());
 }
+
+/// Stands where a counter is not of one hour.
+const NO_HOUR: u8 = u8::MAX;
 
 const fn floor_parts(floor: Floor) -> (u8, u128) {
     match floor {
@@ -337,19 +359,29 @@ impl<'a> Reader<'a> {
 
     fn beside(&mut self) -> Option<Beside> {
         let opened_at = Instant::from_nanos(self.u64()?);
-        let closed_at = Instant::from_nanos(self.u64()?);
-        let first = match self.u8()? {
-            0 => return Some(Beside { opened_at, closed_at, more: None }),
-            1 => None,
-            2 => {
-                let [floor, ceiling] = self.take()?;
-                let (overdraft, most) = (self.minor()?, self.minor()?);
-                Some((floor_of(floor, overdraft)?, ceiling_of(ceiling, most)?))
-            }
-            _ => return None,
-        };
-        let more = Some(Box::new(More { first, blocked: self.minor()? }));
-        Some(Beside { opened_at, closed_at, more })
+        let has = self.u8()?;
+        let code = if has & CODE == 0 { None } else { Some(u16::from_le_bytes(self.take()?)) };
+        if has & MORE == 0 {
+            return (has & !CODE == 0).then_some(Beside { opened_at, code, more: None });
+        }
+        let (blocked, closed_at) = (self.minor()?, Instant::from_nanos(self.u64()?));
+        let mut more = More { first: None, blocked, closed_at, tags: None };
+        if has & FIRST != 0 {
+            let [floor, ceiling] = self.take()?;
+            let (overdraft, most) = (self.minor()?, self.minor()?);
+            more.first = Some((floor_of(floor, overdraft)?, ceiling_of(ceiling, most)?));
+        }
+        if has & TAGS != 0 {
+            let count = self.u8()?;
+            let tags: Option<Vec<Tag>> = (0..count).map(|_| self.tag()).collect();
+            more.tags = Some(Tags::of(tags?).ok()?);
+        }
+        let known = has <= MORE | FIRST | TAGS | CODE;
+        known.then(|| Beside { opened_at, code, more: Some(Box::new(more)) })
+    }
+
+    fn tag(&mut self) -> Option<Tag> {
+        core::str::from_utf8(self.short()?).ok()?.parse().ok()
     }
 
     fn hold(&mut self, length: u32) -> Option<Hold> {
@@ -359,10 +391,13 @@ impl<'a> Reader<'a> {
     fn counter(&mut self) -> Option<CounterRow> {
         let key = LimitKey(seal::Digest::from_bytes(self.take()?));
         let asset = self.u32()?;
-        let period = Period::of_number(self.u8()?)?;
+        let [kind, buckets, hour] = self.take()?;
+        let period = Period::of_parts(kind, buckets)?;
+        let hour = if hour == NO_HOUR { None } else { Some(hour) };
         let first_day = BusinessDate::from_days(self.u32()?);
         let (amount, count) = (self.minor()?, self.u32()?);
-        Some(CounterRow { key, asset, period, first_day, counter: Counter { amount, count } })
+        let counter = Counter { amount, count };
+        Some(CounterRow { key, asset, period, first_day, hour, counter })
     }
 }
 

@@ -13,16 +13,20 @@
 
 pub mod account;
 mod apply;
+pub mod bulk;
 pub mod change;
 mod check;
 mod codec;
 pub mod command;
+pub mod draft;
 mod full;
 pub mod hold;
 pub mod image;
+pub mod label;
 mod owners;
 pub mod past;
 pub mod refusal;
+mod resolve;
 mod row;
 mod slab;
 mod stage;
@@ -31,10 +35,13 @@ pub mod transaction;
 pub mod velocity;
 
 pub use account::{Account, Available, Balances, Ceiling, Floor, Freeze, Opening, Owner, Purpose};
+pub use bulk::BulkRefusal;
 pub use change::{Answer, Change, Checked, Ended, Outcome, Resolved};
 pub use command::Command;
+pub use draft::{Ask, Draft, Line, Part, Rest};
 pub use full::FullLedger;
 pub use hold::{Hold, HoldState, NotDone, NotDoneSource, Placement, Term, VoidGround};
+pub use label::{Datum, Detail, Key, Marks, Tag, Tags, Value};
 pub use past::{Fresh, MemoryPast, Past, PastKey, Posted, Remember, Rows};
 pub use refusal::Refusal;
 pub use state::{AuditFault, Ledger, Total};

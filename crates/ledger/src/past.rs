@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
+use seal::Digest;
 use terms::{HoldId, Instant, TransactionId};
 
-use crate::change::{Change, Resolved};
+use crate::change::{Change, Ended, Resolved};
 use crate::hold::{Hold, HoldState, Term};
 use crate::transaction::Transaction;
 
@@ -34,6 +35,9 @@ pub struct Posted {
     /// The transaction, with its exact entries.
     #[n(1)]
     pub transaction: Transaction,
+    /// Digest of the draft that it was resolved from.
+    #[n(2)]
+    pub asked: Option<Digest>,
 }
 
 /// What became of ids that are not in memory. It must know every id that
@@ -47,8 +51,8 @@ pub trait Past {
 
 /// Keeps what leaves the memory of a [`Ledger`](crate::Ledger) when a change is applied.
 pub trait Remember {
-    /// A transaction was posted.
-    fn posted(&mut self, at: Instant, transaction: &Transaction);
+    /// A transaction was posted; `asked` is the digest of the draft that it came from.
+    fn posted(&mut self, at: Instant, transaction: &Transaction, asked: Option<Digest>);
     /// A hold has ended.
     fn ended(&mut self, hold: Hold);
 }
@@ -69,7 +73,7 @@ impl Past for Fresh {
 
 /// Remembers nothing: the journal does.
 impl Remember for Fresh {
-    fn posted(&mut self, _: Instant, _: &Transaction) {}
+    fn posted(&mut self, _: Instant, _: &Transaction, _: Option<Digest>) {}
 
     fn ended(&mut self, _: Hold) {}
 }
@@ -108,25 +112,38 @@ impl Rows {
                 if self.hold_mut(placement.id).is_none() {
                     let state = HoldState::Open(placement.term);
                     let placement = placement.clone();
-                    self.holds.push(Hold { placement, placed_at: stamp, state });
+                    self.holds.push(Hold { placement, placed_at: stamp, state, taken: None });
                 }
             }
             Resolved::HoldPinned { hold } => self.turn(*hold, HoldState::Open(Term::Pinned)),
             Resolved::HoldVoided { hold, .. } => self.turn(*hold, HoldState::Voided),
             Resolved::HoldExpired { hold, .. } => self.turn(*hold, HoldState::Expired),
-            Resolved::Posted { transaction, ended } => {
+            Resolved::Posted { transaction, ended, asked } => {
                 for end in ended {
-                    let state =
-                        HoldState::Posted { transaction: transaction.id, amount: end.posted };
-                    self.turn(end.hold, state);
+                    self.learn_post(transaction.id, end);
                 }
-                Remember::posted(self, stamp, transaction);
+                // Learned twice, it is the same twice.
+                self.posted(stamp, transaction, *asked);
             }
             Resolved::AccountOpened(_)
             | Resolved::LimitsSet { .. }
             | Resolved::FreezeSet { .. }
             | Resolved::BlockedSet { .. }
             | Resolved::AccountClosed { .. } => {}
+        }
+    }
+
+    fn learn_post(&mut self, transaction: TransactionId, end: &Ended) {
+        match end.kept {
+            None => self.turn(end.hold, HoldState::Posted { transaction, amount: end.posted }),
+            // What is kept says how much was taken in all, so learning it twice does no harm.
+            Some(kept) => {
+                if let Some(hold) = self.hold_mut(end.hold)
+                    && matches!(hold.state, HoldState::Open(_))
+                {
+                    hold.taken = hold.placement.amount.minus(kept).ok().max(hold.taken);
+                }
+            }
         }
     }
 
@@ -155,9 +172,9 @@ impl Past for Rows {
 }
 
 impl Remember for Rows {
-    fn posted(&mut self, at: Instant, transaction: &Transaction) {
+    fn posted(&mut self, at: Instant, transaction: &Transaction, asked: Option<Digest>) {
         if self.transaction(transaction.id).is_none() {
-            self.posted.push(Posted { at, transaction: transaction.clone() });
+            self.posted.push(Posted { at, transaction: transaction.clone(), asked });
         }
     }
 
@@ -205,8 +222,8 @@ impl Past for MemoryPast {
 }
 
 impl Remember for MemoryPast {
-    fn posted(&mut self, at: Instant, transaction: &Transaction) {
-        let posted = Posted { at, transaction: transaction.clone() };
+    fn posted(&mut self, at: Instant, transaction: &Transaction, asked: Option<Digest>) {
+        let posted = Posted { at, transaction: transaction.clone(), asked };
         self.transactions.insert(transaction.id, posted);
     }
 

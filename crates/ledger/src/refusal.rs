@@ -3,6 +3,7 @@
 use terms::{AccountId, AssetCode, HoldId, Instant, Minor, TransactionId};
 use thiserror::Error;
 
+use crate::label::Key;
 use crate::transaction::Side;
 use crate::velocity::LimitKey;
 
@@ -39,9 +40,37 @@ pub enum Refusal {
         /// How many there are.
         got: usize,
     },
+    /// Too many metadata entries.
+    #[error("expected at most {max} metadata entries, got `{got}`")]
+    MetadataOutOfRange {
+        /// The most there may be.
+        max: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// Too many bytes of metadata.
+    #[error("expected at most {max} bytes of metadata, got `{got}`")]
+    MetadataTooLarge {
+        /// The most there may be.
+        max: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// One key stands in two metadata entries.
+    #[error("metadata key `{key}` stands twice")]
+    MetadataKeysMustDiffer {
+        /// Which key.
+        key: Key,
+    },
     /// An amount of nothing.
     #[error("expected an amount above nothing on account `{account}`")]
     AmountMustBePositive {
+        /// On which account.
+        account: AccountId,
+    },
+    /// A share without weight.
+    #[error("expected a weight above nothing on account `{account}`")]
+    WeightMustBePositive {
         /// On which account.
         account: AccountId,
     },
@@ -127,6 +156,29 @@ pub enum Refusal {
         /// How much would be posted.
         got: Minor,
     },
+    /// Two lines take what the shares leave.
+    #[error("two lines take the remainder of `{asset}`")]
+    RemaindersMustDiffer {
+        /// Of which asset.
+        asset: AssetCode,
+    },
+    /// Shares on both sides have no rest to divide.
+    #[error("expected the shares of `{asset}` on one side")]
+    SharesMustFaceOneWay {
+        /// Of which asset.
+        asset: AssetCode,
+    },
+    /// Everything of an account that nothing bounds.
+    #[error("expected a floor or ceiling that bounds `{side:?}` entries on account `{account}`")]
+    EverythingMustBeBounded {
+        /// Which account.
+        account: AccountId,
+        /// On which side.
+        side: Side,
+    },
+    /// All lines came to nothing.
+    #[error("there is nothing to move")]
+    NothingToMove,
     /// A limit bounds another asset than the one that moves.
     #[error("expected a limit on an asset that moves, got one on `{got}`")]
     LimitAssetDiffers {
@@ -226,7 +278,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The rule's place in the fixed precedence, from 0.
+    /// The rule's place in the fixed precedence, from 0. It may move when a rule is added: what is
+    /// stored or sent is the name.
     #[must_use]
     pub const fn precedence(&self) -> u8 {
         match self {
@@ -234,31 +287,83 @@ impl Refusal {
             Self::EntriesOutOfRange { .. } => 1,
             Self::LimitsOutOfRange { .. } => 2,
             Self::LinksOutOfRange { .. } => 3,
-            Self::AmountMustBePositive { .. } => 4,
-            Self::HoldsMustDiffer { .. } => 5,
-            Self::LimitsMustDiffer { .. } => 6,
-            Self::UnknownAccount { .. } => 7,
-            Self::UnknownHold { .. } => 8,
-            Self::HoldAlreadyPosted { .. } => 9,
-            Self::HoldAlreadyVoided { .. } => 10,
-            Self::HoldAlreadyExpired { .. } => 11,
-            Self::HoldAlreadyPinned { .. } => 12,
-            Self::EvidenceRequired { .. } => 13,
-            Self::HoldAccountDiffers { .. } => 14,
-            Self::HoldSideDiffers { .. } => 15,
-            Self::AmountExceedsHold { .. } => 16,
-            Self::LimitAssetDiffers { .. } => 17,
-            Self::DebitsMustEqualCredits { .. } => 18,
-            Self::ExpiryMustBeLater { .. } => 19,
-            Self::AccountClosed { .. } => 20,
-            Self::AccountFrozen { .. } => 21,
-            Self::AmountTooLarge { .. } => 22,
-            Self::InsufficientFunds { .. } => 23,
-            Self::CeilingExceeded { .. } => 24,
-            Self::VelocityAmountExceeded { .. } => 25,
-            Self::VelocityCountExceeded { .. } => 26,
-            Self::BalanceOutsideLimits { .. } => 27,
-            Self::AccountNotEmpty { .. } => 28,
+            Self::MetadataOutOfRange { .. } => 4,
+            Self::MetadataTooLarge { .. } => 5,
+            Self::MetadataKeysMustDiffer { .. } => 6,
+            Self::AmountMustBePositive { .. } => 7,
+            Self::WeightMustBePositive { .. } => 8,
+            Self::HoldsMustDiffer { .. } => 9,
+            Self::LimitsMustDiffer { .. } => 10,
+            Self::UnknownAccount { .. } => 11,
+            Self::UnknownHold { .. } => 12,
+            Self::HoldAlreadyPosted { .. } => 13,
+            Self::HoldAlreadyVoided { .. } => 14,
+            Self::HoldAlreadyExpired { .. } => 15,
+            Self::HoldAlreadyPinned { .. } => 16,
+            Self::EvidenceRequired { .. } => 17,
+            Self::HoldAccountDiffers { .. } => 18,
+            Self::HoldSideDiffers { .. } => 19,
+            Self::AmountExceedsHold { .. } => 20,
+            Self::RemaindersMustDiffer { .. } => 21,
+            Self::SharesMustFaceOneWay { .. } => 22,
+            Self::EverythingMustBeBounded { .. } => 23,
+            Self::NothingToMove => 24,
+            Self::LimitAssetDiffers { .. } => 25,
+            Self::DebitsMustEqualCredits { .. } => 26,
+            Self::ExpiryMustBeLater { .. } => 27,
+            Self::AccountClosed { .. } => 28,
+            Self::AccountFrozen { .. } => 29,
+            Self::AmountTooLarge { .. } => 30,
+            Self::InsufficientFunds { .. } => 31,
+            Self::CeilingExceeded { .. } => 32,
+            Self::VelocityAmountExceeded { .. } => 33,
+            Self::VelocityCountExceeded { .. } => 34,
+            Self::BalanceOutsideLimits { .. } => 35,
+            Self::AccountNotEmpty { .. } => 36,
+        }
+    }
+
+    /// The rule's name, for answers and for the journal. A name is never used for another rule.
+    #[must_use]
+    pub const fn rule_name(&self) -> &'static str {
+        match self {
+            Self::IdUsedWithOtherContent { .. } => "IdUsedWithOtherContent",
+            Self::EntriesOutOfRange { .. } => "EntriesOutOfRange",
+            Self::LimitsOutOfRange { .. } => "LimitsOutOfRange",
+            Self::LinksOutOfRange { .. } => "LinksOutOfRange",
+            Self::MetadataOutOfRange { .. } => "MetadataOutOfRange",
+            Self::MetadataTooLarge { .. } => "MetadataTooLarge",
+            Self::MetadataKeysMustDiffer { .. } => "MetadataKeysMustDiffer",
+            Self::AmountMustBePositive { .. } => "AmountMustBePositive",
+            Self::WeightMustBePositive { .. } => "WeightMustBePositive",
+            Self::HoldsMustDiffer { .. } => "HoldsMustDiffer",
+            Self::LimitsMustDiffer { .. } => "LimitsMustDiffer",
+            Self::UnknownAccount { .. } => "UnknownAccount",
+            Self::UnknownHold { .. } => "UnknownHold",
+            Self::HoldAlreadyPosted { .. } => "HoldAlreadyPosted",
+            Self::HoldAlreadyVoided { .. } => "HoldAlreadyVoided",
+            Self::HoldAlreadyExpired { .. } => "HoldAlreadyExpired",
+            Self::HoldAlreadyPinned { .. } => "HoldAlreadyPinned",
+            Self::EvidenceRequired { .. } => "EvidenceRequired",
+            Self::HoldAccountDiffers { .. } => "HoldAccountDiffers",
+            Self::HoldSideDiffers { .. } => "HoldSideDiffers",
+            Self::AmountExceedsHold { .. } => "AmountExceedsHold",
+            Self::RemaindersMustDiffer { .. } => "RemaindersMustDiffer",
+            Self::SharesMustFaceOneWay { .. } => "SharesMustFaceOneWay",
+            Self::EverythingMustBeBounded { .. } => "EverythingMustBeBounded",
+            Self::NothingToMove => "NothingToMove",
+            Self::LimitAssetDiffers { .. } => "LimitAssetDiffers",
+            Self::DebitsMustEqualCredits { .. } => "DebitsMustEqualCredits",
+            Self::ExpiryMustBeLater { .. } => "ExpiryMustBeLater",
+            Self::AccountClosed { .. } => "AccountClosed",
+            Self::AccountFrozen { .. } => "AccountFrozen",
+            Self::AmountTooLarge { .. } => "AmountTooLarge",
+            Self::InsufficientFunds { .. } => "InsufficientFunds",
+            Self::CeilingExceeded { .. } => "CeilingExceeded",
+            Self::VelocityAmountExceeded { .. } => "VelocityAmountExceeded",
+            Self::VelocityCountExceeded { .. } => "VelocityCountExceeded",
+            Self::BalanceOutsideLimits { .. } => "BalanceOutsideLimits",
+            Self::AccountNotEmpty { .. } => "AccountNotEmpty",
         }
     }
 
@@ -266,7 +371,8 @@ impl Refusal {
     #[must_use]
     pub const fn may_retry_help(&self) -> bool {
         match self {
-            Self::AccountFrozen { .. }
+            Self::NothingToMove
+            | Self::AccountFrozen { .. }
             | Self::InsufficientFunds { .. }
             | Self::CeilingExceeded { .. }
             | Self::VelocityAmountExceeded { .. }
@@ -277,7 +383,11 @@ impl Refusal {
             | Self::EntriesOutOfRange { .. }
             | Self::LimitsOutOfRange { .. }
             | Self::LinksOutOfRange { .. }
+            | Self::MetadataOutOfRange { .. }
+            | Self::MetadataTooLarge { .. }
+            | Self::MetadataKeysMustDiffer { .. }
             | Self::AmountMustBePositive { .. }
+            | Self::WeightMustBePositive { .. }
             | Self::HoldsMustDiffer { .. }
             | Self::LimitsMustDiffer { .. }
             | Self::UnknownAccount { .. }
@@ -290,6 +400,9 @@ impl Refusal {
             | Self::HoldAccountDiffers { .. }
             | Self::HoldSideDiffers { .. }
             | Self::AmountExceedsHold { .. }
+            | Self::RemaindersMustDiffer { .. }
+            | Self::SharesMustFaceOneWay { .. }
+            | Self::EverythingMustBeBounded { .. }
             | Self::LimitAssetDiffers { .. }
             | Self::DebitsMustEqualCredits { .. }
             | Self::ExpiryMustBeLater { .. }
@@ -306,7 +419,14 @@ impl Refusal {
             Self::EntriesOutOfRange { .. }
             | Self::LimitsOutOfRange { .. }
             | Self::LinksOutOfRange { .. }
+            | Self::MetadataOutOfRange { .. }
+            | Self::MetadataTooLarge { .. }
+            | Self::MetadataKeysMustDiffer { .. }
+            | Self::WeightMustBePositive { .. }
             | Self::HoldsMustDiffer { .. }
+            | Self::RemaindersMustDiffer { .. }
+            | Self::SharesMustFaceOneWay { .. }
+            | Self::EverythingMustBeBounded { .. }
             | Self::LimitsMustDiffer { .. } => "FF01",
             Self::AmountMustBePositive { .. } => "AM01",
             Self::UnknownAccount { .. } => "AC01",
@@ -325,7 +445,7 @@ impl Refusal {
             Self::AccountClosed { .. } => "AC04",
             Self::AccountFrozen { .. } => "AC06",
             Self::AmountTooLarge { .. } => "AM12",
-            Self::InsufficientFunds { .. } => "AM04",
+            Self::InsufficientFunds { .. } | Self::NothingToMove => "AM04",
             Self::CeilingExceeded { .. } => "AM02",
             Self::VelocityAmountExceeded { .. } | Self::VelocityCountExceeded { .. } => "AM14",
             Self::BalanceOutsideLimits { .. } | Self::AccountNotEmpty { .. } => "NARR",

@@ -3,6 +3,7 @@
 use terms::{AccountId, AmountError, Instant, Minor};
 
 use crate::account::{Available, Ceiling, Floor, Freeze, Opening, Purpose};
+use crate::label::Tags;
 use crate::refusal::Refusal;
 use crate::state::{Total, Turn};
 use crate::transaction::Side;
@@ -40,9 +41,8 @@ enum FloorKind {
 #[derive(Clone, Debug)]
 pub(crate) struct Beside {
     pub(crate) opened_at: Instant,
-    /// Meaningless while the account is open.
-    pub(crate) closed_at: Instant,
     pub(crate) more: Option<Box<More>>,
+    pub(crate) code: Option<u16>,
 }
 
 /// What few accounts have.
@@ -51,10 +51,15 @@ pub(crate) struct More {
     /// Floor and ceiling as they were said at the opening, where the row does not say it.
     pub(crate) first: Option<(Floor, Ceiling)>,
     pub(crate) blocked: Minor,
+    /// Meaningless while the account is open.
+    pub(crate) closed_at: Instant,
+    /// What the opening said, if it said anything.
+    pub(crate) tags: Option<Tags>,
 }
 
 impl More {
-    pub(crate) const NOTHING: Self = Self { first: None, blocked: Minor::ZERO };
+    pub(crate) const NOTHING: Self =
+        Self { first: None, blocked: Minor::ZERO, closed_at: Instant::EPOCH, tags: None };
 }
 
 /// The two directions seen from the normal side, holds counted where they bind.

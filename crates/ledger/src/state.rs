@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
-use terms::{AccountId, AssetCode, HoldId, Instant, Minor};
+use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor};
 use thiserror::Error;
 
 use crate::account::{Account, Balances, Opening, Standing};
 use crate::command::Command;
 use crate::hold::{Hold, HoldState, Term};
 use crate::image::Imaging;
+use crate::label::{Marks, Tags};
 use crate::owners::Owners;
 use crate::past::PastKey;
 use crate::row::{Beside, More, Row};
@@ -67,8 +68,10 @@ pub struct Ledger {
     pub(crate) hold_index: Index,
     /// Slots of holds that have ended.
     pub(crate) free: Vec<u32>,
-    pub(crate) counters: Slab<CounterRow>,
+    pub(crate) counters: Slab<Option<CounterRow>>,
     pub(crate) counter_index: Index,
+    /// Slots of counters that no window reaches any more.
+    pub(crate) counters_free: Vec<u32>,
     // Open expiring holds by their moment: derived from `holds`, never stored.
     pub(crate) deadlines: BTreeSet<(Instant, HoldId)>,
     /// How far an image in steps has come.
@@ -81,7 +84,8 @@ pub(crate) struct CounterRow {
     pub(crate) key: LimitKey,
     pub(crate) asset: u32,
     pub(crate) period: Period,
-    pub(crate) first_day: terms::BusinessDate,
+    pub(crate) first_day: BusinessDate,
+    pub(crate) hour: Option<u8>,
     pub(crate) counter: Counter,
 }
 
@@ -171,6 +175,7 @@ impl Ledger {
             free: Vec::new(),
             counters: Slab::default(),
             counter_index: Index::default(),
+            counters_free: Vec::new(),
             deadlines: BTreeSet::new(),
             imaging: None,
         }
@@ -217,11 +222,21 @@ impl Ledger {
         holds.into_iter()
     }
 
-    /// What a velocity total stands at.
+    /// What a velocity total stands at: the sum over the window that ends with `bucket`.
+    #[must_use]
+    pub fn total_until(&self, bucket: &Bucket) -> Counter {
+        bucket.window().fold(Counter::ZERO, |sum, bucket| {
+            let Counter { amount, count } = self.counter(&bucket);
+            let amount = Minor::new(sum.amount.units().saturating_add(amount.units()));
+            Counter { amount, count: sum.count.saturating_add(count) }
+        })
+    }
+
+    /// What one velocity counter stands at.
     #[must_use]
     pub fn counter(&self, bucket: &Bucket) -> Counter {
         let slot = self.counter_slot(bucket);
-        slot.and_then(|slot| self.counters.get(slot)).map_or(Counter::ZERO, |row| row.counter)
+        slot.and_then(|slot| self.counter_at(slot)).map_or(Counter::ZERO, |row| row.counter)
     }
 
     /// All velocity totals.
@@ -229,10 +244,10 @@ impl Ledger {
     pub fn counters(&self) -> BTreeMap<Bucket, Counter> {
         let bucket = |row: &CounterRow| {
             let asset = *self.assets.get(place(row.asset))?;
-            let (key, period, first_day) = (row.key, row.period, row.first_day);
-            Some((Bucket { key, asset, period, first_day }, row.counter))
+            let CounterRow { key, period, first_day, hour, counter, .. } = *row;
+            Some((Bucket { key, asset, period, first_day, hour }, counter))
         };
-        self.counters.iter().filter_map(bucket).collect()
+        self.counters.iter().flatten().filter_map(bucket).collect()
     }
 
     /// Sums over all accounts, by asset.
@@ -255,6 +270,12 @@ impl Ledger {
                 ask(PastKey::Transaction(transaction.id));
                 for hold in transaction.entries.iter().filter_map(|entry| entry.hold) {
                     self.plan_hold(hold, ask);
+                }
+            }
+            Command::PostDraft(draft) => {
+                ask(PastKey::Transaction(draft.id));
+                for part in draft.lines.iter().filter_map(|line| line.part) {
+                    self.plan_hold(part.hold, ask);
                 }
             }
             Command::PlaceHold(placement) => self.plan_hold(placement.id, ask),
@@ -310,13 +331,19 @@ impl Ledger {
 
     pub(crate) fn counter_slot(&self, bucket: &Bucket) -> Option<u32> {
         let asset = *self.asset_numbers.get(&bucket.asset)?;
+        let Bucket { key, period, first_day, hour, .. } = *bucket;
+        let wanted = CounterRow { key, asset, period, first_day, hour, counter: Counter::ZERO };
         let is = |slot| {
-            self.counters.get(slot).is_some_and(|row| {
-                (row.key, row.asset, row.period, row.first_day)
-                    == (bucket.key, asset, bucket.period, bucket.first_day)
+            self.counter_at(slot).is_some_and(|row| {
+                (row.key, row.asset, row.period, row.first_day, row.hour)
+                    == (key, asset, period, first_day, hour)
             })
         };
-        self.counter_index.find(hash_of_counter(&self.key, bucket.key, asset, bucket.first_day), is)
+        self.counter_index.find(hash_of_counter(&self.key, &wanted), is)
+    }
+
+    pub(crate) fn counter_at(&self, slot: u32) -> Option<&CounterRow> {
+        self.counters.get(slot)?.as_ref()
     }
 
     /// How much of an account may not leave.
@@ -364,9 +391,10 @@ impl Ledger {
             purpose: row.purpose,
             floor,
             ceiling,
+            marks: Marks { code: beside.code, tags: more.tags.unwrap_or(Tags::NONE) }.if_any(),
         };
         let standing =
-            if row.is_closed { Standing::Closed(beside.closed_at) } else { Standing::Open };
+            if row.is_closed { Standing::Closed(more.closed_at) } else { Standing::Open };
         Some(Account {
             opening,
             opened_at: beside.opened_at,
@@ -389,7 +417,7 @@ impl Ledger {
         for hold in self.holds.iter().flatten() {
             let (placement, broken) = (&hold.placement, |_| AuditFault::Broken);
             let sums = held.entry(placement.account).or_insert(Total::ZERO);
-            sums.shift(placement.side, Turn::Hold, placement.amount).map_err(broken)?;
+            sums.shift(placement.side, Turn::Hold, hold.remaining()).map_err(broken)?;
         }
         let mut totals = vec![Total::ZERO; self.assets.len()];
         for row in self.rows.iter() {
@@ -439,13 +467,11 @@ impl PartialEq for Ledger {
 
 impl Eq for Ledger {}
 
-pub(crate) fn hash_of_counter(
-    key: &HashKey,
-    limit: LimitKey,
-    asset: u32,
-    first_day: terms::BusinessDate,
-) -> u64 {
-    key.of_bytes(limit.0.as_bytes(), [asset, first_day.days()])
+pub(crate) fn hash_of_counter(key: &HashKey, row: &CounterRow) -> u64 {
+    let hour = row.hour.map_or(0, |hour| u32::from(hour).saturating_add(1));
+    // A day has at most 25 of them.
+    let bucket = row.first_day.days().wrapping_mul(25).wrapping_add(hour);
+    key.of_bytes(row.key.0.as_bytes(), [row.asset, bucket])
 }
 
 /// When an open hold's moment comes.

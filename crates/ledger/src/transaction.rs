@@ -6,6 +6,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 use smallvec::SmallVec;
 use terms::{AccountId, BusinessDate, HoldId, Minor, PaymentId, QuoteId, TransactionId};
 
+use crate::label::Detail;
 use crate::velocity::Claim;
 
 /// Most entries of one transaction: a payment with both legs, fees and taxes has about twelve.
@@ -164,12 +165,15 @@ pub struct Transaction {
     /// What it belongs to.
     #[n(5)]
     pub links: Vec<Link>,
+    /// What else it says: absent in most, and then without bytes.
+    #[n(6)]
+    pub detail: Option<Box<Detail>>,
 }
 
 /// By hand, because entries are copied as they lie: the derived clone takes one after the other.
 impl Clone for Transaction {
     fn clone(&self) -> Self {
-        let Self { id, business_date, reason, entries, claims, links } = self;
+        let Self { id, business_date, reason, entries, claims, links, detail } = self;
         Self {
             id: *id,
             business_date: *business_date,
@@ -177,6 +181,7 @@ impl Clone for Transaction {
             entries: SmallVec::from_slice(entries),
             claims: claims.clone(),
             links: links.clone(),
+            detail: detail.clone(),
         }
     }
 }
@@ -193,6 +198,11 @@ impl Transaction {
         ]
         .into_iter()
         .find_map(|(differs, field)| differs.then_some(field))
+        .or_else(|| match (&self.detail, &other.detail) {
+            (None, None) => None,
+            (Some(one), Some(other)) => one.differs(other),
+            (Some(_), None) | (None, Some(_)) => Some("detail"),
+        })
     }
 }
 

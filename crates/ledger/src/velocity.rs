@@ -3,9 +3,11 @@
 //! The limit travels with the command (a permit claims it), so the ledger stores counters only
 //! and a changed limit needs no migration.
 
-use minicbor::{Decode, Encode};
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 use seal::Digest;
-use terms::{AssetCode, BusinessDate, Minor};
+use terms::{AssetCode, BusinessDate, Instant, Minor};
 
 /// Most limits that one hold or transaction counts into.
 pub const CLAIMS_MAX: usize = 8;
@@ -15,16 +17,76 @@ pub const CLAIMS_MAX: usize = 8;
 #[cbor(transparent)]
 pub struct LimitKey(#[n(0)] pub Digest);
 
+/// Most buckets of a rolling window: four days of hours, a quarter of days. Each is one look-up.
+pub const ROLLING_BUCKETS_MAX: u8 = 96;
+
 /// How long a total runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Period {
     /// One business day.
-    #[n(0)]
     BusinessDay,
     /// One calendar month of business days.
-    #[n(1)]
     Month,
+    /// This hour of ledger time (UTC) and as many before it as make up this number of hours.
+    ///
+    /// What counts in an hour counts until the last of the hours that follow it is over: between
+    /// `n - 1` and `n` hours, for `n` from 1 to [`ROLLING_BUCKETS_MAX`].
+    RollingHours(u8),
+    /// As [`Self::RollingHours`], in days of ledger time (UTC).
+    RollingDays(u8),
+}
+
+const ROLLING_HOURS: u8 = 2;
+const ROLLING_DAYS: u8 = 3;
+
+impl Period {
+    /// Its kind in stored bytes, and how many buckets a window has.
+    pub(crate) const fn parts(self) -> (u8, u8) {
+        match self {
+            Self::BusinessDay => (0, 0),
+            Self::Month => (1, 0),
+            Self::RollingHours(hours) => (ROLLING_HOURS, hours),
+            Self::RollingDays(days) => (ROLLING_DAYS, days),
+        }
+    }
+
+    pub(crate) const fn of_parts(kind: u8, buckets: u8) -> Option<Self> {
+        match (kind, buckets) {
+            (0, 0) => Some(Self::BusinessDay),
+            (1, 0) => Some(Self::Month),
+            (ROLLING_HOURS, 1..=ROLLING_BUCKETS_MAX) => Some(Self::RollingHours(buckets)),
+            (ROLLING_DAYS, 1..=ROLLING_BUCKETS_MAX) => Some(Self::RollingDays(buckets)),
+            _ => None,
+        }
+    }
+}
+
+/// A bare number for a period of the calendar, a choice for a rolling one.
+impl<C> Encode<C> for Period {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        match self.parts() {
+            (kind, 0) => e.u8(kind)?,
+            (kind, buckets) => e.array(2)?.u8(kind)?.array(1)?.u8(buckets)?,
+        };
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Period {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        let unknown = || DecodeError::message("expected a period");
+        if d.datatype()? != minicbor::data::Type::Array {
+            return Self::of_parts(d.u8()?, 0).ok_or_else(unknown);
+        }
+        if d.array()? != Some(2) {
+            return Err(unknown());
+        }
+        let kind = d.u8()?;
+        if d.array()? != Some(1) {
+            return Err(unknown());
+        }
+        Self::of_parts(kind, d.u8()?).filter(|period| period.parts().1 > 0).ok_or_else(unknown)
+    }
 }
 
 /// A bound on a total.
@@ -49,17 +111,48 @@ pub struct VelocityLimit {
 }
 
 impl VelocityLimit {
-    /// The total it bounds on `date`.
+    /// The bucket into which counts what is stamped `at` and counts for `date`: the last one of
+    /// the total that it bounds.
     #[must_use]
-    pub fn bucket(&self, date: BusinessDate) -> Bucket {
-        let first_day = match self.period {
-            Period::BusinessDay => date,
+    pub fn bucket(&self, date: BusinessDate, at: Instant) -> Bucket {
+        let (first_day, hour) = match self.period {
+            Period::BusinessDay => (date, None),
             Period::Month => {
                 let (_, _, day) = date.civil();
-                BusinessDate::from_days(date.days().saturating_sub(day.saturating_sub(1)))
+                let first = date.days().saturating_sub(day.saturating_sub(1));
+                (BusinessDate::from_days(first), None)
             }
+            Period::RollingHours(_) => {
+                let hour = at.seconds() / 3600 % 24;
+                (at.date(), Some(u8::try_from(hour).unwrap_or(0)))
+            }
+            Period::RollingDays(_) => (at.date(), None),
         };
-        Bucket { key: self.key, asset: self.asset, period: self.period, first_day }
+        Bucket { key: self.key, asset: self.asset, period: self.period, first_day, hour }
+    }
+}
+
+impl Bucket {
+    /// The buckets whose counters make up the total, this one the last: one, or a whole window.
+    pub fn window(self) -> impl Iterator<Item = Self> {
+        let (_, buckets) = self.period.parts();
+        core::iter::successors(Some(self), |bucket| bucket.before())
+            .take(usize::from(buckets.max(1)))
+    }
+
+    /// Whether it is one of a rolling window.
+    pub(crate) const fn rolls(&self) -> bool {
+        matches!(self.period, Period::RollingHours(_) | Period::RollingDays(_))
+    }
+
+    /// The bucket before it, if there is one.
+    pub(crate) fn before(&self) -> Option<Self> {
+        let day_before = || self.first_day.days().checked_sub(1).map(BusinessDate::from_days);
+        Some(match self.hour {
+            Some(0) => Self { first_day: day_before()?, hour: Some(23), ..*self },
+            Some(hour) => Self { hour: Some(hour.saturating_sub(1)), ..*self },
+            None => Self { first_day: day_before()?, ..*self },
+        })
     }
 }
 
@@ -75,7 +168,7 @@ pub struct Claim {
     pub amount: Minor,
 }
 
-/// One total: a key and an asset in one period.
+/// One counter: a key and an asset in one period, or in one hour or day of a rolling window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(array)]
 pub struct Bucket {
@@ -91,6 +184,9 @@ pub struct Bucket {
     /// From which day.
     #[n(3)]
     pub first_day: BusinessDate,
+    /// Which hour of that day, in a window of hours.
+    #[n(4)]
+    pub hour: Option<u8>,
 }
 
 /// What a total stands at.
@@ -108,22 +204,4 @@ pub struct Counter {
 impl Counter {
     /// Nothing yet.
     pub const ZERO: Self = Self { amount: Minor::ZERO, count: 0 };
-}
-
-impl Period {
-    /// Its number in stored bytes.
-    pub(crate) const fn number(self) -> u8 {
-        match self {
-            Self::BusinessDay => 0,
-            Self::Month => 1,
-        }
-    }
-
-    pub(crate) const fn of_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::BusinessDay),
-            1 => Some(Self::Month),
-            _ => None,
-        }
-    }
 }

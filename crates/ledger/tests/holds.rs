@@ -138,7 +138,7 @@ fn a_void_gives_back_amount_and_count_and_a_partial_post_the_rest() {
     run(&mut ledger, 4, &void).unwrap();
     run(&mut ledger, 5, &with_limit(2, 300)).unwrap();
     run(&mut ledger, 6, &post(1, vec![held(3, 100, 2), credit(1, 100)])).unwrap();
-    let counter = ledger.counter(&bound.bucket(terms::BusinessDate::from_days(20_779)));
+    let counter = ledger.counter(&bound.bucket(terms::BusinessDate::from_days(20_779), at(0)));
     assert_eq!((counter.amount, counter.count), (Minor::new(100), 1));
     run(&mut ledger, 7, &with_limit(3, 200)).unwrap();
     assert!(matches!(

@@ -117,6 +117,7 @@ impl SettlementBook {
             entries: parts.entries()?.into(),
             claims: claims(order)?,
             links: vec![Link::Payment(order.terms.payment), Link::Quote(order.quote.quote)],
+            detail: None,
         };
         let checked =
             self.ledger.check(stamp, &Command::Post(transaction)).map_err(|r| rule_of(&r))?;

@@ -40,6 +40,7 @@ pub(crate) fn opening(n: u8, asset: AssetCode, floor: Floor, ceiling: Ceiling) -
         purpose: if floor == Floor::Unlimited { Purpose::Control } else { Purpose::Settlement },
         floor,
         ceiling,
+        marks: None,
     }
 }
 
@@ -90,6 +91,7 @@ pub(crate) fn transaction(n: u128, entries: Vec<Entry>) -> Transaction {
         entries: entries.into(),
         claims: vec![],
         links: vec![],
+        detail: None,
     }
 }
 

@@ -84,6 +84,7 @@ pub async fn open_customer(
         purpose: Purpose::Customer,
         floor: Floor::MayNotGoBelowZero,
         ceiling: Ceiling::Unlimited,
+        marks: None,
     };
     let work = CustomerWork::OpenCustomer(opening, new.profile);
     submit_customer(book_of(clearing, institution)?, work).await
@@ -202,5 +203,6 @@ fn funding(against: AccountId, line: &SandboxLine, booked: Option<BusinessDate>)
         entries: [entry(against, Side::Debit), entry(line.account, Side::Credit)].into(),
         claims: vec![],
         links: vec![],
+        detail: None,
     })
 }

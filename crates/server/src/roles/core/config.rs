@@ -167,5 +167,6 @@ pub fn own_account(
         purpose,
         floor,
         ceiling: Ceiling::Unlimited,
+        marks: None,
     }
 }

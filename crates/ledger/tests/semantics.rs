@@ -217,8 +217,8 @@ fn commands_are_done_together_or_not_at_all() {
     assert_eq!(after.audit(), Ok(()));
     // The same command twice: the second is an answer to a repeat.
     let twice = check(&[Command::OpenAccount(opened), there.clone(), there.clone()]).unwrap();
-    let answers = twice.iter().map(|checked| checked.outcome().answer);
-    assert_eq!(answers.last(), Some(Answer::Repeated { first: at(9) }));
+    let mut answers = twice.iter().map(|checked| checked.outcome().answer);
+    assert_eq!(answers.next_back(), Some(Answer::Repeated { first: at(9) }));
     // What another order would do counts for nothing.
     let refusal = Refusal::UnknownAccount { account: account(9) };
     let expected = BulkRefusal::Item { item: 0, refusal };

@@ -22,7 +22,7 @@ use terms::{AccountId, Instant, Position};
 
 use journal::Tip;
 use views_support::disk::Disk;
-use views_support::{Book, Dice, book, config, open};
+use views_support::{Book, Dice, Ledger, book, config, open};
 
 /// Histories of the property test; each has some hundred facts and as many questions.
 const HISTORIES: u64 = 60;
@@ -221,7 +221,7 @@ fn facts_out_of_order_and_of_another_journal_stop_the_feed() {
     let (mut feed, views) = open(&disk, &config);
     let opening = book.accounts[0];
     let stamp = Instant::from_nanos(book.stamp + 1);
-    let elsewhere = ledger::Ledger::new();
+    let elsewhere = Ledger::new();
     let again = elsewhere.check(stamp, &Command::OpenAccount(opening)).unwrap();
     let change = &again.changes()[0];
     // Seen before: passed over, whatever it says.
@@ -237,7 +237,7 @@ fn facts_out_of_order_and_of_another_journal_stop_the_feed() {
 fn a_stamp_that_goes_back_or_changes_within_a_batch_is_refused() {
     for (first, second) in [(10, 11), (10, 9)] {
         let (mut feed, _views) = open(&Disk::default(), &Config::standard(1));
-        let (mut dice, mut ledger) = (Dice(1), ledger::Ledger::new());
+        let (mut dice, mut ledger) = (Dice(1), Ledger::new());
         let mut open_one = |stamp| {
             let opening = ledger::Opening {
                 id: AccountId::from_bytes(dice.id()),

@@ -108,7 +108,7 @@ impl Feed {
         }
         let at = At { position: position.number(), effective: effective.map(Instant::nanos) };
         match change.resolved() {
-            Resolved::Posted { transaction, ended }
+            Resolved::Posted { transaction, ended, .. }
                 if ended.is_empty() && transaction.links.is_empty() =>
             {
                 self.waiting.events.push((event_of(at, transaction), transaction.entries.len()));

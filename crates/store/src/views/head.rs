@@ -128,7 +128,7 @@ impl Head {
             Resolved::HoldExpired { hold, .. } => {
                 self.end_hold(store, at, *hold, What::HoldExpired)
             }
-            Resolved::Posted { transaction, ended } => {
+            Resolved::Posted { transaction, ended, .. } => {
                 for end in ended {
                     self.post_hold(store, at, end)?;
                 }

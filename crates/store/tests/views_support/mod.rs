@@ -365,7 +365,7 @@ impl Book {
             }
             Resolved::HoldVoided { hold, .. } => self.end(*hold, HoldStep::Voided),
             Resolved::HoldExpired { hold, .. } => self.end(*hold, HoldStep::Expired),
-            Resolved::Posted { transaction, ended } => {
+            Resolved::Posted { transaction, ended, .. } => {
                 for end in ended {
                     let gone = end.posted.units() + end.released.units();
                     let held = self.open.iter_mut().find(|h| h.placement.id == end.hold).unwrap();

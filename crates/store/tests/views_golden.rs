@@ -7,17 +7,20 @@
     reason = "a test fails by panicking"
 )]
 
+mod views_support;
+
 use std::collections::BTreeMap;
 
 use journal::Tip;
 use ledger::{
-    Ceiling, Command, Entry, Floor, Ledger, Link, Opening, Owner, Placement, Purpose, Reason, Side,
-    Term, Transaction,
+    Ceiling, Command, Entry, Floor, Link, Opening, Owner, Placement, Purpose, Reason, Side, Term,
+    Transaction,
 };
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 use seal::Digest;
 use store::views::{Config, Views};
 use terms::{AccountId, BusinessDate, HoldId, Instant, Minor, PaymentId, Position, TransactionId};
+use views_support::Ledger;
 
 fn opening(n: u8, normal: Side) -> Command {
     Command::OpenAccount(Opening {

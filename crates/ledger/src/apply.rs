@@ -141,7 +141,6 @@ impl Ledger {
         for limit in &placement.limits {
             let bucket = limit.bucket(placement.business_date, hold.placed_at);
             let slot = self.counter_slot(&bucket);
-            if let Some(row) = slot.and_then(|slot| self.counters.get_mut(slot)) {
             let row = slot.and_then(|slot| self.counters.get_mut(slot));
             if let Some(Some(row)) = row {
                 let left = row.counter.amount.units().saturating_sub(released.units());
@@ -364,13 +363,6 @@ impl Ledger {
     }
 
     fn push_counter(&mut self, row: CounterRow) -> u32 {
-        let slot = no_more_than(self.counters.push(row));
-        let (counters, key) = (&self.counters, &self.key);
-        let hash = hash_of_counter(key, &row);
-        self.counter_index.insert(hash, slot, |slot| {
-            let row = counters.get(slot);
-            row.map_or(0, |row| hash_of_counter(key, row))
-        });
         let slot = match self.counters_free.pop() {
             Some(slot) => {
                 if let Some(free) = self.counters.get_mut(slot) {

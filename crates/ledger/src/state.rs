@@ -334,7 +334,6 @@ impl Ledger {
         let Bucket { key, period, first_day, hour, .. } = *bucket;
         let wanted = CounterRow { key, asset, period, first_day, hour, counter: Counter::ZERO };
         let is = |slot| {
-            self.counters.get(slot).is_some_and(|row| {
             self.counter_at(slot).is_some_and(|row| {
                 (row.key, row.asset, row.period, row.first_day, row.hour)
                     == (key, asset, period, first_day, hour)

@@ -140,13 +140,12 @@ impl Bucket {
             .take(usize::from(buckets.max(1)))
     }
 
-    /// The bucket before it, if there is one.
-    fn before(&self) -> Option<Self> {
     /// Whether it is one of a rolling window.
     pub(crate) const fn rolls(&self) -> bool {
         matches!(self.period, Period::RollingHours(_) | Period::RollingDays(_))
     }
 
+    /// The bucket before it, if there is one.
     pub(crate) fn before(&self) -> Option<Self> {
         let day_before = || self.first_day.days().checked_sub(1).map(BusinessDate::from_days);
         Some(match self.hour {

@@ -310,6 +310,7 @@ fn a_stamp_that_goes_back_or_changes_within_a_batch_is_refused() {
                 purpose: ledger::Purpose::Control,
                 floor: ledger::Floor::Unlimited,
                 ceiling: ledger::Ceiling::Unlimited,
+                marks: None,
             };
             let stamp = Instant::from_nanos(stamp);
             let checked = ledger.check(stamp, &Command::OpenAccount(opening)).unwrap();

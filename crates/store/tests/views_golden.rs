@@ -31,6 +31,7 @@ fn opening(n: u8, normal: Side) -> Command {
         purpose: Purpose::Control,
         floor: if normal == Side::Debit { Floor::Unlimited } else { Floor::MayNotGoBelowZero },
         ceiling: Ceiling::Unlimited,
+        marks: None,
     })
 }
 
@@ -53,6 +54,7 @@ fn commands() -> Vec<Command> {
             entries: [entry(1, Side::Debit), entry(2, Side::Credit)].into_iter().collect(),
             claims: vec![],
             links: vec![Link::Payment(PaymentId::from_bytes([4; 16]))],
+            detail: None,
         }),
         Command::PlaceHold(Placement {
             id: HoldId::from_bytes([5; 16]),

@@ -15,7 +15,7 @@ pub(crate) mod disk;
 pub(crate) mod model;
 
 /// The ledger that makes the changes: one that remembers everything.
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::FullLedger as Ledger;
 
 use std::sync::Arc;
 
@@ -249,6 +249,7 @@ impl Book {
             purpose: if unlimited { Purpose::Control } else { Purpose::Settlement },
             floor: if unlimited { Floor::Unlimited } else { Floor::MayNotGoBelowZero },
             ceiling: Ceiling::Unlimited,
+            marks: None,
         }
     }
 
@@ -327,6 +328,7 @@ impl Book {
             entries: entries.into_iter().collect(),
             claims: vec![],
             links: self.some_links(dice),
+            detail: None,
         })
     }
 

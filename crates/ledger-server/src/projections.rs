@@ -14,7 +14,7 @@ use crossbeam_channel::Sender;
 use evidence::tree::TreeHead;
 use seal::to_canonical;
 use store::log::{LogConfig, LogFeed, LogThread, PackedLog};
-use store::views::{Config as ViewsConfig, Feed, Views};
+use store::views::{Config as ViewsConfig, Feed, OpenError, Views};
 use store::{BookHandle, FileDisk, SegmentReader};
 use terms::Position;
 use wire::{Reply, ReplyBody};
@@ -161,8 +161,13 @@ impl ViewsProjection {
         let failed = |error: &dyn std::fmt::Display| error.to_string();
         std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         let (path, config) = (folder.join("views.redb"), ViewsConfig::standard(seed));
-        let opened = Views::open(&path, &config).ok();
-        let fits = opened.filter(|(feed, _)| follows(feed, reader));
+        let fits = match Views::open(&path, &config) {
+            Ok(opened) if follows(&opened.0, reader) => Some(opened),
+            // Of another journal, damaged, or of another version: built again from the journal.
+            Ok(_) | Err(OpenError::Version { .. }) => None,
+            Err(OpenError::Store(fault)) if fault.needs_rebuild() => None,
+            Err(error) => return Err(failed(&error)),
+        };
         let (feed, views) = match fits {
             Some(opened) => opened,
             None => Views::rebuild(&path, &config).map_err(|error| failed(&error))?,

@@ -367,10 +367,10 @@ impl Bulk<LedgerBook> for Requests {
             }
             Outcome::Absent => out.absent(),
             Outcome::Refused { refusal } => refused(out, &refusal, &place),
-            Outcome::RefusedBefore { refused, .. } => {
-                let rule = rule_named(&refused.rule);
-                out.refused(rule, None, None);
-            }
+            Outcome::RefusedBefore { refused, .. } => match rule_named(&refused.rule) {
+                Some(rule) => out.refused(rule, None, None),
+                None => out.unknown(),
+            },
         }
     }
 
@@ -413,8 +413,6 @@ fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
     if let Refusal::IdUsedWithOtherContent { field } = refusal {
         return out.conflict(Field::named(field), place.position, place.stamp);
     }
-    let shown = format!("{refusal:?}");
-    let name = shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let detail = match refusal {
         Refusal::InsufficientFunds { account, expected, got }
         | Refusal::CeilingExceeded { account, expected, got } => {
@@ -426,11 +424,55 @@ fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
         Refusal::UnknownHold { hold } => Some(wire::Detail::of(wire::Subject::Hold, hold.bytes())),
         _ => None,
     };
-    out.refused(rule_named(name), None, detail);
+    out.refused(rule_of(refusal), None, detail);
 }
 
-/// The protocol's number of a rule, by the name that stands in facts.
-fn rule_named(name: &str) -> Rule {
-    let is = |rule: &&Rule| format!("{rule:?}") == name;
-    Rule::ALL.iter().find(is).copied().unwrap_or(Rule::IdUsedWithOtherContent)
+/// The protocol's number of a rule.
+#[expect(clippy::too_many_lines, reason = "a table: one line for each rule, checked whole")]
+const fn rule_of(refusal: &Refusal) -> Rule {
+    match refusal {
+        Refusal::AccountClosed { .. } => Rule::AccountClosed,
+        Refusal::AccountFrozen { .. } => Rule::AccountFrozen,
+        Refusal::AccountNotEmpty { .. } => Rule::AccountNotEmpty,
+        Refusal::AmountExceedsHold { .. } => Rule::AmountExceedsHold,
+        Refusal::AmountMustBePositive { .. } => Rule::AmountMustBePositive,
+        Refusal::AmountTooLarge { .. } => Rule::AmountTooLarge,
+        Refusal::BalanceOutsideLimits { .. } => Rule::BalanceOutsideLimits,
+        Refusal::CeilingExceeded { .. } => Rule::CeilingExceeded,
+        Refusal::DebitsMustEqualCredits { .. } => Rule::DebitsMustEqualCredits,
+        Refusal::EntriesOutOfRange { .. } => Rule::EntriesOutOfRange,
+        Refusal::EverythingMustBeBounded { .. } => Rule::EverythingMustBeBounded,
+        Refusal::EvidenceRequired { .. } => Rule::EvidenceRequired,
+        Refusal::ExpiryMustBeLater { .. } => Rule::ExpiryMustBeLater,
+        Refusal::HoldAccountDiffers { .. } => Rule::HoldAccountDiffers,
+        Refusal::HoldAlreadyExpired { .. } => Rule::HoldAlreadyExpired,
+        Refusal::HoldAlreadyPinned { .. } => Rule::HoldAlreadyPinned,
+        Refusal::HoldAlreadyPosted { .. } => Rule::HoldAlreadyPosted,
+        Refusal::HoldAlreadyVoided { .. } => Rule::HoldAlreadyVoided,
+        Refusal::HoldSideDiffers { .. } => Rule::HoldSideDiffers,
+        Refusal::HoldsMustDiffer { .. } => Rule::HoldsMustDiffer,
+        Refusal::IdUsedWithOtherContent { .. } => Rule::IdUsedWithOtherContent,
+        Refusal::InsufficientFunds { .. } => Rule::InsufficientFunds,
+        Refusal::LimitAssetDiffers { .. } => Rule::LimitAssetDiffers,
+        Refusal::LimitsMustDiffer { .. } => Rule::LimitsMustDiffer,
+        Refusal::LimitsOutOfRange { .. } => Rule::LimitsOutOfRange,
+        Refusal::LinksOutOfRange { .. } => Rule::LinksOutOfRange,
+        Refusal::MetadataKeysMustDiffer { .. } => Rule::MetadataKeysMustDiffer,
+        Refusal::MetadataOutOfRange { .. } => Rule::MetadataOutOfRange,
+        Refusal::MetadataTooLarge { .. } => Rule::MetadataTooLarge,
+        Refusal::NothingToMove => Rule::NothingToMove,
+        Refusal::RemaindersMustDiffer { .. } => Rule::RemaindersMustDiffer,
+        Refusal::SharesMustFaceOneWay { .. } => Rule::SharesMustFaceOneWay,
+        Refusal::UnknownAccount { .. } => Rule::UnknownAccount,
+        Refusal::UnknownHold { .. } => Rule::UnknownHold,
+        Refusal::VelocityAmountExceeded { .. } => Rule::VelocityAmountExceeded,
+        Refusal::VelocityCountExceeded { .. } => Rule::VelocityCountExceeded,
+        Refusal::WeightMustBePositive { .. } => Rule::WeightMustBePositive,
+    }
+}
+
+/// The protocol's number of a rule, by the name that stands in facts; `None` for a name that only a
+/// later version knows.
+fn rule_named(name: &str) -> Option<Rule> {
+    Rule::ALL.iter().find(|rule| format!("{rule:?}") == name).copied()
 }

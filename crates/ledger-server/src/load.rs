@@ -247,7 +247,7 @@ impl Line {
         let connection = u64::try_from(connection).unwrap_or(0);
         let connections = u64::try_from(load.connections.max(1)).unwrap_or(1);
         let mut dice = Dice(load.seed ^ connection.wrapping_mul(0x5851_f42d_4c95_7f2d));
-        // Rising ids begin at the clock's milliseconds, as UUIDv7 does, so that runs do not collide.
+        // Rising ids begin at the clock's milliseconds, as those of UUIDv7 do: runs do not collide.
         let number = (client::system::now().nanos() / 1_000_000) << 20;
         let number = if load.ids == IdOrder::Random { dice.roll() } else { number };
         let maker = Maker { dice, accounts: load.accounts, ids: load.ids, number, connection };

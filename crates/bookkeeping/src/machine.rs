@@ -105,6 +105,10 @@ impl LedgerBook {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one: a box would cost"
+)]
 enum Judged {
     New(ledger::Checked),
     Known(Outcome),
@@ -119,8 +123,16 @@ fn content(command: &Command) -> Digest {
     let bytes = match command {
         Command::Post(transaction) => [vec![1], to_canonical(transaction)].concat(),
         Command::PlaceHold(placement) => [vec![2], to_canonical(placement)].concat(),
+        Command::PostDraft(draft) => [vec![3], to_canonical(draft)].concat(),
         // No other command has an id of its own.
-        _ => Vec::new(),
+        Command::OpenAccount(_)
+        | Command::SetLimits { .. }
+        | Command::SetFreeze { .. }
+        | Command::SetBlocked { .. }
+        | Command::CloseAccount { .. }
+        | Command::PinHold { .. }
+        | Command::VoidHold { .. }
+        | Command::ExpireHolds { .. } => Vec::new(),
     };
     digest(ASKED_DOMAIN, &bytes)
 }

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "rank 6: clocks enter here")]
 
 pub mod clients;
+pub mod clock;
 pub mod folder;
 pub mod load;
 pub mod projections;
@@ -19,6 +20,7 @@ pub mod serve;
 pub mod service;
 
 pub use clients::{Client, Clients, May};
+pub use clock::{BookClock, Clocks};
 pub use folder::{Folder, FolderError};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;

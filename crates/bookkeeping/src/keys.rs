@@ -101,6 +101,13 @@ fn of_change(client: ClientNumber, change: &Change, each: &mut impl FnMut(Key)) 
 pub fn to_find(ledger: &Ledger, request: &Request, mut ask: impl FnMut(Key)) {
     match &request.what {
         What::Do(command) => {
+            // A hold that is open stands in memory and the ledger asks nothing; but a client that
+            // repeats itself is told where its hold was recorded.
+            if let Command::PlaceHold(placement) = command
+                && ledger.open_hold(placement.id).is_some()
+            {
+                ask(Key::hold(placement.id));
+            }
             ledger.plan(command, &mut |key| ask(Key::of(request.client, key)));
         }
         What::Find(key) => ask(*key),

@@ -11,7 +11,7 @@ use terms::{Instant, Position};
 
 use crate::fact::{Event, LedgerFact, Refused};
 use crate::found::Found;
-use crate::keys;
+use crate::keys::{self, Key};
 use crate::request::{ClientNumber, Effect, Outcome, Request, What};
 
 /// Refusals of one client that are journalled before it has posted anything: they cost disk.
@@ -55,9 +55,10 @@ impl LedgerBook {
     fn judge(&self, found: &Found, stamp: Instant, request: &Request) -> Judged {
         let command = match &request.what {
             What::Do(command) => command,
-            What::Find(_) => return Judged::Known(said_before(found)),
+            What::Find(key) => return Judged::Known(said_before(found, key)),
         };
-        if let Some((position, refused)) = found.refused() {
+        let own = keys::of_command(request.client, command);
+        if let Some((position, refused)) = own.and_then(|own| found.refused(&own)) {
             let same = refused.content == content(command);
             let position = *position;
             return Judged::Known(if same {
@@ -138,8 +139,8 @@ fn content(command: &Command) -> Digest {
 }
 
 /// The first answer to an id, from its facts.
-fn said_before(found: &Found) -> Outcome {
-    if let Some((position, refused)) = found.refused() {
+fn said_before(found: &Found, key: &Key) -> Outcome {
+    if let Some((position, refused)) = found.refused(key) {
         return Outcome::RefusedBefore { refused: refused.clone(), position: *position };
     }
     found.first().map_or(Outcome::Absent, |(position, first)| Outcome::Repeated {

@@ -14,6 +14,7 @@
 )]
 
 pub mod clients;
+pub mod clock;
 pub mod folder;
 pub mod load;
 pub mod projections;
@@ -23,6 +24,7 @@ pub mod serve;
 pub mod service;
 
 pub use clients::{Client, Clients, May};
+pub use clock::{BookClock, Clocks};
 pub use folder::{Folder, FolderError};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;

@@ -86,6 +86,8 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     retry_at: Instant,
     /// Another writer claimed a newer epoch.
     fenced: bool,
+    /// How often the working state was dropped.
+    losses: u64,
 }
 
 impl<M, J, S, C, R> Writer<M, J, S, C, R>
@@ -144,6 +146,7 @@ where
             latest,
             retry_at: Instant::EPOCH,
             fenced: false,
+            losses: 0,
         };
         Ok((writer, recovery))
     }
@@ -330,9 +333,15 @@ where
     }
 
     /// Closes the open batch; waits while two are in flight.
+    ///
+    /// The book may be lost and opened again while this waits. What the caller decided or looked
+    /// up before is of the lost one: it must not go on with the new one.
     fn make_room(&mut self) -> Result<(), NotTaken> {
+        let losses = self.losses;
         loop {
-            let Some(book) = &self.book else { return Err(NotTaken::Lost) };
+            let Some(book) = self.book.as_ref().filter(|_| self.losses == losses) else {
+                return Err(NotTaken::Lost);
+            };
             if book.in_flight() < IN_FLIGHT_MAX {
                 self.close();
                 return Ok(());
@@ -403,6 +412,7 @@ where
 
     /// Answers everything that waits with *unknown* and drops the state.
     fn stop(&mut self) {
+        self.losses = self.losses.wrapping_add(1);
         if let Some(book) = &mut self.book {
             book.lost();
         }
@@ -416,7 +426,9 @@ where
 
     fn reopen(&mut self) -> bool {
         let now = (self.clock)();
-        if self.fenced || now < self.retry_at {
+        // A clock that was set back must not keep the book closed.
+        let rests = now < self.retry_at && now.plus(REOPEN_PAUSE) >= self.retry_at;
+        if self.fenced || rests {
             return false;
         }
         let Some(recall) = self.recall.take() else { return false };

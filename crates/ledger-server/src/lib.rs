@@ -11,7 +11,9 @@
 
 pub mod clients;
 pub mod folder;
+pub mod http;
 pub mod load;
+pub mod load_http;
 pub mod projections;
 pub mod query;
 pub mod recall;

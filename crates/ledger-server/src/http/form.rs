@@ -1,5 +1,8 @@
 //! What clients send, and the commands that it becomes.
 
+use core::fmt;
+use core::marker::PhantomData;
+
 use bytes::Bytes;
 use ledger::{
     Ceiling, Command, Entry, Floor, Link, Opening, Owner, Placement, Reason, Side, Term,
@@ -7,7 +10,9 @@ use ledger::{
 };
 use ledger::{NotDone, NotDoneSource};
 use seal::text::from_hex_array;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use smallvec::SmallVec;
 use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, PaymentId, TransactionId};
 
@@ -21,10 +26,33 @@ pub(super) const BULK_MAX: usize = 1_000;
 /// Reads a form: one JSON value, no member twice, none that the form has not. Forms are flat, so
 /// what is nested deeper is refused at its first bracket.
 pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
+    serde_json::from_slice(body).map(|Members(form)| form).map_err(|error| {
         let mend = "correct the body at that place; amounts and ids are strings";
         Problem::of(&BAD_JSON).detail(error.to_string()).mend(mend)
     })
+}
+
+/// A form as an object: by itself a form would also be read from a list of its members' values.
+pub(super) struct Members<T>(pub(super) T);
+
+impl<'d, T: Deserialize<'d>> Deserialize<'d> for Members<T> {
+    fn deserialize<D: Deserializer<'d>>(from: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+
+        impl<'d, T: Deserialize<'d>> Visitor<'d> for Object<T> {
+            type Value = Members<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'d>>(self, members: A) -> Result<Members<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Members)
+            }
+        }
+
+        from.deserialize_map(Object(PhantomData))
+    }
 }
 
 #[derive(Deserialize)]
@@ -35,7 +63,7 @@ pub(super) struct TransactionForm {
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
-    entries: Option<Vec<EntryForm>>,
+    entries: Option<Vec<Members<EntryForm>>>,
     #[serde(default)]
     from: Option<String>,
     #[serde(default)]
@@ -63,7 +91,7 @@ pub(super) struct EntryForm {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BulkForm {
-    pub(super) transactions: Vec<TransactionForm>,
+    pub(super) transactions: Vec<Members<TransactionForm>>,
 }
 
 /// A transaction that posts a hold: the short form, and which of its two accounts holds.
@@ -175,7 +203,7 @@ impl TransactionForm {
                 if asset.is_some() {
                     return Err(Problem::field("asset", "`asset` in each entry", "beside them"));
                 }
-                let line = |(place, entry): (usize, EntryForm)| {
+                let line = |(place, Members(entry)): (usize, Members<EntryForm>)| {
                     entry.line().map_err(|problem| problem.within(&format!("entries.{place}")))
                 };
                 entries.into_iter().enumerate().map(line).collect::<Result<_, _>>()?

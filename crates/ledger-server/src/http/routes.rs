@@ -271,7 +271,7 @@ async fn bulk(State(app): Shared, caller: Caller, body: Bytes) -> Answered {
         let expected = format!("1 to {} transactions", form::BULK_MAX);
         return Err(Problem::field("transactions", &expected, &forms.len().to_string()));
     }
-    let draft = |(place, form): (usize, TransactionForm)| {
+    let draft = |(place, form::Members(form)): (usize, form::Members<TransactionForm>)| {
         form.draft().map_err(|problem| problem.within(&format!("transactions.{place}")))
     };
     let drafts: Vec<form::Draft> =

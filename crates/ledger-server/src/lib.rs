@@ -16,7 +16,9 @@
 pub mod clients;
 pub mod clock;
 pub mod folder;
+pub mod http;
 pub mod load;
+pub mod load_http;
 pub mod projections;
 pub mod query;
 pub mod recall;

@@ -20,7 +20,8 @@ use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
 use crate::clock::BookClock;
 use crate::folder::{Folder, FolderError};
-use crate::projections::{LogProjection, ViewsProjection};
+use crate::http::{HttpError, HttpServer, Interface, Projections};
+use crate::projections::{LogProjection, Progress, ViewsProjection};
 use crate::recall::LedgerRecall;
 use crate::service::{Behind, LedgerService};
 
@@ -42,6 +43,9 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 pub struct ServeOptions {
     /// Where to listen; port 0 chooses one.
     pub address: SocketAddr,
+    /// Where to listen for HTTP: on loopback, because HTTP here has no TLS; a reverse proxy on this
+    /// machine adds it. `None` for no HTTP.
+    pub http: Option<SocketAddr>,
     /// Added to each sync of the journal, to see what a slower disk would do. Zero but in benches.
     pub flush_delay: Duration,
     /// Whether the transparency log is kept.
@@ -86,6 +90,9 @@ pub enum ServeError {
     /// Its server.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Its HTTP interface.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// No randomness.
     #[error(transparent)]
     NoEntropy(#[from] client::system::NoEntropy),
@@ -98,6 +105,7 @@ pub struct Running {
     pub address: SocketAddr,
     /// What opening found.
     pub recovery: Recovery,
+    http: Option<HttpServer>,
     server: Server,
     handle: BookHandle<LedgerBook>,
     writer: BookWriter<SegmentJournal<FileDisk>>,
@@ -187,6 +195,23 @@ pub fn serve_by(
     folder.note_address(address)?;
     let sweeper = sweep(handle.clone(), slot, clock.clone())?;
     Ok(Running { address, recovery, server, handle, writer, sweeper, log, views })
+    let http = options.http.map(|address| {
+        let (handle, clients) = (handle.clone(), folder.clients()?);
+        let epoch = recovery.epoch;
+        let followers = [
+            ("log", log.as_ref().map(|log| log.progress.clone())),
+            ("views", views.as_ref().map(|views| views.progress.clone())),
+        ];
+        let projections = Projections::of(move || {
+            let next = |(name, of): &(_, Option<Progress>)| Some((*name, of.as_ref()?.next()));
+            followers.iter().filter_map(next).collect()
+        });
+        let interface = Interface { book, handle, clients, slot, epoch, projections };
+        Ok::<_, ServeError>(crate::http::start(address, interface)?)
+    });
+    let http = http.transpose()?;
+    let sweeper = sweep(handle.clone(), slot)?;
+    Ok(Running { address, recovery, http, server, handle, writer, sweeper, log, views })
 }
 
 impl Running {
@@ -196,9 +221,18 @@ impl Running {
         &self.handle
     }
 
+    /// Where HTTP is listened for, when it is.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::address)
+    }
+
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { server, handle, writer, sweeper: (stop, thread), log, views, .. } = self;
+        let Self { http, server, handle, writer, sweeper: (stop, thread), log, views, .. } = self;
+        if let Some(http) = http {
+            http.stop();
+        }
         server.stop();
         drop(stop);
         let _ = thread.join();

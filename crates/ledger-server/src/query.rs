@@ -1,8 +1,12 @@
 //! Questions in the book's own words, as canonical CBOR in the protocol's query frames.
 
 use bookkeeping::LedgerBook;
+use ledger::{Account, Hold};
 use minicbor::{Decode, Encode};
-use terms::{AccountId, AssetCode, Minor, Position};
+use terms::{AccountId, AssetCode, HoldId, Minor, Position};
+
+/// Most accounts of one page.
+pub const PAGE_MAX: usize = 500;
 
 /// What can be asked. Numbers are never reused.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -13,6 +17,15 @@ pub enum Query {
     /// Sums over all accounts, by asset, and how many there are.
     #[n(1)]
     Totals,
+    /// An account with everything that is known of it now.
+    #[n(10)]
+    AccountWhole(#[n(0)] AccountId),
+    /// Accounts in the order of their opening, from this place on, at most [`PAGE_MAX`].
+    #[n(11)]
+    Accounts(#[n(0)] u32),
+    /// A hold that no fact has ended.
+    #[n(12)]
+    OpenHold(#[n(0)] HoldId),
 }
 
 /// An account as it stands.
@@ -72,6 +85,18 @@ pub enum Said {
     /// Totals, and the number of accounts.
     #[n(2)]
     Totals(#[n(0)] Vec<AssetTotal>, #[n(1)] u32),
+    /// An account, whole.
+    #[n(10)]
+    AccountWhole(#[n(0)] Account),
+    /// Accounts, and how many there are in all: the page ends where they do.
+    #[n(11)]
+    Accounts(#[n(0)] Vec<Account>, #[n(1)] u32),
+    /// A hold.
+    #[n(12)]
+    OpenHold(#[n(0)] Hold),
+    /// There is no such hold, or it has ended.
+    #[n(13)]
+    NoOpenHold(#[n(0)] HoldId),
 }
 
 /// An answer and the position it is true at: the number of facts it has seen.
@@ -115,5 +140,16 @@ pub fn answer(book: &LedgerBook, query: &Query) -> Said {
             });
             Said::Totals(totals.collect(), ledger.accounts_len())
         }
+        Query::AccountWhole(id) => {
+            ledger.account(*id).map_or(Said::NoAccount(*id), Said::AccountWhole)
+        }
+        Query::Accounts(from) => {
+            let page = ledger.accounts_opened(*from).take(PAGE_MAX);
+            Said::Accounts(page.collect(), ledger.accounts_len())
+        }
+        Query::OpenHold(id) => match ledger.open_hold(*id) {
+            Some(hold) => Said::OpenHold(hold.clone()),
+            None => Said::NoOpenHold(*id),
+        },
     }
 }

@@ -21,7 +21,7 @@ use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 use crate::folder::{Folder, FolderError};
 use crate::projections::{LogProjection, ViewsProjection};
 use crate::recall::LedgerRecall;
-use crate::service::LedgerService;
+use crate::service::{Behind, LedgerService};
 
 /// Size of a segment: some half a million transactions.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -150,7 +150,14 @@ pub fn serve(folder: &Folder, options: &ServeOptions) -> Result<Running, ServeEr
         Kept::No => None,
     };
     let views = views.transpose().map_err(ServeError::Projection)?;
-    let service = LedgerService::new(handle.clone(), folder.clients()?, slot, recovery.epoch);
+    let questions = views.as_ref().map(ViewsProjection::questions).transpose();
+    let behind = Behind {
+        log: log.as_ref().map(LogProjection::feed),
+        views: views.as_ref().map(|views| views.progress.clone()),
+        questions: questions.map_err(ServeError::Projection)?,
+    };
+    let service =
+        LedgerService::new(handle.clone(), folder.clients()?, slot, recovery.epoch, behind);
     let server_config = ServerConfig {
         book,
         plain: PlainPolicy::Loopback,

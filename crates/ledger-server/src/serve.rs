@@ -14,7 +14,7 @@ use store::{
     BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, OpenJournalError, Opening, Parts,
     Recovery, SaltError, SaltKeys, SegmentConfig, SegmentJournal, SpawnError, spawn_book,
 };
-use terms::RunId;
+use terms::{Position, RunId};
 use wire::server::StartError;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
@@ -225,6 +225,17 @@ impl Running {
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(HttpServer::address)
+    /// How far each projection that is kept has come: the log durably, the read models as asked.
+    pub fn projected(&self) -> Vec<Position> {
+        let log = self.log.as_ref().map(LogProjection::durable);
+        let views = self.views.as_ref().map(|views| views.progress.next());
+        log.into_iter().chain(views).collect()
+    }
+
+    /// Why a projection stopped, if one did.
+    pub fn projection_failure(&self) -> Option<String> {
+        let log = self.log.as_ref().and_then(|log| log.progress.failure());
+        log.or_else(|| self.views.as_ref().and_then(|views| views.progress.failure()))
     }
 
     /// Takes no more requests, answers those underway, and lets go of the folder.

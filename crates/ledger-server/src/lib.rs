@@ -27,7 +27,6 @@ pub mod service;
 
 pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
-pub use folder::{Folder, FolderError};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;

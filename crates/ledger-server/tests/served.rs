@@ -43,6 +43,7 @@ impl Drop for Scratch {
 fn start(folder: &Folder) -> (Running, At) {
     let options = ServeOptions {
         address: "127.0.0.1:0".parse().unwrap(),
+        http: None,
         flush_delay: Duration::ZERO,
         log: Kept::Yes,
         views: Kept::Yes,
@@ -213,6 +214,7 @@ fn the_wrong_key_and_a_second_server_fail_at_once() {
     assert!(refused.contains("no client of this book"), "{refused}");
     let options = ServeOptions {
         address: "127.0.0.1:0".parse().unwrap(),
+        http: None,
         flush_delay: Duration::ZERO,
         log: Kept::No,
         views: Kept::No,

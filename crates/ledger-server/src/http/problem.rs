@@ -27,7 +27,10 @@ pub struct Kind {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $outcome:literal $title:literal;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $status:literal $code:literal $outcome:literal $title:literal;
+    )*) => {
         $($(#[$doc])* pub const $name: Kind = Kind {
             status: $status,
             code: $code,

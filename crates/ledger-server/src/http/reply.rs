@@ -201,7 +201,7 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             (format!("at most {max}"), got.to_string())
         }
         R::MetadataKeysMustDiffer { key } => ("each key once".to_owned(), key.to_string()),
-        R::WeightMustBePositive { .. } => plain("a weight above 0", "0"),
+        R::AmountMustBePositive { .. } | R::WeightMustBePositive { .. } => plain("above 0", "0"),
         R::RemaindersMustDiffer { asset } => {
             (format!("one remainder of {asset}"), "two".to_owned())
         }
@@ -210,12 +210,9 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         }
         R::EverythingMustBeBounded { .. } => plain("a floor or ceiling", "none"),
         R::NothingToMove => plain("something to move", "nothing"),
-        R::AmountMustBePositive { .. } => plain("above 0", "0"),
         R::HoldsMustDiffer { hold } => ("each hold once".to_owned(), hold.to_string()),
         R::LimitsMustDiffer { .. } => plain("each total once", "twice"),
-        R::UnknownAccount { account } => {
-            ("an account of this book".to_owned(), account.to_string())
-        }
+        R::UnknownAccount { account } => ("a known account".to_owned(), account.to_string()),
         R::UnknownHold { hold } => ("a hold of this book".to_owned(), hold.to_string()),
         R::HoldAlreadyPosted { transaction, .. } => {
             ("an open hold".to_owned(), format!("posted by {transaction}"))
@@ -224,6 +221,7 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         R::HoldAlreadyExpired { .. } => plain("an open hold", "expired"),
         R::HoldAlreadyPinned { .. } => plain("a hold that is not pinned", "pinned"),
         R::EvidenceRequired { .. } => plain("evidence that nothing was done", "none"),
+        R::VelocityCountExceeded { expected, got, .. } => (expected.to_string(), got.to_string()),
         R::HoldAccountDiffers { expected, got } => (expected.to_string(), got.to_string()),
         R::HoldSideDiffers { expected, got } => (side(*expected).into(), side(*got).into()),
         R::AmountExceedsHold { hold, expected, got } => {
@@ -245,7 +243,6 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         R::VelocityAmountExceeded { expected, got, .. } => {
             (format!("{expected} minor units"), format!("{got} minor units"))
         }
-        R::VelocityCountExceeded { expected, got, .. } => (expected.to_string(), got.to_string()),
         R::BalanceOutsideLimits { .. } => plain("a balance within the limits", "outside"),
         R::AccountNotEmpty { .. } => plain("no balance and no hold", "a balance or a hold"),
     }

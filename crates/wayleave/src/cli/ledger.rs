@@ -112,6 +112,9 @@ pub struct ServeArgs {
     /// folder.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+    /// Where to listen for HTTP and JSON, too, on this machine.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
     /// Stop when standard input ends: the book lives no longer than whoever started it.
     #[arg(long)]
     pub until_input_ends: bool,

@@ -34,6 +34,10 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
          serves without TLS, and to nobody else",
         args.listen
     );
+    ensure!(
+        args.http.is_none_or(|http| http.ip().is_loopback()),
+        "expected an address of this machine for HTTP: this version serves without TLS"
+    );
     let path = folder_path(&args.folder);
     let path = std::path::absolute(&path).with_context(|| format!("`{}`", path.display()))?;
     let folder = Folder::open(&path)?;
@@ -43,6 +47,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     tell(&format!("{}: folder access {}", path.display(), enforcement.as_str()));
     let options = ServeOptions {
         address: args.listen,
+        http: args.http,
         flush_delay: Duration::ZERO,
         log: Kept::Yes,
         views: Kept::Yes,

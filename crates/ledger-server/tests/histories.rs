@@ -1,0 +1,470 @@
+//! Histories recorded by several clients of the threaded driver, and what must hold of them.
+//!
+//! The journal's disk fails a sync now and then, so that some answers are *unknown*, the book is
+//! lost and opened again between, and within, requests.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test fails by panicking; a part of the shared modules is used"
+)]
+
+#[path = "simulation/clients.rs"]
+mod clients;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use bookkeeping::{Event, Found, Key, LedgerBook, LedgerFact, Outcome, Request, keys};
+use clients::Asked;
+use journal::testkit::{FixedSalts, book_name};
+use journal::{Append, Batch, Book, ClaimError, Journal, Machine, ReadError, Tip};
+use ledger_server::LedgerRecall;
+use store::fault::{FaultDisk, Faults};
+use store::ids::{Ids, IdsConfig, IdsLimits, IdsSeed};
+use store::{
+    Answer, BookConfig, BookHandle, Bulk, BulkEnd, BulkPlace, ImagePolicy, Opening, Parts, Recall,
+    RecallError, SegmentConfig, SegmentJournal, spawn_book,
+};
+use terms::{Epoch, Instant, Position, RunId};
+
+/// A small generator of pseudo-random numbers (splitmix64).
+#[derive(Clone, Debug)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end.max(1)
+    }
+}
+
+/// Planted on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bug {
+    None,
+    /// Ids are not looked up in the past.
+    NothingLookedUp,
+    /// Now and then a batch is told to be appended and is not.
+    LostIsDone,
+    /// A read is answered with what was true one read ago.
+    StaleReads,
+}
+
+const CLIENTS: u64 = 4;
+const STEPS: u64 = 60;
+const IDS: u64 = 400;
+
+/// What a client saw of one request or item.
+#[derive(Clone, Debug)]
+struct Noted {
+    /// Moments of call and reply, on one clock for all clients.
+    called: u64,
+    replied: u64,
+    client: u64,
+    what: Saw,
+}
+
+#[derive(Clone, Debug)]
+enum Saw {
+    Item {
+        asked: Asked,
+        outcome: Outcome,
+        position: Position,
+    },
+    /// How many facts a read has seen, and the sum of all debits then.
+    Read {
+        position: Position,
+        debits: u128,
+    },
+    Unknown,
+}
+
+fn debits(book: &LedgerBook) -> u128 {
+    book.ledger().totals().values().map(|total| total.debits_posted.units()).sum()
+}
+
+struct Recorder {
+    clock: AtomicU64,
+    events: Mutex<Vec<Noted>>,
+    stale: Mutex<Option<(Position, u128)>>,
+}
+
+impl Recorder {
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn note(&self, called: u64, client: u64, saw: impl IntoIterator<Item = Saw>) {
+        let replied = self.tick();
+        let made = saw.into_iter().map(|what| Noted { called, replied, client, what });
+        self.events.lock().unwrap().extend(made);
+    }
+}
+
+type Told = (BulkEnd, Vec<(BulkPlace, Outcome)>, usize);
+
+/// A request of many commands.
+struct Many {
+    left: Vec<Request>,
+    told: Vec<(BulkPlace, Outcome)>,
+    not_taken: usize,
+    end: SyncSender<Told>,
+}
+
+impl Bulk<LedgerBook> for Many {
+    fn fill(&mut self, into: &mut Vec<Request>) {
+        into.extend(self.left.drain(..self.left.len().min(7)));
+    }
+
+    fn decided(&mut self, place: BulkPlace, outcome: Outcome) {
+        self.told.push((place, outcome));
+    }
+
+    fn not_taken(&mut self, _why: &str) {
+        self.not_taken += 1;
+    }
+
+    fn finish(self: Box<Self>, end: BulkEnd) {
+        let _ = self.end.try_send((end, self.told, self.not_taken));
+    }
+}
+
+fn client(number: u64, seed: u64, handle: &BookHandle<LedgerBook>, to: &Recorder, bug: Bug) {
+    let mut dice = Dice(seed * CLIENTS + number);
+    for _ in 0..STEPS {
+        let called = to.tick();
+        match dice.below(4) {
+            0 => {
+                let read = handle.read_blocking(debits);
+                let Answer::Done { outcome, position, .. } = read else { continue };
+                let mut now = (position, outcome);
+                if bug == Bug::StaleReads {
+                    now = to.stale.lock().unwrap().replace(now).unwrap_or(now);
+                }
+                let (position, debits) = now;
+                to.note(called, number, [Saw::Read { position, debits }]);
+            }
+            1 => {
+                let asked: Vec<Asked> =
+                    (0..1 + dice.below(60)).map(|_| Asked::any(&mut dice, IDS)).collect();
+                let (end, ended) = sync_channel(1);
+                let left = asked.iter().map(|asked| asked.request.clone()).collect();
+                let (told, not_taken) = (Vec::new(), 0);
+                handle.submit_bulk(Box::new(Many { left, told, not_taken, end }));
+                match ended.recv() {
+                    // Which were not taken is not kept: such a request is passed over.
+                    Ok((BulkEnd::Durable { .. }, told, 0)) => {
+                        let item = |(asked, (place, outcome)): (Asked, (BulkPlace, Outcome))| {
+                            Saw::Item { asked, outcome, position: place.position }
+                        };
+                        to.note(called, number, asked.into_iter().zip(told).map(item));
+                    }
+                    _ => to.note(called, number, [Saw::Unknown]),
+                }
+            }
+            _ => {
+                let asked = Asked::any(&mut dice, IDS);
+                match handle.submit_blocking(asked.request.clone()) {
+                    Answer::Done { outcome, position, .. } => {
+                        to.note(called, number, [Saw::Item { asked, outcome, position }]);
+                    }
+                    _ => to.note(called, number, [Saw::Unknown]),
+                }
+            }
+        }
+    }
+}
+
+/// The real look-ups, or none.
+struct Looks<R>(R, Bug);
+
+impl<R: Recall<LedgerBook>> Recall<LedgerBook> for Looks<R> {
+    fn opened(&mut self, tip: &Tip) -> Result<Position, RecallError> {
+        self.0.opened(tip)
+    }
+
+    fn learn(&mut self, batch: &Arc<Batch>) -> Result<(), RecallError> {
+        self.0.learn(batch)
+    }
+
+    fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, RecallError> {
+        let found = self.0.rows(book, request)?;
+        Ok(if self.1 == Bug::NothingLookedUp { Found::default() } else { found })
+    }
+
+    fn decided(&mut self, position: Position, stamp: Instant, facts: &[LedgerFact]) {
+        self.0.decided(position, stamp, facts);
+    }
+
+    fn durable(&mut self, batch: &Arc<Batch>) {
+        self.0.durable(batch);
+    }
+}
+
+/// The real journal, or one that lies now and then.
+struct Journals(SegmentJournal<FaultDisk>, Bug, u64);
+
+impl Journal for Journals {
+    fn append(&mut self, expected: Position, epoch: Epoch, batch: &Batch) -> Append {
+        self.2 += 1;
+        if self.1 == Bug::LostIsDone && self.2.is_multiple_of(40) {
+            return Append::Appended;
+        }
+        self.0.append(expected, epoch, batch)
+    }
+
+    fn read_from(&self, position: Position, most: usize) -> Result<Vec<Batch>, ReadError> {
+        self.0.read_from(position, most)
+    }
+
+    fn head(&self) -> Result<Tip, ReadError> {
+        self.0.head()
+    }
+
+    fn claim_epoch(&mut self, run: RunId) -> Result<Epoch, ClaimError> {
+        self.0.claim_epoch(run)
+    }
+}
+
+fn segments() -> SegmentConfig {
+    SegmentConfig { book: book_name(), segment_bytes: 16 << 10, opening: Opening::ReadsTail }
+}
+
+/// A history, and the journal's batches after it.
+fn record(seed: u64, bug: Bug) -> (Vec<Noted>, Vec<Batch>) {
+    let disks = [1, 2, 3].map(|n| FaultDisk::new(seed * 3 + n));
+    let journal = SegmentJournal::open(disks[0].clone(), segments()).unwrap();
+    let limits = IdsLimits { recent_max: 40, frozen_max: 1, merge_runs: 2, ..IdsLimits::STANDARD };
+    let config = IdsConfig { book: book_name(), seed: IdsSeed::new([5; 16]), limits };
+    let (ids, covered) = Ids::open(disks[1].clone(), &config).unwrap();
+    let reader = journal.reader(disks[0].clone());
+    let mut nanos = 0;
+    let parts = Parts {
+        genesis: LedgerBook::new(1),
+        journal: Journals(journal, bug, 0),
+        salts: FixedSalts,
+        clock: move || {
+            // Past each rest of a book that could not be opened.
+            nanos += 1_000_000_001;
+            Instant::from_nanos(nanos)
+        },
+        images: ImagePolicy::every(50, disks[2].clone(), book_name()),
+        recall: Looks(LedgerRecall::new(ids, covered, reader), bug),
+    };
+    let mut config = BookConfig::new(book_name(), RunId::from_bytes([4; 16]));
+    config.limits.batch_facts = 8;
+    let (handle, writer) = spawn_book(config, parts).unwrap();
+    for n in 0..clients::ACCOUNTS {
+        let _ = handle.submit_blocking(Asked::command(n, 0).request);
+    }
+    disks[0].plan(Faults { sync_per_mille: 25, ..Faults::default() });
+    let recorder = Recorder {
+        clock: AtomicU64::new(0),
+        events: Mutex::new(Vec::new()),
+        stale: Mutex::new(None),
+    };
+    std::thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let (handle, recorder) = (&handle, &recorder);
+            scope.spawn(move || client(number, seed, handle, recorder, bug));
+        }
+    });
+    drop(handle);
+    drop(writer.join());
+    disks[0].plan(Faults::default());
+    // Only the platter counts.
+    disks[0].reboot();
+    let journal = SegmentJournal::open(disks[0].clone(), segments()).unwrap();
+    let batches = journal.read_from(Position::ZERO, usize::MAX).unwrap();
+    (recorder.events.into_inner().unwrap(), batches)
+}
+
+/// The prefix sums of a refold, and where each id was answered.
+struct Refold {
+    facts: Vec<LedgerFact>,
+    /// Sum of all debits before each position.
+    debits: Vec<u128>,
+    /// State after each fact, only as far as balances go.
+    after: Vec<BTreeMap<terms::AccountId, ledger::Balances>>,
+}
+
+fn refold(batches: &[Batch]) -> Result<Refold, String> {
+    let (mut state, mut tip) = (LedgerBook::new(9), Tip::GENESIS);
+    let mut refold = Refold { facts: Vec::new(), debits: vec![0], after: Vec::new() };
+    for batch in batches {
+        batch.follows(&tip, &book_name()).map_err(|error| error.to_string())?;
+        for stored in batch.entries() {
+            let fact: LedgerFact = stored.fact().map_err(|error| error.to_string())?;
+            state.apply(stored.position, batch.origin().stamp, &fact);
+            refold.debits.push(debits(&state));
+            let balances = state.ledger().accounts().map(|a| (a.balances().account, a.balances()));
+            refold.after.push(balances.collect());
+            refold.facts.push(fact);
+        }
+        tip = batch.tip();
+    }
+    Ok(refold)
+}
+
+fn check(events: &[Noted], refold: &Refold) -> Result<(), String> {
+    let mut ends: BTreeMap<Key, Position> = BTreeMap::new();
+    let mut taken: BTreeMap<Position, &Noted> = BTreeMap::new();
+    for (position, fact) in (0..).map(Position::new).zip(&refold.facts) {
+        if let Some(key) = own_key(fact)
+            && let Some(first) = ends.insert(key, position)
+        {
+            return Err(format!("{key:?} was answered at {first} and at {position}"));
+        }
+    }
+    for event in events {
+        match &event.what {
+            Saw::Item { asked, outcome, position } => {
+                check_item(asked, outcome, *position, refold, &ends)?;
+                let made = matches!(outcome, Outcome::Done { .. }) && asked.key.is_some();
+                if made && let Some(other) = taken.insert(*position, event) {
+                    return Err(format!("two answers at {position}: {event:?} {other:?}"));
+                }
+            }
+            Saw::Read { position, debits } => {
+                let at = usize::try_from(position.number()).unwrap();
+                if refold.debits.get(at) != Some(debits) {
+                    return Err(format!("a read at {position} saw {debits}"));
+                }
+            }
+            Saw::Unknown => {}
+        }
+    }
+    real_time(events)
+}
+
+/// The id that a fact answers.
+fn own_key(fact: &LedgerFact) -> Option<Key> {
+    use ledger::Resolved;
+    match &fact.event {
+        Event::Refused(_) => {
+            let mut own = None;
+            keys::of_fact(fact, |key| own = Some(key));
+            own
+        }
+        Event::Changed(change) => match change.resolved() {
+            Resolved::Posted { transaction, .. } => {
+                Some(Key::transaction(fact.client, transaction.id))
+            }
+            Resolved::HoldPlaced(placement) => Some(Key::hold(placement.id)),
+            _ => None,
+        },
+    }
+}
+
+fn check_item(
+    asked: &Asked,
+    outcome: &Outcome,
+    position: Position,
+    refold: &Refold,
+    ends: &BTreeMap<Key, Position>,
+) -> Result<(), String> {
+    let Some(key) = asked.key else { return Ok(()) };
+    let wrong = |why: &str| Err(format!("{why} at {position}: {asked:?} {outcome:?}"));
+    let there = ends.get(&key).copied();
+    let at = usize::try_from(position.number()).unwrap();
+    match outcome {
+        Outcome::Done { balances } => {
+            if there != Some(position) {
+                return wrong("done elsewhere or nowhere");
+            }
+            let after = &refold.after[at];
+            if balances.iter().any(|said| after.get(&said.account) != Some(said)) {
+                return wrong("other balances");
+            }
+        }
+        Outcome::Repeated { position: first, .. } if *first != there => {
+            return wrong("repeated elsewhere");
+        }
+        Outcome::RefusedBefore { position: first, .. } if Some(*first) != there => {
+            return wrong("refused elsewhere");
+        }
+        Outcome::Absent if there.is_some_and(|there| there < position) => {
+            return wrong("absent, and it was there");
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What was called after a reply lies behind it; a read has seen all that was replied before.
+fn real_time(events: &[Noted]) -> Result<(), String> {
+    let mut by_call: Vec<&Noted> = events.iter().collect();
+    by_call.sort_by_key(|event| event.called);
+    let mut by_reply: Vec<&Noted> = events.iter().collect();
+    by_reply.sort_by_key(|event| event.replied);
+    let (mut replied, mut seen) = (by_reply.into_iter().peekable(), 0);
+    for event in by_call {
+        while let Some(before) = replied.next_if(|before| before.replied < event.called) {
+            seen = seen.max(match &before.what {
+                Saw::Item { asked, outcome: Outcome::Done { .. }, position }
+                    if asked.key.is_some() =>
+                {
+                    position.number() + 1
+                }
+                Saw::Read { position, .. } => position.number(),
+                _ => 0,
+            });
+        }
+        let position = match &event.what {
+            Saw::Item { outcome: Outcome::Done { .. }, position, .. }
+            | Saw::Read { position, .. } => position.number(),
+            _ => continue,
+        };
+        if position < seen {
+            return Err(format!("{seen} facts were known before {event:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn history(seed: u64, bug: Bug) -> Result<(usize, usize), String> {
+    let (events, batches) = record(seed, bug);
+    check(&events, &refold(&batches)?)?;
+    let unknown = events.iter().filter(|event| matches!(event.what, Saw::Unknown)).count();
+    Ok((events.len(), unknown))
+}
+
+#[test]
+fn recorded_histories_are_linear() {
+    let (mut events, mut unknown) = (0, 0);
+    for seed in 0..24 {
+        let (seen, lost) =
+            history(seed, Bug::None).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        events += seen;
+        unknown += lost;
+    }
+    println!("{events} events, {unknown} unknown");
+    assert!(events > 10_000 && unknown > 50, "{events} {unknown}");
+}
+
+#[test]
+fn planted_bugs_show_in_the_histories() {
+    for bug in [Bug::NothingLookedUp, Bug::LostIsDone, Bug::StaleReads] {
+        let caught = (100..112).filter_map(|seed| history(seed, bug).err()).collect::<Vec<_>>();
+        println!("{bug:?}: {} of 12, first: {:?}", caught.len(), caught.first());
+        assert!(caught.len() >= 3, "{bug:?} was caught in {} of 12", caught.len());
+    }
+}

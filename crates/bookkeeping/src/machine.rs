@@ -97,7 +97,7 @@ impl LedgerBook {
             tag: key.tag,
             id: key.id,
             content: content(command),
-            rule: rule_name(refusal),
+            rule: refusal.rule_name().to_owned(),
             text,
         };
         let (client, slot) = (request.client, request.slot);
@@ -134,12 +134,6 @@ fn said_before(found: &Found) -> Outcome {
         first,
         position: Some(position),
     })
-}
-
-/// A refusal's variant is its rule's name.
-fn rule_name(refusal: &Refusal) -> String {
-    let shown = format!("{refusal:?}");
-    shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 impl Machine for LedgerBook {

@@ -188,7 +188,7 @@ impl Folder {
             return Err(malformed("others may read it: replace it, others may know it"));
         }
         let text = fs::read_to_string(&path).map_err(failed)?;
-        let seed = text.strip_suffix('\n').and_then(|hex| from_hex_array(hex));
+        let seed = text.strip_suffix('\n').and_then(from_hex_array);
         let seed = seed.ok_or_else(|| malformed("expected 64 lower-case hex digits"))?;
         Ok(SigningKey::from_seed(&seed))
     }

@@ -20,9 +20,9 @@ use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
 use crate::folder::{Folder, FolderError};
 use crate::http::{HttpError, HttpServer, Interface, Projections};
-use crate::projections::{LogProjection, Progress, ViewsProjection};
+use crate::projections::{LogProjection, ViewsProjection};
 use crate::recall::LedgerRecall;
-use crate::service::LedgerService;
+use crate::service::{Behind, LedgerService};
 
 /// Size of a segment: some half a million transactions.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -158,7 +158,22 @@ pub fn serve(folder: &Folder, options: &ServeOptions) -> Result<Running, ServeEr
         Kept::No => None,
     };
     let views = views.transpose().map_err(ServeError::Projection)?;
-    let service = LedgerService::new(handle.clone(), folder.clients()?, slot, recovery.epoch);
+    let questions = views.as_ref().map(ViewsProjection::questions).transpose();
+    let behind = Behind {
+        log: log.as_ref().map(LogProjection::feed),
+        views: views.as_ref().map(|views| views.progress.clone()),
+        questions: questions.map_err(ServeError::Projection)?,
+    };
+    let interface = Interface {
+        book,
+        handle: handle.clone(),
+        clients: folder.clients()?,
+        slot,
+        epoch: recovery.epoch,
+        projections: Projections::of(&behind),
+    };
+    let service =
+        LedgerService::new(handle.clone(), folder.clients()?, slot, recovery.epoch, behind);
     let server_config = ServerConfig {
         book,
         plain: PlainPolicy::Loopback,
@@ -170,21 +185,7 @@ pub fn serve(folder: &Folder, options: &ServeOptions) -> Result<Running, ServeEr
     let server = Server::start(options.address, server_config, service)?;
     let address = server.address();
     folder.note_address(address)?;
-    let http = options.http.map(|address| {
-        let (handle, clients) = (handle.clone(), folder.clients()?);
-        let epoch = recovery.epoch;
-        let followers = [
-            ("log", log.as_ref().map(|log| log.progress.clone())),
-            ("views", views.as_ref().map(|views| views.progress.clone())),
-        ];
-        let projections = Projections::of(move || {
-            let next = |(name, of): &(_, Option<Progress>)| Some((*name, of.as_ref()?.next()));
-            followers.iter().filter_map(next).collect()
-        });
-        let interface = Interface { book, handle, clients, slot, epoch, projections };
-        Ok::<_, ServeError>(crate::http::start(address, interface)?)
-    });
-    let http = http.transpose()?;
+    let http = options.http.map(|address| crate::http::start(address, interface)).transpose()?;
     let sweeper = sweep(handle.clone(), slot)?;
     Ok(Running { address, recovery, http, server, handle, writer, sweeper, log, views })
 }

@@ -4,7 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::disallowed_methods,
     clippy::as_conversions,
     clippy::float_arithmetic,
     clippy::indexing_slicing,

@@ -1,12 +1,15 @@
 //! Questions in the book's own words, as canonical CBOR in the protocol's query frames.
 
 use bookkeeping::LedgerBook;
-use ledger::{Reason, Side};
+use ledger::{Account, Hold, Reason, Side};
 use minicbor::{Decode, Encode};
 use store::views::{
     AssetLine, Filter, Order, QueryError, Start, StatementEntry, StatementQuery, Views,
 };
-use terms::{AccountId, AssetCode, BusinessDate, Instant, Minor, Position, TransactionId};
+use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, Position, TransactionId};
+
+/// Most accounts of one page.
+pub const PAGE_MAX: usize = 500;
 
 /// What can be asked. Numbers are never reused.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -39,6 +42,15 @@ pub enum Query {
     /// Sums of one business day by asset, from the read models.
     #[n(4)]
     TrialBalance(#[n(0)] BusinessDate),
+    /// An account with everything that is known of it now.
+    #[n(10)]
+    AccountWhole(#[n(0)] AccountId),
+    /// Accounts in the order of their opening, from this place on, at most [`PAGE_MAX`].
+    #[n(11)]
+    Accounts(#[n(0)] u32),
+    /// A hold that no fact has ended.
+    #[n(12)]
+    OpenHold(#[n(0)] HoldId),
 }
 
 /// One entry of a statement.
@@ -145,6 +157,7 @@ pub struct AssetTotal {
 
 /// The answer, with the position that it is true at.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and soon bytes")]
 pub enum Said {
     /// There is no such account.
     #[n(0)]
@@ -185,6 +198,18 @@ pub enum Said {
     /// The question cannot be answered, for this reason.
     #[n(6)]
     NoAnswer(#[n(0)] String),
+    /// An account, whole.
+    #[n(10)]
+    AccountWhole(#[n(0)] Account),
+    /// Accounts, and how many there are in all: the page ends where they do.
+    #[n(11)]
+    Accounts(#[n(0)] Vec<Account>, #[n(1)] u32),
+    /// A hold.
+    #[n(12)]
+    OpenHold(#[n(0)] Hold),
+    /// There is no such hold, or it has ended.
+    #[n(13)]
+    NoOpenHold(#[n(0)] HoldId),
 }
 
 /// An answer and the position it is true at: the number of facts it has seen.
@@ -213,7 +238,12 @@ impl Query {
     #[must_use]
     pub const fn asks(&self) -> Asks {
         match self {
-            Self::Account(_) | Self::Totals | Self::Status => Asks::Book,
+            Self::Account(_)
+            | Self::Totals
+            | Self::Status
+            | Self::AccountWhole(_)
+            | Self::Accounts(_)
+            | Self::OpenHold(_) => Asks::Book,
             Self::Statement { .. } | Self::TrialBalance(_) => Asks::Views,
         }
     }
@@ -233,9 +263,12 @@ pub fn answer_from(views: &Views, query: &Query) -> Told {
                 said: Said::TrialBalance(seen.answer.iter().map(trial_line).collect()),
             })
             .map_err(|error| error.to_string()),
-        Query::Account(_) | Query::Totals | Query::Status => {
-            Err("this is asked of the book".to_owned())
-        }
+        Query::Account(_)
+        | Query::Totals
+        | Query::Status
+        | Query::AccountWhole(_)
+        | Query::Accounts(_)
+        | Query::OpenHold(_) => Err("this is asked of the book".to_owned()),
     };
     answered.unwrap_or_else(|why| Told { position: Position::ZERO, said: Said::NoAnswer(why) })
 }
@@ -324,5 +357,16 @@ pub fn answer(book: &LedgerBook, query: &Query) -> Said {
             });
             Said::Totals(totals.collect(), ledger.accounts_len())
         }
+        Query::AccountWhole(id) => {
+            ledger.account(*id).map_or(Said::NoAccount(*id), Said::AccountWhole)
+        }
+        Query::Accounts(from) => {
+            let page = ledger.accounts_opened(*from).take(PAGE_MAX);
+            Said::Accounts(page.collect(), ledger.accounts_len())
+        }
+        Query::OpenHold(id) => match ledger.open_hold(*id) {
+            Some(hold) => Said::OpenHold(hold.clone()),
+            None => Said::NoOpenHold(*id),
+        },
     }
 }

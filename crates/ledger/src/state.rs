@@ -195,6 +195,12 @@ impl Ledger {
         order.into_iter().filter_map(|(_, slot)| self.account_at(slot))
     }
 
+    /// Accounts in the order in which they were opened, from a place on: for pages, because
+    /// nothing is sorted. A place stays that of its account.
+    pub fn accounts_opened(&self, from: u32) -> impl Iterator<Item = Account> {
+        (from..self.rows.len()).map_while(|slot| self.account_at(slot))
+    }
+
     /// How many accounts there are.
     #[must_use]
     pub const fn accounts_len(&self) -> u32 {

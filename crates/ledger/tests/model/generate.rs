@@ -39,7 +39,6 @@ fn bound(n: u8) -> VelocityLimit {
 /// Reads an operation out of eight random bytes, so that a failing history shrinks.
 ///
 /// Holds are numbered by the step, and what names one names a late one: most have ended before.
-#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 pub(crate) fn command(bits: u64, now: u64, day: u32, step: u8) -> Command {
     let [kind, a, b, amount, id, c, d, _] = bits.to_be_bytes();
     let business_date = BusinessDate::from_days(DAY + day);

@@ -339,8 +339,14 @@ impl Model {
                 // The histories repeat an opening only with the content it had.
                 self.accounts.contains_key(&new.id) || self.open_account(new)
             }
-            // The histories close nothing.
-            _ => false,
+            // The histories close nothing; the rest is done by `run`.
+            Command::CloseAccount { .. }
+            | Command::PlaceHold(_)
+            | Command::PinHold { .. }
+            | Command::VoidHold { .. }
+            | Command::ExpireHolds { .. }
+            | Command::Post(_)
+            | Command::PostDraft(_) => false,
         }
     }
 

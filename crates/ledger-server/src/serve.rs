@@ -22,7 +22,7 @@ use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 use crate::clock::BookClock;
 use crate::folder::{Folder, FolderError};
 use crate::http::{HttpError, HttpServer, Interface, Projections};
-use crate::projections::{LogProjection, Progress, ViewsProjection};
+use crate::projections::{LogProjection, ViewsProjection};
 use crate::recall::LedgerRecall;
 use crate::service::{Behind, LedgerService};
 
@@ -142,6 +142,7 @@ pub fn serve_by(
     };
     let Opened { book, handle, writer, slot, recovery, .. } = opened;
     let (clients, epoch) = (folder.clients()?, recovery.epoch);
+    let projections = Projections::of(&behind);
     let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, behind);
     let server_config = ServerConfig {
         book,
@@ -154,15 +155,7 @@ pub fn serve_by(
     let server = Server::start(options.address, server_config, service)?;
     let address = server.address();
     folder.note_address(address)?;
-    let followers = [
-        ("log", log.as_ref().map(|log| log.progress.clone())),
-        ("views", views.as_ref().map(|views| views.progress.clone())),
-    ];
     let http = options.http.map(|address| {
-        let projections = Projections::of(move || {
-            let next = |(name, of): &(_, Option<Progress>)| Some((*name, of.as_ref()?.next()));
-            followers.iter().filter_map(next).collect()
-        });
         let handle = handle.clone();
         let interface = Interface { book, handle, clients, slot, epoch, projections };
         crate::http::start(address, interface)

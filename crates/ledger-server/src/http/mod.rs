@@ -12,15 +12,16 @@ mod reply;
 mod routes;
 mod server;
 
-use std::sync::Arc;
-
 use bookkeeping::{Effect, LedgerBook, Outcome, Request, What};
 use ledger::Command;
 use record::SaltSlot;
-use store::{Answer, BookHandle};
-use terms::{BookName, Epoch, HoldId, Position};
+use store::log::LogFeed;
+use store::{Answer, BookHandle, BulkEnd};
+use terms::{BookName, Epoch, HoldId, Instant, Position};
 
 use crate::clients::Clients;
+use crate::projections::Progress;
+use crate::service::Behind;
 pub use problem::Problem;
 pub use server::{HttpError, HttpServer, LIMITS, Limits, start};
 
@@ -46,21 +47,26 @@ impl std::fmt::Debug for Interface {
     }
 }
 
-/// Names of projections with the number of facts that each has seen.
+/// What follows the journal, and how far each has come.
 #[derive(Clone)]
-pub struct Projections(Arc<dyn Fn() -> Vec<(&'static str, Position)> + Send + Sync>);
+pub struct Projections {
+    log: Option<LogFeed>,
+    views: Option<Progress>,
+}
 
 impl Projections {
-    /// No projection to tell of.
+    /// Those of a book.
     #[must_use]
-    pub fn none() -> Self {
-        Self(Arc::new(Vec::new))
+    pub fn of(behind: &Behind) -> Self {
+        Self { log: behind.log.clone(), views: behind.views.clone() }
     }
 
-    /// Asked for each status; must not wait.
-    #[must_use]
-    pub fn of(ask: impl Fn() -> Vec<(&'static str, Position)> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ask))
+    /// Their names, each with the number of facts that it keeps durably.
+    fn positions(&self) -> impl Iterator<Item = (&'static str, Position)> {
+        let log = self.log.as_ref().map(|log| Position::new(log.watch().durable()));
+        let views = self.views.as_ref().map(Progress::next);
+        let named = [("log", log), ("views", views)];
+        named.into_iter().filter_map(|(name, position)| Some((name, position?)))
     }
 }
 
@@ -93,16 +99,9 @@ impl App {
         options: Options,
     ) -> Result<(Outcome, reply::Place), Problem> {
         let request = self.request(client, what, options);
-        match self.interface.handle.submit_async(request).await {
-            Ok(Answer::Done { outcome, position, stamp }) => {
-                Ok((outcome, reply::Place { position, stamp, dry_run: options.dry_run }))
-            }
-            Ok(Answer::Unknown) | Err(_) => Err(Problem::unknown()),
-            Ok(Answer::Busy) => Err(Problem::not_done("the queue is full")),
-            Ok(Answer::Stopped) => Err(Problem::not_done("the book is stopped")),
-            Ok(Answer::NotTaken(why)) => Err(Problem::not_done(why.to_string())),
-            Ok(Answer::NotRecalled(why)) => Err(Problem::not_done(why)),
-        }
+        let answer = self.interface.handle.submit_async(request).await;
+        let (outcome, position, stamp) = answered(answer.unwrap_or(Answer::Unknown))?;
+        Ok((outcome, reply::Place { position, stamp, dry_run: options.dry_run }))
     }
 
     /// [`App::judge`] of a command, told.
@@ -115,5 +114,69 @@ impl App {
     ) -> Result<reply::Done, Problem> {
         let (outcome, place) = self.judge(client, What::Do(command), options).await?;
         reply::told(&outcome, place, reply::Scale { assets: &self.assets, holds })
+    }
+}
+
+/// An answer of the book: *surely not done* and *nobody can say* stay apart.
+fn answered<T>(answer: Answer<T>) -> Result<(T, Position, Instant), Problem> {
+    match answer {
+        Answer::Done { outcome, position, stamp } => Ok((outcome, position, stamp)),
+        Answer::Unknown => Err(Problem::unknown()),
+        Answer::Busy => Err(Problem::not_done("the queue is full")),
+        Answer::Stopped => Err(Problem::not_done("the book is stopped")),
+        Answer::NotTaken(why) => Err(Problem::not_done(why.to_string())),
+        Answer::NotRecalled(why) => Err(Problem::not_done(why)),
+    }
+}
+
+/// How a bulk ended, likewise.
+fn ended(end: &BulkEnd) -> Result<Position, Problem> {
+    match end {
+        BulkEnd::Durable { next } => Ok(*next),
+        BulkEnd::Unknown => Err(Problem::unknown()),
+        BulkEnd::Busy => Err(Problem::not_done("the queue is full")),
+        BulkEnd::Stopped => Err(Problem::not_done("the book is stopped")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use journal::SubmitError;
+
+    use super::*;
+
+    fn shown(problem: Problem) -> (u16, bool, serde_json::Value) {
+        let response = problem.clone().into_response();
+        let retry = response.headers().contains_key("retry-after");
+        let document = serde_json::to_value(problem.into_document()).unwrap();
+        (response.status().as_u16(), retry, document)
+    }
+
+    #[test]
+    fn not_done_and_unknown_stay_apart() {
+        let surely = [
+            Answer::<()>::Busy,
+            Answer::Stopped,
+            Answer::NotTaken(SubmitError::Stopped),
+            Answer::NotRecalled("the disk".into()),
+        ];
+        let mut problems: Vec<Problem> =
+            surely.into_iter().map(|answer| answered(answer).unwrap_err()).collect();
+        problems.push(ended(&BulkEnd::Busy).unwrap_err());
+        problems.push(ended(&BulkEnd::Stopped).unwrap_err());
+        for problem in problems {
+            let (status, retry, said) = shown(problem);
+            assert_eq!((status, retry), (503, true), "{said}");
+            assert_eq!((&said["outcome"], &said["may_retry"]), (&"not_done".into(), &true.into()));
+        }
+        let maybe = answered(Answer::<()>::Unknown).unwrap_err();
+        for problem in [maybe, ended(&BulkEnd::Unknown).unwrap_err()] {
+            let (status, retry, said) = shown(problem);
+            assert_eq!((status, retry), (500, false), "{said}");
+            assert_eq!(said["type"], "urn:wayleave:problem:unknown");
+            assert_eq!(said["outcome"], "unknown");
+            assert!(said["mend"].as_str().unwrap().starts_with("ask by id"));
+        }
     }
 }

@@ -132,12 +132,11 @@ pub(super) fn told(outcome: &Outcome, at: Place, scale: Scale<'_>) -> Result<Don
 fn refused(refusal: &Refusal, at: Place, scale: Scale<'_>) -> Problem {
     let (expected, got) = expected_and_got(refusal, scale);
     let rule = snake(refusal.rule_name());
-    let problem = match refusal {
-        Refusal::IdUsedWithOtherContent { field } => {
-            let mend = "choose another id, or ask what became of this one";
-            Problem::of(&CONFLICT).rule(rule, false).of_field(*field).mend(mend)
-        }
-        _ => Problem::of(&REFUSED).rule(rule, refusal.may_retry_help()),
+    let problem = if let Refusal::IdUsedWithOtherContent { field } = refusal {
+        let mend = "choose another id, or ask what became of this one";
+        Problem::of(&CONFLICT).rule(rule, false).of_field(*field).mend(mend)
+    } else {
+        Problem::of(&REFUSED).rule(rule, refusal.may_retry_help())
     };
     let problem = problem.detail(refusal.to_string()).expected(expected).got(got);
     problem.repeated(false).at(at.position).stamped(at.stamp)

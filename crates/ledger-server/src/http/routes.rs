@@ -22,7 +22,7 @@ use super::form::{
 };
 use super::problem::{METHOD, NOT_FOUND, Problem, UNSUPPORTED};
 use super::reply::{self, Item, Place, Scale, moment, ok, side, told};
-use super::{App, Options};
+use super::{App, Options, ended};
 use crate::clients::May;
 
 /// How long a book may take to show that it is ready.
@@ -70,8 +70,10 @@ async fn status(State(app): Shared, caller: Caller) -> Answered {
     caller.plain()?;
     let ((), head) = seen(app.interface.handle.read_async(|_: &LedgerBook| ()).await)?;
     let lag = |at: Position| head.number().saturating_sub(at.number());
-    let projections: serde_json::Map<String, Value> = (app.interface.projections.0)()
-        .into_iter()
+    let projections: serde_json::Map<String, Value> = app
+        .interface
+        .projections
+        .positions()
         .map(|(name, at)| (name.into(), json!({ "position": at.number(), "lag": lag(at) })))
         .collect();
     Ok(ok(&json!({
@@ -298,12 +300,8 @@ async fn bulk(State(app): Shared, caller: Caller, body: Bytes) -> Answered {
     let judged = Vec::with_capacity(requests.len());
     let requests = requests.into_iter();
     app.interface.handle.submit_bulk(Box::new(Items { requests, judged, sender }));
-    let (judged, next) = match receiver.await {
-        Ok((judged, BulkEnd::Durable { next })) => (judged, next),
-        Ok((_, BulkEnd::Unknown)) | Err(_) => return Err(Problem::unknown()),
-        Ok((_, BulkEnd::Busy)) => return Err(Problem::not_done("the queue is full")),
-        Ok((_, BulkEnd::Stopped)) => return Err(Problem::not_done("the book is stopped")),
-    };
+    let (judged, end) = receiver.await.map_err(|_| Problem::unknown())?;
+    let next = ended(&end)?;
     let dry_run = caller.options.dry_run;
     let mut judged = judged.into_iter().zip(holds).map(|(judged, holds)| {
         let (place, outcome) = judged.map_err(Problem::not_done)?;

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::as_conversions,
     clippy::missing_panics_doc,
     reason = "a test stops when it fails"
@@ -64,7 +65,7 @@ pub(crate) fn options() -> ServeOptions {
         address: "127.0.0.1:0".parse().unwrap(),
         http: Some("127.0.0.1:0".parse().unwrap()),
         flush_delay: Duration::ZERO,
-        log: Kept::No,
+        log: Kept::Yes,
         views: Kept::No,
     }
 }

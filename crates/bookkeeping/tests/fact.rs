@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::needless_pass_by_value,
     reason = "a test fails by panicking"
 )]
 

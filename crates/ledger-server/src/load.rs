@@ -169,7 +169,7 @@ impl Dice {
 }
 
 /// Makes transfers: one connection's share of a load.
-struct Maker {
+pub(crate) struct Maker {
     dice: Dice,
     accounts: u64,
     ids: IdOrder,
@@ -178,7 +178,18 @@ struct Maker {
 }
 
 impl Maker {
-    fn next(&mut self) -> Transfer {
+    /// The share of one connection. Rising ids begin at the clock's milliseconds, as UUIDv7 does,
+    /// so that runs do not collide.
+    pub(crate) fn new(load: &Load, connection: u64) -> Self {
+        let mut dice = Dice(load.seed ^ connection.wrapping_mul(0x5851_f42d_4c95_7f2d));
+        let number = match load.ids {
+            IdOrder::Random => dice.roll(),
+            IdOrder::Rising => (client::system::now().nanos() / 1_000_000) << 20,
+        };
+        Self { dice, accounts: load.accounts, ids: load.ids, number, connection }
+    }
+
+    pub(crate) fn next(&mut self) -> Transfer {
         let debit = self.dice.below(self.accounts);
         let step = self.dice.below(self.accounts.saturating_sub(1)).saturating_add(1);
         let credit = debit.wrapping_add(step) % self.accounts.max(1);
@@ -247,7 +258,7 @@ impl Line {
         let connection = u64::try_from(connection).unwrap_or(0);
         let connections = u64::try_from(load.connections.max(1)).unwrap_or(1);
         let mut dice = Dice(load.seed ^ connection.wrapping_mul(0x5851_f42d_4c95_7f2d));
-        // Rising ids begin at the clock's milliseconds, as UUIDv7 does, so that runs do not collide.
+        // Rising ids begin at the clock's milliseconds, as those of UUIDv7 do: runs do not collide.
         let number = (client::system::now().nanos() / 1_000_000) << 20;
         let number = if load.ids == IdOrder::Random { dice.roll() } else { number };
         let maker = Maker { dice, accounts: load.accounts, ids: load.ids, number, connection };

@@ -157,6 +157,7 @@ pub struct AssetTotal {
 
 /// The answer, with the position that it is true at.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and soon bytes")]
 pub enum Said {
     /// There is no such account.
     #[n(0)]

@@ -27,10 +27,18 @@ pub(crate) fn held_post(a: u8, money: u128, id: u8, d: u8) -> Vec<Entry> {
     vec![from, to]
 }
 
+fn bound(n: u8) -> VelocityLimit {
+    match n % 4 {
+        0 => VelocityLimit { period: Period::RollingHours(7), ..limit(2, eur(), 500, 5) },
+        1 => VelocityLimit { period: Period::RollingDays(2), ..limit(2, eur(), 600, 6) },
+        2 => VelocityLimit { period: Period::Month, ..limit(1, eur(), 900, 9) },
+        _ => limit(1, eur(), 600, 6),
+    }
+}
+
 /// Reads an operation out of eight random bytes, so that a failing history shrinks.
 ///
 /// Holds are numbered by the step, and what names one names a late one: most have ended before.
-#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 pub(crate) fn command(bits: u64, now: u64, day: u32, step: u8) -> Command {
     let [kind, a, b, amount, id, c, d, _] = bits.to_be_bytes();
     let business_date = BusinessDate::from_days(DAY + day);
@@ -38,12 +46,7 @@ pub(crate) fn command(bits: u64, now: u64, day: u32, step: u8) -> Command {
     let money = u128::from(amount);
     let newest = step / 3;
     let near = |n: u8| newest.saturating_sub(n % 6);
-    let bound = match d / 2 % 4 {
-        0 => VelocityLimit { period: Period::RollingHours(7), ..limit(2, eur(), 500, 5) },
-        1 => VelocityLimit { period: Period::RollingDays(2), ..limit(2, eur(), 600, 6) },
-        2 => VelocityLimit { period: Period::Month, ..limit(1, eur(), 900, 9) },
-        _ => limit(1, eur(), 600, 6),
-    };
+    let bound = bound(d / 2);
     let number = u128::from(id) + u128::from(day) * 256;
     let document = seal::Digest::from_bytes([d; 32]);
     let simple = |entries| {

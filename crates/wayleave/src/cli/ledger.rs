@@ -43,6 +43,12 @@ pub enum LedgerCommand {
     Hold(HoldCommand),
     /// An account's balances now.
     Balance(AccountArgs),
+    /// An account's entries, from the read models, each with the balance after it.
+    Statement(StatementArgs),
+    /// Sums of one business day by asset: what was before, debits and credits of the day.
+    Trial(TrialArgs),
+    /// How far the book, its log and its read models have come.
+    Status(PlaceArgs),
     /// What became of an id: a transaction of this client, a hold, or an account.
     ///
     /// Exit 0: it is recorded. Exit 1: it was refused. Exit 5: nothing is recorded under it.
@@ -433,6 +439,33 @@ pub struct HoldPostArgs {
     pub amount: Option<String>,
     #[command(flatten)]
     pub under: UnderArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger statement`.
+#[derive(Debug, Args)]
+pub struct StatementArgs {
+    /// Its id or name.
+    pub account: Given<AccountId>,
+    /// At most so many entries.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+    /// From the newest to the oldest.
+    #[arg(long)]
+    pub newest: bool,
+    /// Go on where a page ended: the cursor that it printed.
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger trial`.
+#[derive(Debug, Args)]
+pub struct TrialArgs {
+    /// The business day [default: today, UTC].
+    pub date: Option<BusinessDate>,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

@@ -43,6 +43,9 @@ struct OnTheWay {
     transfer: Transfer,
 }
 
+/// A row that is certain to be refused: its line, its id and why.
+type NotSent = (u64, Given<TransactionId>, Report);
+
 struct Import {
     session: Session,
     dry_run: bool,
@@ -87,10 +90,7 @@ impl Import {
 
     /// A row as a transfer. An account that is not there is refused as the book would: its asset
     /// is needed to read the amount.
-    fn read(
-        &mut self,
-        row: &Row,
-    ) -> anyhow::Result<Result<OnTheWay, (u64, Given<TransactionId>, Report)>> {
+    fn read(&mut self, row: &Row) -> anyhow::Result<Result<OnTheWay, NotSent>> {
         let given = |name: &str, text: &str| format!("field `{name}`: {text}");
         let account = |name: &str| -> anyhow::Result<Given<AccountId>> {
             let parsed = row.field(name)?.parse();

@@ -14,6 +14,7 @@ mod rows;
 mod said;
 mod serve;
 mod session;
+mod statement;
 mod words;
 
 use std::process::ExitCode;
@@ -33,6 +34,9 @@ pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Post(args) => post::command(args),
         LedgerCommand::Hold(asked) => post::hold(asked),
         LedgerCommand::Balance(args) => look::balance(args),
+        LedgerCommand::Statement(args) => statement::command(args),
+        LedgerCommand::Trial(args) => statement::trial(args),
+        LedgerCommand::Status(place) => statement::status(place),
         LedgerCommand::Find(args) => look::find(args),
         LedgerCommand::Totals(place) => look::totals(place),
         LedgerCommand::Retry(place) => post::retry(place),

@@ -241,8 +241,7 @@ fn mend(rule: Rule) -> Option<String> {
         Rule::UnknownAccount => "open it with `wayleave ledger account open`",
         Rule::UnknownHold => "check its id; `wayleave ledger find` tells what became of one",
         Rule::InsufficientFunds => {
-            "credit it first or let it fall further (`account limits`); then post anew, because a \
-             refusal uses up its id"
+            "credit it or raise its overdraft (`account limits`), then post anew: the id is used up"
         }
         Rule::CeilingExceeded => "raise its ceiling with `wayleave ledger account limits`",
         Rule::AccountFrozen => "thaw it with `wayleave ledger account freeze ACCOUNT nothing`",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use ledger_server::{Client, Folder, Kept, ServeOptions};
 use serde_json::json;
-use server::sandbox::{Reach, confine, system_files};
+use server::sandbox::{Enforcement, Reach, confine, system_files};
 
 use super::session::folder_path;
 use super::words;
@@ -44,7 +44,9 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     // Before any thread: a thread that is already running would stay unconfined.
     let reach = Reach { read_only: system_files(), read_write: vec![path.clone()] };
     let enforcement = confine(&reach).context("the sandbox cannot be set up")?;
-    tell(&format!("{}: folder access {}", path.display(), enforcement.as_str()));
+    if enforcement != Enforcement::Full {
+        tell(&format!("{}: folder access {}", path.display(), enforcement.as_str()));
+    }
     let options = ServeOptions {
         address: args.listen,
         http: args.http,

@@ -10,7 +10,7 @@ use crate::keys::Key;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     rows: Rows,
-    refused: Option<(Position, Refused)>,
+    refused: Vec<(Position, Refused)>,
     first: Option<(Position, Instant)>,
 }
 
@@ -21,7 +21,7 @@ impl Found {
             Event::Changed(change) => self.rows.learn(stamp, change),
             Event::Refused(refused) => {
                 if refused.id == key.id && refused.tag == key.tag {
-                    self.refused = Some((position, refused.clone()));
+                    self.refused.push((position, refused.clone()));
                 }
             }
         }
@@ -34,10 +34,11 @@ impl Found {
         &self.rows
     }
 
-    /// The refusal journalled under the command's own id.
+    /// The refusal journalled under this id. A command also asks for the holds that it names, and
+    /// the refusal of one of those is not its own.
     #[must_use]
-    pub const fn refused(&self) -> Option<&(Position, Refused)> {
-        self.refused.as_ref()
+    pub fn refused(&self, own: &Key) -> Option<&(Position, Refused)> {
+        self.refused.iter().find(|(_, refused)| refused.id == own.id && refused.tag == own.tag)
     }
 
     /// Position and stamp of the first fact found.

@@ -89,7 +89,11 @@ fn of_change(client: ClientNumber, change: &Change, each: &mut impl FnMut(Key)) 
         Resolved::HoldPinned { hold }
         | Resolved::HoldVoided { hold, .. }
         | Resolved::HoldExpired { hold, .. } => each(Key::hold(*hold)),
-        _ => {}
+        Resolved::AccountOpened(_)
+        | Resolved::LimitsSet { .. }
+        | Resolved::FreezeSet { .. }
+        | Resolved::BlockedSet { .. }
+        | Resolved::AccountClosed { .. } => {}
     }
 }
 
@@ -97,6 +101,13 @@ fn of_change(client: ClientNumber, change: &Change, each: &mut impl FnMut(Key)) 
 pub fn to_find(ledger: &Ledger, request: &Request, mut ask: impl FnMut(Key)) {
     match &request.what {
         What::Do(command) => {
+            // A hold that is open stands in memory and the ledger asks nothing; but a client that
+            // repeats itself is told where its hold was recorded.
+            if let Command::PlaceHold(placement) = command
+                && ledger.open_hold(placement.id).is_some()
+            {
+                ask(Key::hold(placement.id));
+            }
             ledger.plan(command, &mut |key| ask(Key::of(request.client, key)));
         }
         What::Find(key) => ask(*key),
@@ -108,7 +119,15 @@ pub fn to_find(ledger: &Ledger, request: &Request, mut ask: impl FnMut(Key)) {
 pub const fn of_command(client: ClientNumber, command: &Command) -> Option<Key> {
     match command {
         Command::Post(transaction) => Some(Key::transaction(client, transaction.id)),
+        Command::PostDraft(draft) => Some(Key::transaction(client, draft.id)),
         Command::PlaceHold(placement) => Some(Key::hold(placement.id)),
-        _ => None,
+        Command::OpenAccount(_)
+        | Command::SetLimits { .. }
+        | Command::SetFreeze { .. }
+        | Command::SetBlocked { .. }
+        | Command::CloseAccount { .. }
+        | Command::PinHold { .. }
+        | Command::VoidHold { .. }
+        | Command::ExpireHolds { .. } => None,
     }
 }

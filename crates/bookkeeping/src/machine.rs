@@ -11,7 +11,7 @@ use terms::{Instant, Position};
 
 use crate::fact::{Event, LedgerFact, Refused};
 use crate::found::Found;
-use crate::keys;
+use crate::keys::{self, Key};
 use crate::request::{ClientNumber, Effect, Outcome, Request, What};
 
 /// Refusals of one client that are journalled before it has posted anything: they cost disk.
@@ -55,9 +55,10 @@ impl LedgerBook {
     fn judge(&self, found: &Found, stamp: Instant, request: &Request) -> Judged {
         let command = match &request.what {
             What::Do(command) => command,
-            What::Find(_) => return Judged::Known(said_before(found)),
+            What::Find(key) => return Judged::Known(said_before(found, key)),
         };
-        if let Some((position, refused)) = found.refused() {
+        let own = keys::of_command(request.client, command);
+        if let Some((position, refused)) = own.and_then(|own| found.refused(&own)) {
             let same = refused.content == content(command);
             let position = *position;
             return Judged::Known(if same {
@@ -97,7 +98,7 @@ impl LedgerBook {
             tag: key.tag,
             id: key.id,
             content: content(command),
-            rule: rule_name(refusal),
+            rule: refusal.rule_name().to_owned(),
             text,
         };
         let (client, slot) = (request.client, request.slot);
@@ -105,6 +106,10 @@ impl LedgerBook {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one: a box would cost"
+)]
 enum Judged {
     New(ledger::Checked),
     Known(Outcome),
@@ -119,27 +124,29 @@ fn content(command: &Command) -> Digest {
     let bytes = match command {
         Command::Post(transaction) => [vec![1], to_canonical(transaction)].concat(),
         Command::PlaceHold(placement) => [vec![2], to_canonical(placement)].concat(),
+        Command::PostDraft(draft) => [vec![3], to_canonical(draft)].concat(),
         // No other command has an id of its own.
-        _ => Vec::new(),
+        Command::OpenAccount(_)
+        | Command::SetLimits { .. }
+        | Command::SetFreeze { .. }
+        | Command::SetBlocked { .. }
+        | Command::CloseAccount { .. }
+        | Command::PinHold { .. }
+        | Command::VoidHold { .. }
+        | Command::ExpireHolds { .. } => Vec::new(),
     };
     digest(ASKED_DOMAIN, &bytes)
 }
 
 /// The first answer to an id, from its facts.
-fn said_before(found: &Found) -> Outcome {
-    if let Some((position, refused)) = found.refused() {
+fn said_before(found: &Found, key: &Key) -> Outcome {
+    if let Some((position, refused)) = found.refused(key) {
         return Outcome::RefusedBefore { refused: refused.clone(), position: *position };
     }
     found.first().map_or(Outcome::Absent, |(position, first)| Outcome::Repeated {
         first,
         position: Some(position),
     })
-}
-
-/// A refusal's variant is its rule's name.
-fn rule_name(refusal: &Refusal) -> String {
-    let shown = format!("{refusal:?}");
-    shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 impl Machine for LedgerBook {

@@ -7,6 +7,7 @@
     clippy::as_conversions,
     clippy::wildcard_enum_match_arm,
     clippy::print_stdout,
+    clippy::type_complexity,
     reason = "a test fails by panicking"
 )]
 
@@ -14,15 +15,15 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use journal::memory::Fault;
 use journal::testkit::{Add, Added, Counter, FixedSalts, book_name};
 use journal::{Batch, Journal, MemoryJournal, SubmitError, Tip};
 use record::SaltSlot;
 use store::{
-    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Opening, Parts,
-    SegmentConfig, SegmentJournal, spawn_book,
+    Answer, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, FileDisk, ImagePolicy,
+    NoRecall, Opening, Parts, SegmentConfig, SegmentJournal, spawn_book,
 };
 use support::Scratch;
 use terms::{Instant, Position, RunId};
@@ -276,4 +277,63 @@ fn answers_come_in_order_of_positions() {
     }
     drop(handle);
     assert_eq!(writer.join().unwrap().head().unwrap().next, Position::new(200));
+}
+
+/// Forty additions in one request, and where their outcomes go.
+struct Forty {
+    given: bool,
+    told: Vec<(u64, Position, Added)>,
+    end: Sender<(BulkEnd, Vec<(u64, Position, Added)>)>,
+}
+
+impl Bulk<Counter> for Forty {
+    fn fill(&mut self, into: &mut Vec<Add>) {
+        if !core::mem::replace(&mut self.given, true) {
+            into.extend((0..40).map(|id| add(id, 1)));
+        }
+    }
+
+    fn decided(&mut self, place: BulkPlace, outcome: Added) {
+        self.told.push((self.told.len() as u64, place.position, outcome));
+    }
+
+    fn not_taken(&mut self, why: &str) {
+        panic!("{why}");
+    }
+
+    fn finish(self: Box<Self>, end: BulkEnd) {
+        self.end.send((end, self.told)).unwrap();
+    }
+}
+
+/// The first of a bulk's batches is lost while its later items are judged. The book is open again
+/// before the bulk ends: nothing decided on the lost state may be told as done.
+#[test]
+fn a_bulk_whose_first_batch_was_lost_is_not_told_as_done() {
+    for fault in [Fault::NotDone, Fault::UnknownLost, Fault::UnknownLanded] {
+        let journal = MemoryJournal::new(book_name());
+        let parts = Parts {
+            genesis: Counter::default(),
+            journal: journal.clone(),
+            salts: FixedSalts,
+            clock: ticking(),
+            images: ImagePolicy::none(),
+            recall: NoRecall,
+        };
+        let mut config = config();
+        config.limits.batch_facts = 4;
+        let (handle, _writer) = spawn_book(config, parts).unwrap();
+        journal.fail_next(fault);
+        let (end, ended) = channel();
+        handle.submit_bulk(Box::new(Forty { given: false, told: Vec::new(), end }));
+        let (end, told) = ended.recv().unwrap();
+        assert_eq!(end, BulkEnd::Unknown, "{fault:?}: {told:?}");
+        // Asked again, everything is there once.
+        let (end, ended) = channel();
+        handle.submit_bulk(Box::new(Forty { given: false, told: Vec::new(), end }));
+        let (end, _) = ended.recv().unwrap();
+        assert_eq!(end, BulkEnd::Durable { next: Position::new(40) });
+        let read = handle.read_blocking(|state| (state.total, state.seen.len()));
+        assert!(matches!(read, Answer::Done { outcome: (40, 40), .. }), "{read:?}");
+    }
 }

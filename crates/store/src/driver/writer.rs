@@ -81,11 +81,13 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     /// Position of the newest image.
     imaged: Position,
     imaging: Option<Imaging>,
-    stored: Option<(Sender<(Vec<u8>, Tip)>, JoinHandle<()>)>,
+    stored: Option<Storing>,
     latest: Arc<Mutex<Option<Recovery>>>,
     retry_at: Instant,
     /// Another writer claimed a newer epoch.
     fenced: bool,
+    /// How often the working state was dropped.
+    losses: u64,
 }
 
 impl<M, J, S, C, R> Writer<M, J, S, C, R>
@@ -144,6 +146,7 @@ where
             latest,
             retry_at: Instant::EPOCH,
             fenced: false,
+            losses: 0,
         };
         Ok((writer, recovery))
     }
@@ -179,7 +182,7 @@ where
         let Self { orders, appender, stored, .. } = self;
         drop(orders);
         let journal = appender.join().ok();
-        if let Some((sender, thread)) = stored {
+        if let Some(Storing { sender, thread }) = stored {
             drop(sender);
             let _ = thread.join();
         }
@@ -330,9 +333,15 @@ where
     }
 
     /// Closes the open batch; waits while two are in flight.
+    ///
+    /// The book may be lost and opened again while this waits. What the caller decided or looked
+    /// up before is of the lost one: it must not go on with the new one.
     fn make_room(&mut self) -> Result<(), NotTaken> {
+        let losses = self.losses;
         loop {
-            let Some(book) = &self.book else { return Err(NotTaken::Lost) };
+            let Some(book) = self.book.as_ref().filter(|_| self.losses == losses) else {
+                return Err(NotTaken::Lost);
+            };
             if book.in_flight() < IN_FLIGHT_MAX {
                 self.close();
                 return Ok(());
@@ -403,6 +412,7 @@ where
 
     /// Answers everything that waits with *unknown* and drops the state.
     fn stop(&mut self) {
+        self.losses = self.losses.wrapping_add(1);
         if let Some(book) = &mut self.book {
             book.lost();
         }
@@ -416,7 +426,9 @@ where
 
     fn reopen(&mut self) -> bool {
         let now = (self.clock)();
-        if self.fenced || now < self.retry_at {
+        // A clock that was set back must not keep the book closed.
+        let rests = now < self.retry_at && now.plus(REOPEN_PAUSE) >= self.retry_at;
+        if self.fenced || rests {
             return false;
         }
         let Some(recall) = self.recall.take() else { return false };
@@ -485,17 +497,14 @@ where
 
     /// Hands an image to its thread once its bytes are complete and its position is durable.
     fn store_image(&mut self) {
-        match &mut self.imaging {
-            Some(Imaging { bytes: bytes @ Some(_), tip: Some(tip), .. }) => {
-                // A failed save costs time at the next opening and nothing else; the next try
-                // comes after as many facts again.
-                if let (Some((sender, _)), Some(bytes)) = (&self.stored, bytes.take()) {
-                    let _ = sender.send((bytes, *tip));
-                }
-                self.imaged = tip.next;
-                self.imaging = None;
+        if let Some(Imaging { bytes: bytes @ Some(_), tip: Some(tip), .. }) = &mut self.imaging {
+            // A failed save costs time at the next opening and nothing else; the next try comes
+            // after as many facts again.
+            if let (Some(storing), Some(bytes)) = (&self.stored, bytes.take()) {
+                let _ = storing.sender.send((bytes, *tip));
             }
-            Some(_) | None => {}
+            self.imaged = tip.next;
+            self.imaging = None;
         }
     }
 }
@@ -508,10 +517,13 @@ enum NotTaken {
     Lost,
 }
 
-#[expect(clippy::type_complexity, reason = "a channel and its thread, taken apart at once")]
-fn storing<M: 'static>(
-    images: Images<M>,
-) -> std::io::Result<(Sender<(Vec<u8>, Tip)>, JoinHandle<()>)> {
+/// The thread that writes images, so that nobody waits for one.
+struct Storing {
+    sender: Sender<(Vec<u8>, Tip)>,
+    thread: JoinHandle<()>,
+}
+
+fn storing<M: 'static>(images: Images<M>) -> std::io::Result<Storing> {
     let (sender, receiver) = bounded::<(Vec<u8>, Tip)>(1);
     let store = images.store;
     let thread = std::thread::Builder::new().name("images".into()).spawn(move || {
@@ -519,5 +531,5 @@ fn storing<M: 'static>(
             let _ = store(&bytes, tip);
         }
     })?;
-    Ok((sender, thread))
+    Ok(Storing { sender, thread })
 }

@@ -1,0 +1,381 @@
+//! The server as a process of its own: killed under load, on a full disk, in a folder that cannot
+//! be written, under a clock that is set.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and watches a clock while it waits"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ledger::{Placement, Side, Term};
+use ledger_server::folder::FIRST_CLIENT;
+use ledger_server::load::{At, account, open_accounts};
+use ledger_server::serve::Kept;
+use ledger_server::{BookClock, Clocks, Folder, Query, Said, ServeOptions, serve, serve::serve_by};
+use seal::{from_canonical, to_canonical};
+use terms::{BusinessDate, HoldId, Minor, TransactionId};
+use wire::{CallOptions, Client, Completion, Lookup, RequestFlags, Status, Transfer};
+
+const DIRECTORY: &str = "WAYLEAVE_SERVER_DIRECTORY";
+const ACCOUNTS: u64 = 8;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(what: &str) -> Self {
+        let name = format!("wayleave-ledger-{what}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        Folder::create(&path, "main".parse().unwrap()).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn options() -> ServeOptions {
+    ServeOptions {
+        address: "127.0.0.1:0".parse().unwrap(),
+        flush_delay: Duration::ZERO,
+        log: Kept::No,
+        views: Kept::No,
+    }
+}
+
+/// Not a test of its own: the process that the others start.
+#[test]
+fn child_serves_until_killed() {
+    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    match serve(&Folder::open(&directory).unwrap(), &options()) {
+        Ok(running) => {
+            println!("\nlistens {} .", running.address);
+            loop {
+                std::thread::park();
+            }
+        }
+        Err(error) => println!("\nrefuses {error} ."),
+    }
+}
+
+/// A server, killed when dropped.
+struct Served {
+    child: Child,
+    at: At,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(directory: &Path) -> Result<Served, String> {
+    // A file that grows beyond its limit is to be an error and not a signal.
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "child_serves_until_killed", "--nocapture"])
+        .env(DIRECTORY, directory)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some(why) = line.strip_prefix("refuses ") {
+            let _ = child.wait();
+            return Err(why.to_owned());
+        }
+        let Some(address) = line.strip_prefix("listens ").and_then(|l| l.strip_suffix(" .")) else {
+            continue;
+        };
+        let key = Folder::open(directory).unwrap().client_key(FIRST_CLIENT).unwrap();
+        let at = At { address: address.parse().unwrap(), book: "main".parse().unwrap(), key };
+        return Ok(Served { child, at });
+    }
+    panic!("the server ended without a word: {:?}", child.wait());
+}
+
+fn id(n: u64) -> TransactionId {
+    TransactionId::from_bytes(u128::from(n + 1).to_be_bytes())
+}
+
+fn transfer(n: u64) -> Transfer {
+    Transfer {
+        id: id(n),
+        debit: account(n % ACCOUNTS),
+        credit: account((n + 1) % ACCOUNTS),
+        amount: Minor::new(1),
+        effective: None,
+        business_date: BusinessDate::from_days(20_780),
+        reason: 0,
+        code: 0,
+        hold: None,
+        payment: None,
+    }
+}
+
+fn post(client: &mut Client, numbers: std::ops::Range<u64>) -> Result<Completion, String> {
+    let options = CallOptions { flags: RequestFlags::NONE, within: PATIENCE };
+    client.post(numbers.map(transfer), options).map_err(|error| error.to_string())
+}
+
+/// Posts until the connection breaks; the first and last number of each acknowledged request.
+fn post_until_cut(at: &At, from: u64) -> Vec<std::ops::Range<u64>> {
+    let (mut acknowledged, mut next) = (Vec::new(), from);
+    let Ok(mut client) = at.connect() else { return acknowledged };
+    loop {
+        let numbers = next..next + 1 + next % 40;
+        next = numbers.end;
+        match post(&mut client, numbers.clone()) {
+            Ok(Completion::Results(results)) => {
+                let done = |status| matches!(status, Status::Done | Status::Repeated);
+                assert!(results.iter().all(|result| done(result.status)));
+                acknowledged.push(numbers);
+            }
+            _ => return acknowledged,
+        }
+    }
+}
+
+fn statuses(client: &mut Client, numbers: impl Iterator<Item = u64>) -> Vec<Status> {
+    let lookups: Vec<Lookup> = numbers.map(|n| Lookup::Transaction(id(n))).collect();
+    let mut all = Vec::new();
+    for some in lookups.chunks(2000) {
+        let ticket = client.lookup(some, PATIENCE).unwrap();
+        let Completion::Results(results) = client.wait(ticket) else { panic!("no results") };
+        all.extend(results.iter().map(|result| result.status));
+    }
+    all
+}
+
+/// Sum of the posted debits of all accounts, and of their credits, and what `Totals` says.
+fn sums(client: &mut Client) -> (u128, u128, u128) {
+    let mut ask = |query: &Query| {
+        let ticket = client.query(&to_canonical(query), PATIENCE).unwrap();
+        let Completion::Answer(bytes) = client.wait(ticket) else { panic!("no answer") };
+        from_canonical::<ledger_server::query::Told>(&bytes).unwrap().said
+    };
+    let (mut debits, mut credits) = (0, 0);
+    for n in 0..ACCOUNTS {
+        let Said::Account(view) = ask(&Query::Account(account(n))) else { panic!("no account") };
+        debits += view.debits_posted.units();
+        credits += view.credits_posted.units();
+    }
+    let Said::Totals(totals, _) = ask(&Query::Totals) else { panic!("no totals") };
+    (debits, credits, totals[0].posted.units())
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_each_kill() {
+    let scratch = Scratch::new("kill");
+    let mut acknowledged: Vec<std::ops::Range<u64>> = Vec::new();
+    let (rounds, clients) = (5, 3);
+    for round in 0..rounds {
+        let mut served = start(&scratch.0).unwrap();
+        if round == 0 {
+            open_accounts(&served.at, 0, ACCOUNTS).unwrap();
+        }
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..clients)
+                .map(|client| {
+                    let from = (round * clients + client) * 10_000_000;
+                    let at = &served.at;
+                    scope.spawn(move || post_until_cut(at, from))
+                })
+                .collect();
+            std::thread::sleep(Duration::from_millis(120 + round * 90));
+            served.child.kill().unwrap();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(!told.is_empty(), "nothing was acknowledged before the kill");
+        acknowledged.extend(told);
+        drop(served);
+        let served = start(&scratch.0).unwrap();
+        let mut client = served.at.connect().unwrap();
+        let numbers = || acknowledged.iter().cloned().flatten();
+        let found = statuses(&mut client, numbers());
+        let lost = numbers().zip(&found).find(|(_, status)| **status != Status::Repeated);
+        assert_eq!(lost, None, "round {round}: acknowledged and not found");
+        // Sent again, nothing happens again.
+        let before = sums(&mut client);
+        let first = acknowledged[0].clone();
+        let Ok(Completion::Results(again)) = post(&mut client, first) else { panic!("no results") };
+        assert!(again.iter().all(|result| result.status == Status::Repeated));
+        let after = sums(&mut client);
+        assert_eq!(before, after);
+        assert!(after.0 == after.1 && after.0 == after.2, "{after:?}");
+        assert!(after.0 >= u128::try_from(found.len()).unwrap(), "{after:?}");
+        // What nobody sent is not there: a look-up that always says yes would pass otherwise.
+        assert_eq!(statuses(&mut client, [u64::MAX - 2].into_iter()), [Status::Absent]);
+    }
+    println!("{} requests acknowledged over {rounds} kills", acknowledged.len());
+}
+
+/// Limits how long a file of the process may grow. `false` where the tool is missing.
+fn limit_files(served: &Served, limit: &str) -> bool {
+    let pid = served.child.id().to_string();
+    let ran = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}")]).status();
+    let works = ran.is_ok_and(|status| status.success());
+    assert!(works || std::env::var_os("CI").is_none(), "prlimit is needed");
+    works
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_service_resumes() {
+    let scratch = Scratch::new("full");
+    let served = start(&scratch.0).unwrap();
+    open_accounts(&served.at, 0, ACCOUNTS).unwrap();
+    let mut client = served.at.connect().unwrap();
+    let done = |completion: &Result<Completion, String>| matches!(completion, Ok(Completion::Results(results)) if results.iter().all(|r| matches!(r.status, Status::Done | Status::Repeated)));
+    assert!(done(&post(&mut client, 0..100)));
+    if !limit_files(&served, "512:unlimited") {
+        println!("left out: there is no `prlimit`");
+        return;
+    }
+    let mut failed = Vec::new();
+    for n in 100..104 {
+        let end = post(&mut client, n..n + 1);
+        assert!(!done(&end), "there is no room, and {n} was acknowledged");
+        assert!(matches!(end, Ok(Completion::Unknown(_) | Completion::NotDone(_))), "{n}: {end:?}");
+        failed.push(end);
+    }
+    println!("while full: {failed:?}");
+    assert!(limit_files(&served, "unlimited:unlimited"));
+    let begun = Instant::now();
+    while !done(&post(&mut client, 100..104)) {
+        assert!(begun.elapsed() < PATIENCE, "service did not resume");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let found = statuses(&mut client, 0..104);
+    assert!(found.iter().all(|status| *status == Status::Repeated), "{found:?}");
+    assert_eq!(sums(&mut client), (104, 104, 104));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("readonly");
+    drop(start(&scratch.0).unwrap());
+    let journal = scratch.0.join("journal");
+    let mode = |mode| std::fs::set_permissions(&journal, PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o500);
+    let is_bound = std::fs::write(journal.join("probe"), b"").is_err();
+    if is_bound {
+        let why = start(&scratch.0).err().unwrap();
+        println!("refuses: {why}");
+        assert!(why.contains("denied"), "{why}");
+    } else {
+        println!("left out: this user writes where it may not");
+        std::fs::remove_file(journal.join("probe")).unwrap();
+    }
+    mode(0o700);
+    drop(start(&scratch.0).unwrap());
+    // Whoever runs this: a file where the folder should be.
+    std::fs::rename(&journal, scratch.0.join("away")).unwrap();
+    std::fs::write(&journal, b"").unwrap();
+    let why = start(&scratch.0).err().unwrap();
+    assert!(why.contains(&journal.display().to_string()), "{why}");
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::rename(scratch.0.join("away"), &journal).unwrap();
+    drop(start(&scratch.0).unwrap());
+}
+
+/// Clocks that a test sets: seconds of the wall clock, seconds that passed.
+struct Set {
+    seconds: Arc<Mutex<(u64, u64)>>,
+    /// The planted bug: the two clocks are one, so that nobody sees that it was set.
+    is_blind: bool,
+}
+
+impl Clocks for Set {
+    fn wall(&self) -> terms::Instant {
+        terms::Instant::from_seconds(self.seconds.lock().unwrap().0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        let (wall, passed) = *self.seconds.lock().unwrap();
+        Duration::from_secs(if self.is_blind { wall } else { passed })
+    }
+}
+
+const DAY: u64 = 86_400;
+
+/// Whether a hold of an hour was still open a good while after the wall clock was set.
+fn hold_survives(step: i64, is_blind: bool) -> bool {
+    let scratch = Scratch::new(&format!("clock-{step}-{is_blind}"));
+    let seconds = Arc::new(Mutex::new((1000 * DAY, 10 * DAY)));
+    let clock = BookClock::new(Set { seconds: Arc::clone(&seconds), is_blind });
+    let folder = Folder::open(&scratch.0).unwrap();
+    let running = serve_by(&folder, &options(), &clock).unwrap();
+    let key = folder.client_key(FIRST_CLIENT).unwrap();
+    let at = At { address: running.address, book: folder.book(), key };
+    open_accounts(&at, 0, ACCOUNTS).unwrap();
+    let mut client = at.connect().unwrap();
+    let placement = Placement {
+        id: HoldId::from_bytes([9; 16]),
+        account: account(1),
+        side: Side::Debit,
+        amount: Minor::new(5),
+        term: Term::Expiring { at: terms::Instant::from_seconds(1000 * DAY + 3600) },
+        business_date: BusinessDate::from_days(1000),
+        limits: Vec::new(),
+        links: Vec::new(),
+    };
+    let place = to_canonical(&ledger::Command::PlaceHold(placement));
+    let options = CallOptions { flags: RequestFlags::NONE, within: PATIENCE };
+    let ticket = client.commands(&[place], options).unwrap();
+    let Completion::Results(placed) = client.wait(ticket) else { panic!("no results") };
+    assert!(placed.iter().all(|result| result.status == Status::Done));
+    let open = || {
+        let read = running.handle().read_blocking(|book| book.ledger().open_holds().count());
+        let store::Answer::Done { outcome, .. } = read else { panic!("{read:?}") };
+        outcome == 1
+    };
+    assert!(open());
+    seconds.lock().unwrap().0 = (1000 * DAY).saturating_add_signed(step);
+    // Several sweeps; and what needs no deadline goes on.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(1200) && open() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(matches!(post(&mut client, 0..10), Ok(Completion::Results(_))));
+    assert_eq!(sums(&mut client).2, 10);
+    let survived = open();
+    // The clock is right again, and two hours have passed: now it expires.
+    *seconds.lock().unwrap() = (1000 * DAY + 7200, 10 * DAY + 7200);
+    let begun = Instant::now();
+    while open() {
+        assert!(begun.elapsed() < PATIENCE, "the hold never expires");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(client);
+    running.stop();
+    survived
+}
+
+#[test]
+fn no_hold_expires_by_a_clock_that_was_set() {
+    let day = i64::try_from(DAY).unwrap();
+    assert!(hold_survives(day, false), "a hold expired by a clock set a day ahead");
+    assert!(hold_survives(-day, false));
+    // The guard is what keeps it: without, the same test sees it expire.
+    assert!(!hold_survives(day, true));
+}

@@ -34,7 +34,8 @@ use crate::workloads::WORKLOADS;
 pub struct Options {
     names: Vec<String>,
     form: Form,
-    quick: bool,
+    /// Little of each, without bars.
+    pub quick: bool,
     /// Print what was measured before, without measuring.
     stored: bool,
     /// Rows of other systems, measured on the same machine.

@@ -50,12 +50,14 @@ impl Bar {
 pub struct Rows {
     pub workload: String,
     pub on: String,
+    /// Whether the run is long enough to be held against a bar.
+    pub has_bars: bool,
     pub rows: Vec<Row>,
 }
 
 impl Rows {
-    pub fn of(workload: &str, on: &str) -> Self {
-        Self { workload: workload.to_owned(), on: on.to_owned(), rows: Vec::new() }
+    pub fn of(workload: &str, on: &str, has_bars: bool) -> Self {
+        Self { workload: workload.to_owned(), on: on.to_owned(), has_bars, rows: Vec::new() }
     }
 
     pub fn add(&mut self, metric: &str, value: f64, unit: &str) {
@@ -73,6 +75,7 @@ impl Rows {
     }
 
     fn push(&mut self, metric: &str, value: Option<f64>, unit: &str, bar: Option<Bar>) {
+        let bar = bar.filter(|_| self.has_bars);
         self.rows.push(Row {
             bench: "ledger".to_owned(),
             workload: self.workload.clone(),
@@ -110,7 +113,7 @@ pub fn line(row: &Row) -> Result<String> {
 }
 
 /// Columns of the table: heading and the metrics that stand in it.
-const COLUMNS: [(&str, &[&str]); 8] = [
+const COLUMNS: [(&str, &[&str]); 9] = [
     ("rate", &["rate"]),
     ("of bound", &["ratio_to_bound"]),
     ("p50 / p99 / p99.9 / p100 ms", &["p50_ms", "p99_ms", "p999_ms", "p100_ms"]),
@@ -118,6 +121,7 @@ const COLUMNS: [(&str, &[&str]); 8] = [
     ("MiB", &["rss_mib"]),
     ("flush 4K p50 / p99 ms", &["flush_4k_p50_ms", "flush_4k_p99_ms"]),
     ("flush 1M p50 / p99 ms", &["flush_1m_p50_ms", "flush_1m_p99_ms"]),
+    ("others' processor %", &["processor_of_others"]),
     ("on", &[]),
 ];
 

@@ -148,6 +148,16 @@ pub fn processor(process: &str) -> f64 {
     ticks(&stat) * TICK_US
 }
 
+/// Time so far in which the processors did something, for anybody, microseconds.
+pub fn busy() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let fields: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // The fourth and fifth are idle and waiting for a disk; the ninth and on stand in the first.
+    let used = fields.iter().take(8).enumerate().filter(|(place, _)| ![3, 4].contains(place));
+    used.map(|(_, ticks)| ticks * TICK_US).sum()
+}
+
 /// User and system time of a line of `stat`.
 fn ticks(stat: &str) -> f64 {
     let rest = stat.rsplit(')').next().unwrap_or_default();
@@ -159,7 +169,8 @@ fn ticks(stat: &str) -> f64 {
 pub fn bytes_below(path: &Path) -> f64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let size = |path: PathBuf| if path.is_dir() { bytes_below(&path) } else { used(&path) };
-    entries.map(|entry| size(entry.path())).sum()
+    // An empty sum of floats is minus zero.
+    entries.map(|entry| size(entry.path())).fold(0.0, |sum, bytes| sum + bytes)
 }
 
 fn used(path: &Path) -> f64 {

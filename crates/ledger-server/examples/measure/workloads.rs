@@ -10,7 +10,7 @@ use crate::bound;
 use crate::holds;
 use crate::picture;
 use crate::rows::{Bar, Rows};
-use crate::stage::{Place, Server, Setting, bytes_below, processor};
+use crate::stage::{Place, Server, Setting, busy, bytes_below, processor};
 
 const M: u64 = 1_000_000;
 /// Transactions in one request of the batch workloads.
@@ -162,7 +162,7 @@ impl Workload {
 
 /// Measures one workload.
 pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
-    let mut rows = Rows::of(workload.name, &workload.on());
+    let mut rows = Rows::of(workload.name, &workload.on(), !options.quick);
     if let Kind::Absent(what) = workload.kind {
         rows.absent(what);
         return Ok(rows);
@@ -173,6 +173,7 @@ pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
         rows.add(&format!("flush_{size}_p50_ms"), p50, "ms");
         rows.add(&format!("flush_{size}_p99_ms"), p99, "ms");
     }
+    let used = (busy(), processor("self"), Instant::now());
     let mut server = Server::start(&place, workload.setting)?;
     let at = server.at(&place)?;
     open_accounts(&at, 0, workload.accounts).map_err(|why| anyhow!(why))?;
@@ -191,6 +192,9 @@ pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
         }
         Kind::Absent(_) => {}
     }
+    let ours = server.cpu_us()["all"] + processor("self") - used.1;
+    let others = (busy() - used.0 - ours).max(0.0) / used.2.elapsed().as_secs_f64() / 1e4;
+    rows.add("processor_of_others", others, "%");
     server.stop()?;
     if matches!(workload.kind, Kind::Post | Kind::Restart) {
         let each = disk(workload, &place, &mut rows);
@@ -273,7 +277,7 @@ fn disk(workload: &Workload, place: &Place, rows: &mut Rows) -> f64 {
         rows.add(&format!("bytes_per_item_{part}"), bytes, "B");
     }
     let [journal, ids, log, views, _] = each;
-    let full = !rows.rows.is_empty() && workload.transactions >= M && workload.batch > 1;
+    let full = workload.batch > 1;
     for (what, bytes, bar, kept) in [
         ("journal_and_ids", journal + ids, DISK_BARS[0], true),
         ("log", log, DISK_BARS[1], workload.setting.log),

@@ -83,6 +83,7 @@ struct Noted {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "kept once each")]
 enum Saw {
     Item {
         asked: Asked,

@@ -16,6 +16,11 @@ const BENCHES: &str = "\
 payments  whole path with 16 clients over real role processes, then the core alone: payments/s,
           latencies, processor time by role, the core's memory and start; `--json`, `--seconds N`,
           `--payments N`
+ledger [WORKLOAD…]
+          a stand-alone ledger, client and server in two processes: every workload or the named ones,
+          beside the flush of the same folder, a bare loop and PostgreSQL; rows, tables and pictures
+          go to `target/bench`; `--json`, `--quick` (seconds, no bars), `--stored` (what was measured
+          before), `--peers` (PostgreSQL also beside named workloads)
 ledger-peer-postgres
           PostgreSQL 15 with a minimal double-entry function under pgbench, for comparison: rates,
           latencies, measured flush, processor time, bytes; `--json`, `--seconds N`";
@@ -28,11 +33,32 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> 
             Ok(ExitCode::SUCCESS)
         }
         Some((name, options)) if name == "payments" => load(workspace, "payments", options),
+        Some((name, options)) if name == "ledger" => ledger(workspace, options),
         Some((name, options)) if name == "ledger-peer-postgres" => {
             crate::peer::command(workspace, options)
         }
         Some((name, _)) => bail!("there is no bench `{name}`\n\n{BENCHES}"),
     }
+}
+
+/// `cargo xtask bench ledger`: the peers first, then our own program, which prints both.
+fn ledger(workspace: &Workspace, options: &[String]) -> Result<ExitCode> {
+    let folder = workspace.target.join("bench");
+    let peers = folder.join("peers.json");
+    std::fs::create_dir_all(&folder)?;
+    let has = |option: &str| options.iter().any(|other| other == option);
+    let named = options.iter().any(|option| !option.starts_with('-'));
+    if has("--peers") || !(named || has("--quick") || has("--stored")) {
+        std::fs::write(&peers, crate::peer::rows(workspace)?)?;
+    }
+    let mut rest: Vec<String> =
+        options.iter().filter(|option| *option != "--peers").cloned().collect();
+    rest.extend(["--into".to_owned(), folder.display().to_string()]);
+    if peers.exists() {
+        rest.extend(["--peers".to_owned(), peers.display().to_string()]);
+    }
+    let missing = "expected the example `measure` in this workspace";
+    program(workspace, "measure", missing, &rest)
 }
 
 /// `cargo xtask simulate --seed N`: one world under a seed.

@@ -83,19 +83,39 @@ struct Figure {
 /// `cargo xtask bench ledger-peer-postgres`.
 pub(crate) fn command(workspace: &Workspace, options: &[String]) -> Result<ExitCode> {
     let (form, seconds) = parse(options)?;
-    let server = Server::start(workspace, &SETTINGS)?;
-    sql(&server, LEDGER)?;
     if matches!(form, Form::Table) {
         println!("PostgreSQL 15, minimal double entry, pgbench over a socket, {seconds} s each\n");
     }
-    for workload in WORKLOADS {
-        let figures = measure(&server, &workload, seconds)?;
-        match form {
-            Form::Json => figures.iter().for_each(|figure| println!("{}", row(&workload, figure))),
-            Form::Table => println!("{}", line(&workload, &figures)),
-        }
-    }
+    run(workspace, seconds, |workload, figures| match form {
+        Form::Json => figures.iter().for_each(|figure| println!("{}", row(workload, figure))),
+        Form::Table => println!("{}", line(workload, figures)),
+    })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every workload as JSON objects, one a line.
+pub(crate) fn rows(workspace: &Workspace) -> Result<String> {
+    let mut text = String::new();
+    run(workspace, SECONDS, |workload, figures| {
+        for figure in figures {
+            text.push_str(&row(workload, figure));
+            text.push('\n');
+        }
+    })?;
+    Ok(text)
+}
+
+fn run(
+    workspace: &Workspace,
+    seconds: u64,
+    mut told: impl FnMut(&Workload, &[Figure]),
+) -> Result<()> {
+    let server = Server::start(workspace, &SETTINGS)?;
+    sql(&server, LEDGER)?;
+    for workload in WORKLOADS {
+        told(&workload, &measure(&server, &workload, seconds)?);
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,7 +46,7 @@ const RANKS: [(&str, u8); 22] = [
 const AROUND: [&str; 2] = ["simulation", "xtask"];
 
 /// The arrows allowed within a rank. A new one needs an ADR: 0001 lists these.
-const WITHIN_A_RANK: [(&str, &str); 5] = [
+const WITHIN_A_RANK: [(&str, &str); 6] = [
     // The outgoing client speaks the wire types.
     ("client", "api"),
     // The holder calls edges and the core.
@@ -54,8 +54,9 @@ const WITHIN_A_RANK: [(&str, &str); 5] = [
     ("wallet", "client"),
     // A pack's findings layer names screening's outcome.
     ("policy", "screening"),
-    // The binary is the server and a command line.
+    // The binary is the server, the ledger's server and a command line.
     ("wayleave", "server"),
+    ("wayleave", "ledger-server"),
 ];
 
 /// Pairs that a crate may not see, however far down the arrows lead.

@@ -36,6 +36,10 @@ pub struct LedgerFact {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one: a box would cost"
+)]
 pub enum Event {
     /// The ledger changed.
     Changed(Change),

@@ -89,7 +89,11 @@ fn of_change(client: ClientNumber, change: &Change, each: &mut impl FnMut(Key)) 
         Resolved::HoldPinned { hold }
         | Resolved::HoldVoided { hold, .. }
         | Resolved::HoldExpired { hold, .. } => each(Key::hold(*hold)),
-        _ => {}
+        Resolved::AccountOpened(_)
+        | Resolved::LimitsSet { .. }
+        | Resolved::FreezeSet { .. }
+        | Resolved::BlockedSet { .. }
+        | Resolved::AccountClosed { .. } => {}
     }
 }
 
@@ -115,7 +119,15 @@ pub fn to_find(ledger: &Ledger, request: &Request, mut ask: impl FnMut(Key)) {
 pub const fn of_command(client: ClientNumber, command: &Command) -> Option<Key> {
     match command {
         Command::Post(transaction) => Some(Key::transaction(client, transaction.id)),
+        Command::PostDraft(draft) => Some(Key::transaction(client, draft.id)),
         Command::PlaceHold(placement) => Some(Key::hold(placement.id)),
-        _ => None,
+        Command::OpenAccount(_)
+        | Command::SetLimits { .. }
+        | Command::SetFreeze { .. }
+        | Command::SetBlocked { .. }
+        | Command::CloseAccount { .. }
+        | Command::PinHold { .. }
+        | Command::VoidHold { .. }
+        | Command::ExpireHolds { .. } => None,
     }
 }

@@ -98,7 +98,7 @@ impl LedgerBook {
             tag: key.tag,
             id: key.id,
             content: content(command),
-            rule: rule_name(refusal),
+            rule: refusal.rule_name().to_owned(),
             text,
         };
         let (client, slot) = (request.client, request.slot);
@@ -106,6 +106,10 @@ impl LedgerBook {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one: a box would cost"
+)]
 enum Judged {
     New(ledger::Checked),
     Known(Outcome),
@@ -120,8 +124,16 @@ fn content(command: &Command) -> Digest {
     let bytes = match command {
         Command::Post(transaction) => [vec![1], to_canonical(transaction)].concat(),
         Command::PlaceHold(placement) => [vec![2], to_canonical(placement)].concat(),
+        Command::PostDraft(draft) => [vec![3], to_canonical(draft)].concat(),
         // No other command has an id of its own.
-        _ => Vec::new(),
+        Command::OpenAccount(_)
+        | Command::SetLimits { .. }
+        | Command::SetFreeze { .. }
+        | Command::SetBlocked { .. }
+        | Command::CloseAccount { .. }
+        | Command::PinHold { .. }
+        | Command::VoidHold { .. }
+        | Command::ExpireHolds { .. } => Vec::new(),
     };
     digest(ASKED_DOMAIN, &bytes)
 }
@@ -135,12 +147,6 @@ fn said_before(found: &Found, key: &Key) -> Outcome {
         first,
         position: Some(position),
     })
-}
-
-/// A refusal's variant is its rule's name.
-fn rule_name(refusal: &Refusal) -> String {
-    let shown = format!("{refusal:?}");
-    shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 impl Machine for LedgerBook {

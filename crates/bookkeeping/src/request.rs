@@ -35,6 +35,10 @@ pub struct Request {
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one: a box would cost"
+)]
 pub enum What {
     /// Something to do.
     Do(Command),
@@ -53,6 +57,10 @@ pub enum Effect {
 
 /// What a client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one: a box would cost"
+)]
 pub enum Outcome {
     /// Done by this request.
     Done {

@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::needless_pass_by_value,
     reason = "a test fails by panicking"
 )]
 
@@ -37,6 +38,7 @@ fn opening(n: u8, floor: Floor) -> Opening {
         purpose: Purpose::Customer,
         floor,
         ceiling: Ceiling::Unlimited,
+        marks: None,
     }
 }
 
@@ -50,6 +52,7 @@ fn transfer(id: u8, amount: u128, links: usize) -> Transaction {
         entries: [entry(1, Side::Debit), entry(2, Side::Credit)].into_iter().collect(),
         claims: vec![],
         links: vec![Link::Payment(PaymentId::from_bytes([9; 16])); links],
+        detail: None,
     }
 }
 

@@ -277,9 +277,9 @@ impl Batch {
     ///
     /// # Errors
     /// [`SealError`] when they are none, too many or too large.
-    pub fn seal(origin: Origin, entries: Vec<Entry>) -> Result<Self, SealError> {
+    pub fn seal(origin: Origin, entries: &[Entry]) -> Result<Self, SealError> {
         let mut draft = Draft::new();
-        for entry in &entries {
+        for entry in entries {
             draft.push(&entry.fact);
             if draft.stored_bytes() > BATCH_BYTES_MAX {
                 return Err(SealError::TooLarge);

@@ -158,7 +158,7 @@ pub fn batch_after(tip: &Tip, epoch: Epoch, count: u64) -> Batch {
         };
         Entry { commitment: commit(&FixedSalts, uncommitted).expect("fixed salts"), fact }
     });
-    Batch::seal(origin, entries.collect()).expect("a small batch")
+    Batch::seal(origin, &entries.collect::<Vec<_>>()).expect("a small batch")
 }
 
 /// Every clause of [`Journal`] that needs no fault. `reopen` gives the empty journal for `None`

@@ -137,17 +137,17 @@ fn the_header_alone_tells_the_length_and_a_bad_digest_still_shows_facts() {
 
 #[test]
 fn a_batch_needs_a_fact_and_has_limits() {
-    assert_eq!(Batch::seal(origin(), vec![]), Err(SealError::Empty));
+    assert_eq!(Batch::seal(origin(), &[]), Err(SealError::Empty));
     let kind = FactKind { number: 1, version: 1 };
     let commitment = Commitment(Digest::ZERO);
     let entry = |bytes: usize| Entry {
         fact: Fact::plain(kind, SaltSlot(0), vec![vec![7; bytes]]),
         commitment,
     };
-    assert_eq!(Batch::seal(origin(), vec![entry(1 << 20)]), Err(SealError::TooLarge));
-    assert_eq!(Batch::seal(origin(), vec![entry(1); 4097]), Err(SealError::TooLarge));
+    assert_eq!(Batch::seal(origin(), &[entry(1 << 20)]), Err(SealError::TooLarge));
+    assert_eq!(Batch::seal(origin(), &vec![entry(1); 4097]), Err(SealError::TooLarge));
     let late = Origin { first: Position::new(u64::MAX), ..origin() };
-    assert_eq!(Batch::seal(late, vec![entry(1)]), Err(SealError::PositionsExhausted));
+    assert_eq!(Batch::seal(late, &[entry(1)]), Err(SealError::PositionsExhausted));
 }
 
 #[test]
@@ -183,7 +183,7 @@ proptest! {
             let fact = Fact::plain(kind, SaltSlot(stamp), body);
             Entry { commitment: Commitment(sha256(&seal::to_canonical(&fact))), fact }
         }).collect();
-        let batch = Batch::seal(origin, entries).unwrap();
+        let batch = Batch::seal(origin, &entries).unwrap();
         prop_assert_eq!(Batch::decode(batch.bytes()).unwrap(), batch);
     }
 

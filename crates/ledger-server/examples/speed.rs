@@ -85,6 +85,7 @@ fn child(dir: &Path, flush_ms: u64) {
     let folder = Folder::open(dir).unwrap();
     let options = ServeOptions {
         address: "127.0.0.1:0".parse().unwrap(),
+        http: None,
         flush_delay: Duration::from_millis(flush_ms),
         log: kept("LOG"),
         views: kept("VIEWS"),

@@ -1,6 +1,7 @@
 //! Who may ask a book for what.
 
-use seal::{KeyId, PublicKey};
+use seal::digest::{Domain, digest};
+use seal::{Digest, KeyId, PublicKey, constant_time_eq};
 use serde::{Deserialize, Serialize};
 
 /// What a client may ask for.
@@ -13,6 +14,15 @@ pub enum May {
     Post,
     /// Accounts, their limits and freezes.
     Manage,
+}
+
+/// Domain of the digest of an API key's secret: name ‖ 0 ‖ the secret's 32 bytes.
+pub const API_KEY_DOMAIN: Domain = Domain::new("wayleave/ledger-http/api-key/v1");
+
+/// What is kept of a client's API key: enough to know it again, not enough to use it.
+#[must_use]
+pub fn api_key_digest(name: &str, secret: &[u8; 32]) -> Digest {
+    digest(API_KEY_DOMAIN, &[name.as_bytes(), &[0], secret].concat())
 }
 
 /// A client of the book.
@@ -28,6 +38,9 @@ pub struct Client {
     pub key: PublicKey,
     /// What it may ask for.
     pub may: Vec<May>,
+    /// [`api_key_digest`] of its key for HTTP; without one it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "digest_text")]
+    pub api_key: Option<Digest>,
 }
 
 /// All clients of a book.
@@ -40,6 +53,17 @@ impl Clients {
     #[must_use]
     pub fn with_key(&self, key: &KeyId) -> Option<&Client> {
         self.0.iter().find(|client| client.key.key_id() == *key)
+    }
+
+    /// The client of this name, when the secret is that of its API key. An unknown name costs the
+    /// same time as a wrong secret.
+    #[must_use]
+    pub fn with_api_key(&self, name: &str, secret: &[u8; 32]) -> Option<&Client> {
+        let client = self.0.iter().find(|client| client.name == name);
+        let kept = client.and_then(|client| client.api_key);
+        let shown = api_key_digest(name, secret);
+        let same = constant_time_eq(kept.unwrap_or(Digest::ZERO).as_bytes(), shown.as_bytes());
+        client.filter(|_| same && kept.is_some())
     }
 
     /// Whether a client may.
@@ -66,5 +90,28 @@ mod text {
 
     pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<PublicKey, D::Error> {
         String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A digest as its text, or nothing.
+mod digest_text {
+    use seal::Digest;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &Option<Digest>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match digest {
+            Some(digest) => to.collect_str(digest),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(
+        from: D,
+    ) -> Result<Option<Digest>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
     }
 }

@@ -14,7 +14,7 @@ use seal::text::{from_hex_array, to_hex};
 use serde::{Deserialize, Serialize};
 use terms::BookName;
 
-use crate::clients::{Client, Clients, May};
+use crate::clients::{Client, Clients, May, api_key_digest};
 
 const BOOK_FILE: &str = "book.json";
 const CLIENTS_FILE: &str = "clients.json";
@@ -52,6 +52,9 @@ pub enum FolderError {
     /// Another client has this name.
     #[error("there is a client `{0}` already: choose another name")]
     NameTaken(String),
+    /// Nobody has this name.
+    #[error("there is no client `{0}`")]
+    NoClient(String),
     /// The name cannot name a file.
     #[error("expected a name of `a-z`, `0-9` and `-`, got `{0}`")]
     BadName(String),
@@ -146,10 +149,27 @@ impl Folder {
         let seed_file = format!("keys/{name}.seed");
         self.put(&seed_file, format!("{}\n", to_hex(&seed)).as_bytes(), SECRET_FILE_MODE)?;
         let number = clients.next_number();
-        let client = Client { number, name: name.to_owned(), key: key.public_key(), may };
+        let client =
+            Client { number, name: name.to_owned(), key: key.public_key(), may, api_key: None };
         clients.0.push(client.clone());
         self.put(CLIENTS_FILE, &json(&clients), SECRET_FILE_MODE)?;
         Ok(client)
+    }
+
+    /// Makes an API key for a client and replaces the one it had. Only its digest is kept: what is
+    /// returned (`<name>.<64 hex digits>`) can be shown this once. A running book learns of it when
+    /// it starts again.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn make_api_key(&self, name: &str) -> Result<String, FolderError> {
+        let mut clients = self.clients()?;
+        let client = clients.0.iter_mut().find(|client| client.name == name);
+        let client = client.ok_or_else(|| FolderError::NoClient(name.to_owned()))?;
+        let secret: [u8; 32] = client::system::random()?;
+        client.api_key = Some(api_key_digest(name, &secret));
+        self.put(CLIENTS_FILE, &json(&clients), SECRET_FILE_MODE)?;
+        Ok(format!("{name}.{}", to_hex(&secret)))
     }
 
     /// The key of a client that was made here.
@@ -168,7 +188,7 @@ impl Folder {
             return Err(malformed("others may read it: replace it, others may know it"));
         }
         let text = fs::read_to_string(&path).map_err(failed)?;
-        let seed = text.strip_suffix('\n').and_then(|hex| from_hex_array(hex));
+        let seed = text.strip_suffix('\n').and_then(from_hex_array);
         let seed = seed.ok_or_else(|| malformed("expected 64 lower-case hex digits"))?;
         Ok(SigningKey::from_seed(&seed))
     }

@@ -8,11 +8,17 @@
 //! Start at [`serve`]; [`recall`] looks up what the book no longer remembers, [`service`] stands
 //! between the protocol and the book.
 #![expect(clippy::disallowed_methods, reason = "rank 6: clocks enter here")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "rank 6: an answer that is none of those expected is told as it is"
+)]
 
 pub mod clients;
 pub mod clock;
 pub mod folder;
+pub mod http;
 pub mod load;
+pub mod load_http;
 pub mod projections;
 pub mod query;
 pub mod recall;
@@ -21,7 +27,7 @@ pub mod service;
 
 pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
-pub use folder::{Folder, FolderError};
+pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;
 pub use serve::{Kept, Running, ServeError, ServeOptions, serve};

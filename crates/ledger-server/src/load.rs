@@ -169,7 +169,7 @@ impl Dice {
 }
 
 /// Makes transfers: one connection's share of a load.
-struct Maker {
+pub(crate) struct Maker {
     dice: Dice,
     accounts: u64,
     ids: IdOrder,
@@ -178,7 +178,18 @@ struct Maker {
 }
 
 impl Maker {
-    fn next(&mut self) -> Transfer {
+    /// The share of one connection. Rising ids begin at the clock's milliseconds, as UUIDv7 does,
+    /// so that runs do not collide.
+    pub(crate) fn new(load: &Load, connection: u64) -> Self {
+        let mut dice = Dice(load.seed ^ connection.wrapping_mul(0x5851_f42d_4c95_7f2d));
+        let number = match load.ids {
+            IdOrder::Random => dice.roll(),
+            IdOrder::Rising => (client::system::now().nanos() / 1_000_000) << 20,
+        };
+        Self { dice, accounts: load.accounts, ids: load.ids, number, connection }
+    }
+
+    pub(crate) fn next(&mut self) -> Transfer {
         let debit = self.dice.below(self.accounts);
         let step = self.dice.below(self.accounts.saturating_sub(1)).saturating_add(1);
         let credit = debit.wrapping_add(step) % self.accounts.max(1);
@@ -205,15 +216,17 @@ impl Maker {
 /// Posts a load and measures it. Ids follow from seed and connection: a second run with another
 /// seed posts other transactions.
 ///
+/// A thread serves several connections in turn, as an application with a pool would: each still
+/// has its own requests underway and no more.
+///
 /// # Errors
 /// In words: a connection that broke, an answer that is none.
 pub fn post(at: &At, load: &Load) -> Result<Seen, String> {
     let begun = Instant::now();
-    let connections = u64::try_from(load.connections.max(1)).unwrap_or(1);
-    let share = load.transactions / connections;
+    let threads = load.connections.clamp(1, THREADS_MAX);
     let parts: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..connections)
-            .map(|connection| scope.spawn(move || one(at, load, connection, share, begun)))
+        let threads: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || some(at, load, (thread, threads), begun)))
             .collect();
         threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
     });
@@ -229,28 +242,53 @@ pub fn post(at: &At, load: &Load) -> Result<Seen, String> {
     Ok(seen)
 }
 
-fn one(at: &At, load: &Load, connection: u64, share: u64, begun: Instant) -> Result<Seen, String> {
-    let mut client = at.connect()?;
-    let mut dice = Dice(load.seed ^ connection.wrapping_mul(0x5851_f42d_4c95_7f2d));
-    // Rising ids begin at the clock's milliseconds, as UUIDv7 does, so that runs do not collide.
-    let number = client::system::now().nanos() / 1_000_000 << 20;
-    let number = if load.ids == IdOrder::Random { dice.roll() } else { number };
-    let mut maker = Maker { dice, accounts: load.accounts, ids: load.ids, number, connection };
-    let mut seen = Seen { took: Duration::ZERO, done: 0, other: 0, latencies: Vec::new() };
-    let mut underway = std::collections::VecDeque::new();
-    let mut left = share;
-    while left > 0 || !underway.is_empty() {
-        while left > 0 && underway.len() < load.ahead.max(1) {
-            let count = u64::try_from(load.batch).unwrap_or(1).min(left);
-            left = left.saturating_sub(count);
+/// Threads of a client: as many as there are processors to share with the server, twice.
+const THREADS_MAX: usize = 4;
+
+/// One connection, what it still has to post, and what it waits for.
+struct Line {
+    client: Client,
+    maker: Maker,
+    left: u64,
+    underway: std::collections::VecDeque<(wire::Ticket, Instant, u64)>,
+}
+
+impl Line {
+    fn open(at: &At, load: &Load, connection: usize) -> Result<Self, String> {
+        let connection = u64::try_from(connection).unwrap_or(0);
+        let connections = u64::try_from(load.connections.max(1)).unwrap_or(1);
+        let mut dice = Dice(load.seed ^ connection.wrapping_mul(0x5851_f42d_4c95_7f2d));
+        // Rising ids begin at the clock's milliseconds, as those of UUIDv7 do: runs do not collide.
+        let number = (client::system::now().nanos() / 1_000_000) << 20;
+        let number = if load.ids == IdOrder::Random { dice.roll() } else { number };
+        let maker = Maker { dice, accounts: load.accounts, ids: load.ids, number, connection };
+        let left = load.transactions / connections;
+        Ok(Self { client: at.connect()?, maker, left, underway: std::collections::VecDeque::new() })
+    }
+
+    fn is_done(&self) -> bool {
+        self.left == 0 && self.underway.is_empty()
+    }
+
+    /// Sends requests until as many are underway as may be.
+    fn send(&mut self, load: &Load) -> Result<(), String> {
+        while self.left > 0 && self.underway.len() < load.ahead.max(1) {
+            let count = u64::try_from(load.batch).unwrap_or(1).min(self.left);
+            self.left = self.left.saturating_sub(count);
             let sent = Instant::now();
+            let maker = &mut self.maker;
             let items = (0..count).map(|_| maker.next());
             let options = CallOptions { flags: RequestFlags::NONE, within: PATIENCE };
-            let ticket = client.transfers(items, options).map_err(|e| e.to_string())?;
-            underway.push_back((ticket, sent, count));
+            let ticket = self.client.transfers(items, options).map_err(|e| e.to_string())?;
+            self.underway.push_back((ticket, sent, count));
         }
-        let Some((ticket, sent, count)) = underway.pop_front() else { break };
-        match client.wait(ticket) {
+        Ok(())
+    }
+
+    /// Waits for the oldest.
+    fn take(&mut self, begun: Instant, seen: &mut Seen) -> Result<(), String> {
+        let Some((ticket, sent, count)) = self.underway.pop_front() else { return Ok(()) };
+        match self.client.wait(ticket) {
             Completion::Results(results) => {
                 let done = if results.all(Status::Done) {
                     count
@@ -266,6 +304,29 @@ fn one(at: &At, load: &Load, connection: u64, share: u64, begun: Instant) -> Res
         let now = Instant::now();
         seen.latencies.push((now.saturating_duration_since(begun), now - sent));
         seen.took = now.saturating_duration_since(begun);
+        Ok(())
+    }
+}
+
+/// Every so many-th connection, from one on.
+fn some(
+    at: &At,
+    load: &Load,
+    (first, step): (usize, usize),
+    begun: Instant,
+) -> Result<Seen, String> {
+    let mut lines = (first..load.connections.max(1))
+        .step_by(step)
+        .map(|connection| Line::open(at, load, connection))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut seen = Seen { took: Duration::ZERO, done: 0, other: 0, latencies: Vec::new() };
+    while !lines.iter().all(Line::is_done) {
+        for line in &mut lines {
+            line.send(load)?;
+        }
+        for line in &mut lines {
+            line.take(begun, &mut seen)?;
+        }
     }
     Ok(seen)
 }

@@ -10,11 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use bookkeeping::{Event, LedgerBook, LedgerFact};
+use crossbeam_channel::Sender;
 use evidence::tree::TreeHead;
+use seal::to_canonical;
 use store::log::{LogConfig, LogFeed, LogThread, PackedLog};
-use store::views::{Config as ViewsConfig, Feed, Views};
+use store::views::{Config as ViewsConfig, Feed, OpenError, Views};
 use store::{BookHandle, FileDisk, SegmentReader};
 use terms::Position;
+use wire::{Reply, ReplyBody};
+
+use crate::query::{Query, answer_from};
+
+/// Questions that may wait: a page of the longest takes some milliseconds.
+const QUESTIONS_MAX: usize = 256;
 
 /// How far a projection has come, and whether it still goes on.
 #[derive(Clone, Debug)]
@@ -101,6 +109,12 @@ impl LogProjection {
         Ok(Self { progress, feed, log, follower })
     }
 
+    /// Watches the log's thread.
+    #[must_use]
+    pub fn feed(&self) -> LogFeed {
+        self.feed.clone()
+    }
+
     /// Entries that are durable in the log.
     #[must_use]
     pub fn durable(&self) -> Position {
@@ -147,8 +161,13 @@ impl ViewsProjection {
         let failed = |error: &dyn std::fmt::Display| error.to_string();
         std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         let (path, config) = (folder.join("views.redb"), ViewsConfig::standard(seed));
-        let opened = Views::open(&path, &config).ok();
-        let fits = opened.filter(|(feed, _)| follows(feed, reader));
+        let fits = match Views::open(&path, &config) {
+            Ok(opened) if follows(&opened.0, reader) => Some(opened),
+            // Of another journal, damaged, or of another version: built again from the journal.
+            Ok(_) | Err(OpenError::Version { .. }) => None,
+            Err(OpenError::Store(fault)) if fault.needs_rebuild() => None,
+            Err(error) => return Err(failed(&error)),
+        };
         let (feed, views) = match fits {
             Some(opened) => opened,
             None => Views::rebuild(&path, &config).map_err(|error| failed(&error))?,
@@ -163,6 +182,22 @@ impl ViewsProjection {
         };
         let follower = named("views", follow)?;
         Ok(Self { progress, views, follower })
+    }
+
+    /// A queue of questions, answered one after another on a thread that ends with the queue.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn questions(&self) -> Result<Sender<(Query, Reply)>, String> {
+        let (sender, questions) = crossbeam_channel::bounded::<(Query, Reply)>(QUESTIONS_MAX);
+        let views = Arc::clone(&self.views);
+        named("questions", move || {
+            for (query, reply) in questions {
+                let told = answer_from(&views, &query);
+                reply.finish(ReplyBody::answer(&to_canonical(&told)));
+            }
+        })?;
+        Ok(sender)
     }
 
     /// Waits until the book is closed and all of it is in the read models.

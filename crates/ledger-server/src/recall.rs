@@ -13,6 +13,8 @@ use terms::{Instant, Position};
 /// Durable batches kept in memory for look-ups: a repeat usually follows soon, and reading the
 /// journal back costs a hundred times more.
 const RECENT_BATCHES: usize = 8;
+/// Batches read back that are kept: whoever repeats one old id repeats its neighbours, too.
+const READ_BATCHES: usize = 4;
 
 /// The past of a ledger book.
 pub struct LedgerRecall<D: Disk, R: Disk> {
@@ -20,6 +22,7 @@ pub struct LedgerRecall<D: Disk, R: Disk> {
     hasher: IdHasher,
     reader: SegmentReader<R>,
     recent: VecDeque<Arc<Batch>>,
+    read: VecDeque<Arc<Batch>>,
     /// Facts before it are in the index and durable.
     durable: Position,
     /// What no later call mends.
@@ -50,6 +53,7 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
             ids,
             reader,
             recent: VecDeque::new(),
+            read: VecDeque::new(),
             durable: covered,
             failed: None,
             wanted: Vec::new(),
@@ -57,7 +61,7 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     }
 
     fn find(
-        &self,
+        &mut self,
         book: &Book<LedgerBook>,
         key: &Key,
         found: &mut Found,
@@ -73,20 +77,26 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
 
     /// The fact at a position: not written yet, written a moment ago, or in the journal.
     fn fact(
-        &self,
+        &mut self,
         book: &Book<LedgerBook>,
         position: Position,
     ) -> Result<(Instant, LedgerFact), RecallError> {
         if let Some((stamp, bytes)) = book.unwritten(position) {
             return Ok((stamp, LedgerFact::read(bytes).map_err(RecallError)?));
         }
-        let recent = self.recent.iter().find(|batch| batch.at(position).is_some());
+        let mut kept = self.recent.iter().chain(&self.read);
+        let recent = kept.find(|batch| batch.at(position).is_some());
         let batch = match recent {
             Some(batch) => Arc::clone(batch),
             None => {
                 let mut read = self.reader.read_from(position, 1).map_err(|e| failed(&e))?;
                 let gone = || RecallError(format!("there is no fact at position {position}"));
-                Arc::new(read.pop().ok_or_else(gone)?)
+                let batch = Arc::new(read.pop().ok_or_else(gone)?);
+                if self.read.len() >= READ_BATCHES {
+                    self.read.pop_front();
+                }
+                self.read.push_back(Arc::clone(&batch));
+                batch
             }
         };
         let gone = || RecallError(format!("there is no fact at position {position}"));
@@ -133,6 +143,7 @@ where
         // What was decided and is not known to be durable may never have happened.
         self.ids.forget_from(self.durable);
         self.recent.clear();
+        self.read.clear();
         Ok(self.durable)
     }
 

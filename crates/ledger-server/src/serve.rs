@@ -12,17 +12,19 @@ use record::SaltSlot;
 use store::ids::{Ids, IdsConfig, IdsError, IdsLimits, IdsSeed};
 use store::{
     BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, OpenJournalError, Opening, Parts,
-    Recovery, SaltError, SaltKeys, SegmentConfig, SegmentJournal, SpawnError, spawn_book,
+    Recovery, SaltError, SaltKeys, SegmentConfig, SegmentJournal, SegmentReader, SpawnError,
+    spawn_book,
 };
-use terms::RunId;
+use terms::{BookName, Position, RunId};
 use wire::server::StartError;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
 use crate::clock::BookClock;
 use crate::folder::{Folder, FolderError};
+use crate::http::{HttpError, HttpServer, Interface, Projections};
 use crate::projections::{LogProjection, ViewsProjection};
 use crate::recall::LedgerRecall;
-use crate::service::LedgerService;
+use crate::service::{Behind, LedgerService};
 
 /// Size of a segment: some half a million transactions.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -42,6 +44,9 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 pub struct ServeOptions {
     /// Where to listen; port 0 chooses one.
     pub address: SocketAddr,
+    /// Where to listen for HTTP: on loopback, because HTTP here has no TLS; a reverse proxy on this
+    /// machine adds it. `None` for no HTTP.
+    pub http: Option<SocketAddr>,
     /// Added to each sync of the journal, to see what a slower disk would do. Zero but in benches.
     pub flush_delay: Duration,
     /// Whether the transparency log is kept.
@@ -86,6 +91,9 @@ pub enum ServeError {
     /// Its server.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Its HTTP interface.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// No randomness.
     #[error(transparent)]
     NoEntropy(#[from] client::system::NoEntropy),
@@ -98,6 +106,7 @@ pub struct Running {
     pub address: SocketAddr,
     /// What opening found.
     pub recovery: Recovery,
+    http: Option<HttpServer>,
     server: Server,
     handle: BookHandle<LedgerBook>,
     writer: BookWriter<SegmentJournal<FileDisk>>,
@@ -123,50 +132,18 @@ pub fn serve_by(
     options: &ServeOptions,
     clock: &BookClock,
 ) -> Result<Running, ServeError> {
-    let book = folder.book();
-    let run = RunId::from_bytes(client::system::random()?);
-    let disk = FileDisk::take(&folder.part("journal"))?.with_flush_delay(options.flush_delay);
-    let entropy = || client::system::random::<32>().map_err(std::io::Error::other);
-    let salts = Arc::new(SaltKeys::open(&disk, SALT_POOL, entropy)?);
-    let slot = salts.take_slot()?;
-    let opening = Opening::ReadsTail;
-    let config = SegmentConfig { book, segment_bytes: SEGMENT_BYTES, opening };
-    let journal = SegmentJournal::open(disk, config)?;
-    let seed = IdsSeed::new(client::system::random()?);
-    let ids_config = IdsConfig { book, seed, limits: IdsLimits::STANDARD };
-    let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
-    let reader = || FileDisk::look(&folder.part("journal"));
-    let (views_reader, reader) = (journal.reader(reader()), journal.reader(reader()));
-    let images = FileDisk::take(&folder.part("images"))?;
-    let hash_seed = u64::from_be_bytes(client::system::random()?);
-    let parts = Parts {
-        genesis: LedgerBook::new(hash_seed),
-        journal,
-        salts: Arc::clone(&salts),
-        clock: {
-            let clock = clock.clone();
-            move || clock.now()
-        },
-        images: ImagePolicy::every(IMAGE_EVERY, images, book),
-        recall: LedgerRecall::new(ids, covered, reader),
+    let opened = Opened::open(folder, options, clock)?;
+    let (log, views) = opened.follow(folder, options)?;
+    let questions = views.as_ref().map(ViewsProjection::questions).transpose();
+    let behind = Behind {
+        log: log.as_ref().map(LogProjection::feed),
+        views: views.as_ref().map(|views| views.progress.clone()),
+        questions: questions.map_err(ServeError::Projection)?,
     };
-    let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
-    let (handle, writer) = spawn_book(config, parts)?;
-    let recovery = writer.recovery.clone();
-    let log = match options.log {
-        Kept::Yes => Some(LogProjection::start(&folder.part("log"), &handle, recovery.tip.next)),
-        Kept::No => None,
-    };
-    let log = log.transpose().map_err(ServeError::Projection)?;
-    let views = match options.views {
-        Kept::Yes => {
-            let folder = folder.part("views");
-            Some(ViewsProjection::start(&folder, &handle, &views_reader, hash_seed))
-        }
-        Kept::No => None,
-    };
-    let views = views.transpose().map_err(ServeError::Projection)?;
-    let service = LedgerService::new(handle.clone(), folder.clients()?, slot, recovery.epoch);
+    let Opened { book, handle, writer, slot, recovery, .. } = opened;
+    let (clients, epoch) = (folder.clients()?, recovery.epoch);
+    let projections = Projections::of(&behind);
+    let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, behind);
     let server_config = ServerConfig {
         book,
         plain: PlainPolicy::Loopback,
@@ -178,8 +155,85 @@ pub fn serve_by(
     let server = Server::start(options.address, server_config, service)?;
     let address = server.address();
     folder.note_address(address)?;
+    let http = options.http.map(|address| {
+        let handle = handle.clone();
+        let interface = Interface { book, handle, clients, slot, epoch, projections };
+        crate::http::start(address, interface)
+    });
+    let http = http.transpose()?;
     let sweeper = sweep(handle.clone(), slot, clock.clone())?;
-    Ok(Running { address, recovery, server, handle, writer, sweeper, log, views })
+    Ok(Running { address, recovery, http, server, handle, writer, sweeper, log, views })
+}
+
+/// A book that runs and is not served yet.
+struct Opened {
+    book: BookName,
+    handle: BookHandle<LedgerBook>,
+    writer: BookWriter<SegmentJournal<FileDisk>>,
+    slot: SaltSlot,
+    recovery: Recovery,
+    /// For the read models.
+    reader: SegmentReader<FileDisk>,
+    hash_seed: u64,
+}
+
+impl Opened {
+    fn open(
+        folder: &Folder,
+        options: &ServeOptions,
+        clock: &BookClock,
+    ) -> Result<Self, ServeError> {
+        let book = folder.book();
+        let run = RunId::from_bytes(client::system::random()?);
+        let disk = FileDisk::take(&folder.part("journal"))?.with_flush_delay(options.flush_delay);
+        let entropy = || client::system::random::<32>().map_err(std::io::Error::other);
+        let salts = Arc::new(SaltKeys::open(&disk, SALT_POOL, entropy)?);
+        let slot = salts.take_slot()?;
+        let opening = Opening::ReadsTail;
+        let config = SegmentConfig { book, segment_bytes: SEGMENT_BYTES, opening };
+        let journal = SegmentJournal::open(disk, config)?;
+        let seed = IdsSeed::new(client::system::random()?);
+        let ids_config = IdsConfig { book, seed, limits: IdsLimits::STANDARD };
+        let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
+        let look = || FileDisk::look(&folder.part("journal"));
+        let (reader, recalled) = (journal.reader(look()), journal.reader(look()));
+        let images = FileDisk::take(&folder.part("images"))?;
+        let hash_seed = u64::from_be_bytes(client::system::random()?);
+        let stamps = clock.clone();
+        let parts = Parts {
+            genesis: LedgerBook::new(hash_seed),
+            journal,
+            salts,
+            clock: move || stamps.now(),
+            images: ImagePolicy::every(IMAGE_EVERY, images, book),
+            recall: LedgerRecall::new(ids, covered, recalled),
+        };
+        let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
+        let (handle, writer) = spawn_book(config, parts)?;
+        let recovery = writer.recovery.clone();
+        Ok(Self { book, handle, writer, slot, recovery, reader, hash_seed })
+    }
+
+    fn follow(
+        &self,
+        folder: &Folder,
+        options: &ServeOptions,
+    ) -> Result<(Option<LogProjection>, Option<ViewsProjection>), ServeError> {
+        let head = self.recovery.tip.next;
+        let log = match options.log {
+            Kept::Yes => Some(LogProjection::start(&folder.part("log"), &self.handle, head)),
+            Kept::No => None,
+        };
+        let views = match options.views {
+            Kept::Yes => {
+                let (folder, seed) = (folder.part("views"), self.hash_seed);
+                Some(ViewsProjection::start(&folder, &self.handle, &self.reader, seed))
+            }
+            Kept::No => None,
+        };
+        let log = log.transpose().map_err(ServeError::Projection)?;
+        Ok((log, views.transpose().map_err(ServeError::Projection)?))
+    }
 }
 
 impl Running {
@@ -189,9 +243,31 @@ impl Running {
         &self.handle
     }
 
+    /// Where HTTP is listened for, when it is.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::address)
+    }
+
+    /// How far each projection that is kept has come: the log durably, the read models as asked.
+    pub fn projected(&self) -> Vec<Position> {
+        let log = self.log.as_ref().map(LogProjection::durable);
+        let views = self.views.as_ref().map(|views| views.progress.next());
+        log.into_iter().chain(views).collect()
+    }
+
+    /// Why a projection stopped, if one did.
+    pub fn projection_failure(&self) -> Option<String> {
+        let log = self.log.as_ref().and_then(|log| log.progress.failure());
+        log.or_else(|| self.views.as_ref().and_then(|views| views.progress.failure()))
+    }
+
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { server, handle, writer, sweeper: (stop, thread), log, views, .. } = self;
+        let Self { http, server, handle, writer, sweeper: (stop, thread), log, views, .. } = self;
+        if let Some(http) = http {
+            http.stop();
+        }
         server.stop();
         drop(stop);
         let _ = thread.join();

@@ -3,11 +3,13 @@
 use std::time::Instant as Clock;
 
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
+use crossbeam_channel::{Sender, TrySendError};
 use ledger::{
     Available, Balances, Command, Detail, Entry, Link, Reason, Refusal, Side, Transaction,
 };
 use record::SaltSlot;
 use seal::{KeyId, from_canonical, to_canonical};
+use store::log::LogFeed;
 use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
 use terms::{Epoch, Position};
 use wire::{
@@ -17,7 +19,8 @@ use wire::{
 };
 
 use crate::clients::{Clients, May};
-use crate::query::{Query, Told, answer};
+use crate::projections::Progress;
+use crate::query::{Asks, Query, Said, Told, answer};
 
 /// Commands judged together: their rows fit the nearest caches.
 const CHUNK: usize = 256;
@@ -31,6 +34,24 @@ pub struct LedgerService {
     clients: Clients,
     slot: SaltSlot,
     epoch: Epoch,
+    behind: Behind,
+}
+
+/// What follows the book, for questions.
+#[derive(Clone, Default)]
+pub struct Behind {
+    /// The log's thread.
+    pub log: Option<LogFeed>,
+    /// How far the read models have come.
+    pub views: Option<Progress>,
+    /// Questions to the read models, taken on a thread of their own.
+    pub questions: Option<Sender<(Query, Reply)>>,
+}
+
+impl std::fmt::Debug for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Behind").finish_non_exhaustive()
+    }
 }
 
 impl LedgerService {
@@ -41,8 +62,9 @@ impl LedgerService {
         clients: Clients,
         slot: SaltSlot,
         epoch: Epoch,
+        behind: Behind,
     ) -> Self {
-        Self { handle, clients, slot, epoch }
+        Self { handle, clients, slot, epoch, behind }
     }
 
     fn submit(&self, work: Work, client: ClientNumber, request: Asked) {
@@ -146,10 +168,25 @@ impl LedgerService {
     }
 
     fn ask(&self, query: Query, reply: Reply) {
+        if query.asks() == Asks::Views {
+            let Some(questions) = &self.behind.questions else {
+                let text = "this book keeps no read models: start it with them";
+                let refused = Refused::new(RefusedCode::Unsupported, text);
+                return reply.finish(ReplyBody::refused(&refused));
+            };
+            return match questions.try_send((query, reply)) {
+                Ok(()) => {}
+                Err(TrySendError::Full((_, reply))) => reply.finish(busy()),
+                Err(TrySendError::Disconnected((_, reply))) => reply.finish(stopped()),
+            };
+        }
+        let behind = self.behind.clone();
+        let is_status = query == Query::Status;
+        let filled = move |said| if is_status { behind.status() } else { said };
         let done = move |answered: Answer<_>| {
             reply.finish(match answered {
                 Answer::Done { outcome, position, .. } => {
-                    ReplyBody::answer(&to_canonical(&Told { position, said: outcome }))
+                    ReplyBody::answer(&to_canonical(&Told { position, said: filled(outcome) }))
                 }
                 Answer::Unknown | Answer::Busy => busy(),
                 Answer::NotTaken(_) | Answer::NotRecalled(_) | Answer::Stopped => stopped(),
@@ -159,14 +196,29 @@ impl LedgerService {
     }
 }
 
+impl Behind {
+    fn status(&self) -> Said {
+        Said::Status {
+            log: self.log.as_ref().map(|log| Position::new(log.watch().durable())),
+            views: self.views.as_ref().map(Progress::next),
+        }
+    }
+}
+
 /// What a client must be allowed for a command.
 const fn needed(command: &Command) -> May {
     match command {
         Command::Post(_)
+        | Command::PostDraft(_)
         | Command::PlaceHold(_)
         | Command::PinHold { .. }
         | Command::VoidHold { .. } => May::Post,
-        _ => May::Manage,
+        Command::OpenAccount(_)
+        | Command::SetLimits { .. }
+        | Command::SetFreeze { .. }
+        | Command::SetBlocked { .. }
+        | Command::CloseAccount { .. }
+        | Command::ExpireHolds { .. } => May::Manage,
     }
 }
 
@@ -321,10 +373,10 @@ impl Bulk<LedgerBook> for Requests {
             }
             Outcome::Absent => out.absent(),
             Outcome::Refused { refusal } => refused(out, &refusal, &place),
-            Outcome::RefusedBefore { refused, .. } => {
-                let rule = rule_named(&refused.rule);
-                out.refused(rule, None, None);
-            }
+            Outcome::RefusedBefore { refused, .. } => match rule_named(&refused.rule) {
+                Some(rule) => out.refused(rule, None, None),
+                None => out.unknown(),
+            },
         }
     }
 
@@ -367,8 +419,6 @@ fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
     if let Refusal::IdUsedWithOtherContent { field } = refusal {
         return out.conflict(Field::named(field), place.position, place.stamp);
     }
-    let shown = format!("{refusal:?}");
-    let name = shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let detail = match refusal {
         Refusal::InsufficientFunds { account, expected, got }
         | Refusal::CeilingExceeded { account, expected, got } => {
@@ -380,11 +430,54 @@ fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
         Refusal::UnknownHold { hold } => Some(wire::Detail::of(wire::Subject::Hold, hold.bytes())),
         _ => None,
     };
-    out.refused(rule_named(name), None, detail);
+    out.refused(rule_of(refusal), None, detail);
 }
 
-/// The protocol's number of a rule, by the name that stands in facts.
-fn rule_named(name: &str) -> Rule {
-    let is = |rule: &&Rule| format!("{rule:?}") == name;
-    Rule::ALL.iter().find(is).copied().unwrap_or(Rule::IdUsedWithOtherContent)
+/// The protocol's number of a rule.
+const fn rule_of(refusal: &Refusal) -> Rule {
+    match refusal {
+        Refusal::AccountClosed { .. } => Rule::AccountClosed,
+        Refusal::AccountFrozen { .. } => Rule::AccountFrozen,
+        Refusal::AccountNotEmpty { .. } => Rule::AccountNotEmpty,
+        Refusal::AmountExceedsHold { .. } => Rule::AmountExceedsHold,
+        Refusal::AmountMustBePositive { .. } => Rule::AmountMustBePositive,
+        Refusal::AmountTooLarge { .. } => Rule::AmountTooLarge,
+        Refusal::BalanceOutsideLimits { .. } => Rule::BalanceOutsideLimits,
+        Refusal::CeilingExceeded { .. } => Rule::CeilingExceeded,
+        Refusal::DebitsMustEqualCredits { .. } => Rule::DebitsMustEqualCredits,
+        Refusal::EntriesOutOfRange { .. } => Rule::EntriesOutOfRange,
+        Refusal::EverythingMustBeBounded { .. } => Rule::EverythingMustBeBounded,
+        Refusal::EvidenceRequired { .. } => Rule::EvidenceRequired,
+        Refusal::ExpiryMustBeLater { .. } => Rule::ExpiryMustBeLater,
+        Refusal::HoldAccountDiffers { .. } => Rule::HoldAccountDiffers,
+        Refusal::HoldAlreadyExpired { .. } => Rule::HoldAlreadyExpired,
+        Refusal::HoldAlreadyPinned { .. } => Rule::HoldAlreadyPinned,
+        Refusal::HoldAlreadyPosted { .. } => Rule::HoldAlreadyPosted,
+        Refusal::HoldAlreadyVoided { .. } => Rule::HoldAlreadyVoided,
+        Refusal::HoldSideDiffers { .. } => Rule::HoldSideDiffers,
+        Refusal::HoldsMustDiffer { .. } => Rule::HoldsMustDiffer,
+        Refusal::IdUsedWithOtherContent { .. } => Rule::IdUsedWithOtherContent,
+        Refusal::InsufficientFunds { .. } => Rule::InsufficientFunds,
+        Refusal::LimitAssetDiffers { .. } => Rule::LimitAssetDiffers,
+        Refusal::LimitsMustDiffer { .. } => Rule::LimitsMustDiffer,
+        Refusal::LimitsOutOfRange { .. } => Rule::LimitsOutOfRange,
+        Refusal::LinksOutOfRange { .. } => Rule::LinksOutOfRange,
+        Refusal::MetadataKeysMustDiffer { .. } => Rule::MetadataKeysMustDiffer,
+        Refusal::MetadataOutOfRange { .. } => Rule::MetadataOutOfRange,
+        Refusal::MetadataTooLarge { .. } => Rule::MetadataTooLarge,
+        Refusal::NothingToMove => Rule::NothingToMove,
+        Refusal::RemaindersMustDiffer { .. } => Rule::RemaindersMustDiffer,
+        Refusal::SharesMustFaceOneWay { .. } => Rule::SharesMustFaceOneWay,
+        Refusal::UnknownAccount { .. } => Rule::UnknownAccount,
+        Refusal::UnknownHold { .. } => Rule::UnknownHold,
+        Refusal::VelocityAmountExceeded { .. } => Rule::VelocityAmountExceeded,
+        Refusal::VelocityCountExceeded { .. } => Rule::VelocityCountExceeded,
+        Refusal::WeightMustBePositive { .. } => Rule::WeightMustBePositive,
+    }
+}
+
+/// The protocol's number of a rule, by the name that stands in facts; `None` for a name that only a
+/// later version knows.
+fn rule_named(name: &str) -> Option<Rule> {
+    Rule::ALL.iter().find(|rule| format!("{rule:?}") == name).copied()
 }

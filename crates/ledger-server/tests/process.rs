@@ -53,6 +53,7 @@ impl Drop for Scratch {
 fn options() -> ServeOptions {
     ServeOptions {
         address: "127.0.0.1:0".parse().unwrap(),
+        http: None,
         flush_delay: Duration::ZERO,
         log: Kept::No,
         views: Kept::No,
@@ -244,7 +245,10 @@ fn a_full_disk_loses_nothing_and_service_resumes() {
     let served = start(&scratch.0).unwrap();
     open_accounts(&served.at, 0, ACCOUNTS).unwrap();
     let mut client = served.at.connect().unwrap();
-    let done = |completion: &Result<Completion, String>| matches!(completion, Ok(Completion::Results(results)) if results.iter().all(|r| matches!(r.status, Status::Done | Status::Repeated)));
+    let done = |completion: &Result<Completion, String>| {
+        let Ok(Completion::Results(results)) = completion else { return false };
+        results.iter().all(|r| matches!(r.status, Status::Done | Status::Repeated))
+    };
     assert!(done(&post(&mut client, 0..100)));
     if !limit_files(&served, "512:unlimited") {
         println!("left out: there is no `prlimit`");

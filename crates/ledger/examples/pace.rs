@@ -153,6 +153,30 @@ fn measure(accounts: u64, transactions: u64) {
     println!("  build {built:.0} ns, warm {warmed:.0} ns, check and apply {checked:.0} ns");
     println!("  together {:.0} ns a transaction", built + warmed + checked);
     codec(&ledger, &last);
+    images(&mut ledger);
+}
+
+fn images(ledger: &mut Ledger) {
+    let clock = Clock::now();
+    let image = ledger.save();
+    let save = clock.elapsed();
+    let clock = Clock::now();
+    let loaded = Ledger::load(&image).expect("an image reads back");
+    let load = clock.elapsed();
+    assert_eq!(loaded.accounts_len(), ledger.accounts_len());
+    let clock = Clock::now();
+    let mut bytes = ledger.begin_image().len();
+    let mut longest = clock.elapsed();
+    loop {
+        let clock = Clock::now();
+        let piece = ledger.image_step(4096);
+        longest = longest.max(clock.elapsed());
+        let Some(piece) = piece else { break };
+        bytes += piece.len();
+    }
+    assert_eq!(bytes, image.len());
+    println!("  image {} MiB: save {save:.0?}, load {load:.0?}", bytes >> 20);
+    println!("  longest step of 4,096 rows {longest:.0?}");
 }
 
 fn codec(ledger: &Ledger, commands: &[Command]) {

@@ -141,7 +141,8 @@ impl Ledger {
         for limit in &placement.limits {
             let bucket = limit.bucket(placement.business_date, hold.placed_at);
             let slot = self.counter_slot(&bucket);
-            if let Some(row) = slot.and_then(|slot| self.counters.get_mut(slot)) {
+            let row = slot.and_then(|slot| self.counters.get_mut(slot));
+            if let Some(Some(row)) = row {
                 let left = row.counter.amount.units().saturating_sub(released.units());
                 row.counter.amount = Minor::new(left);
                 row.counter.count = row.counter.count.saturating_sub(u32::from(!posted));
@@ -318,9 +319,10 @@ impl Ledger {
         let slot = self.counter_slot(bucket).unwrap_or_else(|| {
             #[expect(clippy::expect_used, reason = "INVARIANT AppliedAsChecked")]
             let asset = *self.asset_numbers.get(&bucket.asset).expect("a limit's asset moves");
+            self.forget_counters(bucket);
             self.add_counter(bucket, asset, Counter::ZERO)
         });
-        if let Some(row) = self.counters.get_mut(slot) {
+        if let Some(Some(row)) = self.counters.get_mut(slot) {
             // `check` refused whatever would pass the limit, hence also whatever would not fit.
             let counter = &mut row.counter;
             counter.amount = Minor::new(counter.amount.units().saturating_add(amount.units()));
@@ -333,20 +335,53 @@ impl Ledger {
         self.push_counter(CounterRow { key, asset, period, first_day, hour, counter })
     }
 
-    /// Adds a counter of an image; `None` when it names no asset.
-    pub(crate) fn restore_counter(&mut self, row: CounterRow, assets: u32) -> Option<u32> {
-        (row.asset < assets).then(|| self.push_counter(row))
+    /// Forgets the counters that a rolling window has left behind when it comes to `bucket`: as
+    /// many as a window has, so that no more than two windows are ever kept of one total.
+    fn forget_counters(&mut self, bucket: &Bucket) {
+        let Some(first) = bucket.window().last().and_then(|first| first.before()) else { return };
+        if !first.rolls() {
+            return;
+        }
+        for old in first.window() {
+            let Some(slot) = self.counter_slot(&old) else { continue };
+            let Some(row) = self.counters.get_mut(slot).and_then(Option::take) else { continue };
+            let hash = hash_of_counter(&self.key, &row);
+            self.counter_index.remove(hash, |known| known == slot);
+            self.counters_free.push(slot);
+        }
+    }
+
+    /// Adds the next slot of an image; `None` when its counter names no asset.
+    pub(crate) fn restore_counter(&mut self, row: Option<CounterRow>, assets: u32) -> Option<()> {
+        let slot = no_more_than(self.counters.push(row));
+        match row {
+            Some(row) if row.asset < assets => self.index_counter(&row, slot),
+            Some(_) => return None,
+            None => self.counters_free.push(slot),
+        }
+        Some(())
     }
 
     fn push_counter(&mut self, row: CounterRow) -> u32 {
-        let slot = no_more_than(self.counters.push(row));
+        let slot = match self.counters_free.pop() {
+            Some(slot) => {
+                if let Some(free) = self.counters.get_mut(slot) {
+                    *free = Some(row);
+                }
+                slot
+            }
+            None => no_more_than(self.counters.push(Some(row))),
+        };
+        self.index_counter(&row, slot);
+        slot
+    }
+
+    fn index_counter(&mut self, row: &CounterRow, slot: u32) {
         let (counters, key) = (&self.counters, &self.key);
-        let hash = hash_of_counter(key, &row);
-        self.counter_index.insert(hash, slot, |slot| {
-            let row = counters.get(slot);
+        self.counter_index.insert(hash_of_counter(key, row), slot, |slot| {
+            let row = counters.get(slot).and_then(Option::as_ref);
             row.map_or(0, |row| hash_of_counter(key, row))
         });
-        slot
     }
 }
 

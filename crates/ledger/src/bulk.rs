@@ -183,7 +183,7 @@ impl Ledger {
     ) {
         for bucket in limits.into_iter().flat_map(|limit| limit.bucket(date, at).window()) {
             if scratch.counter_slot(&bucket).is_none()
-                && let Some(row) = self.counter_slot(&bucket).and_then(|s| self.counters.get(s))
+                && let Some(row) = self.counter_slot(&bucket).and_then(|s| self.counter_at(s))
             {
                 scratch.add_counter(&bucket, row.asset, row.counter);
             }

@@ -73,7 +73,7 @@ impl Ledger {
         self.rows.iter().for_each(|row| write_row(row, &mut out));
         self.beside.iter().for_each(|beside| write_beside(beside, &mut out));
         self.holds.iter().for_each(|hold| write_hold(hold.as_deref(), &mut out));
-        self.counters.iter().for_each(|counter| write_counter(counter, &mut out));
+        self.counters.iter().for_each(|counter| write_counter(counter.as_ref(), &mut out));
         out
     }
 
@@ -110,7 +110,7 @@ impl Ledger {
             Part::Rows => self.rows.copy(rows, |row| write_row(row, &mut out)),
             Part::Beside => self.beside.copy(rows, |beside| write_beside(beside, &mut out)),
             Part::Holds => self.holds.copy(rows, |hold| write_hold(hold.as_deref(), &mut out)),
-            Part::Counters => self.counters.copy(rows, |row| write_counter(row, &mut out)),
+            Part::Counters => self.counters.copy(rows, |row| write_counter(row.as_ref(), &mut out)),
         };
         let part = if written < rows { imaging.part.next() } else { Some(imaging.part) };
         self.imaging = part.map(|part| Imaging { part, ..imaging });
@@ -190,7 +190,7 @@ impl Ledger {
             self.restore_hold(hold);
         }
         for _ in 0..counters {
-            let row = from.counter()?;
+            let row = if flag(from.u8()?)? { Some(from.counter()?) } else { None };
             self.restore_counter(row, assets)?;
         }
         Some(())
@@ -265,7 +265,9 @@ fn write_hold(hold: Option<&Hold>, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes);
 }
 
-fn write_counter(row: &CounterRow, out: &mut Vec<u8>) {
+fn write_counter(row: Option<&CounterRow>, out: &mut Vec<u8>) {
+    out.push(u8::from(row.is_some()));
+    let Some(row) = row else { return };
     out.extend_from_slice(row.key.0.as_bytes());
     out.extend_from_slice(&row.asset.to_le_bytes());
     let (kind, buckets) = row.period.parts();

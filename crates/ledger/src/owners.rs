@@ -8,7 +8,7 @@ use crate::slab::{HashKey, Index};
 pub(crate) struct Owners {
     text: Vec<u8>,
     /// Where each text ends.
-    ends: Vec<u64>,
+    ends: Vec<u32>,
     index: Index,
 }
 
@@ -16,7 +16,7 @@ const COMPANY: u8 = b'c';
 const INSTITUTION: u8 = b'i';
 
 impl Owners {
-    /// The number of an owner, new or known; `None` after 2^32 - 1 owners.
+    /// The number of an owner, new or known; `None` after 4 GiB of texts.
     pub(crate) fn number(&mut self, key: &HashKey, owner: &Owner) -> Option<u32> {
         let (kind, text) = match owner {
             Owner::Company(id) => (COMPANY, id.as_str()),
@@ -35,7 +35,7 @@ impl Owners {
     pub(crate) fn push(&mut self, key: &HashKey, stored: &[u8]) -> Option<u32> {
         let number = u32::try_from(self.ends.len()).ok()?;
         self.text.extend_from_slice(stored);
-        self.ends.push(u64::try_from(self.text.len()).ok()?);
+        self.ends.push(u32::try_from(self.text.len()).ok()?);
         let (ends, bytes) = (&self.ends, &self.text);
         let hash = hash_of(key, stored);
         self.index.insert(hash, number, |n| hash_of(key, slice(bytes, ends, n)));
@@ -69,7 +69,7 @@ impl Owners {
     }
 }
 
-fn slice<'a>(text: &'a [u8], ends: &[u64], number: u32) -> &'a [u8] {
+fn slice<'a>(text: &'a [u8], ends: &[u32], number: u32) -> &'a [u8] {
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     let end = |n: usize| ends.get(n).and_then(|end| usize::try_from(*end).ok());
     let start = match place.checked_sub(1) {

@@ -68,8 +68,10 @@ pub struct Ledger {
     pub(crate) hold_index: Index,
     /// Slots of holds that have ended.
     pub(crate) free: Vec<u32>,
-    pub(crate) counters: Slab<CounterRow>,
+    pub(crate) counters: Slab<Option<CounterRow>>,
     pub(crate) counter_index: Index,
+    /// Slots of counters that no window reaches any more.
+    pub(crate) counters_free: Vec<u32>,
     // Open expiring holds by their moment: derived from `holds`, never stored.
     pub(crate) deadlines: BTreeSet<(Instant, HoldId)>,
     /// How far an image in steps has come.
@@ -173,6 +175,7 @@ impl Ledger {
             free: Vec::new(),
             counters: Slab::default(),
             counter_index: Index::default(),
+            counters_free: Vec::new(),
             deadlines: BTreeSet::new(),
             imaging: None,
         }
@@ -190,6 +193,12 @@ impl Ledger {
             (0_u32..).zip(self.rows.iter()).map(|(slot, row)| (row.id, slot)).collect();
         order.sort_unstable();
         order.into_iter().filter_map(|(_, slot)| self.account_at(slot))
+    }
+
+    /// Accounts in the order in which they were opened, from a place on: for pages, because
+    /// nothing is sorted. A place stays that of its account.
+    pub fn accounts_opened(&self, from: u32) -> impl Iterator<Item = Account> {
+        (from..self.rows.len()).map_while(|slot| self.account_at(slot))
     }
 
     /// How many accounts there are.
@@ -233,7 +242,7 @@ impl Ledger {
     #[must_use]
     pub fn counter(&self, bucket: &Bucket) -> Counter {
         let slot = self.counter_slot(bucket);
-        slot.and_then(|slot| self.counters.get(slot)).map_or(Counter::ZERO, |row| row.counter)
+        slot.and_then(|slot| self.counter_at(slot)).map_or(Counter::ZERO, |row| row.counter)
     }
 
     /// All velocity totals.
@@ -244,7 +253,7 @@ impl Ledger {
             let CounterRow { key, period, first_day, hour, counter, .. } = *row;
             Some((Bucket { key, asset, period, first_day, hour }, counter))
         };
-        self.counters.iter().filter_map(bucket).collect()
+        self.counters.iter().flatten().filter_map(bucket).collect()
     }
 
     /// Sums over all accounts, by asset.
@@ -331,12 +340,16 @@ impl Ledger {
         let Bucket { key, period, first_day, hour, .. } = *bucket;
         let wanted = CounterRow { key, asset, period, first_day, hour, counter: Counter::ZERO };
         let is = |slot| {
-            self.counters.get(slot).is_some_and(|row| {
+            self.counter_at(slot).is_some_and(|row| {
                 (row.key, row.asset, row.period, row.first_day, row.hour)
                     == (key, asset, period, first_day, hour)
             })
         };
         self.counter_index.find(hash_of_counter(&self.key, &wanted), is)
+    }
+
+    pub(crate) fn counter_at(&self, slot: u32) -> Option<&CounterRow> {
+        self.counters.get(slot)?.as_ref()
     }
 
     /// How much of an account may not leave.

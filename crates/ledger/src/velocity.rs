@@ -140,8 +140,13 @@ impl Bucket {
             .take(usize::from(buckets.max(1)))
     }
 
+    /// Whether it is one of a rolling window.
+    pub(crate) const fn rolls(&self) -> bool {
+        matches!(self.period, Period::RollingHours(_) | Period::RollingDays(_))
+    }
+
     /// The bucket before it, if there is one.
-    fn before(&self) -> Option<Self> {
+    pub(crate) fn before(&self) -> Option<Self> {
         let day_before = || self.first_day.days().checked_sub(1).map(BusinessDate::from_days);
         Some(match self.hour {
             Some(0) => Self { first_day: day_before()?, hour: Some(23), ..*self },

@@ -4,17 +4,51 @@
 mod support;
 
 use ledger::image::ImageFault;
-use ledger::{Ceiling, Command, Floor, Freeze, FullLedger, Ledger, Term, VoidGround};
+use ledger::{
+    Ask, Ceiling, Command, Draft, Floor, Freeze, FullLedger, Ledger, Line, Part, Period, Rest,
+    Side, Term, VelocityLimit, VoidGround,
+};
 use proptest::prelude::*;
-use support::{account, at, claim, credit, debit, eur, held, hold, limit, opening, placement, sgd};
+use support::{account, claim, credit, debit, eur, held, hold, limit, opening, placement, sgd};
 use terms::Minor;
+
+/// Half hours, so that windows of hours roll on while an image is written.
+fn at(n: u64) -> terms::Instant {
+    terms::Instant::from_seconds(n * 1800)
+}
+
+fn bound(key: u8) -> VelocityLimit {
+    let period = if key.is_multiple_of(2) { Period::RollingHours(2) } else { Period::Month };
+    VelocityLimit { period, ..limit(key, eur(), 1 << 40, 1 << 30) }
+}
+
+/// A part of a hold whose rest stays held, or a sweep.
+fn draft(n: u64, [_, a, b, amount]: [u8; 4]) -> Command {
+    let plain = support::transaction(u128::from(n), vec![]);
+    let part = Some(Part { hold: hold(u128::from(b % 16)), rest: Rest::Kept });
+    let part = if a % 2 == 0 { part } else { None };
+    let line = |n: u8, side, ask, part| Line { account: account(n), side, ask, part };
+    Command::PostDraft(Draft {
+        id: plain.id,
+        business_date: plain.business_date,
+        reason: plain.reason,
+        lines: vec![
+            line(3 + b % 16, Side::Debit, Ask::UpTo(Minor::new(u128::from(amount) + 1)), part),
+            line(3 + a % 27, Side::Credit, Ask::Remainder, None),
+        ],
+        claims: vec![],
+        links: vec![],
+        detail: None,
+    })
+}
 
 /// Something of everything, chosen by four bytes.
 fn command(n: u64, [kind, a, b, amount]: [u8; 4]) -> Command {
     let (x, y) = (3 + a % 40, 3 + b % 40);
     let money = u128::from(amount) + 1;
     let id = u128::from(b % 16);
-    match kind % 8 {
+    match kind % 10 {
+        8 | 9 => draft(n, [kind, a, b, amount]),
         0 => {
             let zero = if a % 2 == 0 { Floor::MayNotGoBelowZero } else { Floor::Unlimited };
             Command::OpenAccount(opening(x, if b % 4 == 0 { sgd() } else { eur() }, zero, {
@@ -24,14 +58,15 @@ fn command(n: u64, [kind, a, b, amount]: [u8; 4]) -> Command {
         1 | 2 => {
             let mut new =
                 support::transaction(u128::from(n), vec![debit(x, money), credit(y, money)]);
-            new.claims = vec![claim(limit(a % 8, eur(), 1 << 40, 1 << 30), 3)];
+            new.claims = vec![claim(bound(a % 8), 3)];
             Command::Post(new)
         }
         3 => {
             let term =
                 if a % 3 == 0 { Term::Pinned } else { Term::Expiring { at: at(n + u64::from(b)) } };
-            let mut new = placement(id, x, money, term);
-            new.limits = vec![limit(b % 8, eur(), 1 << 40, 1 << 30)];
+            // Where `draft` looks for it.
+            let mut new = placement(id, 3 + b % 16, money, term);
+            new.limits = vec![bound(b % 8)];
             Command::PlaceHold(new)
         }
         4 => Command::VoidHold { hold: hold(id), ground: VoidGround::Cancelled },

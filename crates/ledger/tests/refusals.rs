@@ -4,9 +4,10 @@
 
 mod support;
 
+use ledger::label::{METADATA_BYTES_MAX, METADATA_MAX};
 use ledger::{
-    Ceiling, Command, Entry, Floor, Freeze, FullLedger, Link, Refusal, Side, Term, Transaction,
-    VoidGround,
+    Ask, Ceiling, Command, Datum, Detail, Draft, Entry, Floor, Freeze, FullLedger, Line, Link,
+    Refusal, Side, Term, Transaction, Value, VoidGround,
 };
 use support::{
     account, at, claim, credit, debit, eur, funded, held, hold, limit, opening, placement, post,
@@ -54,6 +55,29 @@ fn bad(entries: Vec<Entry>) -> Command {
     Command::Post(greedy(entries))
 }
 
+/// A draft that breaks a velocity limit, whatever else it does.
+fn drafted(lines: &[(u8, Side, Ask)]) -> Command {
+    let Transaction { id, business_date, reason, claims, links, detail, .. } = greedy(vec![]);
+    let line = |(n, side, ask): &(u8, Side, Ask)| Line {
+        account: account(*n),
+        side: *side,
+        ask: *ask,
+        part: None,
+    };
+    let lines = lines.iter().map(line).collect();
+    Command::PostDraft(Draft { id, business_date, reason, lines, claims, links, detail })
+}
+
+/// Metadata of so many entries, each of so many bytes of text.
+fn metadata(entries: usize, bytes: usize, same_key: bool) -> Option<Box<Detail>> {
+    let datum = |n: usize| Datum {
+        key: format!("key-{}", if same_key { 0 } else { n }).parse().unwrap(),
+        value: Value::Text("x".repeat(bytes)),
+    };
+    let metadata = (0..entries).map(datum).collect();
+    Some(Box::new(Detail { metadata, ..Detail::default() }))
+}
+
 /// The structural rules of a transaction and the precedence of ids over them.
 fn shapes() -> Vec<(Command, Refusal)> {
     let link = Link::Payment(PaymentId::from_bytes([1; 16]));
@@ -67,6 +91,10 @@ fn shapes() -> Vec<(Command, Refusal)> {
         ..transaction(50, entries.to_vec())
     };
     let field = "entries";
+    let noted = |detail, refusal| {
+        let transaction = with(&all_wrong, &twice, 8);
+        (Command::Post(Transaction { detail, ..transaction }), refusal)
+    };
     vec![
         (post(1, vec![]), Refusal::IdUsedWithOtherContent { field }),
         (Command::Post(with(&[], &nine, 9)), Refusal::EntriesOutOfRange { max: 64, got: 0 }),
@@ -76,9 +104,22 @@ fn shapes() -> Vec<(Command, Refusal)> {
         ),
         (Command::Post(with(&all_wrong, &nine, 9)), Refusal::LimitsOutOfRange { max: 8, got: 9 }),
         (Command::Post(with(&all_wrong, &twice, 9)), Refusal::LinksOutOfRange { max: 8, got: 9 }),
+        noted(metadata(17, 3000, true), Refusal::MetadataOutOfRange { max: METADATA_MAX, got: 17 }),
+        noted(
+            metadata(2, 1100, true),
+            Refusal::MetadataTooLarge { max: METADATA_BYTES_MAX, got: 2227 },
+        ),
+        noted(
+            metadata(2, 900, true),
+            Refusal::MetadataKeysMustDiffer { key: "key-0".parse().unwrap() },
+        ),
         (
             Command::Post(with(&all_wrong, &twice, 8)),
             Refusal::AmountMustBePositive { account: account(99) },
+        ),
+        (
+            drafted(&[(99, Side::Debit, Ask::Share { weight: 0 })]),
+            Refusal::WeightMustBePositive { account: account(99) },
         ),
         (
             Command::Post(with(&all_wrong[1..], &twice, 0)),
@@ -116,6 +157,29 @@ fn references() -> Vec<(Command, Refusal)> {
             Refusal::HoldSideDiffers { expected: Side::Debit, got: Side::Credit },
         ),
         (bad(vec![held(3, 101, 5)]), over),
+    ]
+}
+
+/// What a draft may not ask for.
+fn asks() -> Vec<(Command, Refusal)> {
+    let (left, right) = (Side::Debit, Side::Credit);
+    let (all, rest) = (Ask::Everything, Ask::Remainder);
+    let share = Ask::Share { weight: 1 };
+    let unbounded = (1, left, all);
+    vec![
+        (
+            drafted(&[(6, left, rest), (6, right, rest), unbounded]),
+            Refusal::RemaindersMustDiffer { asset: eur() },
+        ),
+        (
+            drafted(&[(6, left, share), (6, right, share), unbounded]),
+            Refusal::SharesMustFaceOneWay { asset: eur() },
+        ),
+        (
+            drafted(&[unbounded, (6, right, rest)]),
+            Refusal::EverythingMustBeBounded { account: account(1), side: left },
+        ),
+        (drafted(&[(4, left, all), (6, right, rest)]), Refusal::NothingToMove),
     ]
 }
 
@@ -191,7 +255,7 @@ fn money() -> Vec<(Command, Refusal)> {
 #[test]
 fn the_earliest_rule_speaks() {
     let ledger = world();
-    let table = [shapes(), references(), money()].concat();
+    let table = [shapes(), references(), asks(), money()].concat();
     let mut reached = Vec::new();
     for (command, expected) in table {
         let before = ledger.clone();
@@ -202,13 +266,15 @@ fn the_earliest_rule_speaks() {
     assert!(reached.is_sorted());
     reached.dedup();
     // Every rule has its line.
-    assert_eq!(reached, (0..=28).collect::<Vec<u8>>());
+    assert_eq!(reached, (0..=36).collect::<Vec<u8>>());
 }
 
 #[test]
 fn every_refusal_has_an_iso_reason_and_a_message_without_a_full_stop() {
-    for (_, refusal) in [shapes(), references(), money()].concat() {
+    for (_, refusal) in [shapes(), references(), asks(), money()].concat() {
         assert_eq!(refusal.iso_reason().len(), 4);
+        let debug = format!("{refusal:?}");
+        assert_eq!(debug.split([' ', '{']).next(), Some(refusal.rule_name()));
         let text = refusal.to_string();
         assert!(!text.ends_with('.') && !text.is_empty());
     }

@@ -115,6 +115,7 @@ impl Run {
                         purpose: Purpose::Control,
                         floor: Floor::Unlimited,
                         ceiling: Ceiling::Unlimited,
+                        marks: None,
                     })
                 })
                 .collect();
@@ -142,8 +143,9 @@ impl Run {
                         .collect(),
                     claims: vec![],
                     links: vec![],
+                    detail: None,
                 };
-                Resolved::Posted { transaction, ended: vec![] }
+                Resolved::Posted { transaction, ended: vec![], asked: None }
             })
             .collect();
         self.feed(changes)

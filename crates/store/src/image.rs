@@ -16,7 +16,8 @@ pub const IMAGE_NAME: &str = "image";
 const MAGIC: &[u8; 6] = b"WLim\x00\x01";
 const DOMAIN: Domain = Domain::new("wayleave/image/v1");
 
-/// Saves the state, as [`Image::save`] gave it, at `tip`, which must be durable. Atomic: the old image stays until then.
+/// Saves the state, as [`Image::save`] gave it, at `tip`, which must be durable. Atomic: the old
+/// image stays until then.
 ///
 /// # Errors
 /// The device's words.

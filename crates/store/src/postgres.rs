@@ -1,8 +1,8 @@
 //! The journal as rows of a PostgreSQL server.
 //!
-//! For who already runs such a server, with its backups and standbys, and takes a batch every
-//! millisecond rather than one every fifty microseconds. `docs/formats/postgres-journal.md` has
-//! the tables, the statements, and how to check the chain with SQL alone.
+//! For who already runs such a server, with its backups and standbys, and can wait for its commit
+//! (figures in ADR 0017). `docs/formats/postgres-journal.md` has the tables, the statements, and
+//! how to check the chain with SQL alone.
 //!
 //! # Crash story
 //!

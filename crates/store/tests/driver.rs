@@ -7,6 +7,7 @@
     clippy::as_conversions,
     clippy::wildcard_enum_match_arm,
     clippy::print_stdout,
+    clippy::type_complexity,
     reason = "a test fails by panicking"
 )]
 

@@ -103,7 +103,7 @@ fn a_wrong_commitment_under_a_sound_digest_is_found_by_its_salts() {
     let honest = batch_after(&tip, epoch, 3);
     let mut entries: Vec<Entry> = honest.entries().map(|e| e.entry().unwrap()).collect();
     entries[1].commitment = entries[0].commitment;
-    let batch = Batch::seal(Origin { ..*honest.origin() }, entries).unwrap();
+    let batch = Batch::seal(Origin { ..*honest.origin() }, &entries).unwrap();
     assert_eq!(journal.append(tip.next, epoch, &batch), Append::Appended);
     assert!(fsck(&disk, &book_name(), None).unwrap().is_sound());
     let report = fsck(&disk, &book_name(), Some(&FixedSalts)).unwrap();

@@ -41,7 +41,7 @@ fn insert<D: Disk>(ids: &mut Ids<D>, key: &IdKey, position: Position) {
 
 fn lookup<D: Disk>(ids: &Ids<D>, key: &IdKey) -> Result<Positions, IdsError> {
     let key = ids.hasher().hashed(key);
-    ids.warm([&key]);
+    ids.warm(core::slice::from_ref(&key));
     ids.lookup(&key)
 }
 

@@ -7,17 +7,20 @@
     reason = "a test fails by panicking"
 )]
 
+mod views_support;
+
 use std::collections::BTreeMap;
 
 use journal::Tip;
 use ledger::{
-    Ceiling, Command, Entry, Floor, Ledger, Link, Opening, Owner, Placement, Purpose, Reason, Side,
-    Term, Transaction,
+    Ceiling, Command, Entry, Floor, Link, Opening, Owner, Placement, Purpose, Reason, Side, Term,
+    Transaction,
 };
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 use seal::Digest;
 use store::views::{Config, Views};
 use terms::{AccountId, BusinessDate, HoldId, Instant, Minor, PaymentId, Position, TransactionId};
+use views_support::Ledger;
 
 fn opening(n: u8, normal: Side) -> Command {
     Command::OpenAccount(Opening {
@@ -28,6 +31,7 @@ fn opening(n: u8, normal: Side) -> Command {
         purpose: Purpose::Control,
         floor: if normal == Side::Debit { Floor::Unlimited } else { Floor::MayNotGoBelowZero },
         ceiling: Ceiling::Unlimited,
+        marks: None,
     })
 }
 
@@ -50,6 +54,7 @@ fn commands() -> Vec<Command> {
             entries: [entry(1, Side::Debit), entry(2, Side::Credit)].into_iter().collect(),
             claims: vec![],
             links: vec![Link::Payment(PaymentId::from_bytes([4; 16]))],
+            detail: None,
         }),
         Command::PlaceHold(Placement {
             id: HoldId::from_bytes([5; 16]),

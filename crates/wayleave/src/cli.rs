@@ -1,6 +1,7 @@
 //! What can be asked of the binary, in words that teach.
 
 pub mod check;
+pub mod ledger;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub enum Command {
     Explain(check::ExplainArgs),
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
     #[command(hide = true, subcommand)]
     Load(LoadCommand),

@@ -132,7 +132,7 @@ fn check_book(folder: &Path) -> anyhow::Result<(Checked, Vec<Commitment>)> {
 }
 
 /// The salts beside a book, read only. A folder without them is checked without.
-fn salts(folder: &Path) -> anyhow::Result<Option<SaltKeys<FileDisk>>> {
+pub(crate) fn salts(folder: &Path) -> anyhow::Result<Option<SaltKeys<FileDisk>>> {
     if !folder.join(store::salt_keys::SALT_KEYS_NAME).is_file() {
         return Ok(None);
     }

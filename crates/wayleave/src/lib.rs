@@ -9,7 +9,7 @@
 )]
 
 pub mod cli;
-mod command;
+pub mod command;
 pub mod demo;
 pub mod fsck;
 pub mod load;
@@ -43,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Policy(asked) => command::replay::policy(&asked),
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),
+        Command::Ledger(asked) => command::ledger::command(&asked),
     };
     done.unwrap_or_else(|error| command::failed(&error))
 }

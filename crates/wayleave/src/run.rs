@@ -62,7 +62,7 @@ async fn serve(args: &RunArgs, dir: &Path) -> anyhow::Result<()> {
 
 /// Ends when the process is told to stop: by a signal, or by the end of its input if it lives only
 /// as long as whoever started it.
-async fn told_to_stop(until_input_ends: bool) {
+pub(crate) async fn told_to_stop(until_input_ends: bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupted = signal(SignalKind::interrupt());
     let terminated = signal(SignalKind::terminate());

@@ -13,11 +13,18 @@ use std::time::{Duration, Instant};
 
 use seal::{KeyId, SigningKey};
 use terms::{AccountId, BusinessDate, Epoch, Minor, Position, TransactionId};
+use wire::tls::{ClientTls, ServerTls};
 use wire::{
     CallOptions, Client, ClientNumber, Completion, Content, Limits, PlainPolicy, RegisteredClient,
     Reply, Request, ResultsWriter, Security, Server, ServerConfig, Service, Status, Target,
     Timeouts, Transfer,
 };
+
+/// How long each case runs.
+const SECONDS: Duration = Duration::from_secs(3);
+/// Connections, items of a request, requests underway on each connection.
+const CASES: [[usize; 3]; 6] =
+    [[1, 8_000, 3], [4, 8_000, 2], [32, 1, 1], [1, 1, 1], [1, 1, 64], [1, 100, 8]];
 
 struct Echo {
     position: u64,
@@ -58,11 +65,19 @@ fn processor(process: &str) -> f64 {
     ticks as f64 / 100.0
 }
 
-fn serve() {
+/// With the name of a file, under TLS; the file gets the certificate to trust.
+fn serve(certificate: Option<&String>) {
+    let tls = certificate.map(|file| {
+        let made = rcgen::generate_simple_self_signed(vec!["ledger.test".to_owned()]).unwrap();
+        let pem = made.cert.pem();
+        std::fs::write(file, &pem).unwrap();
+        let key = made.signing_key.serialize_pem();
+        ServerTls::from_pem(pem.as_bytes(), key.as_bytes()).unwrap()
+    });
     let config = ServerConfig {
         book: "main".parse().unwrap(),
         plain: PlainPolicy::Loopback,
-        tls: None,
+        tls,
         limits: Limits::STANDARD,
         timeouts: Timeouts::STANDARD,
         connections_max: 1_000,
@@ -99,11 +114,15 @@ fn panic_with(completion: &Completion) -> ! {
 }
 
 /// One process with `connections` clients that each keep `depth` requests of `items` underway.
-fn call(address: &str, connections: usize, items: usize, depth: usize, seconds: u64) {
+fn call(address: &str, [connections, items, depth]: [usize; 3], certificate: Option<&String>) {
+    let security = certificate.map_or(Security::Plain, |file| {
+        let pem = std::fs::read(file).unwrap();
+        Security::Tls(ClientTls::trusting_pem(&pem, "ledger.test").unwrap())
+    });
     let target = Target {
         address: address.parse().unwrap(),
         book: "main".parse().unwrap(),
-        security: Security::Plain,
+        security,
         connect_timeout: Duration::from_secs(5),
     };
     let mut clients: Vec<Client> =
@@ -117,7 +136,7 @@ fn call(address: &str, connections: usize, items: usize, depth: usize, seconds: 
     for client in &mut clients {
         (0..depth).for_each(|_| submit(client));
     }
-    while began.elapsed() < Duration::from_secs(seconds) {
+    while began.elapsed() < SECONDS {
         for client in &mut clients {
             let (_, completion) = client.next_completion().unwrap();
             check(&completion, items);
@@ -133,46 +152,59 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |place: usize| arguments[place].parse::<usize>().unwrap();
     match arguments.first().map(String::as_str) {
-        Some("serve") => return serve(),
-        Some("call") => return call(&arguments[1], number(2), number(3), number(4), 3),
+        Some("serve") => return serve(arguments.get(1)),
+        Some("call") => {
+            let case = [number(2), number(3), number(4)];
+            return call(&arguments[1], case, arguments.get(5));
+        }
         _ => {}
     }
-    let program = std::env::current_exe().unwrap();
-    println!(
-        "| connections | items | depth | requests/s | items/s | server us/request | server ns/item | client us/request | client ns/item |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    for (connections, items, depth) in
-        [(1, 8_000, 3), (4, 8_000, 2), (32, 1, 1), (1, 1, 1), (1, 1, 64), (1, 100, 8)]
-    {
-        let mut server = Command::new(&program)
-            .arg("serve")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        let arguments = [connections, items, depth].map(|number: usize| number.to_string());
-        let client = Command::new(&program)
-            .arg("call")
-            .arg(address.trim())
-            .args(arguments)
-            .output()
-            .unwrap();
-        let said = String::from_utf8(client.stdout).unwrap();
-        let figures: Vec<f64> = said.split_whitespace().map(|one| one.parse().unwrap()).collect();
-        let (requests, elapsed, client_cpu) = (figures[0], figures[1], figures[2]);
-        let server_cpu = processor(&server.id().to_string());
-        server.stdin.take().unwrap().write_all(b"\n").unwrap();
-        server.wait().unwrap();
-        let each = |cpu: f64| (cpu / requests * 1e6, cpu / requests / items as f64 * 1e9);
-        let ((server_us, server_ns), (client_us, client_ns)) = (each(server_cpu), each(client_cpu));
-        println!(
-            "| {connections} | {items} | {depth} | {:.0} | {:.0} | {server_us:.1} | {server_ns:.0} \
-             | {client_us:.1} | {client_ns:.0} |",
-            requests / elapsed,
-            requests * items as f64 / elapsed,
-        );
+    println!("| | connections | items | depth | requests/s | items/s | server us/request, ns/item");
+    println!("|---|---|---|---|---|---|---");
+    for case in CASES {
+        measure(case, None);
     }
+    let file = std::env::temp_dir().join(format!("wire-speed-{}.pem", std::process::id()));
+    let file = file.to_string_lossy().into_owned();
+    for case in [CASES[0], CASES[2]] {
+        measure(case, Some(&file));
+    }
+    std::fs::remove_file(file).unwrap();
+}
+
+fn measure(case: [usize; 3], certificate: Option<&String>) {
+    let program = std::env::current_exe().unwrap();
+    let mut server = Command::new(&program)
+        .arg("serve")
+        .args(certificate)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let client = Command::new(&program)
+        .args(["call", address.trim()])
+        .args(case.map(|number| number.to_string()))
+        .args(certificate)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(client.stdout).unwrap();
+    let figures: Vec<f64> = said.split_whitespace().map(|one| one.parse().unwrap()).collect();
+    let (requests, elapsed, client_cpu) = (figures[0], figures[1], figures[2]);
+    let server_cpu = processor(&server.id().to_string());
+    server.stdin.take().unwrap().write_all(b"\n").unwrap();
+    server.wait().unwrap();
+    let [connections, items, depth] = case;
+    let each = |cpu: f64| {
+        format!("{:.1}, {:.0}", cpu / requests * 1e6, cpu / requests / items as f64 * 1e9)
+    };
+    println!(
+        "| {} | {connections} | {items} | {depth} | {:.0} | {:.0} | {} (client {})",
+        if certificate.is_some() { "tls" } else { "plain" },
+        requests / elapsed,
+        requests * items as f64 / elapsed,
+        each(server_cpu),
+        each(client_cpu),
+    );
 }

@@ -141,6 +141,14 @@ codes! {
         VelocityCountExceeded = 27, "velocity_count_exceeded", "the period's count would pass its limit";
         BalanceOutsideLimits = 28, "balance_outside_limits", "the balance already lies outside the new limits";
         AccountNotEmpty = 29, "account_not_empty", "the account has a balance or a hold";
+        MetadataOutOfRange = 30, "metadata_out_of_range", "too many metadata entries";
+        MetadataTooLarge = 31, "metadata_too_large", "the metadata has too many bytes";
+        MetadataKeysMustDiffer = 32, "metadata_keys_must_differ", "a metadata key stands twice";
+        WeightMustBePositive = 33, "weight_must_be_positive", "a share has no weight";
+        RemaindersMustDiffer = 34, "remainders_must_differ", "two lines take the remainder of one asset";
+        SharesMustFaceOneWay = 35, "shares_must_face_one_way", "the shares of one asset stand on both sides";
+        EverythingMustBeBounded = 36, "everything_must_be_bounded", "all that is available has no bound on an account without a floor";
+        NothingToMove = 37, "nothing_to_move", "there is nothing to move";
     }
 }
 

@@ -124,14 +124,14 @@ impl Asked {
                 let request = Request { client, slot: SaltSlot(1), what, effect: Effect::Lasting };
                 Self { request, key: None, extra: 0 }
             }
-            1 | 2 => Self::command(n, 0).as_question(),
+            1 | 2 => Self::command(n, 0).into_question(),
             3 => Self::command(n, 100),
             _ => Self::command(n, 0),
         }
     }
 
     /// Asks only what became of it.
-    pub fn as_question(mut self) -> Self {
+    pub fn into_question(mut self) -> Self {
         if let Some(key) = self.key {
             self.request.what = What::Find(key);
         }

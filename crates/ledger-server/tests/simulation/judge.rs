@@ -93,8 +93,8 @@ pub fn judge(disks: &Disks, memory: &Memory) -> Result<(), String> {
         for asked in [Asked::command(n, 0), Asked::command(n, 100)] {
             let Some(told) = asked.key.and_then(|key| memory.told.get(&key)) else { continue };
             let asks = match told.extra {
-                Some(extra) if extra == asked.extra => vec![asked.clone().as_question(), asked],
-                _ => vec![asked.as_question()],
+                Some(extra) if extra == asked.extra => vec![asked.clone().into_question(), asked],
+                _ => vec![asked.into_question()],
             };
             for asked in asks {
                 let rows = recall.rows(&book, &asked.request).map_err(|e| text(&e))?;

@@ -31,6 +31,7 @@ use probe::{Call, Disks, Fault, Part, Rough, Table};
 pub struct Dice(pub u64);
 
 impl Dice {
+    /// Any number.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -39,10 +40,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
+    /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.roll() % end.max(1)
     }
 
+    /// Heads or tails.
     pub fn coin(&mut self) -> bool {
         self.roll() & 1 == 1
     }
@@ -51,6 +54,7 @@ impl Dice {
 /// A bug planted on purpose: the oracle must find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
+    /// No bug.
     None,
     /// An answer leaves before its fact is durable.
     ToldBeforeDurable,

@@ -81,7 +81,7 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     /// Position of the newest image.
     imaged: Position,
     imaging: Option<Imaging>,
-    stored: Option<(Sender<(Vec<u8>, Tip)>, JoinHandle<()>)>,
+    stored: Option<Storing>,
     latest: Arc<Mutex<Option<Recovery>>>,
     retry_at: Instant,
     /// Another writer claimed a newer epoch.
@@ -182,7 +182,7 @@ where
         let Self { orders, appender, stored, .. } = self;
         drop(orders);
         let journal = appender.join().ok();
-        if let Some((sender, thread)) = stored {
+        if let Some(Storing { sender, thread }) = stored {
             drop(sender);
             let _ = thread.join();
         }
@@ -497,17 +497,14 @@ where
 
     /// Hands an image to its thread once its bytes are complete and its position is durable.
     fn store_image(&mut self) {
-        match &mut self.imaging {
-            Some(Imaging { bytes: bytes @ Some(_), tip: Some(tip), .. }) => {
-                // A failed save costs time at the next opening and nothing else; the next try
-                // comes after as many facts again.
-                if let (Some((sender, _)), Some(bytes)) = (&self.stored, bytes.take()) {
-                    let _ = sender.send((bytes, *tip));
-                }
-                self.imaged = tip.next;
-                self.imaging = None;
+        if let Some(Imaging { bytes: bytes @ Some(_), tip: Some(tip), .. }) = &mut self.imaging {
+            // A failed save costs time at the next opening and nothing else; the next try comes
+            // after as many facts again.
+            if let (Some(storing), Some(bytes)) = (&self.stored, bytes.take()) {
+                let _ = storing.sender.send((bytes, *tip));
             }
-            Some(_) | None => {}
+            self.imaged = tip.next;
+            self.imaging = None;
         }
     }
 }
@@ -520,10 +517,13 @@ enum NotTaken {
     Lost,
 }
 
-#[expect(clippy::type_complexity, reason = "a channel and its thread, taken apart at once")]
-fn storing<M: 'static>(
-    images: Images<M>,
-) -> std::io::Result<(Sender<(Vec<u8>, Tip)>, JoinHandle<()>)> {
+/// The thread that writes images, so that nobody waits for one.
+struct Storing {
+    sender: Sender<(Vec<u8>, Tip)>,
+    thread: JoinHandle<()>,
+}
+
+fn storing<M: 'static>(images: Images<M>) -> std::io::Result<Storing> {
     let (sender, receiver) = bounded::<(Vec<u8>, Tip)>(1);
     let store = images.store;
     let thread = std::thread::Builder::new().name("images".into()).spawn(move || {
@@ -531,5 +531,5 @@ fn storing<M: 'static>(
             let _ = store(&bytes, tip);
         }
     })?;
-    Ok((sender, thread))
+    Ok(Storing { sender, thread })
 }

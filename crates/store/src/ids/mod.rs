@@ -290,17 +290,18 @@ impl<D: Disk> Ids<D> {
 
     /// Brings what lookups of these keys will touch in memory into the caches, so that their
     /// misses overlap. A few hundred keys at a time: more push one another out.
-    pub fn warm<'k>(&self, keys: impl IntoIterator<Item = &'k HashedKey>) {
+    pub fn warm(&self, keys: &[HashedKey]) {
+        let parts = self.frozen.iter().map(AsRef::as_ref).chain([&self.recent]);
         let mut touched = 0;
-        for key in keys {
-            touched ^= self.recent.touch(key);
-            for part in &self.frozen {
-                touched ^= part.touch(key);
-            }
-            if self.is_spanned(key) {
-                for run in self.runs.iter().filter(|run| run.spans(key)) {
-                    touched ^= run.filter().touch(key.hash);
-                }
+        for part in parts {
+            touched = keys.iter().fold(touched, |sum, key| sum ^ part.touch(key));
+        }
+        if keys.iter().any(|key| self.is_spanned(key)) {
+            // Run by run, so that nothing but the reads stands in the loop: they do not wait for
+            // one another.
+            for run in &self.runs {
+                let spanned = keys.iter().filter(|key| run.spans(key));
+                touched = spanned.fold(touched, |sum, key| sum ^ run.filter().touch(key.hash));
             }
         }
         core::hint::black_box(touched);

@@ -1,3 +1,5 @@
+//! Pages: what was built is found, and no bytes make the reader panic.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -62,7 +64,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_parse_or_not_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+    fn any_bytes_parse_or_not_without_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
         if let Some(page) = Page::parse(&bytes) {
             for at in 0..page.count() {
                 let _ = page.entry(at);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Limits;
 use super::accounts::{Accounts, NONE};
 use super::bytes::{narrow, wide};
 use super::item::{Item, Kind};
@@ -69,11 +70,14 @@ pub(super) struct NewEvent {
 }
 
 impl Buffer {
-    pub(super) fn new(base: u64) -> Self {
+    /// With room for the limits and a batch beyond them, so that nothing is ever doubled; a page of
+    /// memory that was never needed is never there.
+    pub(super) fn new(base: u64, limits: &Limits) -> Self {
+        let room = |limit: usize| limit.saturating_add(limit / 8);
         Self {
             base,
-            events: Vec::new(),
-            items: Vec::new(),
+            events: Vec::with_capacity(room(limits.events)),
+            items: Vec::with_capacity(room(limits.items)),
             highs: BTreeMap::new(),
             touched: Vec::new(),
             moments: Vec::new(),

@@ -129,9 +129,7 @@ pub enum OpenError {
 pub enum ResumeError {
     /// The journal has no batch that ends there, or another one: it was rolled back or rewritten
     /// below the read models, or is another journal.
-    #[error(
-        "the read models end at `{stored}` with a batch that the journal does not have: rebuild them"
-    )]
+    #[error("the read models end at `{stored}`, where the journal has no such batch: rebuild them")]
     AnotherJournal {
         /// Up to which position they go.
         stored: Position,

@@ -251,8 +251,8 @@ impl Feed {
 }
 
 /// When a transaction takes effect, where it says so: the one line that knows of it.
-const fn effective_of(_transaction: &Transaction) -> Option<Instant> {
-    None
+fn effective_of(transaction: &Transaction) -> Option<Instant> {
+    transaction.detail.as_ref().and_then(|detail| detail.effective)
 }
 
 fn is_full(head: &Head, limits: &Limits) -> bool {

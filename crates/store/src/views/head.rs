@@ -3,6 +3,7 @@
 use ledger::{Change, Ended, Entry, Link, Opening, Placement, Resolved, Term, Transaction};
 use terms::{AccountId, HoldId};
 
+use super::Limits;
 use super::accounts::Accounts;
 use super::buffer::{Buffer, LinkKey, Moment, NewEvent};
 use super::error::FeedError;
@@ -57,11 +58,11 @@ pub(super) struct At {
 }
 
 impl Head {
-    pub(super) fn new(accounts: Accounts, runs: Vec<Run>, stored: Stored) -> Self {
+    pub(super) fn new(accounts: Accounts, runs: Vec<Run>, stored: Stored, limits: &Limits) -> Self {
         let next = stored.tip.next.number();
         Self {
             accounts,
-            buffer: Buffer::new(next),
+            buffer: Buffer::new(next, limits),
             holds: Changes::default(),
             runs,
             stored,

@@ -3,6 +3,7 @@
 use ledger::Side;
 use redb::ReadableTable as _;
 
+use super::Config;
 use super::accounts::{Accounts, NONE, TOTALS_BLOCK_ACCOUNTS};
 use super::bytes;
 use super::error::{StoreFault, Table};
@@ -11,16 +12,16 @@ use super::item::Totals;
 use super::tables::{ACCOUNTS, ASSETS, RUNS, Reading, Store, Stored, TOTALS, fault, guarded};
 
 /// The head as it was at the last flush.
-pub(super) fn head(store: &Store, stored: Stored, seed: u64) -> Result<Head, StoreFault> {
+pub(super) fn head(store: &Store, stored: Stored, config: &Config) -> Result<Head, StoreFault> {
     guarded(|| {
         let reading = store.read()?;
-        let mut accounts = Accounts::new(seed);
+        let mut accounts = Accounts::new(config.seed);
         load_assets(&reading, &mut accounts, stored.assets)?;
         load_accounts(&reading, &mut accounts, stored.accounts)?;
         load_totals(&reading, &mut accounts)?;
         accounts.clean();
         let runs = load_runs(&reading, stored.runs)?;
-        Ok(Head::new(accounts, runs, stored))
+        Ok(Head::new(accounts, runs, stored, &config.limits))
     })
 }
 

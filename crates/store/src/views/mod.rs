@@ -188,7 +188,7 @@ impl Views {
         let config = Config::standard(0);
         let (mut store, stored) = Store::open(path, config.cache_bytes)?;
         store.check()?;
-        load::head(&store, stored, config.seed)?;
+        load::head(&store, stored, &config)?;
         Ok(())
     }
 
@@ -196,7 +196,7 @@ impl Views {
         (store, stored): (Store, tables::Stored),
         config: &Config,
     ) -> Result<(Feed, Arc<Self>), OpenError> {
-        let head = load::head(&store, stored, config.seed)?;
+        let head = load::head(&store, stored, config)?;
         let views = Arc::new(Self { store, head: RwLock::new(head), limits: config.limits });
         Ok((Feed::new(Arc::clone(&views), &stored.tip), views))
     }

@@ -14,12 +14,15 @@
 pub(crate) mod disk;
 pub(crate) mod model;
 
+/// The ledger that makes the changes: one that remembers everything.
+pub(crate) use ledger::FullLedger as Ledger;
+
 use std::sync::Arc;
 
 use journal::Tip;
 use ledger::{
-    Ceiling, Change, Command, Entry, Floor, HoldState, Ledger, Link, NotDone, NotDoneSource,
-    Opening, Owner, Placement, Purpose, Reason, Resolved, Side, Term, Transaction, VoidGround,
+    Ceiling, Change, Command, Entry, Floor, HoldState, Link, NotDone, NotDoneSource, Opening,
+    Owner, Placement, Purpose, Reason, Resolved, Side, Term, Transaction, VoidGround,
 };
 use seal::Digest;
 use seal::digest::sha256;
@@ -82,6 +85,7 @@ pub(crate) struct Happened {
 pub(crate) struct Held {
     pub(crate) placement: Placement,
     pub(crate) term: Term,
+    pub(crate) left: u128,
     pub(crate) position: u64,
     pub(crate) stamp: u64,
 }
@@ -245,6 +249,7 @@ impl Book {
             purpose: if unlimited { Purpose::Control } else { Purpose::Settlement },
             floor: if unlimited { Floor::Unlimited } else { Floor::MayNotGoBelowZero },
             ceiling: Ceiling::Unlimited,
+            marks: None,
         }
     }
 
@@ -323,6 +328,7 @@ impl Book {
             entries: entries.into_iter().collect(),
             claims: vec![],
             links: self.some_links(dice),
+            detail: None,
         })
     }
 
@@ -347,7 +353,8 @@ impl Book {
             Resolved::AccountOpened(opening) => self.accounts.push(*opening),
             Resolved::HoldPlaced(placement) => {
                 let term = placement.term;
-                let held = Held { placement: placement.clone(), term, position, stamp };
+                let left = placement.amount.units();
+                let held = Held { placement: placement.clone(), term, left, position, stamp };
                 self.hold_step(&held, HoldStep::Placed(term), placement.amount.units());
                 self.holds.push(placement.id);
                 self.open.push(held);
@@ -360,9 +367,14 @@ impl Book {
             }
             Resolved::HoldVoided { hold, .. } => self.end(*hold, HoldStep::Voided),
             Resolved::HoldExpired { hold, .. } => self.end(*hold, HoldStep::Expired),
-            Resolved::Posted { transaction, ended } => {
+            Resolved::Posted { transaction, ended, .. } => {
                 for end in ended {
-                    self.end(end.hold, HoldStep::Posted);
+                    let gone = end.posted.units() + end.released.units();
+                    let held = self.open.iter_mut().find(|h| h.placement.id == end.hold).unwrap();
+                    held.left -= gone;
+                    let held = held.clone();
+                    self.hold_step(&held, HoldStep::Posted, gone);
+                    self.open.retain(|h| h.left > 0);
                 }
                 for entry in &transaction.entries {
                     self.happened.push(Happened {
@@ -393,7 +405,7 @@ impl Book {
     fn end(&mut self, hold: HoldId, step: HoldStep) {
         let at = self.open.iter().position(|h| h.placement.id == hold).unwrap();
         let held = self.open.remove(at);
-        self.hold_step(&held, step, held.placement.amount.units());
+        self.hold_step(&held, step, held.left);
     }
 
     fn hold_step(&mut self, held: &Held, step: HoldStep, amount: u128) {

@@ -148,7 +148,7 @@ impl Book {
             hold: held.placement.id,
             account: held.placement.account,
             side: held.placement.side,
-            amount: held.placement.amount,
+            amount: Minor::new(held.left),
             term: held.term,
             business_date: held.placement.business_date,
             position: Position::new(held.position),

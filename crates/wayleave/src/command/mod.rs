@@ -4,6 +4,7 @@ mod annotations;
 pub(crate) mod explain;
 pub(crate) mod export;
 mod files;
+pub mod ledger;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;

@@ -7,7 +7,8 @@ use journal::testkit::{Add, Added, Counter, FixedSalts, batch_after, book_name};
 use journal::{Append, Journal, NotDone, Tip};
 use record::SaltSlot;
 use store::{
-    Answer, BookConfig, BookHandle, BookWriter, ImagePolicy, Parts, PostgresJournal, spawn_book,
+    Answer, BookConfig, BookHandle, BookWriter, ImagePolicy, NoRecall, Parts, PostgresJournal,
+    spawn_book,
 };
 use terms::{Instant, Position, RunId};
 
@@ -112,6 +113,7 @@ fn spawn(journal: PostgresJournal) -> (BookHandle<Counter>, BookWriter<PostgresJ
         salts: FixedSalts,
         clock,
         images: ImagePolicy::none(),
+        recall: NoRecall,
     };
     spawn_book(BookConfig::new(book_name(), RunId::from_bytes([5; 16])), parts).unwrap()
 }

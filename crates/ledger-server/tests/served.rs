@@ -1,0 +1,225 @@
+//! A book that is served: over a real socket, from a real folder, opened again.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use ledger_server::load::{At, IdOrder, Load, account, open_accounts, post};
+use ledger_server::query::Told;
+use ledger_server::{Folder, Kept, Query, Running, Said, ServeOptions, serve};
+use seal::{from_canonical, to_canonical};
+use terms::{BusinessDate, Minor, Position, TransactionId};
+use wire::{CallOptions, Client, Completion, Lookup, RequestFlags, Results, Status, Transfer};
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let process = std::process::id();
+        Self(std::env::temp_dir().join(format!("wayleave-{name}-{process}-{number}")))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn start(folder: &Folder) -> (Running, At) {
+    let options = ServeOptions {
+        address: "127.0.0.1:0".parse().unwrap(),
+        http: None,
+        flush_delay: Duration::ZERO,
+        log: Kept::Yes,
+        views: Kept::Yes,
+    };
+    let running = serve(folder, &options).unwrap();
+    let key = folder.client_key("operator").unwrap();
+    let at = At { address: running.address, book: folder.book(), key };
+    (running, at)
+}
+
+fn book(scratch: &Scratch) -> Folder {
+    Folder::create(&scratch.0, "served".parse().unwrap()).unwrap()
+}
+
+fn transfer(id: u8, from: u64, to: u64, amount: u128) -> Transfer {
+    Transfer {
+        id: TransactionId::from_bytes([id; 16]),
+        debit: account(from),
+        credit: account(to),
+        amount: Minor::new(amount),
+        effective: None,
+        business_date: BusinessDate::from_days(20_780),
+        reason: 0,
+        code: 0,
+        hold: None,
+        payment: None,
+    }
+}
+
+fn ask(client: &mut Client, items: &[Transfer], flags: RequestFlags) -> Results {
+    let options = CallOptions { flags, within: WITHIN };
+    match client.post(items.iter().copied(), options).unwrap() {
+        Completion::Results(results) => results,
+        other => panic!("{other}"),
+    }
+}
+
+fn told(client: &mut Client, query: &Query) -> Told {
+    let ticket = client.query(&to_canonical(query), WITHIN).unwrap();
+    match client.wait(ticket) {
+        Completion::Answer(bytes) => from_canonical(&bytes).unwrap(),
+        other => panic!("{other}"),
+    }
+}
+
+/// Waits until log and read models have seen all that the book has.
+fn caught_up(client: &mut Client) -> Position {
+    let begun = Instant::now();
+    loop {
+        let Told { position, said } = told(client, &Query::Status);
+        let seen = Some(position);
+        if matches!(said, Said::Status { log, views } if log == seen && views == seen) {
+            return position;
+        }
+        assert!(begun.elapsed() < WITHIN, "the projections lag: {said:?} of {position}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_was_posted_is_found_repeated_and_there_after_a_restart() {
+    let scratch = Scratch::new("served");
+    let folder = book(&scratch);
+    let (running, at) = start(&folder);
+    open_accounts(&at, 0, 10).unwrap();
+    let mut client = at.connect().unwrap();
+    let balances = RequestFlags { want_balances: true, ..RequestFlags::NONE };
+    let first = ask(&mut client, &[transfer(1, 0, 1, 500)], balances);
+    let item = first.iter().next().unwrap();
+    assert_eq!((item.status, item.position), (Status::Done, Position::new(10)));
+    let touched: Vec<_> = first.balances_of(&item).collect();
+    assert_eq!(touched[0].debits_posted, Minor::new(500));
+    let mixed = [transfer(1, 0, 1, 500), transfer(1, 0, 1, 501), transfer(2, 0, 99, 1)];
+    let again = ask(&mut client, &mixed, RequestFlags::NONE);
+    let statuses: Vec<_> = again.iter().map(|item| item.status).collect();
+    assert_eq!(statuses, [Status::Repeated, Status::Conflict, Status::Refused]);
+    let repeated = again.iter().next().unwrap();
+    assert_eq!((repeated.position, repeated.stamp), (item.position, item.stamp));
+    let dry = RequestFlags { dry_run: true, ..RequestFlags::NONE };
+    let passes = ask(&mut client, &[transfer(3, 0, 1, 7)], dry);
+    assert_eq!(passes.iter().next().unwrap().status, Status::Passes);
+    drop(client);
+    running.stop();
+
+    let (running, at) = start(&folder);
+    let mut client = at.connect().unwrap();
+    let ids = [1, 2, 3].map(|id| Lookup::Transaction(TransactionId::from_bytes([id; 16])));
+    let ticket = client.lookup(&ids, WITHIN).unwrap();
+    let Completion::Results(found) = client.wait(ticket) else { panic!() };
+    let found: Vec<_> = found.iter().collect();
+    let statuses: Vec<_> = found.iter().map(|item| item.status).collect();
+    assert_eq!(statuses, [Status::Repeated, Status::Refused, Status::Absent]);
+    assert_eq!((found[0].position, found[0].stamp), (item.position, item.stamp));
+    let Told { said, .. } = told(&mut client, &Query::Account(account(1)));
+    let Said::Account(view) = said else { panic!("{said:?}") };
+    assert_eq!(view.credits_posted, Minor::new(500));
+    drop(client);
+    running.stop();
+}
+
+#[test]
+fn a_load_conserves_money_and_statements_add_up() {
+    let scratch = Scratch::new("load");
+    let folder = book(&scratch);
+    let (running, at) = start(&folder);
+    open_accounts(&at, 0, 50).unwrap();
+    let load = Load {
+        transactions: 6_000,
+        batch: 500,
+        connections: 3,
+        ahead: 2,
+        accounts: 50,
+        ids: IdOrder::Random,
+        seed: 7,
+    };
+    let seen = post(&at, &load).unwrap();
+    assert_eq!((seen.done, seen.other), (6_000, 0));
+    let mut client = at.connect().unwrap();
+    let head = caught_up(&mut client);
+    assert_eq!(head, Position::new(6_050));
+    let Told { said, .. } = told(&mut client, &Query::Totals);
+    let Said::Totals(totals, 50) = said else { panic!("{said:?}") };
+    let posted = totals[0].posted;
+    let mut debits = 0;
+    for number in 0..50 {
+        let (mut after, mut seen) = (None, 0);
+        loop {
+            let query = Query::Statement {
+                account: account(number),
+                newest_first: false,
+                after,
+                limit: 100,
+            };
+            let Told { said, .. } = told(&mut client, &query);
+            let Said::Statement { lines, next, at_end } = said else { panic!("{said:?}") };
+            let debit =
+                |line: &&ledger_server::query::StatementLine| line.side == ledger::Side::Debit;
+            debits += lines.iter().filter(debit).map(|line| line.amount.units()).sum::<u128>();
+            seen += lines.len();
+            if at_end {
+                break;
+            }
+            after = Some(next);
+        }
+        assert!(seen > 0);
+    }
+    assert_eq!(Minor::new(debits), posted);
+    let day = Query::TrialBalance(BusinessDate::from_days(20_780));
+    let Told { said, .. } = told(&mut client, &day);
+    let Said::TrialBalance(lines) = said else { panic!("{said:?}") };
+    assert_eq!((lines[0].debits, lines[0].credits), (posted, posted));
+    drop(client);
+    running.stop();
+    let (running, at) = start(&folder);
+    let mut client = at.connect().unwrap();
+    assert_eq!(caught_up(&mut client), head, "the projections go on where they were");
+    drop(client);
+    running.stop();
+}
+
+#[test]
+fn the_wrong_key_and_a_second_server_fail_at_once() {
+    let scratch = Scratch::new("wrong");
+    let folder = book(&scratch);
+    let (running, at) = start(&folder);
+    let stranger = At { key: seal::SigningKey::from_seed(&[9; 32]), ..at };
+    let refused = stranger.connect().err().unwrap();
+    assert!(refused.contains("no client of this book"), "{refused}");
+    let options = ServeOptions {
+        address: "127.0.0.1:0".parse().unwrap(),
+        http: None,
+        flush_delay: Duration::ZERO,
+        log: Kept::No,
+        views: Kept::No,
+    };
+    let second = serve(&folder, &options).err().unwrap().to_string();
+    assert!(second.contains("in use by another process"), "{second}");
+    running.stop();
+}

@@ -1,0 +1,506 @@
+//! The words of `wayleave ledger`: a ledger of its own, without payments.
+#![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use terms::{AccountId, AssetCode, BookName, BusinessDate, HoldId, TransactionId};
+
+use crate::command::ledger::ids::Given;
+
+/// Keep a ledger on its own, without payments: accounts, transactions, holds.
+///
+/// An id may be typed as `txn_…`, `hold_…`, `acct_…` with 32 hex digits, as the bare digits, or as
+/// a short name, which always stands for the same id. Amounts are decimal, in the account's asset:
+/// `12.50` of `EUR.2@bank` is 1250 cents.
+///
+/// Exit 0: done, now or before under the same id. Exit 1: refused, a rule said no. Exit 4: nobody
+/// knows whether it was done; `wayleave ledger retry` sends the very same again. Exit 5: surely
+/// not done. A five-minute guide: docs/parts/ledger.md.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Make a folder for a new book, with one client `operator` who may everything.
+    Init(InitArgs),
+    /// Serve a folder's book until told to stop (SIGINT, SIGTERM, or the end of input).
+    ///
+    /// Prints one line when it is ready. Stops in order: what was taken is answered first. A kill
+    /// loses nothing that was answered.
+    Serve(ServeArgs),
+    /// Register clients and list them.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Open accounts, look at them, limit, freeze and close them.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Post a transaction: from one account to another, or any balanced lines.
+    ///
+    /// `--from` is debited and `--to` credited. The id is printed, and stored in the folder,
+    /// before anything is sent. A refusal uses up its id: to try later, post anew.
+    Post(PostArgs),
+    /// Set money aside, and post, void or pin what was set aside.
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// An account's balances now.
+    Balance(AccountArgs),
+    /// An account's entries, from the read models, each with the balance after it.
+    Statement(StatementArgs),
+    /// Sums of one business day by asset: what was before, debits and credits of the day.
+    Trial(TrialArgs),
+    /// How far the book, its log and its read models have come.
+    Status(PlaceArgs),
+    /// What became of an id: a transaction of this client, a hold, or an account.
+    ///
+    /// Exit 0: it is recorded. Exit 1: it was refused. Exit 5: nothing is recorded under it.
+    Find(FindArgs),
+    /// Sums over all accounts, by asset.
+    Totals(PlaceArgs),
+    /// Send again what was sent and never answered: the same bytes under the same ids.
+    Retry(PlaceArgs),
+    /// Check the book's journal without writing, and fold it again from the first fact.
+    ///
+    /// Exit 0: sound. Exit 1: not; file, batch, fact and byte are named. Stop the book first, or
+    /// check a copy: beside a writer the last batch may look torn.
+    Fsck(FolderArgs),
+    /// Print every fact as one JSON object a line, with the hashes that bind it.
+    ///
+    /// Needs no server. Beside a running book it ends with what has been written so far, of which
+    /// the last facts may not be durable yet.
+    Export(ExportArgs),
+    /// Post transactions from a file: CSV with a head line, or one JSON object a line.
+    ///
+    /// Fields: `id`, `business_date` (YYYY-MM-DD), `effective` (may be absent, seconds since 1970
+    /// or RFC 3339), `from`, `to`, `amount` (decimal), `reason` (may be absent). Running it twice
+    /// changes nothing: what is done is found by id. Progress goes to standard error.
+    Import(ImportArgs),
+}
+
+/// Which folder.
+#[derive(Clone, Debug, Args)]
+pub struct FolderArgs {
+    /// The book's folder [default: `WAYLEAVE_LEDGER`, else ./ledger].
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which running book, as whom, and in which form to answer.
+#[derive(Clone, Debug, Args)]
+pub struct PlaceArgs {
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// As which client; its key lies in the folder.
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    pub client: String,
+    /// Longest wait for an answer, seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub within: u16,
+}
+
+/// Arguments of `ledger init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// The book's name.
+    #[arg(long, default_value = "ledger")]
+    pub book: BookName,
+}
+
+/// Arguments of `ledger serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// Where to listen, on this machine; port 0 takes a free one, which commands find by the
+    /// folder.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Where to listen for HTTP and JSON, too, on this machine.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Stop when standard input ends: the book lives no longer than whoever started it.
+    #[arg(long)]
+    pub until_input_ends: bool,
+}
+
+/// Clients.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Register a client and make its key. A running book learns of it when it starts again.
+    Add(ClientAddArgs),
+    /// List clients: number, name, what they may.
+    List(FolderArgs),
+}
+
+/// Arguments of `ledger client add`.
+#[derive(Debug, Args)]
+pub struct ClientAddArgs {
+    /// Its name: `a-z`, `0-9` and `-`.
+    pub name: String,
+    /// What it may.
+    #[arg(long, value_delimiter = ',', default_value = "read")]
+    pub may: Vec<MayArg>,
+    #[command(flatten)]
+    pub folder: FolderArgs,
+}
+
+/// What a client may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MayArg {
+    /// Ask.
+    Read,
+    /// Post transactions and holds.
+    Post,
+    /// Open accounts, limit and freeze them.
+    Manage,
+}
+
+/// Accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Open an account.
+    Open(OpenArgs),
+    /// Everything that is known of an account now.
+    Show(AccountArgs),
+    /// All accounts in the order of their opening.
+    List(PlaceArgs),
+    /// Refuse new debits, credits or both; `nothing` thaws.
+    Freeze(FreezeArgs),
+    /// Say how far the balance may fall and rise. What is not named stays.
+    Limits(LimitsArgs),
+    /// Block part of the amount: it may not leave. Replaces what was blocked; 0 unblocks.
+    Block(BlockArgs),
+    /// Close an empty account for ever.
+    Close(AccountArgs),
+}
+
+/// One account.
+#[derive(Debug, Args)]
+pub struct AccountArgs {
+    /// Its id or name.
+    pub account: Given<AccountId>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// How far a balance may fall and rise.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    /// May fall below nothing by this much; `0` for never [default of `open`: never].
+    #[arg(long, value_name = "AMOUNT", conflicts_with = "no_floor")]
+    pub overdraft: Option<String>,
+    /// May fall as far as it must: for the mirror of an outside account.
+    #[arg(long)]
+    pub no_floor: bool,
+    /// May rise to at most this much [default of `open`: as far as it must].
+    #[arg(long, value_name = "AMOUNT", conflicts_with = "no_ceiling")]
+    pub ceiling: Option<String>,
+    /// May rise as far as it must.
+    #[arg(long)]
+    pub no_ceiling: bool,
+}
+
+/// Arguments of `ledger account open`.
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// Its id or name.
+    pub account: Given<AccountId>,
+    /// Its asset, such as `EUR.2@bank`: currency, digits behind the point, `@`, whose liability.
+    #[arg(long)]
+    pub asset: AssetCode,
+    /// The side on which its balance grows: credit for what the book owes, debit for what it has.
+    #[arg(long, default_value = "credit")]
+    pub normal: SideArg,
+    /// Whose it is: `scheme:value` is a company, anything else an institution [default: the
+    /// book's name].
+    #[arg(long)]
+    pub owner: Option<String>,
+    /// What it is for.
+    #[arg(long, default_value = "customer")]
+    pub purpose: PurposeArg,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger account limits`.
+#[derive(Debug, Args)]
+pub struct LimitsArgs {
+    /// Its id or name.
+    pub account: Given<AccountId>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger account freeze`.
+#[derive(Debug, Args)]
+pub struct FreezeArgs {
+    /// Its id or name.
+    pub account: Given<AccountId>,
+    /// What to refuse.
+    #[arg(default_value = "both")]
+    pub what: FreezeArg,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger account block`.
+#[derive(Debug, Args)]
+pub struct BlockArgs {
+    /// Its id or name.
+    pub account: Given<AccountId>,
+    /// How much may not leave.
+    pub amount: String,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Left or right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SideArg {
+    Debit,
+    Credit,
+}
+
+/// What an account is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PurposeArg {
+    Customer,
+    Settlement,
+    Control,
+    Fee,
+    Suspense,
+    BlockedFunds,
+    DueTo,
+    DueFrom,
+    Transit,
+}
+
+/// Which entries to refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FreezeArg {
+    Nothing,
+    Debits,
+    Credits,
+    Both,
+}
+
+/// Why money moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReasonArg {
+    Payment,
+    Fee,
+    Funding,
+    Defunding,
+    Return,
+    Refund,
+    Correction,
+    Blocking,
+}
+
+/// Under which id, for which day, and why.
+#[derive(Debug, Args)]
+pub struct UnderArgs {
+    /// The transaction's id or name [default: a new one, which grows with time].
+    #[arg(long)]
+    pub id: Option<Given<TransactionId>>,
+    /// The business date [default: the day of the id where it grows with time, else today, UTC].
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<BusinessDate>,
+    /// Why.
+    #[arg(long, default_value = "payment")]
+    pub reason: ReasonArg,
+    /// Only say what would happen: nothing is recorded and no id is used up.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `ledger post`.
+#[derive(Debug, Args)]
+pub struct PostArgs {
+    /// The account that is debited.
+    #[arg(long, requires_all = ["to", "amount"], required_unless_present = "debit")]
+    pub from: Option<Given<AccountId>>,
+    /// The account that is credited.
+    #[arg(long, requires = "from")]
+    pub to: Option<Given<AccountId>>,
+    /// How much, decimal.
+    #[arg(long, requires = "from")]
+    pub amount: Option<String>,
+    /// A debit line, `ACCOUNT=AMOUNT`; with `--credit`, for more than two lines.
+    #[arg(long, value_name = "ACCOUNT=AMOUNT", conflicts_with = "from", requires = "credit")]
+    pub debit: Vec<String>,
+    /// A credit line, `ACCOUNT=AMOUNT`.
+    #[arg(long, value_name = "ACCOUNT=AMOUNT", conflicts_with = "from", requires = "debit")]
+    pub credit: Vec<String>,
+    #[command(flatten)]
+    pub under: UnderArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Holds.
+#[derive(Debug, Subcommand)]
+pub enum HoldCommand {
+    /// Set money of an account aside.
+    Place(HoldPlaceArgs),
+    /// A hold that has not ended.
+    Show(HoldArgs),
+    /// Make a hold one that never expires: it ends by post, or by void with evidence.
+    Pin(HoldArgs),
+    /// Release a hold whole.
+    Void(HoldVoidArgs),
+    /// Post a hold, wholly or in part; what is left of it is released.
+    Post(HoldPostArgs),
+}
+
+/// One hold.
+#[derive(Debug, Args)]
+pub struct HoldArgs {
+    /// Its id or name.
+    pub hold: Given<HoldId>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger hold place`.
+#[derive(Debug, Args)]
+pub struct HoldPlaceArgs {
+    /// On which account.
+    #[arg(long)]
+    pub on: Given<AccountId>,
+    /// How much, decimal.
+    #[arg(long)]
+    pub amount: String,
+    /// Debit sets money aside, credit sets room below a ceiling aside.
+    #[arg(long, default_value = "debit")]
+    pub side: SideArg,
+    /// How long it stands by itself: `90s`, `15m`, `2h`, `7d`.
+    #[arg(long, value_name = "TIME", default_value = "15m", conflicts_with = "pinned")]
+    pub lasts: String,
+    /// It never expires.
+    #[arg(long)]
+    pub pinned: bool,
+    /// The hold's id or name [default: a new one, which grows with time].
+    #[arg(long)]
+    pub id: Option<Given<HoldId>>,
+    /// The business date [default: today, UTC].
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<BusinessDate>,
+    /// Only say what would happen.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger hold void`.
+#[derive(Debug, Args)]
+pub struct HoldVoidArgs {
+    /// Its id or name.
+    pub hold: Given<HoldId>,
+    /// Who says that what a pinned hold waits for was surely not done.
+    #[arg(long, value_name = "WHO", requires = "document")]
+    pub not_done: Option<NotDoneArg>,
+    /// The document that says so; its SHA-256 is recorded.
+    #[arg(long, value_name = "FILE", requires = "not_done")]
+    pub document: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Who says that nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NotDoneArg {
+    RailRefused,
+    NeverSent,
+    TwoPersons,
+}
+
+/// Arguments of `ledger hold post`.
+#[derive(Debug, Args)]
+pub struct HoldPostArgs {
+    /// Its id or name.
+    pub hold: Given<HoldId>,
+    /// The account on the other side.
+    #[arg(long)]
+    pub to: Given<AccountId>,
+    /// The hold's account [default: asked of the book while the hold is open].
+    #[arg(long)]
+    pub from: Option<Given<AccountId>>,
+    /// How much of it [default: all that is held].
+    #[arg(long)]
+    pub amount: Option<String>,
+    #[command(flatten)]
+    pub under: UnderArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger statement`.
+#[derive(Debug, Args)]
+pub struct StatementArgs {
+    /// Its id or name.
+    pub account: Given<AccountId>,
+    /// At most so many entries.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+    /// From the newest to the oldest.
+    #[arg(long)]
+    pub newest: bool,
+    /// Go on where a page ended: the cursor that it printed.
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger trial`.
+#[derive(Debug, Args)]
+pub struct TrialArgs {
+    /// The business day [default: today, UTC].
+    pub date: Option<BusinessDate>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger find`.
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    /// `txn_…`, `hold_…`, `acct_…`, or a name, which is looked for as each of them.
+    pub id: String,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `ledger export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Begin with the fact at this position.
+    #[arg(long, default_value_t = 0)]
+    pub from: u64,
+    /// The book's folder [default: `WAYLEAVE_LEDGER`, else ./ledger].
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Taken for the sake of habit: the export is JSON lines with or without it.
+    #[arg(long, hide = true)]
+    pub json: bool,
+}
+
+/// Arguments of `ledger import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file: CSV, or JSON lines when its first byte is `{`.
+    pub file: PathBuf,
+    /// Say what would happen, and record nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}

@@ -1,0 +1,49 @@
+//! `wayleave ledger`: a ledger of its own. Handlers ask a running book over its protocol, or read
+//! a folder's files; what is decided is decided by the book.
+
+mod account;
+mod export;
+mod fold;
+pub mod ids;
+mod import;
+mod look;
+mod money;
+mod pending;
+mod post;
+mod rows;
+mod said;
+mod serve;
+mod session;
+mod statement;
+mod words;
+
+use std::process::ExitCode;
+
+use self::said::EXIT_NOT_DONE;
+use crate::cli::ledger::LedgerCommand;
+
+/// Does what is asked. What fails before anything was sent is surely not done.
+pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
+    let sent = match asked {
+        LedgerCommand::Init(args) => return serve::init(args),
+        LedgerCommand::Serve(args) => return serve::serve(args),
+        LedgerCommand::Client(asked) => return serve::client(asked),
+        LedgerCommand::Fsck(args) => return fold::command(args),
+        LedgerCommand::Export(args) => return export::command(args),
+        LedgerCommand::Account(asked) => account::command(asked),
+        LedgerCommand::Post(args) => post::command(args),
+        LedgerCommand::Hold(asked) => post::hold(asked),
+        LedgerCommand::Balance(args) => look::balance(args),
+        LedgerCommand::Statement(args) => statement::command(args),
+        LedgerCommand::Trial(args) => statement::trial(args),
+        LedgerCommand::Status(place) => statement::status(place),
+        LedgerCommand::Find(args) => look::find(args),
+        LedgerCommand::Totals(place) => look::totals(place),
+        LedgerCommand::Retry(place) => post::retry(place),
+        LedgerCommand::Import(args) => import::command(args),
+    };
+    Ok(sent.unwrap_or_else(|error| {
+        super::failed(&error);
+        ExitCode::from(EXIT_NOT_DONE)
+    }))
+}

@@ -1,0 +1,297 @@
+//! Transactions and holds: made under an id, printed and stored, then sent.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use ledger::{
+    Account, Command, Entry, Hold, NotDone, Placement, Side, Term, Transaction, VoidGround,
+};
+use ledger_server::{Query, Said};
+use serde_json::json;
+use terms::{AccountId, HoldId, Instant, TransactionId};
+
+use super::ids::{Given, day_of, fresh, made_at};
+use super::money::{decimal, grouped, parse};
+use super::said::{Ending, Report};
+use super::session::Session;
+use super::{pending, words};
+use crate::cli::ledger::{
+    HoldArgs, HoldCommand, HoldPlaceArgs, HoldPostArgs, HoldVoidArgs, PlaceArgs, PostArgs,
+    UnderArgs,
+};
+use crate::command::{files, say, say_json, tell};
+
+pub(super) fn command(args: &PostArgs) -> anyhow::Result<ExitCode> {
+    let mut session = Session::open(&args.place)?;
+    let entries = match (&args.from, &args.to, &args.amount) {
+        (Some(from), Some(to), Some(amount)) => [
+            line(&mut session, from, Side::Debit, amount)?,
+            line(&mut session, to, Side::Credit, amount)?,
+        ]
+        .to_vec(),
+        _ => lines(&mut session, args)?,
+    };
+    post(&mut session, &args.under, entries)
+}
+
+fn lines(session: &mut Session, args: &PostArgs) -> anyhow::Result<Vec<Entry>> {
+    let debits = args.debit.iter().map(|text| (Side::Debit, text));
+    let credits = args.credit.iter().map(|text| (Side::Credit, text));
+    debits
+        .chain(credits)
+        .map(|(side, text)| {
+            let (account, amount) = text
+                .split_once('=')
+                .with_context(|| format!("expected `ACCOUNT=AMOUNT`, got `{text}`"))?;
+            let account: Given<AccountId> = account.parse().map_err(|why: String| anyhow!(why))?;
+            line(session, &account, side, amount)
+        })
+        .collect()
+}
+
+fn line(
+    session: &mut Session,
+    account: &Given<AccountId>,
+    side: Side,
+    amount: &str,
+) -> anyhow::Result<Entry> {
+    let asset = session.existing(account)?.opening().asset;
+    Ok(Entry { account: account.id, side, amount: parse(amount, asset)?, hold: None })
+}
+
+/// Sends a transaction, its id printed first.
+fn post(session: &mut Session, under: &UnderArgs, entries: Vec<Entry>) -> anyhow::Result<ExitCode> {
+    let given = match &under.id {
+        Some(given) => given.clone(),
+        None => Given { id: fresh::<TransactionId>()?, name: None },
+    };
+    let command = Command::Post(Transaction {
+        id: given.id,
+        business_date: under.date.unwrap_or_else(|| day_of(&given.id)),
+        reason: under.reason.into(),
+        entries: entries.into_iter().collect(),
+        claims: Vec::new(),
+        links: Vec::new(),
+        detail: None,
+    });
+    let about = json!({ "transaction": given.id.to_string(), "name": given.name });
+    let what = format!("transaction {given}");
+    send(session, &command, under.dry_run, &what, about)
+}
+
+/// Announces, sends, and says what became of it.
+fn send(
+    session: &mut Session,
+    command: &Command,
+    dry_run: bool,
+    what: &str,
+    about: serde_json::Value,
+) -> anyhow::Result<ExitCode> {
+    // Said before anything is sent: whoever is interrupted now knows what to ask for.
+    if let (Some(id), false) = (pending::id_of(command), dry_run) {
+        tell(&format!("sending   {id}"));
+    }
+    let sent = session.send(command, dry_run)?;
+    let report = Report::of_sent(session, sent);
+    if report.ending == Ending::Unknown {
+        tell("it is stored: `wayleave ledger retry` sends the very same again");
+    }
+    Ok(report.show(session, what, about))
+}
+
+/// Sends again what was never answered.
+pub(super) fn retry(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
+    let mut session = Session::open(place)?;
+    let mut worst = Ending::Done;
+    let (mut sent, mut others) = (0_u64, 0_u64);
+    for (client, command) in pending::all(&session.folder)? {
+        if client != session.client_name {
+            others = others.saturating_add(1);
+            continue;
+        }
+        let id = pending::id_of(&command).context("a command without id was stored")?;
+        let again = session.send(&command, false)?;
+        let report = Report::of_sent(&mut session, again);
+        worst = worst.max(report.ending);
+        report.show(&mut session, &id, json!({ "id": id }));
+        sent = sent.saturating_add(1);
+    }
+    if others > 0 {
+        tell(&format!("{others} of other clients: name them with `--client`"));
+    }
+    if sent == 0 {
+        tell("nothing waits for an answer");
+    }
+    Ok(ExitCode::from(worst.code()))
+}
+
+pub(super) fn hold(asked: &HoldCommand) -> anyhow::Result<ExitCode> {
+    match asked {
+        HoldCommand::Place(args) => place(args),
+        HoldCommand::Show(args) => show(args),
+        HoldCommand::Pin(args) => {
+            let mut session = Session::open(&args.place)?;
+            let hold = args.hold.id;
+            of_hold(&mut session, &args.hold, &Command::PinHold { hold })
+        }
+        HoldCommand::Void(args) => void(args),
+        HoldCommand::Post(args) => post_hold(args),
+    }
+}
+
+fn of_hold(
+    session: &mut Session,
+    given: &Given<HoldId>,
+    command: &Command,
+) -> anyhow::Result<ExitCode> {
+    let about = json!({ "hold": given.id.to_string(), "name": given.name });
+    send(session, command, false, &format!("hold {given}"), about)
+}
+
+fn place(args: &HoldPlaceArgs) -> anyhow::Result<ExitCode> {
+    let mut session = Session::open(&args.place)?;
+    let asset = session.existing(&args.on)?.opening().asset;
+    let given = match &args.id {
+        Some(given) => given.clone(),
+        None => Given { id: fresh::<HoldId>()?, name: None },
+    };
+    let from = made_at(&given.id).unwrap_or_else(client::system::now);
+    let term = if args.pinned {
+        Term::Pinned
+    } else {
+        Term::Expiring { at: from.plus(duration(&args.lasts)?) }
+    };
+    let command = Command::PlaceHold(Placement {
+        id: given.id,
+        account: args.on.id,
+        side: args.side.into(),
+        amount: parse(&args.amount, asset)?,
+        term,
+        business_date: args.date.unwrap_or_else(|| day_of(&given.id)),
+        limits: Vec::new(),
+        links: Vec::new(),
+    });
+    let about = json!({ "hold": given.id.to_string(), "name": given.name });
+    send(&mut session, &command, args.dry_run, &format!("hold {given}"), about)
+}
+
+fn duration(text: &str) -> anyhow::Result<Duration> {
+    let expected = || anyhow!("expected a time such as `90s`, `15m`, `2h` or `7d`, got `{text}`");
+    let last = text.chars().last().ok_or_else(expected)?;
+    let seconds = match last {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(expected()),
+    };
+    let number = text.strip_suffix(last).unwrap_or_default();
+    let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let number: u64 = plain.then(|| number.parse().ok()).flatten().ok_or_else(expected)?;
+    Ok(Duration::from_secs(number.checked_mul(seconds).ok_or_else(expected)?))
+}
+
+/// A hold that no fact has ended.
+fn open_hold(session: &mut Session, id: HoldId) -> anyhow::Result<Option<(Hold, Account)>> {
+    match session.ask(&Query::OpenHold(id))?.said {
+        Said::OpenHold(hold) => {
+            let account = session.account(hold.placement().account)?;
+            let account = account.context("the hold's account is not there")?;
+            Ok(Some((hold, account)))
+        }
+        Said::NoOpenHold(_) => Ok(None),
+        _ => bail!("the book answers another question"),
+    }
+}
+
+fn show(args: &HoldArgs) -> anyhow::Result<ExitCode> {
+    let mut session = Session::open(&args.place)?;
+    let given = &args.hold;
+    let Some((hold, account)) = open_hold(&mut session, given.id)? else {
+        bail!("hold `{given}` is not open: `wayleave ledger find` tells whether it ever was");
+    };
+    let placement = hold.placement();
+    let asset = account.opening().asset;
+    let until: Option<Instant> = match hold.state() {
+        ledger::HoldState::Open(Term::Expiring { at }) => Some(at),
+        _ => None,
+    };
+    let on = session.names.shown(placement.account);
+    if session.json {
+        say_json(&json!({
+            "hold": given.id.to_string(),
+            "name": given.name,
+            "account": placement.account.to_string(),
+            "account_name": session.names.of(placement.account),
+            "side": words::side(placement.side),
+            "amount": decimal(placement.amount, asset),
+            "remaining": decimal(hold.remaining(), asset),
+            "asset": asset.to_string(),
+            "placed_at": hold.placed_at().to_string(),
+            "until": until.map(|at| at.to_string()),
+        }));
+    } else {
+        let until = until.map_or("pinned".to_owned(), |at| format!("until {at}"));
+        let remaining = grouped(hold.remaining(), asset);
+        let side = words::side(placement.side);
+        say(&format!("hold {given}   {remaining} {} on {on} ({side})   {until}", asset.currency()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn void(args: &HoldVoidArgs) -> anyhow::Result<ExitCode> {
+    let ground = match (args.not_done, &args.document) {
+        (Some(source), Some(path)) => {
+            let document = seal::digest::sha256(&files::read(path)?);
+            VoidGround::NotDone(NotDone { source: source.into(), document })
+        }
+        _ => VoidGround::Cancelled,
+    };
+    let mut session = Session::open(&args.place)?;
+    of_hold(&mut session, &args.hold, &Command::VoidHold { hold: args.hold.id, ground })
+}
+
+fn post_hold(args: &HoldPostArgs) -> anyhow::Result<ExitCode> {
+    let mut session = Session::open(&args.place)?;
+    let open = open_hold(&mut session, args.hold.id)?;
+    let (hold, to) = (args.hold.id, args.to.id);
+    let (account, side) = match (&args.from, &open) {
+        (Some(from), None) => (session.existing(from)?, Side::Debit),
+        (None, Some((hold, account))) => (*account, hold.placement().side),
+        (Some(from), Some((hold, _))) => (session.existing(from)?, hold.placement().side),
+        (None, None) => {
+            let shown = &args.hold;
+            bail!(
+                "hold `{shown}` is not open: to repeat what posted it, name `--from` and `--amount`"
+            )
+        }
+    };
+    let asset = account.opening().asset;
+    let amount = match (&args.amount, &open) {
+        (Some(text), _) => parse(text, asset)?,
+        (None, Some((hold, _))) => hold.remaining(),
+        (None, None) => bail!("hold `{}` is not open: name `--amount`", args.hold),
+    };
+    session.existing(&args.to)?;
+    let other = if side == Side::Debit { Side::Credit } else { Side::Debit };
+    let held = Entry { account: account.opening().id, side, amount, hold: Some(hold) };
+    let mut entries = vec![held, Entry { account: to, side: other, amount, hold: None }];
+    // The debit stands first, as in every transfer.
+    entries.sort_by_key(|entry| entry.side);
+    post(&mut session, &args.under, entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("90s").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
+        for bad in ["", "5", "m", "-1s", "1.5h", "1w", "99999999999999999999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Rows of an import: CSV (RFC 4180) with a head line, or one JSON object a line.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use terms::{BusinessDate, Instant};
+
+/// Longest row.
+const ROW_BYTES_MAX: u64 = 64 << 10;
+const FIELDS: [&str; 7] = ["id", "business_date", "effective", "from", "to", "amount", "reason"];
+const OPTIONAL: [&str; 2] = ["effective", "reason"];
+
+/// One row: where it stands, and its fields as they came.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Its line, from 1.
+    pub(super) line: u64,
+    fields: BTreeMap<String, String>,
+}
+
+impl Row {
+    /// A field that must be there.
+    pub(super) fn field(&self, name: &str) -> anyhow::Result<&str> {
+        self.optional(name).ok_or_else(|| anyhow!("expected a field `{name}`, got none"))
+    }
+
+    /// A field that may be absent or empty.
+    pub(super) fn optional(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+}
+
+/// Reads rows one after another.
+pub(super) struct Rows {
+    lines: BufReader<File>,
+    /// The names of the columns; none for JSON lines.
+    head: Option<Vec<String>>,
+    line: u64,
+    /// Bytes read.
+    pub(super) read: u64,
+    /// Bytes in all.
+    pub(super) bytes: u64,
+}
+
+impl Rows {
+    /// Opens a file and reads its head.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = File::open(path).with_context(|| format!("`{}`", path.display()))?;
+        let about = file.metadata()?;
+        ensure!(about.is_file(), "`{}` is no file", path.display());
+        let mut rows =
+            Self { lines: BufReader::new(file), head: None, line: 0, read: 0, bytes: about.len() };
+        let is_json = rows.lines.fill_buf()?.first() == Some(&b'{');
+        if !is_json {
+            let head = rows.record()?.with_context(|| format!("`{}` is empty", path.display()))?;
+            let head: Vec<String> = csv(head.trim_start_matches('\u{feff}'))?;
+            check_head(&head)?;
+            rows.head = Some(head);
+        }
+        Ok(rows)
+    }
+
+    /// The next row; `None` after the last. An error names the line and ends the reading only
+    /// when the file cannot be read.
+    pub(super) fn next_row(&mut self) -> anyhow::Result<Option<Result<Row, (u64, anyhow::Error)>>> {
+        loop {
+            let line = self.line.saturating_add(1);
+            let Some(record) = self.record()? else { return Ok(None) };
+            if record.trim().is_empty() {
+                continue;
+            }
+            let fields = match &self.head {
+                Some(head) => of_csv(head, &record),
+                None => of_json(&record),
+            };
+            return Ok(Some(match fields {
+                Ok(fields) => Ok(Row { line, fields }),
+                Err(error) => Err((line, error)),
+            }));
+        }
+    }
+
+    /// A line, or several where a quoted field holds line ends.
+    fn record(&mut self) -> anyhow::Result<Option<String>> {
+        let mut record = String::new();
+        loop {
+            let room = ROW_BYTES_MAX.saturating_sub(u64::try_from(record.len()).unwrap_or(0));
+            let line = self.line.saturating_add(1);
+            let got = self.lines.by_ref().take(room).read_line(&mut record);
+            let got = got.with_context(|| format!("line {line}"))?;
+            self.read = self.read.saturating_add(u64::try_from(got).unwrap_or(0));
+            if got == 0 && record.is_empty() && room > 0 {
+                return Ok(None);
+            }
+            self.line = line;
+            let whole = u64::try_from(record.len()).unwrap_or(u64::MAX);
+            ensure!(whole < ROW_BYTES_MAX, "line {line} is longer than {ROW_BYTES_MAX} bytes");
+            let is_open = self.head.is_some() && record.matches('"').count() % 2 == 1;
+            if !is_open || got == 0 {
+                return Ok(Some(record));
+            }
+        }
+    }
+}
+
+fn check_head(head: &[String]) -> anyhow::Result<()> {
+    for name in head {
+        ensure!(
+            FIELDS.contains(&name.as_str()),
+            "expected columns `{}`, got `{name}`",
+            FIELDS.join(",")
+        );
+    }
+    for name in FIELDS.iter().filter(|name| !OPTIONAL.contains(name)) {
+        ensure!(head.iter().any(|one| one == name), "expected a column `{name}`, got none");
+    }
+    Ok(())
+}
+
+fn of_csv(head: &[String], record: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let fields = csv(record)?;
+    let (expected, got) = (head.len(), fields.len());
+    ensure!(expected == got, "expected {expected} fields, got {got}");
+    Ok(head.iter().cloned().zip(fields).collect())
+}
+
+fn of_json(record: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let object: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(record).context("expected a JSON object")?;
+    let mut fields = BTreeMap::new();
+    for (name, value) in object {
+        ensure!(
+            FIELDS.contains(&name.as_str()),
+            "expected fields `{}`, got `{name}`",
+            FIELDS.join(",")
+        );
+        match value {
+            serde_json::Value::String(text) => fields.insert(name, text),
+            serde_json::Value::Null => None,
+            other => bail!("field `{name}`: expected a string, got `{other}`"),
+        };
+    }
+    Ok(fields)
+}
+
+/// The fields of one record.
+fn csv(record: &str) -> anyhow::Result<Vec<String>> {
+    let record = record.strip_suffix('\n').unwrap_or(record);
+    let record = record.strip_suffix('\r').unwrap_or(record);
+    let mut fields = Vec::new();
+    let mut rest = record;
+    loop {
+        let (field, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let (field, after) = unquote(quoted)?;
+                (field, after)
+            }
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let (field, after) = rest.split_at(end);
+                ensure!(!field.contains('"'), "a quote inside a field without quotes");
+                (field.trim().to_owned(), after)
+            }
+        };
+        fields.push(field);
+        match after.strip_prefix(',') {
+            Some(more) => rest = more,
+            None if after.is_empty() => return Ok(fields),
+            None => bail!("expected `,` after a quoted field, got `{}`", head_of(after)),
+        }
+    }
+}
+
+/// What stands before the closing quote, and what follows it.
+fn unquote(text: &str) -> anyhow::Result<(String, &str)> {
+    let mut field = String::new();
+    let mut rest = text;
+    loop {
+        let (before, after) = rest.split_once('"').context("a quote is not closed")?;
+        field.push_str(before);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                field.push('"');
+                rest = more;
+            }
+            None => return Ok((field, after)),
+        }
+    }
+}
+
+fn head_of(text: &str) -> String {
+    text.chars().take(20).collect()
+}
+
+/// A moment: whole seconds since 1970, or RFC 3339 in UTC.
+pub(super) fn instant(text: &str) -> anyhow::Result<Instant> {
+    let shown: String = text.chars().take(64).collect();
+    let expected = || {
+        anyhow!(
+            "expected seconds since 1970 or a time such as `2026-11-22T20:50:00Z`, got `{shown}`"
+        )
+    };
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(Instant::from_seconds(text.parse().map_err(|_| expected())?));
+    }
+    let (date, time) =
+        text.strip_suffix('Z').and_then(|t| t.split_once('T')).ok_or_else(expected)?;
+    let date: BusinessDate = date.parse().map_err(|_| expected())?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut parts = time.split(':').map(|part| {
+        let two = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        two.then(|| part.parse::<u64>().ok()).flatten()
+    });
+    let mut part = |below: u64| parts.next().flatten().filter(|n| *n < below);
+    let (hour, minute, second) = (part(24), part(60), part(60));
+    let (Some(hour), Some(minute), Some(second), None) = (hour, minute, second, parts.next())
+    else {
+        return Err(expected());
+    };
+    let digits = fraction.len() <= 9 && fraction.bytes().all(|b| b.is_ascii_digit());
+    let nanos: u64 = format!("{fraction:0<9}").parse().map_err(|_| expected())?;
+    ensure!(digits && !fraction.is_empty(), expected());
+    let seconds = date.start().seconds().saturating_add(hour * 3600 + minute * 60 + second);
+    let seconds = seconds.checked_mul(1_000_000_000).ok_or_else(expected)?;
+    Ok(Instant::from_nanos(seconds.saturating_add(nanos)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_fields_are_those_of_rfc_4180() {
+        let table: [(&str, &[&str]); 5] = [
+            ("a,b\r\n", &["a", "b"]),
+            ("a,,\n", &["a", "", ""]),
+            ("\"a,b\",c", &["a,b", "c"]),
+            ("\"say \"\"hi\"\"\",x", &["say \"hi\"", "x"]),
+            ("\"two\nlines\",x", &["two\nlines", "x"]),
+        ];
+        for (record, fields) in table {
+            assert_eq!(csv(record).unwrap(), fields, "{record}");
+        }
+        for bad in ["\"a", "\"a\"b,c", "a\"b"] {
+            assert!(csv(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn moments_are_seconds_or_rfc_3339() {
+        let text = "2026-11-22T20:50:01.5Z";
+        let moment = instant(text).unwrap();
+        assert_eq!(moment.to_string(), "2026-11-22T20:50:01.500Z");
+        assert_eq!(instant(&moment.seconds().to_string()).unwrap().seconds(), moment.seconds());
+        for bad in ["", "yesterday", "2026-11-22", "2026-11-22T24:00:00Z", "2026-11-22T20:50Z"] {
+            assert!(instant(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -11,6 +11,7 @@
     clippy::wildcard_enum_match_arm,
     clippy::print_stdout,
     clippy::arithmetic_side_effects,
+    clippy::large_enum_variant,
     unreachable_pub,
     missing_docs,
     dead_code,

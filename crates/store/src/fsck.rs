@@ -95,6 +95,8 @@ pub fn fsck<D: Disk>(
         let scanned = scan(&bytes, report.tip, book);
         report.segments = report.segments.saturating_add(1);
         if let Err(error) = check_segment(&scanned, first, report.tip.next, Some(first) == last) {
+            // A header that is damaged does not say which batch it begins: it is the next one.
+            let error = BatchError { batch: error.batch.or(Some(scanned.tip.next)), ..error };
             let located = locate(&bytes, scanned.used, &error, salts);
             report.add(&name, scanned.used, located.as_ref().unwrap_or(&error), true);
         } else if let SegmentEnd::Torn { .. } = scanned.end {

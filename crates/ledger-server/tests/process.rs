@@ -53,6 +53,7 @@ impl Drop for Scratch {
 fn options() -> ServeOptions {
     ServeOptions {
         address: "127.0.0.1:0".parse().unwrap(),
+        http: None,
         flush_delay: Duration::ZERO,
         log: Kept::No,
         views: Kept::No,

@@ -173,6 +173,7 @@ pub fn child(args: &[String]) -> Result<()> {
     let kept = |word: &str| if word == "yes" { Kept::Yes } else { Kept::No };
     let options = ServeOptions {
         address: "127.0.0.1:0".parse()?,
+        http: None,
         flush_delay: Duration::from_millis(flush_ms.parse()?),
         log: kept(log),
         views: kept(views),

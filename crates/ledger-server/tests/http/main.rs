@@ -5,7 +5,6 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::as_conversions,
-    clippy::missing_panics_doc,
     reason = "a test stops when it fails"
 )]
 

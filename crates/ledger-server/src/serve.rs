@@ -250,6 +250,7 @@ impl Running {
     }
 
     /// How far each projection that is kept has come: the log durably, the read models as asked.
+    #[must_use]
     pub fn projected(&self) -> Vec<Position> {
         let log = self.log.as_ref().map(LogProjection::durable);
         let views = self.views.as_ref().map(|views| views.progress.next());

@@ -14,8 +14,7 @@ pub struct Row {
     pub bench: String,
     pub workload: String,
     pub metric: String,
-    /// `None` when the workload cannot run in this version.
-    pub value: Option<f64>,
+    pub value: f64,
     pub unit: String,
     /// What ran beside the journal: `tls`, `log`, `views`, or nothing.
     #[serde(default)]
@@ -61,20 +60,14 @@ impl Rows {
     }
 
     pub fn add(&mut self, metric: &str, value: f64, unit: &str) {
-        self.push(metric, Some(value), unit, None);
+        self.push(metric, value, unit, None);
     }
 
     pub fn against(&mut self, metric: &str, value: f64, unit: &str, bar: Option<Bar>) {
-        self.push(metric, Some(value), unit, bar);
+        self.push(metric, value, unit, bar);
     }
 
-    /// The workload needs what this version does not have.
-    pub fn absent(&mut self, what: &str) {
-        what.clone_into(&mut self.on);
-        self.push("absent", None, "", None);
-    }
-
-    fn push(&mut self, metric: &str, value: Option<f64>, unit: &str, bar: Option<Bar>) {
+    fn push(&mut self, metric: &str, value: f64, unit: &str, bar: Option<Bar>) {
         let bar = bar.filter(|_| self.has_bars);
         self.rows.push(Row {
             bench: "ledger".to_owned(),
@@ -84,7 +77,7 @@ impl Rows {
             unit: unit.to_owned(),
             on: self.on.clone(),
             bar,
-            hit: value.zip(bar).map(|(value, bar)| bar.is_hit(value)),
+            hit: bar.map(|bar| bar.is_hit(value)),
         });
     }
 }
@@ -153,9 +146,6 @@ fn heading<'a>(first: &[&'a str], rest: impl Iterator<Item = &'a str>) -> String
 
 fn workload(name: &str, rows: &[&Row]) -> String {
     let on = rows.first().map_or("", |row| row.on.as_str());
-    if rows.iter().any(|row| row.metric == "absent") {
-        return format!("| `{name}` | absent: {on} |{}\n", " |".repeat(COLUMNS.len() - 1));
-    }
     let cell = |metrics: &[&str]| -> String {
         let found = metrics.iter().filter_map(|metric| value(rows, metric).map(shown));
         found.collect::<Vec<_>>().join(" / ")
@@ -173,7 +163,7 @@ fn workload(name: &str, rows: &[&Row]) -> String {
 fn bars(names: &[&str], by: &BTreeMap<&str, Vec<&Row>>) -> String {
     let mut text = heading(&["workload", "figure", "measured", "bar", ""], std::iter::empty());
     for row in names.iter().flat_map(|name| &by[name]) {
-        let (Some(value), Some(bar)) = (row.value, row.bar) else { continue };
+        let (value, Some(bar)) = (row.value, row.bar) else { continue };
         let bar = match bar {
             Bar::AtLeast(bar) => format!("≥ {}", shown(bar)),
             Bar::AtMost(bar) => format!("≤ {}", shown(bar)),
@@ -193,9 +183,8 @@ fn others_of(names: &[&str], by: &BTreeMap<&str, Vec<&Row>>) -> String {
     let mut text = heading(&["workload", "other figures"], std::iter::empty());
     for name in names {
         let rest = by[name].iter().filter(|row| row.bar.is_none() && !in_table(&row.metric));
-        let rest: Vec<String> = rest
-            .filter_map(|row| Some(format!("{} {} {}", row.metric, shown(row.value?), row.unit)))
-            .collect();
+        let rest: Vec<String> =
+            rest.map(|row| format!("{} {} {}", row.metric, shown(row.value), row.unit)).collect();
         if !rest.is_empty() {
             text.push_str(&format!("| `{name}` | {} |\n", rest.join(", ")));
         }
@@ -204,7 +193,7 @@ fn others_of(names: &[&str], by: &BTreeMap<&str, Vec<&Row>>) -> String {
 }
 
 fn value(rows: &[&Row], metric: &str) -> Option<f64> {
-    rows.iter().find(|row| row.metric == metric)?.value
+    rows.iter().find(|row| row.metric == metric).map(|row| row.value)
 }
 
 /// A number for people: thousands apart when it is large, some digits when it is small.
@@ -236,7 +225,7 @@ const PEERS: [(&str, &str); 5] = [
 pub fn against_peers(ours: &[Row], peers: &[Row]) -> String {
     let find = |rows: &[Row], name: &str, metrics: &[&str]| {
         let mut fitting = rows.iter().filter(|row| row.workload == name);
-        fitting.find(|row| metrics.contains(&row.metric.as_str())).and_then(|row| row.value)
+        fitting.find(|row| metrics.contains(&row.metric.as_str())).map(|row| row.value)
     };
     let mut names: Vec<&str> = Vec::new();
     for row in peers {

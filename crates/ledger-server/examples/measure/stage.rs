@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ledger_server::load::At;
+use ledger_server::load_http::HttpAt;
 use ledger_server::{FIRST_CLIENT, Folder, Kept, ServeOptions, serve};
 use serde::{Deserialize, Serialize};
 use store::Answer;
@@ -32,6 +33,7 @@ pub struct Setting {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ready {
     pub address: String,
+    pub http: String,
     pub from_image: bool,
     pub facts_refolded: u64,
     pub opened_in_ms: f64,
@@ -41,6 +43,8 @@ pub struct Ready {
 pub struct Place {
     pub path: PathBuf,
     pub folder: Folder,
+    /// For HTTP; a book learns of it when it starts.
+    api_key: String,
 }
 
 impl Place {
@@ -48,7 +52,8 @@ impl Place {
         let path = std::env::temp_dir().join(format!("wayleave-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         let folder = Folder::create(&path, "speed".parse()?)?;
-        Ok(Self { path, folder })
+        let api_key = folder.make_api_key(FIRST_CLIENT)?;
+        Ok(Self { path, folder, api_key })
     }
 }
 
@@ -89,6 +94,11 @@ impl Server {
         let address = self.ready.address.parse()?;
         let key = place.folder.client_key(FIRST_CLIENT)?;
         Ok(At { address, book: place.folder.book(), key })
+    }
+
+    /// How to reach it over HTTP.
+    pub fn http_at(&self, place: &Place) -> Result<HttpAt> {
+        Ok(HttpAt { address: self.ready.http.parse()?, key: place.api_key.clone() })
     }
 
     /// Waits until everything that follows the journal has reached its head.
@@ -184,7 +194,7 @@ pub fn child(args: &[String]) -> Result<()> {
     let kept = |word: &str| if word == "yes" { Kept::Yes } else { Kept::No };
     let options = ServeOptions {
         address: "127.0.0.1:0".parse()?,
-        http: None,
+        http: Some("127.0.0.1:0".parse()?),
         flush_delay: Duration::from_millis(flush_ms.parse()?),
         log: kept(log),
         views: kept(views),
@@ -192,6 +202,7 @@ pub fn child(args: &[String]) -> Result<()> {
     let running = serve(&Folder::open(Path::new(path))?, &options)?;
     let ready = Ready {
         address: running.address.to_string(),
+        http: running.http_address().context("no HTTP")?.to_string(),
         from_image: running.recovery.from_image,
         facts_refolded: running.recovery.facts_refolded,
         opened_in_ms: running.recovery.took.as_secs_f64() * 1e3,

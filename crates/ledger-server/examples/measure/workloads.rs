@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use ledger_server::load::{IdOrder, Load, Seen, open_accounts, post};
+use ledger_server::load_http;
 
 use crate::Options;
 use crate::bound;
@@ -36,8 +37,8 @@ pub enum Kind {
     Holds,
     /// A load, then starts of the same book.
     Restart,
-    /// Not in this version.
-    Absent(&'static str),
+    /// One load over HTTP.
+    Http,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +92,7 @@ pub const WORKLOADS: [Workload; 16] = [
     Workload { name: "single-binary-32", transactions: 400_000, bar: at_least(40e3), ..SINGLE },
     Workload {
         name: "single-http-32",
-        kind: Kind::Absent("the HTTP interface"),
+        kind: Kind::Http,
         transactions: 150_000,
         bar: at_least(15e3),
         ..SINGLE
@@ -137,7 +138,8 @@ impl Workload {
 
     fn on(&self) -> String {
         let Setting { log, views, flush_ms } = self.setting;
-        let mut on = vec!["plain TCP"];
+        let way = if matches!(self.kind, Kind::Http) { "plain HTTP" } else { "plain TCP" };
+        let mut on = vec![way];
         on.extend(log.then_some("log"));
         on.extend(views.then_some("views"));
         let slower = format!("{flush_ms} ms added to each sync");
@@ -163,10 +165,6 @@ impl Workload {
 /// Measures one workload.
 pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
     let mut rows = Rows::of(workload.name, &workload.on(), !options.quick);
-    if let Kind::Absent(what) = workload.kind {
-        rows.absent(what);
-        return Ok(rows);
-    }
     let place = Place::new("measure")?;
     let flush = bound::flush(&place.path)?;
     for (size, [p50, p99]) in [("4k", flush.small), ("1m", flush.large)] {
@@ -181,7 +179,7 @@ pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
     match workload.kind {
         Kind::Hot => hot(workload, &mut server, &place, &mut rows)?,
         Kind::Holds => holds::measure(workload, &mut server, &at, &mut rows)?,
-        Kind::Post | Kind::Restart => {
+        Kind::Post | Kind::Http | Kind::Restart => {
             let seen = posted(workload, &mut server, &place, &mut rows)?;
             let file = options.pictures.join(format!("ledger-{}.svg", workload.name));
             let title = format!("{}: {} transactions", workload.name, workload.transactions);
@@ -190,13 +188,12 @@ pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
                 slowdown(&seen, workload, &mut rows);
             }
         }
-        Kind::Absent(_) => {}
     }
     let ours = server.cpu_us()["all"] + processor("self") - used.1;
     let others = (busy() - used.0 - ours).max(0.0) / used.2.elapsed().as_secs_f64() / 1e4;
     rows.add("processor_of_others", others, "%");
     server.stop()?;
-    if matches!(workload.kind, Kind::Post | Kind::Restart) {
+    if matches!(workload.kind, Kind::Post | Kind::Http | Kind::Restart) {
         let each = disk(workload, &place, &mut rows);
         if workload.batch > 1 {
             bare(workload, &place, each, &mut rows)?;
@@ -215,10 +212,14 @@ fn posted(
     place: &Place,
     rows: &mut Rows,
 ) -> Result<Seen> {
-    let at = server.at(place)?;
+    let (at, http) = (server.at(place)?, server.http_at(place)?);
     let before = (server.cpu_us(), processor("self"));
     let began = Instant::now();
-    let seen = post(&at, &workload.load(1)).map_err(|why| anyhow!(why))?;
+    let seen = match workload.kind {
+        Kind::Http => load_http::post(&http, &workload.load(1)),
+        Kind::Post | Kind::Hot | Kind::Holds | Kind::Restart => post(&at, &workload.load(1)),
+    };
+    let seen = seen.map_err(|why| anyhow!(why))?;
     server.reach()?;
     let took = began.elapsed();
     let after = (server.cpu_us(), processor("self"));
@@ -296,7 +297,7 @@ fn bare(workload: &Workload, place: &Place, each: f64, rows: &mut Rows) -> Resul
     let what = (workload.accounts, transfers, workload.batch);
     let took = bound::bare(&place.path, what, each)?;
     let bound = transfers as f64 / took.as_secs_f64();
-    let rate = rows.rows.iter().find(|row| row.metric == "rate").and_then(|row| row.value);
+    let rate = rows.rows.iter().find(|row| row.metric == "rate").map(|row| row.value);
     rows.add("bound_rate", bound, "1/s");
     rows.add("ratio_to_bound", rate.context("no rate")? / bound, "");
     Ok(())

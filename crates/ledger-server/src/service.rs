@@ -71,6 +71,7 @@ impl LedgerService {
         let Asked { flags, deadline, reply } = request;
         let items = work.len();
         self.handle.submit_bulk(Box::new(Requests {
+            handle: self.handle.clone(),
             work,
             given: 0,
             client: bookkeeping::ClientNumber(client.0),
@@ -177,10 +178,10 @@ impl LedgerService {
             return match questions.try_send((query, reply)) {
                 Ok(()) => {}
                 Err(TrySendError::Full((_, reply))) => reply.finish(busy()),
-                Err(TrySendError::Disconnected((_, reply))) => reply.finish(stopped()),
+                Err(TrySendError::Disconnected((_, reply))) => reply.finish(stopped(&self.handle)),
             };
         }
-        let behind = self.behind.clone();
+        let (behind, handle) = (self.behind.clone(), self.handle.clone());
         let is_status = query == Query::Status;
         let filled = move |said| if is_status { behind.status() } else { said };
         let done = move |answered: Answer<_>| {
@@ -189,7 +190,7 @@ impl LedgerService {
                     ReplyBody::answer(&to_canonical(&Told { position, said: filled(outcome) }))
                 }
                 Answer::Unknown | Answer::Busy => busy(),
-                Answer::NotTaken(_) | Answer::NotRecalled(_) | Answer::Stopped => stopped(),
+                Answer::NotTaken(_) | Answer::NotRecalled(_) | Answer::Stopped => stopped(&handle),
             });
         };
         self.handle.read(move |book| answer(book, &query), done);
@@ -226,8 +227,10 @@ fn busy() -> ReplyBody {
     ReplyBody::not_done(&NotDone::new(NotDoneCode::Busy, ""), BUSY_RETRY_MS)
 }
 
-fn stopped() -> ReplyBody {
-    ReplyBody::not_done(&NotDone::new(NotDoneCode::Stopped, ""), 0)
+/// Surely not done, with what keeps the book from taking anything.
+fn stopped(handle: &BookHandle<LedgerBook>) -> ReplyBody {
+    let why = handle.trouble().unwrap_or_default();
+    ReplyBody::not_done(&NotDone::new(NotDoneCode::Stopped, why), 0)
 }
 
 const fn key_of(client: bookkeeping::ClientNumber, lookup: &Lookup) -> Option<Key> {
@@ -311,6 +314,7 @@ impl Work {
 
 /// The items of one request on the writer's thread.
 struct Requests {
+    handle: BookHandle<LedgerBook>,
     work: Work,
     given: usize,
     client: bookkeeping::ClientNumber,
@@ -395,7 +399,7 @@ impl Bulk<LedgerBook> for Requests {
                 ReplyBody::unknown(&Unknown::new(UnknownCode::Storage, "ask by id"))
             }
             BulkEnd::Busy => busy(),
-            BulkEnd::Stopped => stopped(),
+            BulkEnd::Stopped => stopped(&self.handle),
         };
         self.reply.finish(body);
     }

@@ -210,7 +210,15 @@ impl<M: Machine + 'static> BookHandle<M> {
     #[must_use]
     pub fn latest_recovery(&self) -> Recovery {
         let since = self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        since.unwrap_or_else(|| self.latest.first.clone())
+        since.recovery.unwrap_or_else(|| self.latest.first.clone())
+    }
+
+    /// Why the book takes nothing now: what the append failed with, or the opening after it; `None`
+    /// while it is open. A full disk clears by itself once there is room, a writer that was fenced
+    /// does not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
     /// Every durable batch in order, from the one that holds `from`; the first may begin before
@@ -331,7 +339,7 @@ where
     R: Recall<M> + 'static,
 {
     let (queue, work) = bounded(config.queue.max(1));
-    let latest = Arc::new(Mutex::new(None));
+    let latest = Arc::new(Mutex::new(Since::default()));
     let (mut writer, recovery) = Writer::start(config, parts, Arc::clone(&latest))?;
     let thread = std::thread::Builder::new()
         .name(format!("book {}", config.name))
@@ -348,5 +356,14 @@ where
 #[derive(Clone, Debug)]
 struct Latest {
     first: Recovery,
-    since: Arc<Mutex<Option<Recovery>>>,
+    since: Arc<Mutex<Since>>,
+}
+
+/// What happened to a book since it was first opened.
+#[derive(Clone, Debug, Default)]
+struct Since {
+    /// The newest opening after a failed append.
+    recovery: Option<Recovery>,
+    /// Why it is not open now.
+    trouble: Option<String>,
 }

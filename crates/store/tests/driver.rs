@@ -194,6 +194,7 @@ fn a_fenced_writer_stops_and_does_not_fence_back() {
     let newer = journal.claim_epoch(RunId::from_bytes([8; 16])).unwrap();
     assert_eq!(handle.submit_blocking(add(1, 1)), Answer::Unknown);
     assert_eq!(handle.submit_blocking(add(1, 1)), Answer::Stopped);
+    assert!(handle.trouble().unwrap().contains("fenced"), "{:?}", handle.trouble());
     assert_eq!(journal.claim_epoch(RunId::from_bytes([8; 16])).ok(), newer.next());
 }
 

@@ -43,6 +43,15 @@ pub(super) enum OpenFailure {
     Recall(RecallError),
 }
 
+impl std::fmt::Display for OpenFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Recall(error) => error.fmt(f),
+        }
+    }
+}
+
 pub(super) struct Appender<M, J, S> {
     pub(super) config: BookConfig,
     pub(super) genesis: M,

@@ -1,7 +1,7 @@
 //! The thread that owns the working state: judges, closes batches, answers what is durable.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::appender::{Appender, OpenFailure, Order, Report};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
 use super::images::Images;
 use super::recall::{Recall, RecallError};
-use super::{Answer, BookConfig, Decline, Finish, Look, Parts, SpawnError, Work, decline};
+use super::{Answer, BookConfig, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline};
 use crate::recovery::Recovery;
 
 /// How long a book that could not be opened rests before the next try.
@@ -82,7 +82,7 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     imaged: Position,
     imaging: Option<Imaging>,
     stored: Option<Storing>,
-    latest: Arc<Mutex<Option<Recovery>>>,
+    latest: Arc<Mutex<Since>>,
     retry_at: Instant,
     /// Another writer claimed a newer epoch.
     fenced: bool,
@@ -103,7 +103,7 @@ where
     pub(super) fn start(
         config: BookConfig,
         parts: Parts<M, J, S, C, R>,
-        latest: Arc<Mutex<Option<Recovery>>>,
+        latest: Arc<Mutex<Since>>,
     ) -> Result<(Self, Recovery), SpawnError> {
         let Parts { genesis, journal, salts, clock, images, mut recall } = parts;
         let salts = Arc::new(salts);
@@ -407,6 +407,11 @@ where
         // Fenced: somebody else became the writer on purpose. Claiming the epoch back would only
         // fence them in turn: this writer is done.
         self.fenced = matches!(append, Append::NotDone(NotDone::Fenced { .. }));
+        self.since().trouble = Some(match append {
+            Append::NotDone(why) => why.to_string(),
+            Append::Unknown(why) => format!("an append ended unknown: {why}"),
+            Append::Appended => String::new(),
+        });
         self.reopen();
     }
 
@@ -422,6 +427,11 @@ where
         for (_, waiting) in self.waiting.drain(..) {
             waiting.finish(End::Unknown, Position::ZERO);
         }
+    }
+
+    fn since(&self) -> MutexGuard<'_, Since> {
+        // Every change is one assignment.
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reopen(&mut self) -> bool {
@@ -445,11 +455,13 @@ where
         };
         match *opened {
             Ok((book, recovery)) => {
-                *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovery);
+                let (recovery, trouble) = (Some(recovery), None);
+                *self.since() = Since { recovery, trouble };
                 self.book = Some(book);
                 true
             }
-            Err(_) => {
+            Err(failure) => {
+                self.since().trouble = Some(failure.to_string());
                 self.retry_at = now.plus(REOPEN_PAUSE);
                 false
             }
@@ -501,7 +513,9 @@ where
             // A failed save costs time at the next opening and nothing else; the next try comes
             // after as many facts again.
             if let (Some(storing), Some(bytes)) = (&self.stored, bytes.take()) {
-                let _ = storing.sender.send((bytes, *tip));
+                // While the one before is still being written this one is left out: the writer
+                // waits for nobody.
+                let _ = storing.sender.try_send((bytes, *tip));
             }
             self.imaged = tip.next;
             self.imaging = None;

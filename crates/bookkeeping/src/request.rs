@@ -3,7 +3,6 @@
 use ledger::{Balances, Command, Refusal};
 use minicbor::{Decode, Encode};
 use record::SaltSlot;
-use smallvec::SmallVec;
 use terms::{Instant, Position};
 
 use crate::fact::Refused;
@@ -49,23 +48,21 @@ pub enum What {
 /// Whether a request is to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It happens, or is refused.
+    /// It happens, or is refused; the touched accounts' balances are told.
     Lasting,
+    /// It happens, or is refused; balances are not told, which costs less.
+    LastingUntold,
     /// Only say what would happen: a dry run. Nothing is journalled and no id is used.
     None,
 }
 
 /// What a client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every one is the large one: a box would cost"
-)]
 pub enum Outcome {
     /// Done by this request.
     Done {
-        /// The touched accounts afterwards, by id.
-        balances: SmallVec<[Balances; 2]>,
+        /// The touched accounts afterwards, by id; none when they were not asked for.
+        balances: Vec<Balances>,
     },
     /// The same was asked before, under the same id, and done then.
     Repeated {

@@ -24,6 +24,10 @@ use crate::query::{Query, answer_from};
 /// Questions that may wait: a page of the longest takes some milliseconds.
 const QUESTIONS_MAX: usize = 256;
 
+/// The log follows within a fiftieth of a second: the window in which a fact has no leaf yet.
+const LOG_CONFIG: LogConfig =
+    LogConfig { gather: std::time::Duration::from_millis(20), ..LogConfig::USUAL };
+
 /// How far a projection has come, and whether it still goes on.
 #[derive(Clone, Debug)]
 pub struct Progress {
@@ -92,7 +96,7 @@ impl LogProjection {
             let _ = &disk;
             Ok::<(), String>(())
         };
-        let started = LogThread::spawn(log, LogConfig::USUAL, publish);
+        let started = LogThread::spawn(log, LOG_CONFIG, publish);
         let (feed, log) = started.map_err(|error| error.to_string())?;
         let progress = Progress::new(size);
         let (batches, fed, reached) = (handle.subscribe(size), feed.clone(), progress.clone());

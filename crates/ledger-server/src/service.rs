@@ -328,7 +328,11 @@ struct Requests {
 
 impl Requests {
     fn request(&self, what: What) -> bookkeeping::Request {
-        let effect = if self.flags.dry_run { Effect::None } else { Effect::Lasting };
+        let effect = match (self.flags.dry_run, self.flags.want_balances) {
+            (true, _) => Effect::None,
+            (false, true) => Effect::Lasting,
+            (false, false) => Effect::LastingUntold,
+        };
         bookkeeping::Request { client: self.client, slot: self.slot, what, effect }
     }
 }

@@ -329,6 +329,8 @@ where
         if let Some(closed) = self.book.as_mut().and_then(Book::close) {
             self.begin_image();
             self.order(Order::Append(closed));
+            // Also while requests keep coming: otherwise an image would wait for a quiet moment.
+            self.take_image_step();
         }
     }
 

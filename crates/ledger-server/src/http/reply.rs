@@ -200,7 +200,8 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             (format!("at most {max}"), got.to_string())
         }
         R::MetadataKeysMustDiffer { key } => ("each key once".to_owned(), key.to_string()),
-        R::AmountMustBePositive { .. } | R::WeightMustBePositive { .. } => plain("above 0", "0"),
+        R::AmountMustBePositive { .. } => plain("above 0", "0"),
+        R::WeightMustBePositive { .. } => plain("a weight above 0", "0"),
         R::RemaindersMustDiffer { asset } => {
             (format!("one remainder of {asset}"), "two".to_owned())
         }
@@ -211,7 +212,7 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         R::NothingToMove => plain("something to move", "nothing"),
         R::HoldsMustDiffer { hold } => ("each hold once".to_owned(), hold.to_string()),
         R::LimitsMustDiffer { .. } => plain("each total once", "twice"),
-        R::UnknownAccount { account } => ("a known account".to_owned(), account.to_string()),
+        R::UnknownAccount { account } => ("an account of this book".into(), account.to_string()),
         R::UnknownHold { hold } => ("a hold of this book".to_owned(), hold.to_string()),
         R::HoldAlreadyPosted { transaction, .. } => {
             ("an open hold".to_owned(), format!("posted by {transaction}"))

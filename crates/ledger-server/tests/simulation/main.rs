@@ -197,13 +197,6 @@ fn what_a_book_told_survives_a_crash_at_every_call() {
     run(worlds.unwrap_or(WORLDS), 10_000);
 }
 
-/// Ten times as many.
-#[test]
-#[ignore = "takes many minutes"]
-fn what_a_book_told_survives_more_crashes() {
-    run(WORLDS * 10, 100_000);
-}
-
 #[test]
 fn the_oracle_finds_each_planted_bug() {
     for bug in [

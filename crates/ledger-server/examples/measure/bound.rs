@@ -117,7 +117,7 @@ fn transfer(state: &mut u64, accounts: u64) -> Bare {
     let mut below = |most: u64| {
         *state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((*state >> 32) * most >> 32) as u32
+        (((*state >> 32) * most) >> 32) as u32
     };
     Bare { debit: below(accounts), credit: below(accounts), amount: below(1_000) + 1 }
 }

@@ -35,12 +35,12 @@ pub fn draw(path: &Path, title: &str, requests: &[(Duration, Duration)], each: f
         .collect();
     let mut svg = String::new();
     let (width, height) = (LEFT + WIDTH + 20.0, 2.0 * (HEIGHT + TOP) + 50.0);
-    write!(
+    writeln!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\
-         <text x=\"{LEFT}\" y=\"20\" font-size=\"15\">{title}</text>\n"
+         <text x=\"{LEFT}\" y=\"20\" font-size=\"15\">{title}</text>"
     )?;
     panel(&mut svg, TOP, "transactions a second, by 100 ms", end, &rate_points, Style::Line)?;
     panel(&mut svg, 2.0 * TOP + HEIGHT, "latency of requests, ms", end, &dots, Style::Dots)?;
@@ -49,6 +49,7 @@ pub fn draw(path: &Path, title: &str, requests: &[(Duration, Duration)], each: f
     Ok(())
 }
 
+#[derive(Clone, Copy)]
 enum Style {
     Line,
     Dots,

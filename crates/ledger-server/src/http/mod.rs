@@ -23,7 +23,7 @@ use crate::clients::Clients;
 use crate::projections::Progress;
 use crate::service::Behind;
 pub use problem::Problem;
-pub use server::{HttpError, HttpServer, LIMITS, Limits, start};
+pub use server::{HttpError, HttpServer, LIMITS, OUTCOME_WITHIN, start};
 
 /// What the interface stands on.
 pub struct Interface {

@@ -72,20 +72,6 @@ impl Kind {
         matches!(self, Self::Transfers | Self::Commands | Self::Lookup | Self::Query | Self::Ping)
     }
 
-    /// Whether it answers a request.
-    #[must_use]
-    pub const fn is_reply(self) -> bool {
-        matches!(
-            self,
-            Self::Results
-                | Self::Refused
-                | Self::NotDone
-                | Self::Unknown
-                | Self::Answer
-                | Self::Pong
-        )
-    }
-
     const fn has_items(self) -> bool {
         matches!(self, Self::Transfers | Self::Commands | Self::Lookup | Self::Results)
     }

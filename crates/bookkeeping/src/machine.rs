@@ -13,6 +13,7 @@ use crate::fact::{Event, LedgerFact, Refused};
 use crate::found::Found;
 use crate::keys::{self, Key};
 use crate::request::{ClientNumber, Effect, Outcome, Request, What};
+use crate::together;
 
 /// Refusals of one client that are journalled before it has posted anything: they cost disk.
 pub const REFUSALS_FREE: u64 = 10_000;
@@ -58,17 +59,13 @@ impl LedgerBook {
         let command = match &request.what {
             What::Do(command) => command,
             What::Find(key) => return Judged::Known(said_before(found, key)),
+            What::Together(commands) => {
+                let (facts, outcome) = together::judge(self, found, stamp, request, commands);
+                return Judged::Together(facts, outcome);
+            }
         };
-        let own = keys::of_command(request.client, command);
-        if let Some((position, refused)) = own.and_then(|own| found.refused(&own)) {
-            let same = refused.content == content(command);
-            let position = *position;
-            return Judged::Known(if same {
-                Outcome::RefusedBefore { refused: refused.clone(), position }
-            } else {
-                let refusal = Refusal::IdUsedWithOtherContent { field: "command" };
-                Outcome::Refused { refusal }
-            });
+        if let Some(outcome) = refused_before(found, request.client, command) {
+            return Judged::Known(outcome);
         }
         match self.ledger.check(found.rows(), stamp, command) {
             Ok(checked) => match checked.outcome().answer {
@@ -84,7 +81,12 @@ impl LedgerBook {
 
     /// The fact of a refusal that uses up its id; `None` when the command has no id of its own,
     /// the id is used already, or the client has no quota left.
-    fn refusal(&self, request: &Request, refusal: &Refusal) -> Option<LedgerFact> {
+    pub(crate) fn refusal(
+        &self,
+        request: &Request,
+        command: &Command,
+        refusal: &Refusal,
+    ) -> Option<LedgerFact> {
         if matches!(refusal, Refusal::IdUsedWithOtherContent { .. }) {
             return None;
         }
@@ -92,7 +94,6 @@ impl LedgerBook {
         if tally.refused >= REFUSALS_FREE.saturating_add(tally.changed) {
             return None;
         }
-        let What::Do(command) = &request.what else { return None };
         let key = keys::of_command(request.client, command)?;
         let mut text = refusal.to_string();
         text.truncate(text.floor_char_boundary(REFUSAL_TEXT_MAX));
@@ -116,6 +117,21 @@ enum Judged {
     New(ledger::Checked),
     Known(Outcome),
     Refused(Refusal),
+    Together(Vec<LedgerFact>, Outcome),
+}
+
+/// What is answered to a command whose id a refusal used up.
+pub(crate) fn refused_before(
+    found: &Found,
+    client: ClientNumber,
+    command: &Command,
+) -> Option<Outcome> {
+    let (position, refused) = found.refused(&keys::of_command(client, command)?)?;
+    Some(if refused.content == content(command) {
+        Outcome::RefusedBefore { refused: refused.clone(), position: *position }
+    } else {
+        Outcome::Refused { refusal: Refusal::IdUsedWithOtherContent { field: "command" } }
+    })
 }
 
 /// Domain of what was asked under an id that a refusal used up.
@@ -181,9 +197,13 @@ impl Machine for LedgerBook {
                 (facts, Outcome::Done { balances })
             }
             Judged::Refused(refusal) => {
-                let fact = self.refusal(request, &refusal).filter(|_| lasting);
+                let fact = match &request.what {
+                    What::Do(command) if lasting => self.refusal(request, command, &refusal),
+                    _ => None,
+                };
                 (fact.into_iter().collect(), Outcome::Refused { refusal })
             }
+            Judged::Together(facts, outcome) => (facts, outcome),
         };
         Checked { facts, outcome }
     }
@@ -191,7 +211,7 @@ impl Machine for LedgerBook {
     fn warm(&self, requests: &[Request]) {
         self.ledger.warm(requests.iter().filter_map(|request| match &request.what {
             What::Do(command) => Some(command),
-            What::Find(_) => None,
+            What::Find(_) | What::Together(_) => None,
         }));
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant as Clock;
 
+use bookkeeping::together::TOGETHER_MAX;
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
 use crossbeam_channel::{Sender, TrySendError};
 use ledger::{
@@ -74,11 +75,13 @@ impl LedgerService {
             handle: self.handle.clone(),
             work,
             given: 0,
+            together: 0,
             client: bookkeeping::ClientNumber(client.0),
             slot: self.slot,
             flags,
             deadline,
             is_late: false,
+            is_too_large: false,
             results: ResultsWriter::for_items(items),
             reply,
         }));
@@ -107,9 +110,9 @@ impl Service for LedgerService {
         let refuse = |reply: Reply, code, text: String| {
             reply.finish(ReplyBody::refused(&Refused::new(code, text)));
         };
-        if flags.all_or_nothing {
-            let text = "all-or-nothing requests are not taken by this version".to_owned();
-            return refuse(reply, RefusedCode::Unsupported, text);
+        if flags.all_or_nothing && items_of(&content) > TOGETHER_MAX {
+            let text = format!("at most {TOGETHER_MAX} items, got {}", items_of(&content));
+            return refuse(reply, RefusedCode::TooLarge, text);
         }
         let asked = Asked { flags, deadline, reply };
         match content {
@@ -121,9 +124,17 @@ impl Service for LedgerService {
                     let refused = Refused::new(RefusedCode::Unsupported, text).of_item(item);
                     return asked.reply.finish(ReplyBody::refused(&refused));
                 }
-                self.submit(Work::Transfers(transfers), client, asked);
+                let work = if flags.all_or_nothing {
+                    Work::Together(transfers.iter().map(|transfer| command(&transfer)).collect())
+                } else {
+                    Work::Transfers(transfers)
+                };
+                self.submit(work, client, asked);
             }
             Content::Commands(commands) => match self.decode(client, &commands) {
+                Ok(commands) if flags.all_or_nothing => {
+                    self.submit(Work::Together(commands), client, asked);
+                }
                 Ok(commands) => self.submit(Work::Commands(commands), client, asked),
                 Err(refused) => asked.reply.finish(ReplyBody::refused(&refused)),
             },
@@ -300,13 +311,24 @@ enum Work {
     Transfers(Transfers),
     Commands(Vec<Command>),
     Lookups(Vec<Option<Key>>),
+    /// All of them or none: one request to the book.
+    Together(Vec<Command>),
+}
+
+fn items_of(content: &Content) -> usize {
+    match content {
+        Content::Transfers(transfers) => transfers.len(),
+        Content::Commands(commands) => commands.len(),
+        Content::Lookup(lookups) => lookups.len(),
+        Content::Query(_) => 0,
+    }
 }
 
 impl Work {
     fn len(&self) -> usize {
         match self {
             Self::Transfers(transfers) => transfers.len(),
-            Self::Commands(commands) => commands.len(),
+            Self::Commands(commands) | Self::Together(commands) => commands.len(),
             Self::Lookups(keys) => keys.len(),
         }
     }
@@ -317,11 +339,14 @@ struct Requests {
     handle: BookHandle<LedgerBook>,
     work: Work,
     given: usize,
+    /// How many items stand in the request that is judged next: all of them or none.
+    together: usize,
     client: bookkeeping::ClientNumber,
     slot: SaltSlot,
     flags: RequestFlags,
     deadline: Option<Clock>,
     is_late: bool,
+    is_too_large: bool,
     results: ResultsWriter,
     reply: Reply,
 }
@@ -344,7 +369,17 @@ impl Bulk<LedgerBook> for Requests {
             return;
         }
         let from = self.given;
+        if let Work::Together(commands) = &mut self.work {
+            let commands = core::mem::take(commands);
+            self.together = commands.len();
+            self.given = self.together.max(1);
+            if !commands.is_empty() {
+                into.push(self.request(What::Together(commands)));
+            }
+            return;
+        }
         match &self.work {
+            Work::Together(_) => {}
             Work::Transfers(transfers) => {
                 let next = transfers.iter().skip(from).take(CHUNK);
                 into.extend(next.map(|one| self.request(What::Do(command(&one)))));
@@ -380,6 +415,14 @@ impl Bulk<LedgerBook> for Requests {
                 out.repeated(position.unwrap_or(Position::ZERO), first);
             }
             Outcome::Absent => out.absent(),
+            Outcome::NotDone => out.not_done(),
+            Outcome::Together(items) => {
+                self.together = 0;
+                for item in items {
+                    let (position, outcome) = item.placed(place.position);
+                    self.decided(BulkPlace { position, ..place }, outcome);
+                }
+            }
             Outcome::Refused { refusal } => refused(out, &refusal, &place),
             Outcome::RefusedBefore { refused, .. } => match rule_named(&refused.rule) {
                 Some(rule) => out.refused(rule, None, None),
@@ -390,13 +433,23 @@ impl Bulk<LedgerBook> for Requests {
 
     fn not_taken(&mut self, why: &str) {
         tracing::warn!(why, "an item was not taken");
-        self.results.not_done();
+        for _ in 0..self.together.max(1) {
+            self.results.not_done();
+        }
+    }
+
+    fn too_large(&mut self) {
+        self.is_too_large = true;
     }
 
     fn finish(self: Box<Self>, end: BulkEnd) {
         let body = match end {
             BulkEnd::Durable { .. } if self.is_late => {
                 ReplyBody::not_done(&NotDone::new(NotDoneCode::Late, ""), 0)
+            }
+            BulkEnd::Durable { .. } if self.is_too_large => {
+                let text = "send less at once: all of it goes into one batch";
+                ReplyBody::refused(&Refused::new(RefusedCode::TooLarge, text))
             }
             BulkEnd::Durable { next } => self.results.finish(next),
             BulkEnd::Unknown => {

@@ -85,6 +85,7 @@ codes! {
         Undecodable = 2, "undecodable", "a command or query is not in its canonical encoding";
         NotPermitted = 3, "not_permitted", "this client may not do this";
         Unsupported = 4, "unsupported", "this server does not do this";
+        TooLarge = 5, "too_large", "more is asked for together than one batch takes";
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`start`]; [`Interface`] is what it stands on.
 
 mod amounts;
+mod bulk;
 mod caller;
 mod form;
 pub mod problem;

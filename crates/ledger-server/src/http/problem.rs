@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use terms::{Instant, Position};
 
-use super::reply::{moment, to_json};
+use super::reply::{Item, moment, to_json};
 
 /// Characters of one text of a problem: a few lines for a person.
 const TEXT_CHARS_MAX: usize = 300;
@@ -107,8 +107,16 @@ pub struct Document {
     stamp: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Vec<Item>>,
     #[serde(skip)]
     retry_after: Option<u32>,
+}
+
+impl Document {
+    pub(super) fn is_not_done(&self) -> bool {
+        self.outcome == "not_done"
+    }
 }
 
 /// What a handler answers instead of its result.
@@ -143,6 +151,7 @@ impl Problem {
             position: None,
             stamp: None,
             mend: None,
+            items: None,
             retry_after: (kind.status == 503).then_some(1),
         }))
     }
@@ -240,6 +249,19 @@ impl Problem {
     pub fn repeated(mut self, repeated: bool) -> Self {
         self.0.repeated = Some(repeated);
         self
+    }
+
+    /// What became of each item of a request that was done whole or not at all.
+    #[must_use]
+    pub(super) fn with_items(mut self, items: Vec<Item>) -> Self {
+        self.0.items = Some(items);
+        self
+    }
+
+    /// The problem of a document.
+    #[must_use]
+    pub(super) fn from_document(document: Document) -> Self {
+        Self(Box::new(document))
     }
 
     /// The document, for an item of a bulk.

@@ -8,6 +8,7 @@
     reason = "a test stops when it fails"
 )]
 
+mod all_or_nothing;
 mod holds;
 mod outcomes;
 mod refusals;

@@ -19,15 +19,18 @@ pub mod folder;
 pub mod http;
 pub mod load;
 pub mod load_http;
+pub mod personal;
 pub mod projections;
 pub mod query;
 pub mod recall;
+mod refusals;
 pub mod serve;
 pub mod service;
 
 pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
+pub use personal::{PersonalError, PersonalKeys};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;
 pub use serve::{Kept, Running, ServeError, ServeOptions, serve};

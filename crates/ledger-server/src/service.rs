@@ -5,23 +5,22 @@ use std::time::Instant as Clock;
 use bookkeeping::together::TOGETHER_MAX;
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
 use crossbeam_channel::{Sender, TrySendError};
-use ledger::{
-    Available, Balances, Command, Detail, Entry, Link, Reason, Refusal, Side, Transaction,
-};
+use ledger::{Available, Balances, Command, Detail, Entry, Link, Reason, Side, Transaction};
 use record::SaltSlot;
 use seal::{KeyId, from_canonical, to_canonical};
 use store::log::LogFeed;
 use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
 use terms::{Epoch, Position};
 use wire::{
-    Balance, ClientNumber, Commands, Content, Field, Lookup, NotDone, NotDoneCode, Refused,
-    RefusedCode, RegisteredClient, Reply, ReplyBody, Request, RequestFlags, ResultsWriter, Rule,
-    Service, Transfer, Transfers, Unknown, UnknownCode,
+    Balance, ClientNumber, Commands, Content, Lookup, NotDone, NotDoneCode, Refused, RefusedCode,
+    RegisteredClient, Reply, ReplyBody, Request, RequestFlags, ResultsWriter, Service, Transfer,
+    Transfers, Unknown, UnknownCode,
 };
 
 use crate::clients::{Clients, May};
 use crate::projections::Progress;
 use crate::query::{Asks, Query, Said, Told, answer};
+use crate::refusals::{refused, refused_before};
 
 /// Commands judged together: their rows fit the nearest caches.
 const CHUNK: usize = 256;
@@ -423,11 +422,8 @@ impl Bulk<LedgerBook> for Requests {
                     self.decided(BulkPlace { position, ..place }, outcome);
                 }
             }
-            Outcome::Refused { refusal } => refused(out, &refusal, &place),
-            Outcome::RefusedBefore { refused, .. } => match rule_named(&refused.rule) {
-                Some(rule) => out.refused(rule, None, None),
-                None => out.unknown(),
-            },
+            Outcome::Refused { refusal } => refused(out, &refusal, place.position, place.stamp),
+            Outcome::RefusedBefore { refused, .. } => refused_before(out, &refused),
         }
     }
 
@@ -474,71 +470,4 @@ fn balance(of: &Balances) -> Balance {
             Available::Unlimited => None,
         },
     }
-}
-
-fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
-    if let Refusal::IdUsedWithOtherContent { field } = refusal {
-        return out.conflict(Field::named(field), place.position, place.stamp);
-    }
-    let detail = match refusal {
-        Refusal::InsufficientFunds { account, expected, got }
-        | Refusal::CeilingExceeded { account, expected, got } => {
-            Some(wire::Detail::of_account(*account, *expected, *got))
-        }
-        Refusal::UnknownAccount { account } => {
-            Some(wire::Detail::of(wire::Subject::Account, account.bytes()))
-        }
-        Refusal::UnknownHold { hold } => Some(wire::Detail::of(wire::Subject::Hold, hold.bytes())),
-        _ => None,
-    };
-    out.refused(rule_of(refusal), None, detail);
-}
-
-/// The protocol's number of a rule.
-const fn rule_of(refusal: &Refusal) -> Rule {
-    match refusal {
-        Refusal::AccountClosed { .. } => Rule::AccountClosed,
-        Refusal::AccountFrozen { .. } => Rule::AccountFrozen,
-        Refusal::AccountNotEmpty { .. } => Rule::AccountNotEmpty,
-        Refusal::AmountExceedsHold { .. } => Rule::AmountExceedsHold,
-        Refusal::AmountMustBePositive { .. } => Rule::AmountMustBePositive,
-        Refusal::AmountTooLarge { .. } => Rule::AmountTooLarge,
-        Refusal::BalanceOutsideLimits { .. } => Rule::BalanceOutsideLimits,
-        Refusal::CeilingExceeded { .. } => Rule::CeilingExceeded,
-        Refusal::DebitsMustEqualCredits { .. } => Rule::DebitsMustEqualCredits,
-        Refusal::EntriesOutOfRange { .. } => Rule::EntriesOutOfRange,
-        Refusal::EverythingMustBeBounded { .. } => Rule::EverythingMustBeBounded,
-        Refusal::EvidenceRequired { .. } => Rule::EvidenceRequired,
-        Refusal::ExpiryMustBeLater { .. } => Rule::ExpiryMustBeLater,
-        Refusal::HoldAccountDiffers { .. } => Rule::HoldAccountDiffers,
-        Refusal::HoldAlreadyExpired { .. } => Rule::HoldAlreadyExpired,
-        Refusal::HoldAlreadyPinned { .. } => Rule::HoldAlreadyPinned,
-        Refusal::HoldAlreadyPosted { .. } => Rule::HoldAlreadyPosted,
-        Refusal::HoldAlreadyVoided { .. } => Rule::HoldAlreadyVoided,
-        Refusal::HoldSideDiffers { .. } => Rule::HoldSideDiffers,
-        Refusal::HoldsMustDiffer { .. } => Rule::HoldsMustDiffer,
-        Refusal::IdUsedWithOtherContent { .. } => Rule::IdUsedWithOtherContent,
-        Refusal::InsufficientFunds { .. } => Rule::InsufficientFunds,
-        Refusal::LimitAssetDiffers { .. } => Rule::LimitAssetDiffers,
-        Refusal::LimitsMustDiffer { .. } => Rule::LimitsMustDiffer,
-        Refusal::LimitsOutOfRange { .. } => Rule::LimitsOutOfRange,
-        Refusal::LinksOutOfRange { .. } => Rule::LinksOutOfRange,
-        Refusal::MetadataKeysMustDiffer { .. } => Rule::MetadataKeysMustDiffer,
-        Refusal::MetadataOutOfRange { .. } => Rule::MetadataOutOfRange,
-        Refusal::MetadataTooLarge { .. } => Rule::MetadataTooLarge,
-        Refusal::NothingToMove => Rule::NothingToMove,
-        Refusal::RemaindersMustDiffer { .. } => Rule::RemaindersMustDiffer,
-        Refusal::SharesMustFaceOneWay { .. } => Rule::SharesMustFaceOneWay,
-        Refusal::UnknownAccount { .. } => Rule::UnknownAccount,
-        Refusal::UnknownHold { .. } => Rule::UnknownHold,
-        Refusal::VelocityAmountExceeded { .. } => Rule::VelocityAmountExceeded,
-        Refusal::VelocityCountExceeded { .. } => Rule::VelocityCountExceeded,
-        Refusal::WeightMustBePositive { .. } => Rule::WeightMustBePositive,
-    }
-}
-
-/// The protocol's number of a rule, by the name that stands in facts; `None` for a name that only a
-/// later version knows.
-fn rule_named(name: &str) -> Option<Rule> {
-    Rule::ALL.iter().find(|rule| format!("{rule:?}") == name).copied()
 }

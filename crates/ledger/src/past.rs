@@ -114,6 +114,7 @@ impl Rows {
                     placed_at: stamp,
                     state: HoldState::Open(placement.term),
                     taken: None,
+                    parts: None,
                 });
             }
             Resolved::HoldPinned { hold } => self.turn(*hold, HoldState::Open(Term::Pinned)),

@@ -41,7 +41,7 @@ pub(super) async fn bulk(State(app): Shared, caller: Caller, body: Bytes) -> Ans
     let mut asked = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let held = draft.holds();
-        early.push(match draft.command(&app.assets) {
+        early.push(match draft.command(&app.assets, &app.interface.personal) {
             Ok(command) => {
                 asked.push((command, held));
                 None

@@ -63,6 +63,8 @@ kinds! {
     REQUEST_LATE = 408 "request-late" "not_done" "The request did not arrive in time";
     /// The id was used before with other content.
     CONFLICT = 409 "conflict" "conflict" "The id was used with other content";
+    /// The key that it would be sealed under was forgotten.
+    FORGOTTEN = 410 "forgotten" "refused" "The key of this person was forgotten";
     /// Longer than is read.
     TOO_LARGE = 413 "too-large" "refused" "The body is too large";
     /// Another media type.

@@ -247,6 +247,10 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             let of = scale.holds.iter().find(|(id, _)| id == hold).map(|(_, account)| *account);
             decimals(of.unwrap_or(AccountId::from_bytes([0; 16])), *expected, *got)
         }
+        R::HoldPartsOutOfRange { max, .. } => (format!("at most {max} parts"), "one more".into()),
+        R::LimitPeriodOver { expected, got, .. } => {
+            (format!("{expected} or later"), got.to_string())
+        }
         R::LimitAssetDiffers { got } => ("an asset that moves".to_owned(), got.to_string()),
         R::DebitsMustEqualCredits { asset, debits, credits } => {
             let decimal = |amount| show(amount, asset.exponent());
@@ -328,6 +332,10 @@ pub(super) fn account(account: &Account, position: Position) -> Value {
         "ceiling": ceiling,
         "freeze": word(&FREEZES, &account.freeze()),
         "blocked": show(account.blocked(), exponent),
+        "code": opening.marks.and_then(|marks| marks.code),
+        "tags": opening.marks.map_or_else(Vec::new, |marks| {
+            marks.tags.iter().map(ToString::to_string).collect()
+        }),
         "opened_at": moment(account.opened_at()),
         "closed_at": closed,
         "balances": Balance::of(&account.balances()),

@@ -16,8 +16,8 @@ use terms::Position;
 use super::amounts::{seen, show};
 use super::caller::Caller;
 use super::form::{
-    self, AccountForm, FreezeForm, HoldForm, HoldPostForm, LimitsForm, TransactionForm, VoidForm,
-    account_id, hold_id, transaction_id,
+    self, AccountForm, BlockForm, FreezeForm, HoldForm, HoldPostForm, LimitsForm, TransactionForm,
+    VoidForm, account_id, hold_id, transaction_id,
 };
 use super::problem::{METHOD, NOT_FOUND, Problem, UNSUPPORTED};
 use super::reply::{self, Scale, moment, ok, side, told};
@@ -49,6 +49,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/accounts/{id}", get(account))
         .route("/v1/accounts/{id}/limits", patch(limits))
         .route("/v1/accounts/{id}/freeze", patch(freeze))
+        .route("/v1/accounts/{id}/blocked", patch(block))
+        .route("/v1/accounts/{id}/close", post(close))
         .fallback(async || Problem::of(&NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::of(&METHOD))
         .with_state(app)
@@ -125,7 +127,7 @@ async fn transaction(State(app): Shared, caller: Caller, body: Bytes) -> Answere
 async fn post_draft(app: &App, client: u32, draft: form::Draft, options: Options) -> Answered {
     app.assets.learn(&app.interface.handle, draft.accounts()).await?;
     let holds = draft.holds();
-    let command = draft.command(&app.assets)?;
+    let command = draft.command(&app.assets, &app.interface.personal)?;
     Ok(ok(&app.command(client, command, options, &holds).await?))
 }
 
@@ -241,6 +243,25 @@ async fn limits(
     let account = account_id("account", &id)?;
     app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
     let command = form::read::<LimitsForm>(&body)?.command(account, &app.assets)?;
+    Ok(ok(&app.command(caller.number, command, options, &[]).await?))
+}
+
+async fn block(
+    State(app): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answered {
+    let options = single(&caller, May::Manage)?;
+    let account = account_id("account", &id)?;
+    app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
+    let command = form::read::<BlockForm>(&body)?.command(account, &app.assets)?;
+    Ok(ok(&app.command(caller.number, command, options, &[]).await?))
+}
+
+async fn close(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Answered {
+    let options = single(&caller, May::Manage)?;
+    let command = Command::CloseAccount { account: account_id("account", &id)? };
     Ok(ok(&app.command(caller.number, command, options, &[]).await?))
 }
 

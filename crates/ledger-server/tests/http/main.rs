@@ -9,6 +9,8 @@
 )]
 
 mod all_or_nothing;
+mod beside;
+mod drafts;
 mod holds;
 mod outcomes;
 mod refusals;

@@ -17,6 +17,7 @@ pub mod clients;
 pub mod clock;
 pub mod folder;
 pub mod http;
+pub mod limits;
 pub mod load;
 pub mod load_http;
 pub mod personal;

@@ -4,20 +4,14 @@
 use ledger::{
     Claim, Datum, Detail, Key, LimitKey, Link, Marks, Period, Tag, Tags, Value, VelocityLimit,
 };
-use seal::Digest;
-use seal::digest::{Domain, digest};
 use seal::text::from_hex;
 use serde::Deserialize;
 use terms::{Amount, AssetCode, PaymentId, QuoteId, TransactionId};
 
 use super::form::{Members, amount_of, asset, id, instant, transaction_id};
 use super::problem::{FORGOTTEN, Problem};
+use crate::limits;
 use crate::personal::{PersonalError, PersonalKeys};
-
-/// Domain of a limit's key that was given as a word.
-pub(super) const LIMIT_KEY_DOMAIN: Domain = Domain::new("wayleave/ledger-http/limit-key/v1");
-/// Most characters of such a word.
-const WORD_MAX: usize = 128;
 
 /// One metadata entry: `key`, and one member that says of what kind its value is.
 #[derive(Deserialize)]
@@ -271,30 +265,13 @@ pub(super) fn links(
     Ok(first.into_iter().chain(each("links", more, LinkForm::link)?).collect())
 }
 
-/// Whose total: a digest, or a word that stands for one, so that the book shows no name.
 fn limit_key(text: &str) -> Result<LimitKey, Problem> {
-    if let Ok(digest) = text.parse::<Digest>() {
-        return Ok(LimitKey(digest));
-    }
-    if text.is_empty() || text.chars().count() > WORD_MAX {
-        return Err(Problem::field("key", "64 lower-case hex digits or a word", text));
-    }
-    Ok(LimitKey(digest(LIMIT_KEY_DOMAIN, text.as_bytes())))
+    limits::limit_key(text)
+        .ok_or_else(|| Problem::field("key", "64 lower-case hex digits or a word", text))
 }
 
-/// `business_day`, `month`, `rolling_hours:24`, `rolling_days:7`.
 fn period(text: &str) -> Result<Period, Problem> {
-    let most = ledger::velocity::ROLLING_BUCKETS_MAX;
-    let number = |text: &str| text.parse().ok().filter(|n| (1..=most).contains(n));
-    let read = match text.split_once(':') {
-        None if text == "business_day" => Some(Period::BusinessDay),
-        None if text == "month" => Some(Period::Month),
-        Some(("rolling_hours", hours)) => number(hours).map(Period::RollingHours),
-        Some(("rolling_days", days)) => number(days).map(Period::RollingDays),
-        _ => None,
-    };
-    let expected = "`business_day`, `month`, `rolling_hours:N` or `rolling_days:N`, N 1 to 96";
-    read.ok_or_else(|| Problem::field("period", expected, text))
+    limits::period(text).ok_or_else(|| Problem::field("period", limits::PERIODS, text))
 }
 
 fn limit(

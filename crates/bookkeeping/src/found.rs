@@ -1,5 +1,7 @@
 //! What was looked up for one request.
 
+use std::collections::BTreeMap;
+
 use ledger::Rows;
 use terms::{Instant, Position};
 
@@ -10,8 +12,10 @@ use crate::keys::Key;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     rows: Rows,
-    refused: Vec<(Position, Refused)>,
+    refused: BTreeMap<Key, (Position, Refused)>,
     first: Option<(Position, Instant)>,
+    /// By the key under which a fact was found: a request for several things has several.
+    firsts: BTreeMap<Key, Position>,
 }
 
 impl Found {
@@ -21,11 +25,12 @@ impl Found {
             Event::Changed(change) => self.rows.learn(stamp, change),
             Event::Refused(refused) => {
                 if refused.id == key.id && refused.tag == key.tag {
-                    self.refused.push((position, refused.clone()));
+                    self.refused.entry(*key).or_insert_with(|| (position, refused.clone()));
                 }
             }
         }
         self.first.get_or_insert((position, stamp));
+        self.firsts.entry(*key).or_insert(position);
     }
 
     /// Past transactions and ended holds.
@@ -38,7 +43,13 @@ impl Found {
     /// the refusal of one of those is not its own.
     #[must_use]
     pub fn refused(&self, own: &Key) -> Option<&(Position, Refused)> {
-        self.refused.iter().find(|(_, refused)| refused.id == own.id && refused.tag == own.tag)
+        self.refused.get(own)
+    }
+
+    /// Position of the first fact found under a key.
+    #[must_use]
+    pub fn first_under(&self, own: &Key) -> Option<Position> {
+        self.firsts.get(own).copied()
     }
 
     /// Position and stamp of the first fact found.

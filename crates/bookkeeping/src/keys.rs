@@ -100,18 +100,30 @@ fn of_change(client: ClientNumber, change: &Change, each: &mut impl FnMut(Key)) 
 /// Every key that must be looked up before a request is judged.
 pub fn to_find(ledger: &Ledger, request: &Request, mut ask: impl FnMut(Key)) {
     match &request.what {
-        What::Do(command) => {
-            // A hold that is open stands in memory and the ledger asks nothing; but a client that
-            // repeats itself is told where its hold was recorded.
-            if let Command::PlaceHold(placement) = command
-                && ledger.open_hold(placement.id).is_some()
-            {
-                ask(Key::hold(placement.id));
-            }
-            ledger.plan(command, &mut |key| ask(Key::of(request.client, key)));
-        }
+        What::Do(command) => to_find_for(ledger, request.client, command, &mut ask),
         What::Find(key) => ask(*key),
+        What::Together(commands) => {
+            for command in commands {
+                to_find_for(ledger, request.client, command, &mut ask);
+            }
+        }
     }
+}
+
+fn to_find_for(
+    ledger: &Ledger,
+    client: ClientNumber,
+    command: &Command,
+    ask: &mut impl FnMut(Key),
+) {
+    // A hold that is open stands in memory and the ledger asks nothing; but a client that repeats
+    // itself is told where its hold was recorded.
+    if let Command::PlaceHold(placement) = command
+        && ledger.open_hold(placement.id).is_some()
+    {
+        ask(Key::hold(placement.id));
+    }
+    ledger.plan(command, &mut |key| ask(Key::of(client, key)));
 }
 
 /// The id that a command uses up when it is done or refused for good.

@@ -12,9 +12,11 @@ pub mod found;
 pub mod keys;
 pub mod machine;
 pub mod request;
+pub mod together;
 
 pub use fact::{CHANGED, Event, LedgerFact, REFUSED, Refused};
 pub use found::Found;
 pub use keys::{Key, Tag};
 pub use machine::LedgerBook;
 pub use request::{ClientNumber, Effect, Outcome, Request, What};
+pub use together::TogetherItem;

@@ -13,6 +13,7 @@ use crate::fact::{Event, LedgerFact, Refused};
 use crate::found::Found;
 use crate::keys::{self, Key};
 use crate::request::{ClientNumber, Effect, Outcome, Request, What};
+use crate::together;
 
 /// Refusals of one client that are journalled before it has posted anything: they cost disk.
 pub const REFUSALS_FREE: u64 = 10_000;
@@ -65,17 +66,14 @@ impl LedgerBook {
         let command = match &request.what {
             What::Do(command) => command,
             What::Find(key) => return said_before(found, key),
+            What::Together(commands) => {
+                let (made, outcome) = together::judge(self, found, stamp, request, commands);
+                facts.extend(made);
+                return outcome;
+            }
         };
-        let own = keys::of_command(request.client, command);
-        if let Some((position, refused)) = own.and_then(|own| found.refused(&own)) {
-            let same = refused.content == content(command);
-            let position = *position;
-            return if same {
-                Outcome::RefusedBefore { refused: refused.clone(), position }
-            } else {
-                let refusal = Refusal::IdUsedWithOtherContent { field: "command" };
-                Outcome::Refused { refusal }
-            };
+        if let Some(outcome) = refused_before(found, request.client, command) {
+            return outcome;
         }
         let (balances, first) = (Vec::new(), None);
         let mut judged = Judged { request, facts, balances, first };
@@ -89,7 +87,7 @@ impl LedgerBook {
             },
             Err(refusal) => {
                 if request.effect != Effect::None {
-                    facts.extend(self.refusal(request, &refusal));
+                    facts.extend(self.refusal(request, command, &refusal));
                 }
                 Outcome::Refused { refusal }
             }
@@ -98,7 +96,12 @@ impl LedgerBook {
 
     /// The fact of a refusal that uses up its id; `None` when the command has no id of its own,
     /// the id is used already, or the client has no quota left.
-    fn refusal(&self, request: &Request, refusal: &Refusal) -> Option<LedgerFact> {
+    pub(crate) fn refusal(
+        &self,
+        request: &Request,
+        command: &Command,
+        refusal: &Refusal,
+    ) -> Option<LedgerFact> {
         if matches!(refusal, Refusal::IdUsedWithOtherContent { .. }) {
             return None;
         }
@@ -106,7 +109,6 @@ impl LedgerBook {
         if tally.refused >= REFUSALS_FREE.saturating_add(tally.changed) {
             return None;
         }
-        let What::Do(command) = &request.what else { return None };
         let key = keys::of_command(request.client, command)?;
         let mut text = refusal.to_string();
         text.truncate(text.floor_char_boundary(REFUSAL_TEXT_MAX));
@@ -152,6 +154,20 @@ impl Findings for Judged<'_> {
     fn repeated(&mut self, first: Instant) {
         self.first = Some(first);
     }
+}
+
+/// What is answered to a command whose id a refusal used up.
+pub(crate) fn refused_before(
+    found: &Found,
+    client: ClientNumber,
+    command: &Command,
+) -> Option<Outcome> {
+    let (position, refused) = found.refused(&keys::of_command(client, command)?)?;
+    Some(if refused.content == content(command) {
+        Outcome::RefusedBefore { refused: refused.clone(), position: *position }
+    } else {
+        Outcome::Refused { refusal: Refusal::IdUsedWithOtherContent { field: "command" } }
+    })
 }
 
 /// Domain of what was asked under an id that a refusal used up.
@@ -217,7 +233,7 @@ impl Machine for LedgerBook {
     fn warm(&self, requests: &[Request]) {
         self.ledger.warm(requests.iter().filter_map(|request| match &request.what {
             What::Do(command) => Some(command),
-            What::Find(_) => None,
+            What::Find(_) | What::Together(_) => None,
         }));
     }
 

@@ -7,6 +7,7 @@ use terms::{Instant, Position};
 
 use crate::fact::Refused;
 use crate::keys::Key;
+use crate::together::TogetherItem;
 
 /// A client of the book, by the number it was registered under. Number 0 is the book itself: what
 /// time does, as the expiry of holds.
@@ -43,6 +44,8 @@ pub enum What {
     Do(Command),
     /// What became of an id: the first answer again, or nothing.
     Find(Key),
+    /// Several things to do, all of them or none: see [`crate::together`].
+    Together(Vec<Command>),
 }
 
 /// Whether a request is to happen.
@@ -78,6 +81,10 @@ pub enum Outcome {
     },
     /// Nothing was ever recorded under the id.
     Absent,
+    /// One of several that were asked for together: not done, because another one was refused.
+    NotDone,
+    /// What became of each of several that were asked for together.
+    Together(Vec<TogetherItem>),
     /// The same was asked before, under the same id, and refused then.
     RefusedBefore {
         /// What was said.

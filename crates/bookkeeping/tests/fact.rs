@@ -84,6 +84,7 @@ impl Kept {
         let key = match &request.what {
             What::Do(command) => bookkeeping::keys::of_command(request.client, command),
             What::Find(key) => Some(*key),
+            What::Together(_) => None,
         };
         if let Some(key) = key {
             for (position, fact) in (0..).zip(&self.facts) {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use terms::BookName;
 
 use crate::clients::{Client, Clients, May, api_key_digest};
+use crate::personal::PersonalKeys;
 
 const BOOK_FILE: &str = "book.json";
 const CLIENTS_FILE: &str = "clients.json";
@@ -120,6 +121,12 @@ impl Folder {
     #[must_use]
     pub fn part(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// The keys that seal what is about persons.
+    #[must_use]
+    pub fn personal_keys(&self) -> PersonalKeys {
+        PersonalKeys::new(self.part("personal"), self.book)
     }
 
     /// Who may ask.

@@ -194,5 +194,6 @@ const fn own_key(request: &Request) -> Option<Key> {
     match &request.what {
         bookkeeping::What::Do(command) => keys::of_command(request.client, command),
         bookkeeping::What::Find(key) => Some(*key),
+        bookkeeping::What::Together(_) => None,
     }
 }

@@ -157,7 +157,8 @@ pub fn serve_by(
     folder.note_address(address)?;
     let http = options.http.map(|address| {
         let handle = handle.clone();
-        let interface = Interface { book, handle, clients, slot, epoch, projections };
+        let personal = folder.personal_keys();
+        let interface = Interface { book, handle, clients, slot, epoch, projections, personal };
         crate::http::start(address, interface)
     });
     let http = http.transpose()?;

@@ -2,25 +2,25 @@
 
 use std::time::Instant as Clock;
 
+use bookkeeping::together::TOGETHER_MAX;
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
 use crossbeam_channel::{Sender, TrySendError};
-use ledger::{
-    Available, Balances, Command, Detail, Entry, Link, Reason, Refusal, Side, Transaction,
-};
+use ledger::{Available, Balances, Command, Detail, Entry, Link, Reason, Side, Transaction};
 use record::SaltSlot;
 use seal::{KeyId, from_canonical, to_canonical};
 use store::log::LogFeed;
 use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
 use terms::{Epoch, Position};
 use wire::{
-    Balance, ClientNumber, Commands, Content, Field, Lookup, NotDone, NotDoneCode, Refused,
-    RefusedCode, RegisteredClient, Reply, ReplyBody, Request, RequestFlags, ResultsWriter, Rule,
-    Service, Transfer, Transfers, Unknown, UnknownCode,
+    Balance, ClientNumber, Commands, Content, Lookup, NotDone, NotDoneCode, Refused, RefusedCode,
+    RegisteredClient, Reply, ReplyBody, Request, RequestFlags, ResultsWriter, Service, Transfer,
+    Transfers, Unknown, UnknownCode,
 };
 
 use crate::clients::{Clients, May};
 use crate::projections::Progress;
 use crate::query::{Asks, Query, Said, Told, answer};
+use crate::refusals::{refused, refused_before};
 
 /// Commands judged together: their rows fit the nearest caches.
 const CHUNK: usize = 256;
@@ -74,11 +74,13 @@ impl LedgerService {
             handle: self.handle.clone(),
             work,
             given: 0,
+            together: 0,
             client: bookkeeping::ClientNumber(client.0),
             slot: self.slot,
             flags,
             deadline,
             is_late: false,
+            is_too_large: false,
             results: ResultsWriter::for_items(items),
             reply,
         }));
@@ -107,9 +109,9 @@ impl Service for LedgerService {
         let refuse = |reply: Reply, code, text: String| {
             reply.finish(ReplyBody::refused(&Refused::new(code, text)));
         };
-        if flags.all_or_nothing {
-            let text = "all-or-nothing requests are not taken by this version".to_owned();
-            return refuse(reply, RefusedCode::Unsupported, text);
+        if flags.all_or_nothing && items_of(&content) > TOGETHER_MAX {
+            let text = format!("at most {TOGETHER_MAX} items, got {}", items_of(&content));
+            return refuse(reply, RefusedCode::TooLarge, text);
         }
         let asked = Asked { flags, deadline, reply };
         match content {
@@ -121,9 +123,17 @@ impl Service for LedgerService {
                     let refused = Refused::new(RefusedCode::Unsupported, text).of_item(item);
                     return asked.reply.finish(ReplyBody::refused(&refused));
                 }
-                self.submit(Work::Transfers(transfers), client, asked);
+                let work = if flags.all_or_nothing {
+                    Work::Together(transfers.iter().map(|transfer| command(&transfer)).collect())
+                } else {
+                    Work::Transfers(transfers)
+                };
+                self.submit(work, client, asked);
             }
             Content::Commands(commands) => match self.decode(client, &commands) {
+                Ok(commands) if flags.all_or_nothing => {
+                    self.submit(Work::Together(commands), client, asked);
+                }
                 Ok(commands) => self.submit(Work::Commands(commands), client, asked),
                 Err(refused) => asked.reply.finish(ReplyBody::refused(&refused)),
             },
@@ -300,13 +310,24 @@ enum Work {
     Transfers(Transfers),
     Commands(Vec<Command>),
     Lookups(Vec<Option<Key>>),
+    /// All of them or none: one request to the book.
+    Together(Vec<Command>),
+}
+
+fn items_of(content: &Content) -> usize {
+    match content {
+        Content::Transfers(transfers) => transfers.len(),
+        Content::Commands(commands) => commands.len(),
+        Content::Lookup(lookups) => lookups.len(),
+        Content::Query(_) => 0,
+    }
 }
 
 impl Work {
     fn len(&self) -> usize {
         match self {
             Self::Transfers(transfers) => transfers.len(),
-            Self::Commands(commands) => commands.len(),
+            Self::Commands(commands) | Self::Together(commands) => commands.len(),
             Self::Lookups(keys) => keys.len(),
         }
     }
@@ -317,11 +338,14 @@ struct Requests {
     handle: BookHandle<LedgerBook>,
     work: Work,
     given: usize,
+    /// How many items stand in the request that is judged next: all of them or none.
+    together: usize,
     client: bookkeeping::ClientNumber,
     slot: SaltSlot,
     flags: RequestFlags,
     deadline: Option<Clock>,
     is_late: bool,
+    is_too_large: bool,
     results: ResultsWriter,
     reply: Reply,
 }
@@ -344,7 +368,17 @@ impl Bulk<LedgerBook> for Requests {
             return;
         }
         let from = self.given;
+        if let Work::Together(commands) = &mut self.work {
+            let commands = core::mem::take(commands);
+            self.together = commands.len();
+            self.given = self.together.max(1);
+            if !commands.is_empty() {
+                into.push(self.request(What::Together(commands)));
+            }
+            return;
+        }
         match &self.work {
+            Work::Together(_) => {}
             Work::Transfers(transfers) => {
                 let next = transfers.iter().skip(from).take(CHUNK);
                 into.extend(next.map(|one| self.request(What::Do(command(&one)))));
@@ -380,23 +414,38 @@ impl Bulk<LedgerBook> for Requests {
                 out.repeated(position.unwrap_or(Position::ZERO), first);
             }
             Outcome::Absent => out.absent(),
-            Outcome::Refused { refusal } => refused(out, &refusal, &place),
-            Outcome::RefusedBefore { refused, .. } => match rule_named(&refused.rule) {
-                Some(rule) => out.refused(rule, None, None),
-                None => out.unknown(),
-            },
+            Outcome::NotDone => out.not_done(),
+            Outcome::Together(items) => {
+                self.together = 0;
+                for item in items {
+                    let (position, outcome) = item.placed(place.position);
+                    self.decided(BulkPlace { position, ..place }, outcome);
+                }
+            }
+            Outcome::Refused { refusal } => refused(out, &refusal, place.position, place.stamp),
+            Outcome::RefusedBefore { refused, .. } => refused_before(out, &refused),
         }
     }
 
     fn not_taken(&mut self, why: &str) {
         tracing::warn!(why, "an item was not taken");
-        self.results.not_done();
+        for _ in 0..self.together.max(1) {
+            self.results.not_done();
+        }
+    }
+
+    fn too_large(&mut self) {
+        self.is_too_large = true;
     }
 
     fn finish(self: Box<Self>, end: BulkEnd) {
         let body = match end {
             BulkEnd::Durable { .. } if self.is_late => {
                 ReplyBody::not_done(&NotDone::new(NotDoneCode::Late, ""), 0)
+            }
+            BulkEnd::Durable { .. } if self.is_too_large => {
+                let text = "send less at once: all of it goes into one batch";
+                ReplyBody::refused(&Refused::new(RefusedCode::TooLarge, text))
             }
             BulkEnd::Durable { next } => self.results.finish(next),
             BulkEnd::Unknown => {
@@ -421,71 +470,4 @@ fn balance(of: &Balances) -> Balance {
             Available::Unlimited => None,
         },
     }
-}
-
-fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
-    if let Refusal::IdUsedWithOtherContent { field } = refusal {
-        return out.conflict(Field::named(field), place.position, place.stamp);
-    }
-    let detail = match refusal {
-        Refusal::InsufficientFunds { account, expected, got }
-        | Refusal::CeilingExceeded { account, expected, got } => {
-            Some(wire::Detail::of_account(*account, *expected, *got))
-        }
-        Refusal::UnknownAccount { account } => {
-            Some(wire::Detail::of(wire::Subject::Account, account.bytes()))
-        }
-        Refusal::UnknownHold { hold } => Some(wire::Detail::of(wire::Subject::Hold, hold.bytes())),
-        _ => None,
-    };
-    out.refused(rule_of(refusal), None, detail);
-}
-
-/// The protocol's number of a rule.
-const fn rule_of(refusal: &Refusal) -> Rule {
-    match refusal {
-        Refusal::AccountClosed { .. } => Rule::AccountClosed,
-        Refusal::AccountFrozen { .. } => Rule::AccountFrozen,
-        Refusal::AccountNotEmpty { .. } => Rule::AccountNotEmpty,
-        Refusal::AmountExceedsHold { .. } => Rule::AmountExceedsHold,
-        Refusal::AmountMustBePositive { .. } => Rule::AmountMustBePositive,
-        Refusal::AmountTooLarge { .. } => Rule::AmountTooLarge,
-        Refusal::BalanceOutsideLimits { .. } => Rule::BalanceOutsideLimits,
-        Refusal::CeilingExceeded { .. } => Rule::CeilingExceeded,
-        Refusal::DebitsMustEqualCredits { .. } => Rule::DebitsMustEqualCredits,
-        Refusal::EntriesOutOfRange { .. } => Rule::EntriesOutOfRange,
-        Refusal::EverythingMustBeBounded { .. } => Rule::EverythingMustBeBounded,
-        Refusal::EvidenceRequired { .. } => Rule::EvidenceRequired,
-        Refusal::ExpiryMustBeLater { .. } => Rule::ExpiryMustBeLater,
-        Refusal::HoldAccountDiffers { .. } => Rule::HoldAccountDiffers,
-        Refusal::HoldAlreadyExpired { .. } => Rule::HoldAlreadyExpired,
-        Refusal::HoldAlreadyPinned { .. } => Rule::HoldAlreadyPinned,
-        Refusal::HoldAlreadyPosted { .. } => Rule::HoldAlreadyPosted,
-        Refusal::HoldAlreadyVoided { .. } => Rule::HoldAlreadyVoided,
-        Refusal::HoldSideDiffers { .. } => Rule::HoldSideDiffers,
-        Refusal::HoldsMustDiffer { .. } => Rule::HoldsMustDiffer,
-        Refusal::IdUsedWithOtherContent { .. } => Rule::IdUsedWithOtherContent,
-        Refusal::InsufficientFunds { .. } => Rule::InsufficientFunds,
-        Refusal::LimitAssetDiffers { .. } => Rule::LimitAssetDiffers,
-        Refusal::LimitsMustDiffer { .. } => Rule::LimitsMustDiffer,
-        Refusal::LimitsOutOfRange { .. } => Rule::LimitsOutOfRange,
-        Refusal::LinksOutOfRange { .. } => Rule::LinksOutOfRange,
-        Refusal::MetadataKeysMustDiffer { .. } => Rule::MetadataKeysMustDiffer,
-        Refusal::MetadataOutOfRange { .. } => Rule::MetadataOutOfRange,
-        Refusal::MetadataTooLarge { .. } => Rule::MetadataTooLarge,
-        Refusal::NothingToMove => Rule::NothingToMove,
-        Refusal::RemaindersMustDiffer { .. } => Rule::RemaindersMustDiffer,
-        Refusal::SharesMustFaceOneWay { .. } => Rule::SharesMustFaceOneWay,
-        Refusal::UnknownAccount { .. } => Rule::UnknownAccount,
-        Refusal::UnknownHold { .. } => Rule::UnknownHold,
-        Refusal::VelocityAmountExceeded { .. } => Rule::VelocityAmountExceeded,
-        Refusal::VelocityCountExceeded { .. } => Rule::VelocityCountExceeded,
-        Refusal::WeightMustBePositive { .. } => Rule::WeightMustBePositive,
-    }
-}
-
-/// The protocol's number of a rule, by the name that stands in facts; `None` for a name that only a
-/// later version knows.
-fn rule_named(name: &str) -> Option<Rule> {
-    Rule::ALL.iter().find(|rule| format!("{rule:?}") == name).copied()
 }

@@ -12,6 +12,9 @@ use crate::state::{CounterRow, Ledger, Move, Total, Turn, deadline, hash_of_coun
 use crate::transaction::Transaction;
 use crate::velocity::{Bucket, Counter};
 
+/// Counters forgotten for one that is made.
+const FORGET_AT_ONCE: u32 = 8;
+
 impl Ledger {
     /// Applies a change that `check` made at the same state, or that stands in the journal.
     ///
@@ -92,20 +95,22 @@ impl Ledger {
             self.shift(Move { slot, side: entry.side, turn: Turn::Post, amount: entry.amount });
         }
         for claim in &transaction.claims {
-            self.count(&claim.limit.bucket(transaction.business_date, stamp), claim.amount);
+            let bucket = claim.limit.bucket(transaction.business_date, stamp);
+            self.count(stamp, &bucket, claim.amount);
         }
     }
 
     fn apply_placement(&mut self, stamp: Instant, placement: &Placement) {
         for limit in &placement.limits {
-            self.count(&limit.bucket(placement.business_date, stamp), placement.amount);
+            let bucket = limit.bucket(placement.business_date, stamp);
+            self.count(stamp, &bucket, placement.amount);
         }
         let slot = self.slot_to_change(placement.account);
         let (side, amount) = (placement.side, placement.amount);
         self.shift(Move { slot, side, turn: Turn::Hold, amount });
         let state = HoldState::Open(placement.term);
         let placement = placement.clone();
-        self.add_hold(Hold { placement, placed_at: stamp, state, taken: None });
+        self.add_hold(Hold { placement, placed_at: stamp, state, taken: None, parts: None });
     }
 
     fn apply_pin(&mut self, id: HoldId) {
@@ -159,6 +164,7 @@ impl Ledger {
         let hold = slot.and_then(Option::as_mut).expect("a change names a hold that is open");
         let taken = hold.placement.amount.units().saturating_sub(kept.units());
         hold.taken = Some(Minor::new(taken));
+        hold.parts = Some(hold.parts().saturating_add(1));
         let (account, side) = (hold.placement.account, hold.placement.side);
         let slot = self.slot_to_change(account);
         self.shift(Move { slot, side, turn: Turn::Release, amount: posted });
@@ -315,11 +321,12 @@ impl Ledger {
         total.shift(side, turn, amount).expect("a checked sum fits");
     }
 
-    fn count(&mut self, bucket: &Bucket, amount: Minor) {
+    fn count(&mut self, stamp: Instant, bucket: &Bucket, amount: Minor) {
         let slot = self.counter_slot(bucket).unwrap_or_else(|| {
             #[expect(clippy::expect_used, reason = "INVARIANT AppliedAsChecked")]
             let asset = *self.asset_numbers.get(&bucket.asset).expect("a limit's asset moves");
             self.forget_counters(bucket);
+            self.forget_over(stamp);
             self.add_counter(bucket, asset, Counter::ZERO)
         });
         if let Some(Some(row)) = self.counters.get_mut(slot) {
@@ -344,11 +351,34 @@ impl Ledger {
         }
         for old in first.window() {
             let Some(slot) = self.counter_slot(&old) else { continue };
-            let Some(row) = self.counters.get_mut(slot).and_then(Option::take) else { continue };
-            let hash = hash_of_counter(&self.key, &row);
-            self.counter_index.remove(hash, |known| known == slot);
-            self.counters_free.push(slot);
+            self.forget_counter(slot);
         }
+    }
+
+    /// Forgets some counters that nothing counts into any more: more than one for each that is
+    /// made, so that memory is bounded by what counts, and few, so that nobody waits.
+    fn forget_over(&mut self, stamp: Instant) {
+        for _ in 0..FORGET_AT_ONCE {
+            match self.counter_ends.first() {
+                Some((until, slot)) if *until < stamp.date().days() => self.forget_counter(*slot),
+                _ => return,
+            }
+        }
+    }
+
+    fn forget_counter(&mut self, slot: u32) {
+        let Some(row) = self.counters.get_mut(slot).and_then(Option::take) else { return };
+        let hash = hash_of_counter(&self.key, &row);
+        self.counter_index.remove(hash, |known| known == slot);
+        self.counter_ends.remove(&(self.counts_until(&row), slot));
+        self.counters_free.push(slot);
+    }
+
+    fn counts_until(&self, row: &CounterRow) -> u32 {
+        let CounterRow { key, asset, period, first_day, hour, .. } = *row;
+        let asset = self.assets.get(place(asset)).copied();
+        let bucket = |asset| Bucket { key, asset, period, first_day, hour };
+        asset.map_or(0, |asset| bucket(asset).counts_until())
     }
 
     /// Adds the next slot of an image; `None` when its counter names no asset.
@@ -377,6 +407,7 @@ impl Ledger {
     }
 
     fn index_counter(&mut self, row: &CounterRow, slot: u32) {
+        self.counter_ends.insert((self.counts_until(row), slot));
         let (counters, key) = (&self.counters, &self.key);
         self.counter_index.insert(hash_of_counter(key, row), slot, |slot| {
             let row = counters.get(slot).and_then(Option::as_ref);

@@ -11,8 +11,9 @@ use crate::refusal::Refusal;
 use crate::state::Ledger;
 use crate::velocity::VelocityLimit;
 
-/// Most commands that are done together: they are checked on a copy of what they touch.
-pub const TOGETHER_MAX: usize = 512;
+/// Most commands that are done together: what one batch of a journal takes. They are checked on a
+/// copy of what they touch.
+pub const TOGETHER_MAX: usize = 4096;
 
 /// Why several commands were not done together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -100,6 +101,7 @@ impl Ledger {
         for command in commands {
             self.copy_touched(&mut scratch, past, stamp, command);
         }
+        self.copy_due(&mut scratch, stamp, commands);
         scratch
     }
 
@@ -128,14 +130,8 @@ impl Ledger {
                     self.copy_account(scratch, hold.placement.account);
                 }
             }
-            Command::ExpireHolds { .. } => {
-                // Those before it may end some of the earliest.
-                let most = usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
-                let due = self.deadlines.iter().take_while(|(at, _)| *at <= stamp);
-                for (_, hold) in due.take(most.saturating_add(TOGETHER_MAX)) {
-                    self.copy_hold(scratch, *hold);
-                }
-            }
+            // Copied once for all of them.
+            Command::ExpireHolds { .. } => {}
             Command::Post(transaction) => {
                 for entry in &transaction.entries {
                     self.copy_account(scratch, entry.account);
@@ -152,6 +148,30 @@ impl Ledger {
                 let limits = draft.claims.iter().map(|claim| &claim.limit);
                 self.copy_counters(scratch, limits, draft.business_date, stamp);
             }
+        }
+    }
+
+    /// The holds that sweeps among `commands` may expire. Other commands may end some of the
+    /// earliest before, one each but for posts.
+    fn copy_due(&self, scratch: &mut Self, stamp: Instant, commands: &[Command]) {
+        let most = usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
+        let of = |command: &Command| match command {
+            Command::ExpireHolds { .. } => most,
+            Command::Post(transaction) => transaction.entries.len(),
+            Command::PostDraft(draft) => draft.lines.len(),
+            Command::OpenAccount(_)
+            | Command::SetLimits { .. }
+            | Command::SetFreeze { .. }
+            | Command::SetBlocked { .. }
+            | Command::CloseAccount { .. }
+            | Command::PlaceHold(_)
+            | Command::PinHold { .. }
+            | Command::VoidHold { .. } => 1,
+        };
+        if commands.iter().any(|command| matches!(command, Command::ExpireHolds { .. })) {
+            let most = commands.iter().map(of).fold(0, usize::saturating_add);
+            let due = self.deadlines.iter().take_while(|(at, _)| *at <= stamp);
+            due.take(most).for_each(|(_, hold)| self.copy_hold(scratch, *hold));
         }
     }
 

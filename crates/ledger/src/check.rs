@@ -8,7 +8,7 @@ use terms::{AccountId, BusinessDate, HoldId, Instant, Minor};
 use crate::account::{Balances, Opening};
 use crate::change::{Change, Checked, Ended, Findings, Resolved};
 use crate::command::{Command, SWEEP_MAX};
-use crate::hold::{Hold, HoldState, Placement, Term, VoidGround};
+use crate::hold::{HOLD_PARTS_MAX, Hold, HoldState, Placement, Term, VoidGround};
 use crate::label::{Datum, Detail, Key, METADATA_BYTES_MAX, METADATA_MAX, Marks};
 use crate::past::Past;
 use crate::refusal::Refusal;
@@ -16,7 +16,7 @@ use crate::row::Row;
 use crate::stage::Staged;
 use crate::state::{Ledger, Move, Turn, place};
 use crate::transaction::{ENTRIES_MAX, Entry, LINKS_MAX, Link, Side, Transaction};
-use crate::velocity::{Bucket, CLAIMS_MAX, Claim, Counter};
+use crate::velocity::{Bucket, CLAIMS_MAX, Claim, Counter, PERIOD_KEPT_DAYS};
 
 /// An account that a command names.
 #[derive(Clone, Copy)]
@@ -191,6 +191,7 @@ impl Ledger {
         {
             return Err(Refusal::ExpiryMustBeLater { stamp, got: at });
         }
+        check_periods(&claims, placement.business_date, stamp)?;
         check_standing(row)?;
         check_freeze(row, placement.side)?;
         let (side, amount) = (placement.side, placement.amount);
@@ -288,6 +289,7 @@ impl Ledger {
         sums_by_asset(&accounts, &new.entries, &mut sums)?;
         self.check_limit_assets(&new.claims, |asset| sums.iter().any(|sum| sum.asset == asset))?;
         self.check_balanced(&sums)?;
+        check_periods(&new.claims, new.business_date, stamp)?;
         accounts.iter().try_for_each(|known| check_standing(known.row))?;
         for (known, entry) in accounts.iter().zip(&new.entries) {
             // What a pinned hold waits for may have happened outside: a freeze cannot undo it.
@@ -534,6 +536,19 @@ pub(crate) fn check_limits_differ(claims: &[Claim], date: BusinessDate) -> Resul
     Ok(())
 }
 
+/// Whether each total is still counted: one that is over for long is forgotten, and would begin
+/// again at nothing.
+fn check_periods(claims: &[Claim], date: BusinessDate, stamp: Instant) -> Result<(), Refusal> {
+    match claims.iter().find(|claim| claim.limit.bucket(date, stamp).is_over(stamp)) {
+        None => Ok(()),
+        Some(claim) => {
+            let earliest = stamp.date().days().saturating_sub(PERIOD_KEPT_DAYS);
+            let (key, expected) = (claim.limit.key, BusinessDate::from_days(earliest));
+            Err(Refusal::LimitPeriodOver { key, expected, got: date })
+        }
+    }
+}
+
 fn is_pinned(named: &[(&Entry, &Hold)], entry: &Entry) -> bool {
     let of = |(_, hold): &&(&Entry, &Hold)| Some(hold.placement.id) == entry.hold;
     entry.hold.is_some()
@@ -572,7 +587,14 @@ fn check_holds(
             Err(_) => Err(Refusal::AmountExceedsHold { hold: id, expected, got }),
         }
     };
-    named.iter().map(end).collect()
+    let ended: Vec<Ended> = named.iter().map(end).collect::<Result<_, _>>()?;
+    let worn = |((_, hold), end): &(&(&Entry, &Hold), &Ended)| {
+        end.kept.is_some() && hold.parts() >= HOLD_PARTS_MAX
+    };
+    match named.iter().zip(&ended).find(worn) {
+        Some((_, end)) => Err(Refusal::HoldPartsOutOfRange { hold: end.hold, max: HOLD_PARTS_MAX }),
+        None => Ok(ended),
+    }
 }
 
 #[inline]

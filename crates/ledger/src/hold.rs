@@ -69,6 +69,10 @@ impl Placement {
     }
 }
 
+/// Most posts that take a part of one hold and keep the rest: whoever looks a hold up later reads
+/// each of them.
+pub const HOLD_PARTS_MAX: u32 = 256;
+
 /// Where a hold stands. It ends once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum HoldState {
@@ -106,6 +110,9 @@ pub struct Hold {
     /// What earlier posts took and left the rest held.
     #[n(3)]
     pub(crate) taken: Option<Minor>,
+    /// How many those were.
+    #[n(4)]
+    pub(crate) parts: Option<u32>,
 }
 
 impl Hold {
@@ -131,6 +138,12 @@ impl Hold {
     #[must_use]
     pub fn taken(&self) -> Minor {
         self.taken.unwrap_or(Minor::ZERO)
+    }
+
+    /// How many posts took a part of it and kept the rest.
+    #[must_use]
+    pub fn parts(&self) -> u32 {
+        self.parts.unwrap_or(0)
     }
 
     /// How much of it is left: what is still set aside while it is open.

@@ -81,24 +81,24 @@ impl Remember for Fresh {
 /// What was found in the journal for the ids of one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
-    posted: Vec<Posted>,
-    holds: Vec<Hold>,
+    posted: BTreeMap<TransactionId, Posted>,
+    holds: BTreeMap<HoldId, Hold>,
 }
 
 impl Rows {
     /// Nothing found yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { posted: Vec::new(), holds: Vec::new() }
+        Self { posted: BTreeMap::new(), holds: BTreeMap::new() }
     }
 
     /// Whether nothing was found.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.posted.is_empty() && self.holds.is_empty()
     }
 
-    /// Forgets everything, and keeps the memory for the next command.
+    /// Forgets everything.
     pub fn clear(&mut self) {
         self.posted.clear();
         self.holds.clear();
@@ -109,11 +109,13 @@ impl Rows {
     pub fn learn(&mut self, stamp: Instant, change: &Change) {
         match change.resolved() {
             Resolved::HoldPlaced(placement) => {
-                if self.hold_mut(placement.id).is_none() {
-                    let state = HoldState::Open(placement.term);
-                    let placement = placement.clone();
-                    self.holds.push(Hold { placement, placed_at: stamp, state, taken: None });
-                }
+                self.holds.entry(placement.id).or_insert_with(|| Hold {
+                    placement: placement.clone(),
+                    placed_at: stamp,
+                    state: HoldState::Open(placement.term),
+                    taken: None,
+                    parts: None,
+                });
             }
             Resolved::HoldPinned { hold } => self.turn(*hold, HoldState::Open(Term::Pinned)),
             Resolved::HoldVoided { hold, .. } => self.turn(*hold, HoldState::Voided),
@@ -157,32 +159,31 @@ impl Rows {
     }
 
     fn hold_mut(&mut self, id: HoldId) -> Option<&mut Hold> {
-        self.holds.iter_mut().find(|hold| hold.placement.id == id)
+        self.holds.get_mut(&id)
     }
 }
 
 impl Past for Rows {
     fn transaction(&self, id: TransactionId) -> Option<&Posted> {
-        self.posted.iter().find(|posted| posted.transaction.id == id)
+        self.posted.get(&id)
     }
 
     fn hold(&self, id: HoldId) -> Option<&Hold> {
-        self.holds.iter().find(|hold| hold.placement.id == id)
+        self.holds.get(&id)
     }
 }
 
 impl Remember for Rows {
     fn posted(&mut self, at: Instant, transaction: &Transaction, asked: Option<Digest>) {
-        if self.transaction(transaction.id).is_none() {
-            self.posted.push(Posted { at, transaction: transaction.clone(), asked });
-        }
+        self.posted.entry(transaction.id).or_insert_with(|| Posted {
+            at,
+            transaction: transaction.clone(),
+            asked,
+        });
     }
 
     fn ended(&mut self, hold: Hold) {
-        match self.hold_mut(hold.placement.id) {
-            Some(known) => *known = hold,
-            None => self.holds.push(hold),
-        }
+        self.holds.insert(hold.placement.id, hold);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a ledger says no: one variant per rule, in the order in which the rules are asked.
 
-use terms::{AccountId, AssetCode, HoldId, Instant, Minor, TransactionId};
+use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, TransactionId};
 use thiserror::Error;
 
 use crate::label::Key;
@@ -156,6 +156,14 @@ pub enum Refusal {
         /// How much would be posted.
         got: Minor,
     },
+    /// A hold was posted in parts that kept the rest as often as one hold may be.
+    #[error("hold `{hold}` was posted in `{max}` parts: post or void the rest")]
+    HoldPartsOutOfRange {
+        /// Which hold.
+        hold: HoldId,
+        /// The most.
+        max: u32,
+    },
     /// Two lines take what the shares leave.
     #[error("two lines take the remainder of `{asset}`")]
     RemaindersMustDiffer {
@@ -202,6 +210,16 @@ pub enum Refusal {
         stamp: Instant,
         /// The expiry that came.
         got: Instant,
+    },
+    /// The period of a limit is over for so long that its total is forgotten.
+    #[error("expected a business date of `{expected}` or later for a limit, got `{got}`")]
+    LimitPeriodOver {
+        /// Whose total.
+        key: LimitKey,
+        /// The earliest day whose periods are still counted.
+        expected: BusinessDate,
+        /// The day that came.
+        got: BusinessDate,
     },
     /// The account is closed.
     #[error("account `{account}` is closed")]
@@ -304,22 +322,24 @@ impl Refusal {
             Self::HoldAccountDiffers { .. } => 18,
             Self::HoldSideDiffers { .. } => 19,
             Self::AmountExceedsHold { .. } => 20,
-            Self::RemaindersMustDiffer { .. } => 21,
-            Self::SharesMustFaceOneWay { .. } => 22,
-            Self::EverythingMustBeBounded { .. } => 23,
-            Self::NothingToMove => 24,
-            Self::LimitAssetDiffers { .. } => 25,
-            Self::DebitsMustEqualCredits { .. } => 26,
-            Self::ExpiryMustBeLater { .. } => 27,
-            Self::AccountClosed { .. } => 28,
-            Self::AccountFrozen { .. } => 29,
-            Self::AmountTooLarge { .. } => 30,
-            Self::InsufficientFunds { .. } => 31,
-            Self::CeilingExceeded { .. } => 32,
-            Self::VelocityAmountExceeded { .. } => 33,
-            Self::VelocityCountExceeded { .. } => 34,
-            Self::BalanceOutsideLimits { .. } => 35,
-            Self::AccountNotEmpty { .. } => 36,
+            Self::HoldPartsOutOfRange { .. } => 21,
+            Self::RemaindersMustDiffer { .. } => 22,
+            Self::SharesMustFaceOneWay { .. } => 23,
+            Self::EverythingMustBeBounded { .. } => 24,
+            Self::NothingToMove => 25,
+            Self::LimitAssetDiffers { .. } => 26,
+            Self::DebitsMustEqualCredits { .. } => 27,
+            Self::ExpiryMustBeLater { .. } => 28,
+            Self::LimitPeriodOver { .. } => 29,
+            Self::AccountClosed { .. } => 30,
+            Self::AccountFrozen { .. } => 31,
+            Self::AmountTooLarge { .. } => 32,
+            Self::InsufficientFunds { .. } => 33,
+            Self::CeilingExceeded { .. } => 34,
+            Self::VelocityAmountExceeded { .. } => 35,
+            Self::VelocityCountExceeded { .. } => 36,
+            Self::BalanceOutsideLimits { .. } => 37,
+            Self::AccountNotEmpty { .. } => 38,
         }
     }
 
@@ -348,6 +368,7 @@ impl Refusal {
             Self::HoldAccountDiffers { .. } => "HoldAccountDiffers",
             Self::HoldSideDiffers { .. } => "HoldSideDiffers",
             Self::AmountExceedsHold { .. } => "AmountExceedsHold",
+            Self::HoldPartsOutOfRange { .. } => "HoldPartsOutOfRange",
             Self::RemaindersMustDiffer { .. } => "RemaindersMustDiffer",
             Self::SharesMustFaceOneWay { .. } => "SharesMustFaceOneWay",
             Self::EverythingMustBeBounded { .. } => "EverythingMustBeBounded",
@@ -355,6 +376,7 @@ impl Refusal {
             Self::LimitAssetDiffers { .. } => "LimitAssetDiffers",
             Self::DebitsMustEqualCredits { .. } => "DebitsMustEqualCredits",
             Self::ExpiryMustBeLater { .. } => "ExpiryMustBeLater",
+            Self::LimitPeriodOver { .. } => "LimitPeriodOver",
             Self::AccountClosed { .. } => "AccountClosed",
             Self::AccountFrozen { .. } => "AccountFrozen",
             Self::AmountTooLarge { .. } => "AmountTooLarge",
@@ -400,12 +422,14 @@ impl Refusal {
             | Self::HoldAccountDiffers { .. }
             | Self::HoldSideDiffers { .. }
             | Self::AmountExceedsHold { .. }
+            | Self::HoldPartsOutOfRange { .. }
             | Self::RemaindersMustDiffer { .. }
             | Self::SharesMustFaceOneWay { .. }
             | Self::EverythingMustBeBounded { .. }
             | Self::LimitAssetDiffers { .. }
             | Self::DebitsMustEqualCredits { .. }
             | Self::ExpiryMustBeLater { .. }
+            | Self::LimitPeriodOver { .. }
             | Self::AccountClosed { .. }
             | Self::AmountTooLarge { .. } => false,
         }
@@ -439,9 +463,10 @@ impl Refusal {
             | Self::HoldSideDiffers { .. } => "ED05",
             Self::HoldAlreadyExpired { .. } => "AB03",
             Self::AmountExceedsHold { .. } => "AM09",
+            Self::HoldPartsOutOfRange { .. } => "ED05",
             Self::LimitAssetDiffers { .. } => "AM11",
             Self::DebitsMustEqualCredits { .. } => "AM10",
-            Self::ExpiryMustBeLater { .. } => "DT01",
+            Self::ExpiryMustBeLater { .. } | Self::LimitPeriodOver { .. } => "DT01",
             Self::AccountClosed { .. } => "AC04",
             Self::AccountFrozen { .. } => "AC06",
             Self::AmountTooLarge { .. } => "AM12",

@@ -72,6 +72,8 @@ pub struct Ledger {
     pub(crate) counter_index: Index,
     /// Slots of counters that no window reaches any more.
     pub(crate) counters_free: Vec<u32>,
+    // Counters by the last day that counts into them: derived from `counters`, never stored.
+    pub(crate) counter_ends: BTreeSet<(u32, u32)>,
     // Open expiring holds by their moment: derived from `holds`, never stored.
     pub(crate) deadlines: BTreeSet<(Instant, HoldId)>,
     /// How far an image in steps has come.
@@ -176,6 +178,7 @@ impl Ledger {
             counters: Slab::default(),
             counter_index: Index::default(),
             counters_free: Vec::new(),
+            counter_ends: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             imaging: None,
         }

@@ -132,7 +132,28 @@ impl VelocityLimit {
     }
 }
 
+/// How many days a period of business days is counted after its last day, by ledger time: for what
+/// comes late. A month counts as 31 days from its first.
+pub const PERIOD_KEPT_DAYS: u32 = 35;
+
 impl Bucket {
+    /// The last day of ledger time on which something may still count into its total.
+    pub(crate) fn counts_until(&self) -> u32 {
+        let (_, buckets) = self.period.parts();
+        let days = match self.period {
+            Period::BusinessDay => PERIOD_KEPT_DAYS,
+            Period::Month => PERIOD_KEPT_DAYS.saturating_add(30),
+            Period::RollingHours(_) => u32::from(buckets / 24).saturating_add(1),
+            Period::RollingDays(_) => u32::from(buckets),
+        };
+        self.first_day.days().saturating_add(days)
+    }
+
+    /// Whether nothing counts into it any more at that moment, so that it may be forgotten.
+    pub(crate) fn is_over(&self, at: Instant) -> bool {
+        self.counts_until() < at.date().days()
+    }
+
     /// The buckets whose counters make up the total, this one the last: one, or a whole window.
     pub fn window(self) -> impl Iterator<Item = Self> {
         let (_, buckets) = self.period.parts();

@@ -4,16 +4,17 @@
 
 mod support;
 
+use ledger::hold::HOLD_PARTS_MAX;
 use ledger::label::{METADATA_BYTES_MAX, METADATA_MAX};
 use ledger::{
     Ask, Ceiling, Command, Datum, Detail, Draft, Entry, Floor, Freeze, FullLedger, Line, Link,
-    Refusal, Side, Term, Transaction, Value, VoidGround,
+    Part, Refusal, Rest, Side, Term, Transaction, Value, VoidGround,
 };
 use support::{
     account, at, claim, credit, debit, eur, funded, held, hold, limit, opening, placement, post,
     run, sgd, transaction, txn,
 };
-use terms::{Minor, PaymentId};
+use terms::{BusinessDate, Minor, PaymentId};
 
 /// `funded`, and: 6 closed, 7 frozen; holds 1 posted, 2 voided, 3 expired, 4 pinned, 5 open on
 /// account 3; transaction 1 posted. The stamp of the table is 20.
@@ -42,7 +43,22 @@ fn world() -> FullLedger {
     ] {
         run(&mut ledger, 12, &command).unwrap();
     }
+    let worn = placement(6, 5, 300, Term::Pinned);
+    run(&mut ledger, 12, &Command::PlaceHold(worn)).unwrap();
+    for n in 0..HOLD_PARTS_MAX {
+        run(&mut ledger, 12, &part(transaction(1_000 + u128::from(n), vec![]))).unwrap();
+    }
     ledger
+}
+
+/// One unit of hold 6 on account 5; the rest stays held.
+fn part(like: Transaction) -> Command {
+    let Transaction { id, business_date, reason, claims, links, detail, .. } = like;
+    let line =
+        |n, side| Line { account: account(n), side, ask: Ask::Exact(Minor::new(1)), part: None };
+    let part = Some(Part { hold: hold(6), rest: Rest::Kept });
+    let lines = vec![Line { part, ..line(5, Side::Debit) }, line(2, Side::Credit)];
+    Command::PostDraft(Draft { id, business_date, reason, lines, claims, links, detail })
 }
 
 /// A transaction that breaks a velocity limit, whatever else it does.
@@ -157,6 +173,7 @@ fn references() -> Vec<(Command, Refusal)> {
             Refusal::HoldSideDiffers { expected: Side::Debit, got: Side::Credit },
         ),
         (bad(vec![held(3, 101, 5)]), over),
+        (part(greedy(vec![])), Refusal::HoldPartsOutOfRange { hold: hold(6), max: HOLD_PARTS_MAX }),
     ]
 }
 
@@ -205,6 +222,14 @@ fn money() -> Vec<(Command, Refusal)> {
             Refusal::DebitsMustEqualCredits { asset: eur(), debits, credits },
         ),
         (Command::PlaceHold(past), Refusal::ExpiryMustBeLater { stamp: at(20), got: at(20) }),
+        (
+            bad(vec![debit(7, 9), credit(6, 9)]),
+            Refusal::LimitPeriodOver {
+                key,
+                expected: BusinessDate::from_days(20_780),
+                got: BusinessDate::from_days(20_779),
+            },
+        ),
         (bad(vec![debit(7, 9), credit(6, 9)]), Refusal::AccountClosed { account: account(6) }),
         (
             bad(vec![debit(7, 9), credit(4, 9)]),
@@ -259,14 +284,18 @@ fn the_earliest_rule_speaks() {
     let mut reached = Vec::new();
     for (command, expected) in table {
         let before = ledger.clone();
-        assert_eq!(ledger.check(at(20), &command).unwrap_err(), expected, "{command:?}");
+        let stamp = match &expected {
+            Refusal::LimitPeriodOver { .. } => BusinessDate::from_days(20_780 + 35).start(),
+            _ => at(20),
+        };
+        assert_eq!(ledger.check(stamp, &command).unwrap_err(), expected, "{command:?}");
         assert_eq!(ledger, before);
         reached.push(expected.precedence());
     }
     assert!(reached.is_sorted());
     reached.dedup();
     // Every rule has its line.
-    assert_eq!(reached, (0..=36).collect::<Vec<u8>>());
+    assert_eq!(reached, (0..=38).collect::<Vec<u8>>());
 }
 
 #[test]

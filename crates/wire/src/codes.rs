@@ -85,6 +85,7 @@ codes! {
         Undecodable = 2, "undecodable", "a command or query is not in its canonical encoding";
         NotPermitted = 3, "not_permitted", "this client may not do this";
         Unsupported = 4, "unsupported", "this server does not do this";
+        TooLarge = 5, "too_large", "more is asked for together than one batch takes";
     }
 }
 
@@ -149,6 +150,8 @@ codes! {
         SharesMustFaceOneWay = 35, "shares_must_face_one_way", "the shares of one asset stand on both sides";
         EverythingMustBeBounded = 36, "everything_must_be_bounded", "all that is available has no bound on an account without a floor";
         NothingToMove = 37, "nothing_to_move", "there is nothing to move";
+        LimitPeriodOver = 38, "limit_period_over", "the limit's period is over for too long";
+        HoldPartsOutOfRange = 39, "hold_parts_out_of_range", "the hold was posted in too many parts";
     }
 }
 
@@ -174,6 +177,11 @@ codes! {
         Floor = 17, "floor", "the floor";
         Ceiling = 18, "ceiling", "the ceiling";
         Hold = 19, "hold", "the hold";
+        Marks = 20, "marks", "the code and tags";
+        Metadata = 21, "metadata", "the metadata";
+        Lines = 22, "lines", "the lines";
+        Detail = 23, "detail", "what it says beside its entries";
+        Command = 24, "command", "the command";
     }
 }
 

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use bytes::Bytes;
 use ledger::{
-    Ceiling, Command, Entry, Floor, Link, Opening, Owner, Placement, Reason, Side, Term,
+    Ask, Ceiling, Command, Entry, Floor, Opening, Owner, Part, Placement, Reason, Rest, Side, Term,
     Transaction, VoidGround,
 };
 use ledger::{NotDone, NotDoneSource};
@@ -14,11 +14,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use smallvec::SmallVec;
-use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, PaymentId, TransactionId};
+use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, TransactionId};
 
 use super::amounts::{Assets, parse};
+use super::more::{ClaimForm, DatumForm, LimitForm, LinkForm, More, MoreForm, each, links, marks};
 use super::problem::{BAD_JSON, Problem, REFUSED};
 use super::reply::{FREEZES, PURPOSES};
+use crate::personal::PersonalKeys;
 
 /// Most transactions of one bulk.
 pub(super) const BULK_MAX: usize = 1_000;
@@ -74,18 +76,40 @@ pub(super) struct TransactionForm {
     asset: Option<String>,
     #[serde(default)]
     payment: Option<String>,
+    #[serde(default)]
+    effective: Option<String>,
+    #[serde(default)]
+    code: Option<u16>,
+    #[serde(default)]
+    metadata: Option<Vec<Members<DatumForm>>>,
+    #[serde(default)]
+    links: Option<Vec<Members<LinkForm>>>,
+    #[serde(default)]
+    claims: Option<Vec<Members<ClaimForm>>>,
 }
 
+/// One line, of `amount`, or of one member that lets the ledger find the amount.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EntryForm {
     account: String,
     side: String,
-    amount: String,
+    #[serde(default)]
+    amount: Option<String>,
+    #[serde(default)]
+    up_to: Option<String>,
+    #[serde(default)]
+    everything: Option<bool>,
+    #[serde(default)]
+    share: Option<u32>,
+    #[serde(default)]
+    remainder: Option<bool>,
     #[serde(default)]
     asset: Option<String>,
     #[serde(default)]
     hold: Option<String>,
+    #[serde(default)]
+    rest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +135,18 @@ pub(super) struct HoldPostForm {
     payment: Option<String>,
     #[serde(default)]
     held: Option<String>,
+    #[serde(default)]
+    rest: Option<String>,
+    #[serde(default)]
+    effective: Option<String>,
+    #[serde(default)]
+    code: Option<u16>,
+    #[serde(default)]
+    metadata: Option<Vec<Members<DatumForm>>>,
+    #[serde(default)]
+    links: Option<Vec<Members<LinkForm>>>,
+    #[serde(default)]
+    claims: Option<Vec<Members<ClaimForm>>>,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +164,10 @@ pub(super) struct HoldForm {
     asset: Option<String>,
     #[serde(default)]
     payment: Option<String>,
+    #[serde(default)]
+    links: Option<Vec<Members<LinkForm>>>,
+    #[serde(default)]
+    limits: Option<Vec<Members<LimitForm>>>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +192,16 @@ pub(super) struct AccountForm {
     floor: Option<String>,
     #[serde(default)]
     ceiling: Option<String>,
+    #[serde(default)]
+    code: Option<u16>,
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BlockForm {
+    amount: String,
 }
 
 #[derive(Deserialize)]
@@ -181,18 +231,29 @@ pub(super) struct Draft {
     business_date: BusinessDate,
     reason: Reason,
     lines: SmallVec<[Line; 2]>,
-    links: Vec<Link>,
+    more: More,
 }
 
 #[derive(Debug)]
 struct Line {
     account: AccountId,
     side: Side,
-    amount: String,
+    ask: AskText,
     asset: Option<AssetCode>,
     hold: Option<HoldId>,
+    rest: Rest,
     /// Whether it came in the short form, so that its members have other names.
     short: bool,
+}
+
+/// How much, as far as it can be read without the account's asset.
+#[derive(Debug)]
+enum AskText {
+    Exact(String),
+    UpTo(String),
+    Everything,
+    Share(u32),
+    Remainder,
 }
 
 impl TransactionForm {
@@ -221,7 +282,15 @@ impl TransactionForm {
             business_date: date(&self.business_date)?,
             reason: reason(self.reason.as_deref())?,
             lines,
-            links: links(self.payment.as_deref())?,
+            more: MoreForm {
+                payment: self.payment,
+                effective: self.effective,
+                code: self.code,
+                metadata: self.metadata,
+                links: self.links,
+                claims: self.claims,
+            }
+            .read()?,
         })
     }
 }
@@ -234,12 +303,21 @@ impl HoldPostForm {
             Some(other) => return Err(Problem::field("held", "`from` or `to`", other)),
         };
         let asset = self.asset.as_deref().map(asset).transpose()?;
+        let held = Some((hold, side, rest(self.rest.as_deref())?));
         Ok(Draft {
             id: TransactionId::from_bytes(id("id", &self.id, TransactionId::PREFIX)?),
             business_date: date(&self.business_date)?,
             reason: reason(self.reason.as_deref())?,
-            lines: two_lines(&self.from, &self.to, self.amount, asset, Some((hold, side)))?,
-            links: links(self.payment.as_deref())?,
+            lines: two_lines(&self.from, &self.to, self.amount, asset, held)?,
+            more: MoreForm {
+                payment: self.payment,
+                effective: self.effective,
+                code: self.code,
+                metadata: self.metadata,
+                links: self.links,
+                claims: self.claims,
+            }
+            .read()?,
         })
     }
 }
@@ -249,25 +327,70 @@ fn two_lines(
     to: &str,
     amount: String,
     asset: Option<AssetCode>,
-    hold: Option<(HoldId, Side)>,
+    hold: Option<(HoldId, Side, Rest)>,
 ) -> Result<SmallVec<[Line; 2]>, Problem> {
-    let of = |side| hold.filter(|(_, held)| *held == side).map(|(hold, _)| hold);
-    let line =
-        |account, side, amount| Line { account, side, amount, asset, hold: of(side), short: true };
+    let of = |side| hold.filter(|(_, held, _)| *held == side);
+    let line = |account, side, amount| Line {
+        account,
+        side,
+        ask: AskText::Exact(amount),
+        asset,
+        hold: of(side).map(|(hold, ..)| hold),
+        rest: of(side).map_or(Rest::Released, |(.., rest)| rest),
+        short: true,
+    };
     let from = line(account_id("from", from)?, Side::Debit, amount.clone());
     let to = line(account_id("to", to)?, Side::Credit, amount);
     Ok([from, to].into())
 }
 
+fn rest(text: Option<&str>) -> Result<Rest, Problem> {
+    match text {
+        None | Some("released") => Ok(Rest::Released),
+        Some("kept") => Ok(Rest::Kept),
+        Some(other) => Err(Problem::field("rest", "`released` or `kept`", other)),
+    }
+}
+
 impl EntryForm {
     fn line(self) -> Result<Line, Problem> {
+        let asks = [
+            self.amount.map(AskText::Exact),
+            self.up_to.map(AskText::UpTo),
+            self.everything.filter(|is| *is).map(|_| AskText::Everything),
+            self.share.map(AskText::Share),
+            self.remainder.filter(|is| *is).map(|_| AskText::Remainder),
+        ];
+        let mut asks = asks.into_iter().flatten();
+        let (Some(ask), None) = (asks.next(), asks.next()) else {
+            let expected = "one of `amount`, `up_to`, `everything`, `share`, `remainder`";
+            return Err(Problem::field("amount", expected, "none or several"));
+        };
+        if self.rest.is_some() && self.hold.is_none() {
+            return Err(Problem::field("rest", "a `hold` beside it", "none"));
+        }
         Ok(Line {
             account: account_id("account", &self.account)?,
             side: side("side", &self.side)?,
-            amount: self.amount,
+            ask,
             asset: self.asset.as_deref().map(asset).transpose()?,
             hold: self.hold.as_deref().map(|text| hold_id("hold", text)).transpose()?,
+            rest: rest(self.rest.as_deref())?,
             short: false,
+        })
+    }
+}
+
+impl Line {
+    /// What it asks for, once its account's asset is known.
+    fn ask(&self, assets: &Assets) -> Result<Ask, Problem> {
+        let read = |name, text| scaled_as(assets, self.account, self.asset, (name, text));
+        Ok(match &self.ask {
+            AskText::Exact(text) => Ask::Exact(read("amount", text)?),
+            AskText::UpTo(text) => Ask::UpTo(read("up_to", text)?),
+            AskText::Everything => Ask::Everything,
+            AskText::Share(weight) => Ask::Share { weight: *weight },
+            AskText::Remainder => Ask::Remainder,
         })
     }
 }
@@ -282,24 +405,43 @@ impl Draft {
         self.lines.iter().filter_map(|line| Some((line.hold?, line.account))).collect()
     }
 
-    /// The command, once the assets of its accounts are known.
-    pub(super) fn command(self, assets: &Assets) -> Result<Command, Problem> {
-        let mut entries = SmallVec::with_capacity(self.lines.len());
+    /// The command, once the assets of its accounts are known: a transaction where every amount
+    /// is exact, else a draft.
+    pub(super) fn command(
+        self,
+        assets: &Assets,
+        personal: &PersonalKeys,
+    ) -> Result<Command, Problem> {
+        let mut lines = SmallVec::<[(&Line, Ask); 2]>::with_capacity(self.lines.len());
         for (place, line) in self.lines.iter().enumerate() {
-            let amount = scaled(assets, line.account, line.asset, &line.amount)
+            let ask = line
+                .ask(assets)
                 .map_err(|p| if line.short { p } else { p.within(&format!("entries.{place}")) })?;
-            let (account, side, hold) = (line.account, line.side, line.hold);
-            entries.push(Entry { account, side, amount, hold });
+            lines.push((line, ask));
         }
-        Ok(Command::Post(Transaction {
-            id: self.id,
-            business_date: self.business_date,
-            reason: self.reason,
-            entries,
-            claims: Vec::new(),
-            links: self.links,
-            detail: None,
-        }))
+        let (id, business_date, reason) = (self.id, self.business_date, self.reason);
+        let (claims, links, detail) = self.more.parts(id, personal)?;
+        let exact = |(line, ask): &(&Line, Ask)| match (ask, line.rest) {
+            (Ask::Exact(amount), Rest::Released) => {
+                let (account, side, hold) = (line.account, line.side, line.hold);
+                Some(Entry { account, side, amount: *amount, hold })
+            }
+            _ => None,
+        };
+        if let Some(entries) = lines.iter().map(exact).collect() {
+            let transaction =
+                Transaction { id, business_date, reason, entries, claims, links, detail };
+            return Ok(Command::Post(transaction));
+        }
+        let line = |(line, ask): (&Line, Ask)| ledger::Line {
+            account: line.account,
+            side: line.side,
+            ask,
+            part: line.hold.map(|hold| Part { hold, rest: line.rest }),
+        };
+        let lines = lines.into_iter().map(line).collect();
+        let draft = ledger::Draft { id, business_date, reason, lines, claims, links, detail };
+        Ok(Command::PostDraft(draft))
     }
 }
 
@@ -310,11 +452,21 @@ pub(super) fn scaled(
     stated: Option<AssetCode>,
     text: &str,
 ) -> Result<Minor, Problem> {
+    scaled_as(assets, account, stated, ("amount", text))
+}
+
+/// [`scaled`], of a member of another name.
+fn scaled_as(
+    assets: &Assets,
+    account: AccountId,
+    stated: Option<AssetCode>,
+    (name, text): (&str, &str),
+) -> Result<Minor, Problem> {
     let Some(asset) = assets.of(account) else { return Err(no_account(account)) };
     if let Some(stated) = stated.filter(|stated| *stated != asset) {
         return Err(Problem::field("asset", asset.as_str(), stated.as_str()));
     }
-    amount_of("amount", text, asset)
+    amount_of(name, text, asset)
 }
 
 /// The book said so to a read; no id is used up by it.
@@ -327,7 +479,7 @@ pub(super) fn no_account(account: AccountId) -> Problem {
         .repeated(false)
 }
 
-fn amount_of(field: &str, text: &str, asset: AssetCode) -> Result<Minor, Problem> {
+pub(super) fn amount_of(field: &str, text: &str, asset: AssetCode) -> Result<Minor, Problem> {
     let exponent = asset.exponent();
     parse(text, exponent).ok_or_else(|| {
         let expected = format!("a decimal of {asset}, at most {exponent} digits after the point");
@@ -354,8 +506,8 @@ impl HoldForm {
             amount: scaled(assets, account, stated, &self.amount)?,
             term,
             business_date: date(&self.business_date)?,
-            limits: Vec::new(),
-            links: links(self.payment.as_deref())?,
+            limits: each("limits", self.limits.as_deref(), LimitForm::limit)?,
+            links: links(self.payment.as_deref(), self.links.as_deref())?,
         }))
     }
 }
@@ -405,8 +557,15 @@ impl AccountForm {
             purpose: one_of("purpose", &PURPOSES, &self.purpose)?,
             floor: floor(self.floor.as_deref().unwrap_or("0"), asset)?,
             ceiling: ceiling(self.ceiling.as_deref().unwrap_or("unlimited"), asset)?,
-            marks: None,
+            marks: marks(self.code, self.tags.as_deref())?,
         }))
+    }
+}
+
+impl BlockForm {
+    pub(super) fn command(&self, account: AccountId, assets: &Assets) -> Result<Command, Problem> {
+        let amount = scaled(assets, account, None, &self.amount)?;
+        Ok(Command::SetBlocked { account, amount })
     }
 }
 
@@ -452,7 +611,7 @@ fn ceiling(text: &str, asset: AssetCode) -> Result<Ceiling, Problem> {
     amount_of("ceiling", text, asset).map(Ceiling::At)
 }
 
-fn one_of<T: Copy>(field: &str, list: &[(&str, T)], text: &str) -> Result<T, Problem> {
+pub(super) fn one_of<T: Copy>(field: &str, list: &[(&str, T)], text: &str) -> Result<T, Problem> {
     let found = list.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let words: Vec<&str> = list.iter().map(|(word, _)| *word).collect();
@@ -479,18 +638,13 @@ fn side(field: &str, text: &str) -> Result<Side, Problem> {
     one_of(field, &[("debit", Side::Debit), ("credit", Side::Credit)], text)
 }
 
-fn asset(text: &str) -> Result<AssetCode, Problem> {
+pub(super) fn asset(text: &str) -> Result<AssetCode, Problem> {
     text.parse()
         .map_err(|error: terms::name::NameError| Problem::field("asset", error.what, &error.got))
 }
 
-fn links(payment: Option<&str>) -> Result<Vec<Link>, Problem> {
-    let link = |text| id("payment", text, PaymentId::PREFIX).map(PaymentId::from_bytes);
-    Ok(payment.map(link).transpose()?.map(Link::Payment).into_iter().collect())
-}
-
 /// Sixteen bytes in hex, with or without the prefix of their kind.
-fn id(field: &str, text: &str, prefix: &str) -> Result<[u8; 16], Problem> {
+pub(super) fn id(field: &str, text: &str, prefix: &str) -> Result<[u8; 16], Problem> {
     from_hex_array(text.strip_prefix(prefix).unwrap_or(text)).ok_or_else(|| {
         let expected = format!("32 lower-case hex digits, `{prefix}` before them or not");
         Problem::field(field, &expected, text)
@@ -546,7 +700,7 @@ fn day(text: &str) -> Option<BusinessDate> {
 }
 
 /// RFC 3339 in UTC, up to nanoseconds: `2026-11-23T10:00:00Z`.
-fn instant(field: &str, text: &str) -> Result<Instant, Problem> {
+pub(super) fn instant(field: &str, text: &str) -> Result<Instant, Problem> {
     let read = || {
         let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
         let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));

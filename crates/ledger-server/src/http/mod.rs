@@ -5,8 +5,10 @@
 //! [`start`]; [`Interface`] is what it stands on.
 
 mod amounts;
+mod bulk;
 mod caller;
 mod form;
+mod more;
 pub mod problem;
 mod reply;
 mod routes;
@@ -20,6 +22,7 @@ use store::{Answer, BookHandle, BulkEnd};
 use terms::{BookName, Epoch, HoldId, Instant, Position};
 
 use crate::clients::Clients;
+use crate::personal::PersonalKeys;
 use crate::projections::Progress;
 use crate::service::Behind;
 pub use problem::Problem;
@@ -39,6 +42,8 @@ pub struct Interface {
     pub epoch: Epoch,
     /// How far what is folded from the journal has come.
     pub projections: Projections,
+    /// Keys that seal what is about persons.
+    pub personal: PersonalKeys,
 }
 
 impl std::fmt::Debug for Interface {

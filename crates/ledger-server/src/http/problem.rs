@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use terms::{Instant, Position};
 
-use super::reply::{moment, to_json};
+use super::reply::{Item, moment, to_json};
 
 /// Characters of one text of a problem: a few lines for a person.
 const TEXT_CHARS_MAX: usize = 300;
@@ -63,6 +63,8 @@ kinds! {
     REQUEST_LATE = 408 "request-late" "not_done" "The request did not arrive in time";
     /// The id was used before with other content.
     CONFLICT = 409 "conflict" "conflict" "The id was used with other content";
+    /// The key that it would be sealed under was forgotten.
+    FORGOTTEN = 410 "forgotten" "refused" "The key of this person was forgotten";
     /// Longer than is read.
     TOO_LARGE = 413 "too-large" "refused" "The body is too large";
     /// Another media type.
@@ -107,8 +109,16 @@ pub struct Document {
     stamp: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Vec<Item>>,
     #[serde(skip)]
     retry_after: Option<u32>,
+}
+
+impl Document {
+    pub(super) fn is_not_done(&self) -> bool {
+        self.outcome == "not_done"
+    }
 }
 
 /// What a handler answers instead of its result.
@@ -143,6 +153,7 @@ impl Problem {
             position: None,
             stamp: None,
             mend: None,
+            items: None,
             retry_after: (kind.status == 503).then_some(1),
         }))
     }
@@ -240,6 +251,19 @@ impl Problem {
     pub fn repeated(mut self, repeated: bool) -> Self {
         self.0.repeated = Some(repeated);
         self
+    }
+
+    /// What became of each item of a request that was done whole or not at all.
+    #[must_use]
+    pub(super) fn with_items(mut self, items: Vec<Item>) -> Self {
+        self.0.items = Some(items);
+        self
+    }
+
+    /// The problem of a document.
+    #[must_use]
+    pub(super) fn from_document(document: Document) -> Self {
+        Self(Box::new(document))
     }
 
     /// The document, for an item of a bulk.

@@ -35,7 +35,7 @@ pub(super) fn moment(at: Instant) -> String {
 }
 
 /// Something that was done.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Done {
     outcome: &'static str,
     repeated: bool,
@@ -46,7 +46,7 @@ pub(super) struct Done {
 }
 
 /// An account's counters.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Balance {
     account: String,
     asset: String,
@@ -78,13 +78,29 @@ impl Balance {
 }
 
 /// One item of a bulk.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Item {
     /// Done, or done before.
     Done(Done),
     /// Anything else.
     Problem(Box<Document>),
+}
+
+impl Item {
+    pub(super) const fn is_problem(&self) -> bool {
+        matches!(self, Self::Problem(_))
+    }
+
+    /// The problem, unless it was only not done.
+    pub(super) fn refused(&self) -> Option<Problem> {
+        match self {
+            Self::Problem(document) if !document.is_not_done() => {
+                Some(Problem::from_document((**document).clone()))
+            }
+            Self::Problem(_) | Self::Done(_) => None,
+        }
+    }
 }
 
 /// What a refusal is told with: which asset scales its amounts.
@@ -121,6 +137,9 @@ pub(super) fn told(outcome: &Outcome, at: Place, scale: Scale<'_>) -> Result<Don
             balances: Vec::new(),
         }),
         Outcome::Refused { refusal } => Err(refused(refusal, at, scale)),
+        Outcome::NotDone => Err(Problem::not_done("another one of the request was refused")),
+        // Told one by one.
+        Outcome::Together(_) => Err(Problem::unknown()),
         Outcome::Absent => {
             let detail = "nothing was ever recorded under this id";
             Err(Problem::of(&NOT_FOUND).detail(detail).at(at.position))
@@ -228,6 +247,10 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             let of = scale.holds.iter().find(|(id, _)| id == hold).map(|(_, account)| *account);
             decimals(of.unwrap_or(AccountId::from_bytes([0; 16])), *expected, *got)
         }
+        R::HoldPartsOutOfRange { max, .. } => (format!("at most {max} parts"), "one more".into()),
+        R::LimitPeriodOver { expected, got, .. } => {
+            (format!("{expected} or later"), got.to_string())
+        }
         R::LimitAssetDiffers { got } => ("an asset that moves".to_owned(), got.to_string()),
         R::DebitsMustEqualCredits { asset, debits, credits } => {
             let decimal = |amount| show(amount, asset.exponent());
@@ -309,6 +332,10 @@ pub(super) fn account(account: &Account, position: Position) -> Value {
         "ceiling": ceiling,
         "freeze": word(&FREEZES, &account.freeze()),
         "blocked": show(account.blocked(), exponent),
+        "code": opening.marks.and_then(|marks| marks.code),
+        "tags": opening.marks.map_or_else(Vec::new, |marks| {
+            marks.tags.iter().map(ToString::to_string).collect()
+        }),
         "opened_at": moment(account.opened_at()),
         "closed_at": closed,
         "balances": Balance::of(&account.balances()),

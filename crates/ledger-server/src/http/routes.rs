@@ -7,31 +7,28 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, patch, post};
-use bookkeeping::{Key, LedgerBook, Outcome, Request, What};
+use bookkeeping::{Key, LedgerBook, What};
 use bytes::Bytes;
 use ledger::{Command, HoldState, Term};
 use serde_json::{Value, json};
-use store::{Bulk, BulkEnd, BulkPlace};
 use terms::Position;
 
 use super::amounts::{seen, show};
 use super::caller::Caller;
 use super::form::{
-    self, AccountForm, BulkForm, FreezeForm, HoldForm, HoldPostForm, LimitsForm, TransactionForm,
+    self, AccountForm, BlockForm, FreezeForm, HoldForm, HoldPostForm, LimitsForm, TransactionForm,
     VoidForm, account_id, hold_id, transaction_id,
 };
 use super::problem::{METHOD, NOT_FOUND, Problem, UNSUPPORTED};
-use super::reply::{self, Item, Place, Scale, moment, ok, side, told};
-use super::{App, Options, ended};
+use super::reply::{self, Scale, moment, ok, side, told};
+use super::{App, Options, bulk};
 use crate::clients::May;
 
 /// How long a book may take to show that it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
-/// Commands judged together.
-const CHUNK: usize = 256;
 
-type Answered = Result<Response, Problem>;
-type Shared = State<Arc<App>>;
+pub(super) type Answered = Result<Response, Problem>;
+pub(super) type Shared = State<Arc<App>>;
 
 /// All resources.
 pub(super) fn router(app: Arc<App>) -> Router {
@@ -41,7 +38,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/totals", get(totals))
         .route("/v1/transactions", post(transaction))
-        .route("/v1/transactions/bulk", post(bulk))
+        .route("/v1/transactions/bulk", post(bulk::bulk))
         .route("/v1/transactions/{id}", get(find_transaction))
         .route("/v1/holds", post(hold))
         .route("/v1/holds/{id}", get(find_hold))
@@ -52,6 +49,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/accounts/{id}", get(account))
         .route("/v1/accounts/{id}/limits", patch(limits))
         .route("/v1/accounts/{id}/freeze", patch(freeze))
+        .route("/v1/accounts/{id}/blocked", patch(block))
+        .route("/v1/accounts/{id}/close", post(close))
         .fallback(async || Problem::of(&NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::of(&METHOD))
         .with_state(app)
@@ -110,17 +109,13 @@ async fn totals(State(app): Shared, caller: Caller) -> Answered {
 fn single(caller: &Caller, what: May) -> Result<Options, Problem> {
     caller.needs(what)?;
     if caller.options.all_or_nothing {
-        return Err(all_or_nothing());
+        return Err(Problem::of(&UNSUPPORTED)
+            .detail("this request is for one thing, which is done whole or not at all")
+            .expected("mode=independent")
+            .got("mode=all_or_nothing")
+            .mend("leave the mode away; bulks take it"));
     }
     Ok(caller.options)
-}
-
-fn all_or_nothing() -> Problem {
-    Problem::of(&UNSUPPORTED)
-        .detail("all-or-nothing requests are not taken by this version")
-        .expected("mode=independent")
-        .got("mode=all_or_nothing")
-        .mend("put entries that stand or fall together into one transaction")
 }
 
 async fn transaction(State(app): Shared, caller: Caller, body: Bytes) -> Answered {
@@ -132,7 +127,7 @@ async fn transaction(State(app): Shared, caller: Caller, body: Bytes) -> Answere
 async fn post_draft(app: &App, client: u32, draft: form::Draft, options: Options) -> Answered {
     app.assets.learn(&app.interface.handle, draft.accounts()).await?;
     let holds = draft.holds();
-    let command = draft.command(&app.assets)?;
+    let command = draft.command(&app.assets, &app.interface.personal)?;
     Ok(ok(&app.command(client, command, options, &holds).await?))
 }
 
@@ -251,6 +246,25 @@ async fn limits(
     Ok(ok(&app.command(caller.number, command, options, &[]).await?))
 }
 
+async fn block(
+    State(app): Shared,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answered {
+    let options = single(&caller, May::Manage)?;
+    let account = account_id("account", &id)?;
+    app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
+    let command = form::read::<BlockForm>(&body)?.command(account, &app.assets)?;
+    Ok(ok(&app.command(caller.number, command, options, &[]).await?))
+}
+
+async fn close(State(app): Shared, caller: Caller, Path(id): Path<String>) -> Answered {
+    let options = single(&caller, May::Manage)?;
+    let command = Command::CloseAccount { account: account_id("account", &id)? };
+    Ok(ok(&app.command(caller.number, command, options, &[]).await?))
+}
+
 async fn freeze(
     State(app): Shared,
     caller: Caller,
@@ -261,99 +275,4 @@ async fn freeze(
     let account = account_id("account", &id)?;
     let command = form::read::<FreezeForm>(&body)?.command(account)?;
     Ok(ok(&app.command(caller.number, command, options, &[]).await?))
-}
-
-async fn bulk(State(app): Shared, caller: Caller, body: Bytes) -> Answered {
-    caller.needs(May::Post)?;
-    if caller.options.all_or_nothing {
-        return Err(all_or_nothing());
-    }
-    let forms = form::read::<BulkForm>(&body)?.transactions;
-    if forms.is_empty() || forms.len() > form::BULK_MAX {
-        let expected = format!("1 to {} transactions", form::BULK_MAX);
-        return Err(Problem::field("transactions", &expected, &forms.len().to_string()));
-    }
-    let draft = |(place, form::Members(form)): (usize, form::Members<TransactionForm>)| {
-        form.draft().map_err(|problem| problem.within(&format!("transactions.{place}")))
-    };
-    let drafts: Vec<form::Draft> =
-        forms.into_iter().enumerate().map(draft).collect::<Result<_, _>>()?;
-    let accounts = drafts.iter().flat_map(form::Draft::accounts);
-    app.assets.learn(&app.interface.handle, accounts).await?;
-    // What an amount means is not known on an account that is not there: such an item is refused
-    // without being handed to the book.
-    let mut early = Vec::with_capacity(drafts.len());
-    let mut requests = Vec::with_capacity(drafts.len());
-    let mut holds = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let held = draft.holds();
-        early.push(match draft.command(&app.assets) {
-            Ok(command) => {
-                requests.push(app.request(caller.number, What::Do(command), caller.options));
-                holds.push(held);
-                None
-            }
-            Err(problem) => Some(problem),
-        });
-    }
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let judged = Vec::with_capacity(requests.len());
-    let requests = requests.into_iter();
-    app.interface.handle.submit_bulk(Box::new(Items { requests, judged, sender }));
-    let (judged, end) = receiver.await.map_err(|_| Problem::unknown())?;
-    let next = ended(&end)?;
-    let dry_run = caller.options.dry_run;
-    let mut judged = judged.into_iter().zip(holds).map(|(judged, holds)| {
-        let (place, outcome) = judged.map_err(Problem::not_done)?;
-        let place = Place { position: place.position, stamp: place.stamp, dry_run };
-        told(&outcome, place, Scale { assets: &app.assets, holds: &holds })
-    });
-    let items: Vec<Item> = early
-        .into_iter()
-        .map(|early| match early {
-            Some(problem) => Err(problem),
-            // Each request was judged or not taken, in order.
-            None => judged.next().unwrap_or_else(|| Err(Problem::unknown())),
-        })
-        .map(|told| match told {
-            Ok(done) => Item::Done(done),
-            Err(problem) => Item::Problem(Box::new(problem.into_document())),
-        })
-        .collect();
-    Ok(ok(&BulkReply { items, position: next.number() }))
-}
-
-#[derive(serde::Serialize)]
-struct BulkReply {
-    items: Vec<Item>,
-    position: u64,
-}
-
-type Judged = Result<(BulkPlace, Outcome), String>;
-
-/// The transactions of one bulk on the writer's thread.
-struct Items {
-    requests: std::vec::IntoIter<Request>,
-    judged: Vec<Judged>,
-    sender: tokio::sync::oneshot::Sender<(Vec<Judged>, BulkEnd)>,
-}
-
-impl Bulk<LedgerBook> for Items {
-    fn fill(&mut self, into: &mut Vec<Request>) {
-        into.extend(self.requests.by_ref().take(CHUNK));
-    }
-
-    fn decided(&mut self, place: BulkPlace, outcome: Outcome) {
-        self.judged.push(Ok((place, outcome)));
-    }
-
-    fn not_taken(&mut self, why: &str) {
-        self.judged.push(Err(why.to_owned()));
-    }
-
-    fn finish(self: Box<Self>, end: BulkEnd) {
-        let Self { judged, sender, .. } = *self;
-        // Nobody waits when the client went away.
-        let _ = sender.send((judged, end));
-    }
 }

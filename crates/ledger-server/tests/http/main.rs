@@ -8,6 +8,9 @@
     reason = "a test stops when it fails"
 )]
 
+mod all_or_nothing;
+mod beside;
+mod drafts;
 mod holds;
 mod outcomes;
 mod refusals;

@@ -89,7 +89,10 @@ fn limits_hold() {
     let reply = site.post("/v1/transactions/bulk", &most);
     assert_eq!(reply.body["items"].as_array().map(Vec::len), Some(1_000));
     let both = site.post("/v1/transactions/bulk?mode=all_or_nothing", &most);
-    assert_eq!(both.expect(422, "refused")["code"], "unsupported");
+    let repeated = both.body["items"].as_array().unwrap();
+    assert!(repeated.iter().all(|item| item["repeated"] == true));
+    let one = site.post("/v1/transactions?mode=all_or_nothing", &transfer(1, &a, &b, "1"));
+    assert_eq!(one.expect(422, "refused")["code"], "unsupported");
     let head = format!("authorization: Bearer {}\r\n", site.operator);
     let plain = site.raw("POST", "/v1/transactions", &head, b"{}");
     assert_eq!((plain.status, &plain.body["code"]), (415, &json!("media-type")));

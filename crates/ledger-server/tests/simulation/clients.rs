@@ -202,6 +202,7 @@ impl Memory {
                 }
                 Told { is_done: false, position, extra }
             }
+            Outcome::NotDone | Outcome::Together(_) => return wrong("not asked for together"),
             Outcome::Absent => {
                 return if before.is_some() { wrong("forgotten") } else { Ok(()) };
             }

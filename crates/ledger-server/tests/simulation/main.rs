@@ -21,6 +21,7 @@ mod clients;
 mod judge;
 mod life;
 mod probe;
+mod together;
 
 use clients::Memory;
 use life::Life;

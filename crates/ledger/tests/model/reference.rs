@@ -8,8 +8,13 @@ use ledger::{
 };
 use terms::{AccountId, BusinessDate, HoldId, Minor, TransactionId};
 
-use crate::UNIT;
 use crate::support::eur;
+use crate::{DAY, UNIT};
+
+/// Ledger time as the histories count it.
+fn units(at: terms::Instant) -> u64 {
+    at.nanos().saturating_sub(BusinessDate::from_days(DAY).start().nanos()) / UNIT
+}
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum End {
@@ -153,6 +158,19 @@ impl Model {
         now: u64,
         more: i128,
     ) -> bool {
+        // 35 days after the last one of a day or of a month of 31 nothing is counted any more.
+        let today = DAY + u32::try_from(now / 144).unwrap();
+        let (year, month, _) = date.civil();
+        let first = (date.days() - 31..=date.days())
+            .find(|day| BusinessDate::from_days(*day).civil() == (year, month, 1));
+        let over = match limit.period {
+            Period::BusinessDay => date.days() + 35 < today,
+            Period::Month => first.unwrap() + 30 + 35 < today,
+            Period::RollingHours(_) | Period::RollingDays(_) => false,
+        };
+        if over {
+            return false;
+        }
         let (amount, count) = self.counted(limit, date, now);
         amount + more <= signed(limit.amount_max) && count < limit.count_max
     }
@@ -230,8 +248,8 @@ impl Model {
 
     pub(crate) fn may_hold(&mut self, new: &ledger::Placement, now: u64) -> bool {
         let end = match new.term {
-            Term::Expiring { at } if at.nanos() / UNIT <= now => return false,
-            Term::Expiring { at } => Some(at.nanos() / UNIT),
+            Term::Expiring { at } if units(at) <= now => return false,
+            Term::Expiring { at } => Some(units(at)),
             Term::Pinned => None,
         };
         let eur = self.accounts[&new.account].asset_is_eur;

@@ -43,6 +43,11 @@ pub trait Bulk<M: Machine>: Send {
     /// The next of them was surely not done and had no effect; `why` says for what reason.
     fn not_taken(&mut self, why: &str);
 
+    /// The next of them makes more than a whole batch takes: it was not done and never will be.
+    fn too_large(&mut self) {
+        self.not_taken("it makes more than a batch takes");
+    }
+
     /// All is judged and may be told.
     fn finish(self: Box<Self>, end: BulkEnd);
 }

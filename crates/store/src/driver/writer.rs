@@ -290,6 +290,7 @@ where
                     }
                     Err(NotTaken::Lost) => return bulk.finish(BulkEnd::Unknown),
                     Err(NotTaken::Recall(why)) => bulk.not_taken(&why.to_string()),
+                    Err(NotTaken::Refused(SubmitError::TooLarge)) => bulk.too_large(),
                     Err(NotTaken::Refused(why)) => bulk.not_taken(&why.to_string()),
                 }
             }

@@ -1,6 +1,8 @@
 //! The words of `wayleave ledger`: a ledger of its own, without payments.
 #![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
 
+mod beside;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use terms::{AccountId, AssetCode, BookName, BusinessDate, HoldId, TransactionId};
 
 use crate::command::ledger::ids::Given;
+
+pub use beside::{BesideArgs, BoundArgs, ForgetArgs, MarkArgs, PersonalCommand, SealArgs};
 
 /// Keep a ledger on its own, without payments: accounts, transactions, holds.
 ///
@@ -37,6 +41,12 @@ pub enum LedgerCommand {
     ///
     /// `--from` is debited and `--to` credited. The id is printed, and stored in the folder,
     /// before anything is sent. A refusal uses up its id: to try later, post anew.
+    ///
+    /// An AMOUNT is decimal, `12.50`, or lets the ledger find it in its turn: `up-to:12.50` as much
+    /// as there is room for up to that, `all` everything down to the floor (or up to the ceiling),
+    /// `share:3` a part of the rest by weight, `rest` what is left. `--from a --to b --amount all`
+    /// sweeps; `--debit a=100 --credit b=share:1 --credit c=share:2 --credit b=rest` splits.
+    /// `--dry-run` says exactly what would happen.
     Post(PostArgs),
     /// Set money aside, and post, void or pin what was set aside.
     #[command(subcommand)]
@@ -57,6 +67,9 @@ pub enum LedgerCommand {
     Totals(PlaceArgs),
     /// Send again what was sent and never answered: the same bytes under the same ids.
     Retry(PlaceArgs),
+    /// Personal data: erase, seal, open.
+    #[command(subcommand)]
+    Personal(PersonalCommand),
     /// Check the book's journal without writing, and fold it again from the first fact.
     ///
     /// Exit 0: sound. Exit 1: not; file, batch, fact and byte are named. Stop the book first, or
@@ -224,6 +237,8 @@ pub struct OpenArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
+    pub marks: MarkArgs,
+    #[command(flatten)]
     pub place: PlaceArgs,
 }
 
@@ -330,7 +345,7 @@ pub struct PostArgs {
     /// The account that is credited.
     #[arg(long, requires = "from")]
     pub to: Option<Given<AccountId>>,
-    /// How much, decimal.
+    /// How much: `12.50`, `up-to:12.50` or `all`.
     #[arg(long, requires = "from")]
     pub amount: Option<String>,
     /// A debit line, `ACCOUNT=AMOUNT`; with `--credit`, for more than two lines.
@@ -341,6 +356,8 @@ pub struct PostArgs {
     pub credit: Vec<String>,
     #[command(flatten)]
     pub under: UnderArgs,
+    #[command(flatten)]
+    pub beside: BesideArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
 }
@@ -356,7 +373,7 @@ pub enum HoldCommand {
     Pin(HoldArgs),
     /// Release a hold whole.
     Void(HoldVoidArgs),
-    /// Post a hold, wholly or in part; what is left of it is released.
+    /// Post a hold, wholly or in part; what is left of it is released, or kept with `--keep-rest`.
     Post(HoldPostArgs),
 }
 
@@ -396,6 +413,8 @@ pub struct HoldPlaceArgs {
     /// Only say what would happen.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub bounds: BoundArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
 }
@@ -437,8 +456,13 @@ pub struct HoldPostArgs {
     /// How much of it [default: all that is held].
     #[arg(long)]
     pub amount: Option<String>,
+    /// What is left stays held under the same term, to be posted in further parts (at most 256).
+    #[arg(long, requires = "amount")]
+    pub keep_rest: bool,
     #[command(flatten)]
     pub under: UnderArgs,
+    #[command(flatten)]
+    pub beside: BesideArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

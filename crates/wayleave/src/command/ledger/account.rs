@@ -7,6 +7,7 @@ use ledger_server::{Query, Said};
 use serde_json::{Value, json};
 use terms::{AccountId, AssetCode, Minor};
 
+use super::beside;
 use super::ids::{Given, Names};
 use super::money::{decimal, grouped, parse};
 use super::said::{Ending, Report, signed};
@@ -69,7 +70,7 @@ fn open(args: &OpenArgs) -> anyhow::Result<ExitCode> {
         purpose: args.purpose.into(),
         floor: floor(&args.limits, args.asset)?.unwrap_or(Floor::MayNotGoBelowZero),
         ceiling: ceiling(&args.limits, args.asset)?.unwrap_or(Ceiling::Unlimited),
-        marks: None,
+        marks: beside::marks(&args.marks)?,
     });
     Names::keep(&session.folder, &args.account)?;
     change(&mut session, &args.account, &command)
@@ -194,10 +195,21 @@ pub(super) fn show(session: &Session, account: &Account) {
         ("floor", floor),
         ("ceiling", ceiling),
         ("owner", format!("{}, {}", words::owner(&opening.owner), words::purpose(opening.purpose))),
+        ("marks", marks_shown(opening)),
         ("state", state(account)),
     ];
     let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
     say(&words::table(&rows, &[]));
+}
+
+fn tags(opening: &Opening) -> Vec<String> {
+    opening.marks.iter().flat_map(|marks| marks.tags.iter().map(ToString::to_string)).collect()
+}
+
+fn marks_shown(opening: &Opening) -> String {
+    let code = opening.marks.and_then(|marks| marks.code).map(|code| format!("code {code}"));
+    let shown: Vec<String> = code.into_iter().chain(tags(opening)).collect();
+    if shown.is_empty() { "none".into() } else { shown.join(", ") }
 }
 
 /// An account for programs.
@@ -228,6 +240,8 @@ pub(super) fn as_json(session: &Session, account: &Account) -> Value {
         "normal": words::side(opening.normal),
         "owner": words::owner(&opening.owner),
         "purpose": words::purpose(opening.purpose),
+        "code": opening.marks.and_then(|marks| marks.code),
+        "tags": tags(opening),
         "opened_at": account.opened_at().to_string(),
         "closed_at": closed_at,
         "frozen": words::freeze(account.freeze()),

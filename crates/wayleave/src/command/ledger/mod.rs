@@ -2,6 +2,7 @@
 //! a folder's files; what is decided is decided by the book.
 
 mod account;
+mod beside;
 mod export;
 mod fold;
 pub mod ids;
@@ -9,6 +10,7 @@ mod import;
 mod look;
 mod money;
 mod pending;
+mod personal;
 mod post;
 mod rows;
 mod said;
@@ -40,6 +42,7 @@ pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Find(args) => look::find(args),
         LedgerCommand::Totals(place) => look::totals(place),
         LedgerCommand::Retry(place) => post::retry(place),
+        LedgerCommand::Personal(asked) => personal::command(asked),
         LedgerCommand::Import(args) => import::command(args),
     };
     Ok(sent.unwrap_or_else(|error| {

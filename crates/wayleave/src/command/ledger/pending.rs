@@ -89,6 +89,7 @@ fn write(place: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 pub(super) fn id_of(command: &Command) -> Option<String> {
     match command {
         Command::Post(transaction) => Some(transaction.id.to_string()),
+        Command::PostDraft(draft) => Some(draft.id.to_string()),
         Command::PlaceHold(placement) => Some(placement.id.to_string()),
         _ => None,
     }

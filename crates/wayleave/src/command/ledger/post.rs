@@ -5,37 +5,39 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use ledger::{
-    Account, Command, Entry, Hold, NotDone, Placement, Side, Term, Transaction, VoidGround,
+    Account, Ask, Command, Draft, Entry, Hold, Line, NotDone, Part, Placement, Rest, Side, Term,
+    Transaction, VoidGround,
 };
 use ledger_server::{Query, Said};
 use serde_json::json;
-use terms::{AccountId, HoldId, Instant, TransactionId};
+use terms::{AccountId, AssetCode, HoldId, Instant, TransactionId};
 
 use super::ids::{Given, day_of, fresh, made_at};
 use super::money::{decimal, grouped, parse};
 use super::said::{Ending, Report};
 use super::session::Session;
-use super::{pending, words};
+use super::{beside, pending, words};
 use crate::cli::ledger::{
-    HoldArgs, HoldCommand, HoldPlaceArgs, HoldPostArgs, HoldVoidArgs, PlaceArgs, PostArgs,
-    UnderArgs,
+    BesideArgs, HoldArgs, HoldCommand, HoldPlaceArgs, HoldPostArgs, HoldVoidArgs, PlaceArgs,
+    PostArgs, UnderArgs,
 };
 use crate::command::{files, say, say_json, tell};
 
 pub(super) fn command(args: &PostArgs) -> anyhow::Result<ExitCode> {
     let mut session = Session::open(&args.place)?;
-    let entries = match (&args.from, &args.to, &args.amount) {
-        (Some(from), Some(to), Some(amount)) => [
-            line(&mut session, from, Side::Debit, amount)?,
-            line(&mut session, to, Side::Credit, amount)?,
-        ]
-        .to_vec(),
+    let lines = match (&args.from, &args.to, &args.amount) {
+        (Some(from), Some(to), Some(amount)) => {
+            let first = line(&mut session, from, Side::Debit, amount)?;
+            // What the ledger finds for the one side is the rest of the other.
+            let other = if matches!(first.ask, Ask::Exact(_)) { amount } else { REST };
+            vec![first, line(&mut session, to, Side::Credit, other)?]
+        }
         _ => lines(&mut session, args)?,
     };
-    post(&mut session, &args.under, entries)
+    post(&mut session, &args.under, &args.beside, lines)
 }
 
-fn lines(session: &mut Session, args: &PostArgs) -> anyhow::Result<Vec<Entry>> {
+fn lines(session: &mut Session, args: &PostArgs) -> anyhow::Result<Vec<Line>> {
     let debits = args.debit.iter().map(|text| (Side::Debit, text));
     let credits = args.credit.iter().map(|text| (Side::Credit, text));
     debits
@@ -50,30 +52,76 @@ fn lines(session: &mut Session, args: &PostArgs) -> anyhow::Result<Vec<Entry>> {
         .collect()
 }
 
+/// What is left.
+const REST: &str = "rest";
+
 fn line(
     session: &mut Session,
     account: &Given<AccountId>,
     side: Side,
     amount: &str,
-) -> anyhow::Result<Entry> {
+) -> anyhow::Result<Line> {
     let asset = session.existing(account)?.opening().asset;
-    Ok(Entry { account: account.id, side, amount: parse(amount, asset)?, hold: None })
+    Ok(Line { account: account.id, side, ask: ask(amount, asset)?, part: None })
+}
+
+/// `12.50`, `up-to:12.50`, `all`, `share:3`, `rest`.
+pub(super) fn ask(text: &str, asset: AssetCode) -> anyhow::Result<Ask> {
+    match text.split_once(':') {
+        Some(("up-to", most)) => Ok(Ask::UpTo(parse(most, asset)?)),
+        Some(("share", weight)) => {
+            let weight = weight.parse();
+            let weight = weight.with_context(|| format!("expected `share:3`, got `{text}`"))?;
+            Ok(Ask::Share { weight })
+        }
+        None if text == "all" => Ok(Ask::Everything),
+        None if text == REST => Ok(Ask::Remainder),
+        _ => Ok(Ask::Exact(parse(text, asset)?)),
+    }
+}
+
+/// A transaction where every amount is exact and no rest is kept, else a draft.
+pub(super) fn posting(draft: Draft) -> Command {
+    let entry = |line: &Line| match (line.ask, line.part) {
+        (Ask::Exact(_), Some(Part { rest: Rest::Kept, .. })) => None,
+        (Ask::Exact(amount), part) => {
+            let hold = part.map(|part| part.hold);
+            Some(Entry { account: line.account, side: line.side, amount, hold })
+        }
+        _ => None,
+    };
+    let Some(entries) = draft.lines.iter().map(entry).collect() else {
+        return Command::PostDraft(draft);
+    };
+    let Draft { id, business_date, reason, claims, links, detail, .. } = draft;
+    Command::Post(Transaction { id, business_date, reason, entries, claims, links, detail })
 }
 
 /// Sends a transaction, its id printed first.
-fn post(session: &mut Session, under: &UnderArgs, entries: Vec<Entry>) -> anyhow::Result<ExitCode> {
+fn post(
+    session: &mut Session,
+    under: &UnderArgs,
+    more: &BesideArgs,
+    lines: Vec<Line>,
+) -> anyhow::Result<ExitCode> {
     let given = match &under.id {
         Some(given) => given.clone(),
         None => Given { id: fresh::<TransactionId>()?, name: None },
     };
-    let command = Command::Post(Transaction {
+    let first = lines.first().context("expected a line")?;
+    let account = session.account(first.account)?.context("the account is gone")?;
+    let amount = match first.ask {
+        Ask::Exact(amount) | Ask::UpTo(amount) => Some(amount),
+        Ask::Everything | Ask::Share { .. } | Ask::Remainder => None,
+    };
+    let command = posting(Draft {
         id: given.id,
         business_date: under.date.unwrap_or_else(|| day_of(&given.id)),
         reason: under.reason.into(),
-        entries: entries.into_iter().collect(),
-        claims: Vec::new(),
-        links: Vec::new(),
-        detail: None,
+        lines,
+        claims: beside::claims(&more.bounds, account.opening().asset, amount)?,
+        links: beside::links(&more.bounds)?,
+        detail: beside::detail(more, given.id, &session.folder.personal_keys())?,
     });
     let about = json!({ "transaction": given.id.to_string(), "name": given.name });
     let what = format!("transaction {given}");
@@ -169,8 +217,8 @@ fn place(args: &HoldPlaceArgs) -> anyhow::Result<ExitCode> {
         amount: parse(&args.amount, asset)?,
         term,
         business_date: args.date.unwrap_or_else(|| day_of(&given.id)),
-        limits: Vec::new(),
-        links: Vec::new(),
+        limits: beside::bounds(&args.bounds, asset)?,
+        links: beside::links(&args.bounds)?,
     });
     let about = json!({ "hold": given.id.to_string(), "name": given.name });
     send(&mut session, &command, args.dry_run, &format!("hold {given}"), about)
@@ -275,11 +323,14 @@ fn post_hold(args: &HoldPostArgs) -> anyhow::Result<ExitCode> {
     };
     session.existing(&args.to)?;
     let other = if side == Side::Debit { Side::Credit } else { Side::Debit };
-    let held = Entry { account: account.opening().id, side, amount, hold: Some(hold) };
-    let mut entries = vec![held, Entry { account: to, side: other, amount, hold: None }];
+    let rest = if args.keep_rest { Rest::Kept } else { Rest::Released };
+    let part = Some(Part { hold, rest });
+    let ask = Ask::Exact(amount);
+    let held = Line { account: account.opening().id, side, ask, part };
+    let mut lines = vec![held, Line { account: to, side: other, ask, part: None }];
     // The debit stands first, as in every transfer.
-    entries.sort_by_key(|entry| entry.side);
-    post(&mut session, &args.under, entries)
+    lines.sort_by_key(|line| line.side);
+    post(&mut session, &args.under, &args.beside, lines)
 }
 
 #[cfg(test)]

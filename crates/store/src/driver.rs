@@ -14,7 +14,9 @@
 mod appender;
 mod bulk;
 mod images;
+mod imaging;
 mod recall;
+mod teaching;
 mod writer;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -9,13 +9,13 @@ use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use journal::book::IN_FLIGHT_MAX;
 use journal::{
     Append, Batch, Book, Decided, End, Journal, Machine, NotDone, Release, Salts, SubmitError,
-    Ticket, Tip,
+    Ticket,
 };
 use terms::{Instant, Position};
 
 use super::appender::{Appender, OpenFailure, Order, Report};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
-use super::images::Images;
+use super::imaging::Imager;
 use super::recall::{Recall, RecallError};
 use super::{Answer, BookConfig, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline};
 use crate::recovery::Recovery;
@@ -52,24 +52,13 @@ impl<M: Machine> Waiting<M> {
     }
 }
 
-/// An image on its way to the disk.
-struct Imaging {
-    /// The state is the fold of this many facts.
-    position: Position,
-    /// `None` while it is taken in steps.
-    bytes: Option<Vec<u8>>,
-    /// Known once that many facts are durable.
-    tip: Option<Tip>,
-}
-
 pub(super) struct Writer<M: Machine, J, S, C, R> {
     config: BookConfig,
     salts: Arc<S>,
     clock: C,
     /// With the appender while a book is opened.
     recall: Option<R>,
-    images: Option<Images<M>>,
-    image_every: u64,
+    imager: Option<Imager<M>>,
     /// `None` after a failed append until it could be opened again.
     book: Option<Book<M>>,
     waiting: VecDeque<(Ticket, Waiting<M>)>,
@@ -78,10 +67,6 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     orders: Sender<Order<R>>,
     reports: Receiver<Report<M, R>>,
     appender: JoinHandle<J>,
-    /// Position of the newest image.
-    imaged: Position,
-    imaging: Option<Imaging>,
-    stored: Option<Storing>,
     latest: Arc<Mutex<Since>>,
     retry_at: Instant,
     /// Another writer claimed a newer epoch.
@@ -127,22 +112,22 @@ where
             .name(format!("append {}", config.name))
             .spawn(move || appender.run(&taken, &told))
             .map_err(SpawnError::Thread)?;
+        // Where the newest image is, and not where the book ends: otherwise one that is killed
+        // again and again before it comes to an image would refold ever more.
+        let imaged = recovery.imaged();
+        let imager = images.images.map(|all| Imager::start(all, images.every, imaged));
         let writer = Self {
             config,
             salts,
             clock,
             recall: Some(recall),
-            stored: images.images.clone().map(storing).transpose().map_err(SpawnError::Thread)?,
-            images: images.images,
-            image_every: images.every,
+            imager: imager.transpose().map_err(SpawnError::Thread)?,
             book: Some(book),
             waiting: VecDeque::new(),
             chunk: Vec::new(),
             orders,
             reports,
             appender,
-            imaged: recovery.tip.next,
-            imaging: None,
             latest,
             retry_at: Instant::EPOCH,
             fenced: false,
@@ -158,8 +143,7 @@ where
             }
             self.close_if_idle();
             self.take_image_step();
-            let stepping = self.imaging.as_ref().is_some_and(|i| i.bytes.is_none());
-            let pause = if stepping { Duration::ZERO } else { Duration::MAX };
+            let pause = self.imager.as_ref().map_or(Duration::MAX, Imager::pause);
             // Reports first: an answer that may leave goes before a question that waits.
             select_biased! {
                 recv(self.reports) -> report => match report {
@@ -179,12 +163,11 @@ where
 
     /// Waits for the appender and gives the journal back.
     pub(super) fn end(self) -> Option<J> {
-        let Self { orders, appender, stored, .. } = self;
+        let Self { orders, appender, imager, .. } = self;
         drop(orders);
         let journal = appender.join().ok();
-        if let Some(Storing { sender, thread }) = stored {
-            drop(sender);
-            let _ = thread.join();
+        if let Some(imager) = imager {
+            imager.end();
         }
         journal
     }
@@ -327,7 +310,9 @@ where
 
     fn close(&mut self) {
         if let Some(closed) = self.book.as_mut().and_then(Book::close) {
-            self.begin_image();
+            if let (Some(imager), Some(book)) = (&mut self.imager, &mut self.book) {
+                imager.begin(book);
+            }
             self.order(Order::Append(closed));
             // Also while requests keep coming: otherwise an image would wait for a quiet moment.
             self.take_image_step();
@@ -381,10 +366,9 @@ where
         if let Some(recall) = &mut self.recall {
             recall.durable(batch);
         }
-        if let Some(imaging) = self.imaging.as_mut().filter(|i| i.position == tip.next) {
-            imaging.tip = Some(tip);
+        if let Some(imager) = &mut self.imager {
+            imager.landed(tip);
         }
-        self.store_image();
         self.answer();
     }
 
@@ -425,7 +409,9 @@ where
         }
         self.answer();
         self.book = None;
-        self.imaging = None;
+        if let Some(imager) = &mut self.imager {
+            imager.give_up();
+        }
         for (_, waiting) in self.waiting.drain(..) {
             waiting.finish(End::Unknown, Position::ZERO);
         }
@@ -478,49 +464,14 @@ where
             self.take_report(report);
         }
         self.answer();
-        while self.imaging.as_ref().is_some_and(|i| i.bytes.is_none()) {
-            self.take_image_step();
+        if let (Some(imager), Some(book)) = (&mut self.imager, &mut self.book) {
+            imager.finish(book);
         }
-    }
-
-    /// Right after a batch was closed the working state is the fold of what is closed: the moment
-    /// at which an image may begin.
-    fn begin_image(&mut self) {
-        let (Some(images), Some(book)) = (&self.images, &mut self.book) else { return };
-        let position = book.closed_next();
-        let since = position.number().saturating_sub(self.imaged.number());
-        if self.imaging.is_some() || since < self.image_every {
-            return;
-        }
-        let bytes =
-            if book.image(images.begin) { None } else { Some((images.save)(book.working())) };
-        self.imaging = Some(Imaging { position, bytes, tip: None });
     }
 
     fn take_image_step(&mut self) {
-        let (Some(images), Some(book), Some(imaging)) =
-            (&self.images, &mut self.book, &mut self.imaging)
-        else {
-            return;
-        };
-        if imaging.bytes.is_none() {
-            imaging.bytes = book.image(images.step);
-            self.store_image();
-        }
-    }
-
-    /// Hands an image to its thread once its bytes are complete and its position is durable.
-    fn store_image(&mut self) {
-        if let Some(Imaging { bytes: bytes @ Some(_), tip: Some(tip), .. }) = &mut self.imaging {
-            // A failed save costs time at the next opening and nothing else; the next try comes
-            // after as many facts again.
-            if let (Some(storing), Some(bytes)) = (&self.stored, bytes.take()) {
-                // While the one before is still being written this one is left out: the writer
-                // waits for nobody.
-                let _ = storing.sender.try_send((bytes, *tip));
-            }
-            self.imaged = tip.next;
-            self.imaging = None;
+        if let (Some(imager), Some(book)) = (&mut self.imager, &mut self.book) {
+            imager.step(book);
         }
     }
 }
@@ -531,21 +482,4 @@ enum NotTaken {
     Recall(RecallError),
     /// The state was lost while room was made: what was decided before may have happened.
     Lost,
-}
-
-/// The thread that writes images, so that nobody waits for one.
-struct Storing {
-    sender: Sender<(Vec<u8>, Tip)>,
-    thread: JoinHandle<()>,
-}
-
-fn storing<M: 'static>(images: Images<M>) -> std::io::Result<Storing> {
-    let (sender, receiver) = bounded::<(Vec<u8>, Tip)>(1);
-    let store = images.store;
-    let thread = std::thread::Builder::new().name("images".into()).spawn(move || {
-        for (bytes, tip) in receiver {
-            let _ = store(&bytes, tip);
-        }
-    })?;
-    Ok(Storing { sender, thread })
 }

@@ -147,33 +147,59 @@ impl<T: Clone> Slab<T> {
     }
 }
 
-/// Slots by key.
-#[derive(Clone, Debug, Default)]
+/// Tables of one index.
+const TABLES: u32 = 256;
+
+/// Slots by key, in many small tables.
+///
+/// A table that grows reads the row of each slot that it holds: a single one would stop the writer
+/// for 100 ms at a million accounts and for seconds at some ten million. Small ones do so one after
+/// another, some in each batch, because no two have exactly as many slots.
+#[derive(Clone, Debug)]
 pub(crate) struct Index {
-    slots: HashTable<u32>,
+    tables: Vec<HashTable<u32>>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { tables: vec![HashTable::new(); place(TABLES)] }
+    }
 }
 
 impl Index {
     /// The slot under `hash` whose row `is` the wanted one.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.slots.find(hash, |slot| is(*slot)).copied()
+        self.tables.get(table(hash))?.find(hash, |slot| is(*slot)).copied()
     }
 
     /// Adds a slot; `rehash` tells the hash of each slot that is known already.
     pub(crate) fn insert(&mut self, hash: u64, slot: u32, rehash: impl Fn(u32) -> u64) {
-        self.slots.insert_unique(hash, slot, |slot| rehash(*slot));
+        if let Some(table) = self.tables.get_mut(table(hash)) {
+            table.insert_unique(hash, slot, |slot| rehash(*slot));
+        }
     }
 
-    /// Makes room for `more` slots at once.
+    /// Makes room for about `more` slots at once.
     pub(crate) fn reserve(&mut self, more: u32, rehash: impl Fn(u32) -> u64) {
-        self.slots.reserve(place(more), |slot| rehash(*slot));
+        for table in &mut self.tables {
+            table.reserve(place(more / TABLES), |slot| rehash(*slot));
+        }
     }
 
     pub(crate) fn remove(&mut self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
-        let entry = self.slots.find_entry(hash, |slot| is(*slot)).ok()?;
+        let table = self.tables.get_mut(table(hash))?;
+        let entry = table.find_entry(hash, |slot| is(*slot)).ok()?;
         Some(entry.remove().0)
     }
+}
+
+/// Bits of the hash that a table uses neither for its places (the lowest) nor for its control bytes
+/// (the seven highest).
+#[inline]
+fn table(hash: u64) -> usize {
+    let [low, ..] = (hash >> 48).to_le_bytes();
+    usize::from(low)
 }
 
 /// The key of the indexes: who does not know it cannot choose ids that collide.

@@ -339,6 +339,15 @@ struct Items {
 }
 
 impl Bulk<LedgerBook> for Items {
+    fn client(&self) -> u32 {
+        // All of one request are one client's.
+        self.requests.as_slice().first().map_or(0, |request| request.client.0)
+    }
+
+    fn items(&self) -> usize {
+        self.requests.len()
+    }
+
     fn fill(&mut self, into: &mut Vec<Request>) {
         into.extend(self.requests.by_ref().take(CHUNK));
     }

@@ -17,7 +17,10 @@ use super::appender::{Appender, OpenFailure, Order, Report};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
 use super::imaging::Imager;
 use super::recall::{Recall, RecallError};
-use super::{Answer, BookConfig, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline};
+use super::turns::Turns;
+use super::{
+    Answer, BookConfig, Call, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline,
+};
 use crate::recovery::Recovery;
 
 /// How long a book that could not be opened rests before the next try.
@@ -136,7 +139,7 @@ where
         Ok((writer, recovery))
     }
 
-    pub(super) fn run(&mut self, work: &Receiver<Work<M>>) {
+    pub(super) fn run(&mut self, calls: &Receiver<Call>, turns: &Turns<Work<M>>) {
         loop {
             while let Ok(report) = self.reports.try_recv() {
                 self.take_report(report);
@@ -151,8 +154,8 @@ where
                     // The appender is gone, and the journal with it: nothing more can be done.
                     Err(_) => { self.stop(); break }
                 },
-                recv(work) -> first => match first {
-                    Ok(first) => self.take_all(first, work),
+                recv(calls) -> first => match first {
+                    Ok(first) => self.take_all(first, calls, turns),
                     Err(_) => break,
                 },
                 default(pause) => {}
@@ -173,26 +176,37 @@ where
     }
 
     /// What is queued, up to as much as the queue holds.
-    fn take_all(&mut self, first: Work<M>, work: &Receiver<Work<M>>) {
-        self.take(first);
+    fn take_all(&mut self, first: Call, calls: &Receiver<Call>, turns: &Turns<Work<M>>) {
+        self.take_call(first, turns);
         for _ in 0..self.config.queue {
             while let Ok(report) = self.reports.try_recv() {
                 self.take_report(report);
             }
-            let Ok(next) = work.try_recv() else { return };
-            self.take(next);
+            let Ok(next) = calls.try_recv() else { return };
+            self.take_call(next, turns);
+        }
+    }
+
+    fn take_call(&mut self, call: Call, turns: &Turns<Work<M>>) {
+        match call {
+            Call::Subscribe(next, sender) => self.order(Order::Subscribe(next, sender)),
+            // Whose turn it is, and not who called.
+            Call::Turn => {
+                if let Some(work) = turns.next() {
+                    self.take(work);
+                }
+            }
         }
     }
 
     fn take(&mut self, work: Work<M>) {
-        if self.book.is_none() && !matches!(work, Work::Subscribe(..)) && !self.reopen() {
+        if self.book.is_none() && !self.reopen() {
             return decline(work, Decline::Stopped);
         }
         match work {
             Work::Command(command, reply) => self.take_command(&command, reply),
             Work::Bulk(bulk) => self.take_bulk(bulk),
             Work::Read(look) => self.take_read(look),
-            Work::Subscribe(next, sender) => self.order(Order::Subscribe(next, sender)),
         }
     }
 

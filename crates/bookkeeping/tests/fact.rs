@@ -239,15 +239,13 @@ fn an_image_in_steps_is_the_image_at_once_and_loads() {
     kept.ask(request(1, Command::Post(transfer(5, 10, 0))));
     let wanted = kept.book.save();
     assert!(kept.book.begin_image());
-    let mut bytes = None;
-    for n in 20.. {
-        bytes = kept.book.image_step();
-        if bytes.is_some() {
-            break;
-        }
+    let mut bytes = Vec::new();
+    let mut n = 20;
+    while kept.book.image_step(&mut bytes) {
         kept.ask(request(1, Command::Post(transfer(n, 10, 0))));
+        n += 1;
     }
-    assert_eq!(bytes.unwrap(), wanted);
+    assert_eq!(bytes, wanted);
     assert_eq!(LedgerBook::load(&wanted).unwrap().save(), wanted);
     assert!(LedgerBook::load(&wanted[..wanted.len() - 1]).is_err());
 }

@@ -129,6 +129,31 @@ pub enum OpenError {
     ForeignFact(BatchError),
 }
 
+/// A journal that was claimed for one run, and its end then.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimed {
+    epoch: Epoch,
+    run: RunId,
+    head: Tip,
+}
+
+impl Claimed {
+    /// Claims the journal: nobody else appends from now on.
+    ///
+    /// # Errors
+    /// [`OpenError::Claim`] or [`OpenError::Read`].
+    pub fn of<J: Journal + ?Sized>(run: RunId, journal: &mut J) -> Result<Self, OpenError> {
+        let epoch = journal.claim_epoch(run)?;
+        Ok(Self { epoch, run, head: journal.head()? })
+    }
+
+    /// The journal's end.
+    #[must_use]
+    pub const fn head(&self) -> Tip {
+        self.head
+    }
+}
+
 /// What opening did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refolded {
@@ -293,8 +318,23 @@ impl<M: Machine> Book<M> {
         start: Start<M>,
         journal: &mut J,
     ) -> Result<(Self, Refolded), OpenError> {
-        let epoch = journal.claim_epoch(run)?;
-        let head = journal.head()?;
+        let claimed = Claimed::of(run, journal)?;
+        Self::fold(name, limits, claimed, start, journal, drop)
+    }
+
+    /// [`Book::open`] after its epoch was claimed. `tell` is given every batch that was applied.
+    ///
+    /// # Errors
+    /// As [`Book::open`].
+    pub fn fold<J: Journal + ?Sized>(
+        name: BookName,
+        limits: Limits,
+        claimed: Claimed,
+        start: Start<M>,
+        journal: &J,
+        mut tell: impl FnMut(Batch),
+    ) -> Result<(Self, Refolded), OpenError> {
+        let Claimed { epoch, run, head } = claimed;
         let Start { state: mut working, mut tip } = start;
         let (from, mut batches) = (tip, 0_u64);
         while tip.next < head.next {
@@ -302,11 +342,12 @@ impl<M: Machine> Book<M> {
             if read.is_empty() {
                 return Err(OpenError::ForeignState(tip.next));
             }
-            for batch in &read {
+            for batch in read {
                 batch.follows(&tip, &name).map_err(|_| OpenError::ForeignState(tip.next))?;
-                apply_all(&mut working, batch).map_err(OpenError::ForeignFact)?;
+                apply_all(&mut working, &batch).map_err(OpenError::ForeignFact)?;
                 tip = batch.tip();
                 batches = batches.saturating_add(1);
+                tell(batch);
             }
         }
         if tip != head {
@@ -663,14 +704,28 @@ fn within_limits(limits: &Limits, draft: &Draft, before: usize) -> Result<(), Su
     Err(if before == 0 { SubmitError::TooLarge } else { SubmitError::BatchFull })
 }
 
+/// Facts that are read before they are applied, so that their rows are fetched together.
+const APPLIED_AT_ONCE: usize = 256;
+
 /// Applies all facts of a batch.
 ///
 /// # Errors
-/// [`BatchError`] for a fact that the machine does not know; those before it were applied.
+/// [`BatchError`] for a fact that the machine does not know; some of those before it were applied.
 pub fn apply_all<M: Machine>(state: &mut M, batch: &Batch) -> Result<(), BatchError> {
-    for stored in batch.entries() {
-        let fact = stored.fact::<M::Fact>()?;
-        state.apply(stored.position, batch.origin().stamp, &fact);
+    let (stamp, mut entries) = (batch.origin().stamp, batch.entries());
+    let mut facts = Vec::with_capacity(APPLIED_AT_ONCE);
+    let mut first = batch.origin().first;
+    loop {
+        for stored in entries.by_ref().take(APPLIED_AT_ONCE) {
+            facts.push(stored.fact::<M::Fact>()?);
+        }
+        if facts.is_empty() {
+            return Ok(());
+        }
+        state.warm_facts(&facts);
+        for fact in facts.drain(..) {
+            state.apply(first, stamp, &fact);
+            first = Position::new(first.number().saturating_add(1));
+        }
     }
-    Ok(())
 }

@@ -22,7 +22,7 @@ pub mod testkit;
 
 pub use batch::{Batch, BatchError, BatchProblem, Draft, Entry, Origin, Recorded, Stored};
 pub use book::{
-    Book, ClosedBatch, Decided, End, Limits, OpenError, Refolded, Release, Sealer, Start,
+    Book, Claimed, ClosedBatch, Decided, End, Limits, OpenError, Refolded, Release, Sealer, Start,
     SubmitError, Ticket,
 };
 pub use machine::{Checked, Image, ImageError, Machine, Salts};

@@ -48,6 +48,9 @@ pub trait Machine {
     /// not one after another. Changes nothing, and no answer depends on it.
     fn warm(&self, _commands: &[Self::Command]) {}
 
+    /// The same for facts that are applied next.
+    fn warm_facts(&self, _facts: &[Self::Fact]) {}
+
     /// Takes the fact at `position` into the state. Cannot fail: a fact records what was
     /// resolved and is never judged again.
     fn apply(&mut self, position: Position, stamp: Instant, fact: &Self::Fact);
@@ -77,15 +80,23 @@ pub trait Image: Machine + Sized {
     fn load(bytes: &[u8]) -> Result<Self, ImageError>;
 
     /// Begins an image of the state as it is now, to be taken in steps while the state goes on.
-    /// `false` from a machine that only saves at once; its `save` is called instead.
+    /// `false` from a machine that only saves at once; its `save` is called instead. An image that
+    /// was begun before and not finished is given up.
     fn begin_image(&mut self) -> bool {
         false
     }
 
-    /// Goes on with the image that was begun: a short piece of work. The bytes when it is done:
-    /// what `save` would have given at the moment when it was begun.
-    fn image_step(&mut self) -> Option<Vec<u8>> {
-        None
+    /// Goes on with the image that was begun: a short piece of work. Appends the next bytes to
+    /// `into` and says whether there are more. All of them together are what `save` would have
+    /// given at the moment when it was begun.
+    fn image_step(&mut self, _into: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Facts between two images, when there are to be `least` at least: a machine whose image is
+    /// large asks for more, so that images stay a small part of its work.
+    fn facts_between_images(&self, least: u64) -> u64 {
+        least
     }
 }
 

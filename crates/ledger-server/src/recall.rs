@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bookkeeping::keys::{self, Key};
 use bookkeeping::{Found, LedgerBook, LedgerFact, Request};
 use journal::{Batch, Book, Recorded, Tip};
-use store::ids::{IdHasher, IdKey, Ids};
+use store::ids::{HashedKey, IdHasher, IdKey, Ids};
 use store::{Disk, Recall, RecallError, SegmentReader};
 use terms::{Instant, Position};
 
@@ -28,6 +28,10 @@ pub struct LedgerRecall<D: Disk, R: Disk> {
     /// What no later call mends.
     failed: Option<RecallError>,
     wanted: Vec<Key>,
+    /// Hashes of the keys that were warmed and not looked up yet.
+    warmed: VecDeque<(Key, HashedKey)>,
+    /// Those that were looked up for the newest request: its facts have the same ones.
+    looked_up: Vec<(Key, HashedKey)>,
 }
 
 impl<D: Disk, R: Disk> std::fmt::Debug for LedgerRecall<D, R> {
@@ -57,6 +61,8 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
             durable: covered,
             failed: None,
             wanted: Vec::new(),
+            warmed: VecDeque::new(),
+            looked_up: Vec::new(),
         }
     }
 
@@ -66,9 +72,12 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
         key: &Key,
         found: &mut Found,
     ) -> Result<(), RecallError> {
-        for position in
-            self.ids.lookup(&self.hasher.hashed(&id_key(key))).map_err(|error| failed(&error))?
-        {
+        let hashed = match self.warmed.pop_front_if(|(warmed, _)| warmed == key) {
+            Some((_, hashed)) => hashed,
+            None => self.hasher.hashed(&id_key(key)),
+        };
+        self.looked_up.push((*key, hashed));
+        for position in self.ids.lookup(&hashed).map_err(|error| failed(&error))? {
             let (stamp, fact) = self.fact(book, position)?;
             found.learn(key, position, stamp, &fact);
         }
@@ -105,8 +114,12 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     }
 
     fn index(&mut self, position: Position, fact: &LedgerFact) {
-        let (ids, hasher) = (&mut self.ids, self.hasher);
-        keys::of_fact(fact, |key| ids.insert(&hasher.hashed(&id_key(&key)), position));
+        let (ids, hasher, looked_up) = (&mut self.ids, self.hasher, &self.looked_up);
+        keys::of_fact(fact, |key| {
+            let known = looked_up.iter().find(|(known, _)| *known == key);
+            let hashed = known.map_or_else(|| hasher.hashed(&id_key(&key)), |(_, hashed)| *hashed);
+            ids.insert(&hashed, position);
+        });
     }
 
     fn settle(&mut self, batch: &Arc<Batch>) -> Result<(), RecallError> {
@@ -158,8 +171,10 @@ where
 
     fn warm(&mut self, requests: &[Request]) {
         let keys = requests.iter().filter_map(own_key);
-        let keys: Vec<_> = keys.map(|key| self.hasher.hashed(&id_key(&key))).collect();
-        self.ids.warm(&keys);
+        self.warmed.clear();
+        self.warmed.extend(keys.map(|key| (key, self.hasher.hashed(&id_key(&key)))));
+        let hashed: Vec<HashedKey> = self.warmed.iter().map(|(_, hashed)| *hashed).collect();
+        self.ids.warm(&hashed);
     }
 
     fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, RecallError> {
@@ -168,6 +183,7 @@ where
         }
         let mut wanted = core::mem::take(&mut self.wanted);
         wanted.clear();
+        self.looked_up.clear();
         keys::to_find(book.working().ledger(), request, |key| wanted.push(key));
         let mut found = Found::default();
         let all = wanted.iter().try_for_each(|key| self.find(book, key, &mut found));

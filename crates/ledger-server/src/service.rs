@@ -362,6 +362,14 @@ impl Requests {
 }
 
 impl Bulk<LedgerBook> for Requests {
+    fn client(&self) -> u32 {
+        self.client.0
+    }
+
+    fn items(&self) -> usize {
+        self.work.len()
+    }
+
     fn fill(&mut self, into: &mut Vec<bookkeeping::Request>) {
         if self.given == 0 && self.deadline.is_some_and(|deadline| Clock::now() >= deadline) {
             self.is_late = true;

@@ -15,8 +15,8 @@ use crate::state::{AuditFault, CounterRow, HASH_SEED, Ledger, Total, place};
 use crate::transaction::Side;
 use crate::velocity::{Counter, LimitKey, Period};
 
-/// What an image begins with: layout 2.
-const MAGIC: [u8; 8] = *b"wlvledg2";
+/// What an image begins with: layout 3.
+const MAGIC: [u8; 8] = *b"wlvledg3";
 
 /// Why an image is not read. It is a cache: the journal is folded instead.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,6 +31,9 @@ pub enum ImageFault {
     #[error("the image does not agree with itself: {0}")]
     Audit(#[from] AuditFault),
 }
+
+/// A hold takes as long to write as so many accounts.
+const ROWS_OF_HOLD: u32 = 16;
 
 /// An image that is being written in steps.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +70,7 @@ impl Ledger {
     /// The whole ledger as bytes.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(place(self.rows.len()).saturating_mul(192));
+        let mut out = Vec::with_capacity(place(self.rows.len()).saturating_mul(64));
         self.write_head(&mut out);
         (0..self.owners.len()).for_each(|n| write_owner(self.owners.bytes(n), &mut out));
         self.rows.iter().for_each(|row| write_row(row, &mut out));
@@ -92,29 +95,32 @@ impl Ledger {
         head
     }
 
-    /// The next bytes of the image that was begun: at most `rows` rows of some kind, some 130
-    /// bytes and 50 ns each. `None` when all are written. Changes applied between the steps do not
-    /// show: a row that changes before it is written is kept as it was, once.
-    pub fn image_step(&mut self, rows: u32) -> Option<Vec<u8>> {
-        let mut imaging = self.imaging.take()?;
+    /// Appends the next bytes of the image that was begun: at most `rows` rows of some kind, some
+    /// 50 bytes and 20 ns each. `false` when all are written. Changes applied between the steps do
+    /// not show: a row that changes before it is written is kept as it was, once.
+    pub fn image_step(&mut self, rows: u32, out: &mut Vec<u8>) -> bool {
+        let Some(mut imaging) = self.imaging.take() else { return false };
+        let rows = match imaging.part {
+            Part::Holds => rows / ROWS_OF_HOLD,
+            Part::Owners | Part::Rows | Part::Beside | Part::Counters => rows,
+        };
         let rows = rows.max(1);
-        let mut out = Vec::new();
         let written = match imaging.part {
             Part::Owners => {
                 let to = imaging.owners.min(imaging.owner.saturating_add(rows));
-                (imaging.owner..to).for_each(|n| write_owner(self.owners.bytes(n), &mut out));
+                (imaging.owner..to).for_each(|n| write_owner(self.owners.bytes(n), out));
                 let written = to.saturating_sub(imaging.owner);
                 imaging.owner = to;
                 written
             }
-            Part::Rows => self.rows.copy(rows, |row| write_row(row, &mut out)),
-            Part::Beside => self.beside.copy(rows, |beside| write_beside(beside, &mut out)),
-            Part::Holds => self.holds.copy(rows, |hold| write_hold(hold.as_deref(), &mut out)),
-            Part::Counters => self.counters.copy(rows, |row| write_counter(row.as_ref(), &mut out)),
+            Part::Rows => self.rows.copy(rows, |row| write_row(row, out)),
+            Part::Beside => self.beside.copy(rows, |beside| write_beside(beside, out)),
+            Part::Holds => self.holds.copy(rows, |hold| write_hold(hold.as_deref(), out)),
+            Part::Counters => self.counters.copy(rows, |row| write_counter(row.as_ref(), out)),
         };
         let part = if written < rows { imaging.part.next() } else { Some(imaging.part) };
         self.imaging = part.map(|part| Imaging { part, ..imaging });
-        Some(out)
+        self.imaging.is_some()
     }
 
     /// Gives up an image that was begun.
@@ -173,7 +179,7 @@ impl Ledger {
         for _ in 0..owners {
             self.owners.push(&self.key, from.short()?)?;
         }
-        self.reserve(rows.min(most / 128));
+        self.reserve(rows.min(most / LEAST_ROW));
         for _ in 0..rows {
             let row = from.row()?;
             if row.asset >= assets || row.owner >= owners {
@@ -210,19 +216,57 @@ fn write_total(total: &Total, out: &mut Vec<u8>) {
     }
 }
 
+/// Bits of an account: how its counters stand.
+const WIDE: u8 = 1;
+const HELD: u8 = 2;
+
 fn write_row(row: &Row, out: &mut Vec<u8>) {
-    write_total(&row.counters, out);
-    out.extend_from_slice(&row.id.bytes());
-    out.extend_from_slice(&row.asset.to_le_bytes());
-    out.extend_from_slice(&row.owner.to_le_bytes());
+    let counters = &row.counters;
+    let posted = [counters.debits_posted.units(), counters.credits_posted.units()];
+    let held = [counters.debits_pending.units(), counters.credits_pending.units()];
     let (floor, overdraft) = floor_parts(row.floor());
     let (ceiling, most) = ceiling_parts(row.ceiling());
-    out.extend_from_slice(&overdraft.to_le_bytes());
-    out.extend_from_slice(&most.to_le_bytes());
     let (normal, purpose) = (row.normal.number(), row.purpose.number());
     let (closed, blocked) = (u8::from(row.is_closed), u8::from(row.is_blocked));
-    out.extend_from_slice(&[floor, ceiling, normal, purpose, row.freeze.number(), closed, blocked]);
+    let has_held = held != [0, 0];
+    let low = posted.map(u64::try_from);
+    let has = if has_held { HELD } else { 0 };
+    let has = if let [Ok(_), Ok(_)] = low { has } else { has | WIDE };
+    let mut fixed = [0; ROW_BYTES];
+    let [a, b, c, d] = row.asset.to_le_bytes();
+    let [e, f, g, h] = row.owner.to_le_bytes();
+    let numbers = [a, b, c, d, e, f, g, h];
+    let flags = [floor, ceiling, normal, purpose, row.freeze.number(), closed, blocked, has];
+    if let Some((id, rest)) = fixed.split_first_chunk_mut::<16>() {
+        *id = row.id.bytes();
+        for (to, from) in rest.as_chunks_mut::<8>().0.iter_mut().zip([numbers, flags]) {
+            *to = from;
+        }
+    }
+    out.extend_from_slice(&fixed);
+    match low {
+        [Ok(debits), Ok(credits)] => {
+            let [debits, credits] = [debits, credits].map(u64::to_le_bytes);
+            out.extend_from_slice([debits, credits].as_flattened());
+        }
+        _ => posted.iter().for_each(|units| out.extend_from_slice(&units.to_le_bytes())),
+    }
+    if has_held {
+        held.iter().for_each(|units| out.extend_from_slice(&units.to_le_bytes()));
+    }
+    if floor == OVERDRAFT {
+        out.extend_from_slice(&overdraft.to_le_bytes());
+    }
+    if ceiling == CEILING {
+        out.extend_from_slice(&most.to_le_bytes());
+    }
 }
+
+/// Bytes of an account that every one has: id, numbers of asset and owner, eight bytes.
+const ROW_BYTES: usize = 32;
+/// The kinds of floor and of ceiling that have an amount.
+const OVERDRAFT: u8 = 1;
+const CEILING: u8 = 0;
 
 fn write_beside(beside: &Beside, out: &mut Vec<u8>) {
     out.extend_from_slice(&beside.opened_at.nanos().to_le_bytes());
@@ -283,17 +327,20 @@ const NO_HOUR: u8 = u8::MAX;
 const fn floor_parts(floor: Floor) -> (u8, u128) {
     match floor {
         Floor::MayNotGoBelowZero => (0, 0),
-        Floor::Overdraft(most) => (1, most.units()),
+        Floor::Overdraft(most) => (OVERDRAFT, most.units()),
         Floor::Unlimited => (2, 0),
     }
 }
 
 const fn ceiling_parts(ceiling: Ceiling) -> (u8, u128) {
     match ceiling {
-        Ceiling::At(most) => (0, most.units()),
+        Ceiling::At(most) => (CEILING, most.units()),
         Ceiling::Unlimited => (1, 0),
     }
 }
+
+/// Least bytes of an account, for how many there may be.
+const LEAST_ROW: u32 = 48;
 
 /// What is left of an image.
 struct Reader<'a>(&'a [u8]);
@@ -343,18 +390,26 @@ impl<'a> Reader<'a> {
     }
 
     fn row(&mut self) -> Option<Row> {
-        let counters = self.total()?;
         let id = AccountId::from_bytes(self.take()?);
         let (asset, owner) = (self.u32()?, self.u32()?);
-        let (overdraft, most) = (self.minor()?, self.minor()?);
-        let [floor, ceiling, normal, purpose, freeze, closed, blocked] = self.take()?;
+        let [floor, ceiling, normal, purpose, freeze, closed, blocked, has] = self.take()?;
         let mut row = Row::new(id, asset, owner, Side::of_number(normal)?);
-        row.counters = counters;
+        let [debits_posted, credits_posted] = match has & WIDE {
+            0 => [self.u64()?, self.u64()?].map(|units| Minor::new(units.into())),
+            _ => [self.minor()?, self.minor()?],
+        };
+        let [debits_pending, credits_pending] = match has & HELD {
+            0 => [Minor::ZERO; 2],
+            _ => [self.minor()?, self.minor()?],
+        };
+        row.counters = Total { debits_posted, credits_posted, debits_pending, credits_pending };
         row.purpose = Purpose::of_number(purpose)?;
         row.freeze = Freeze::of_number(freeze)?;
+        let overdraft = if floor == OVERDRAFT { self.minor()? } else { Minor::ZERO };
+        let most = if ceiling == CEILING { self.minor()? } else { Minor::ZERO };
         row.set_limits(floor_of(floor, overdraft)?, ceiling_of(ceiling, most)?);
         (row.is_closed, row.is_blocked) = (flag(closed)?, flag(blocked)?);
-        Some(row)
+        (has <= WIDE | HELD).then_some(row)
     }
 
     fn beside(&mut self) -> Option<Beside> {
@@ -404,7 +459,7 @@ impl<'a> Reader<'a> {
 fn floor_of(kind: u8, overdraft: Minor) -> Option<Floor> {
     match kind {
         0 => Some(Floor::MayNotGoBelowZero),
-        1 => Some(Floor::Overdraft(overdraft)),
+        OVERDRAFT => Some(Floor::Overdraft(overdraft)),
         2 => Some(Floor::Unlimited),
         _ => None,
     }
@@ -412,7 +467,7 @@ fn floor_of(kind: u8, overdraft: Minor) -> Option<Floor> {
 
 fn ceiling_of(kind: u8, most: Minor) -> Option<Ceiling> {
     match kind {
-        0 => Some(Ceiling::At(most)),
+        CEILING => Some(Ceiling::At(most)),
         1 => Some(Ceiling::Unlimited),
         _ => None,
     }

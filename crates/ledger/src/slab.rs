@@ -4,8 +4,6 @@
 //! A slab can be written out while it changes: a row that is about to change and was not written
 //! yet is kept as it was. See [`Slab::begin_copy`].
 
-use std::collections::BTreeMap;
-
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 use hashbrown::HashTable;
@@ -31,7 +29,33 @@ struct Copying<T> {
     // INVARIANT (CopyBeforeWrite): a row in `next..end` that changed stands here as it was when
     // the copy began. Upheld by `Slab::get_mut`, the one door to a row; without it an image would
     // mix two positions and its sums would not agree.
-    kept: BTreeMap<u32, T>,
+    /// By chunk, in the order in which they changed: keeping a row must not be slow, because many
+    /// change while a large slab is written.
+    kept: Vec<Vec<(u32, T)>>,
+    /// A bit for each row before `end`: whether it is kept.
+    is_kept: Vec<u64>,
+}
+
+impl<T: Clone> Copying<T> {
+    fn new(end: u32) -> Self {
+        let kept = vec![Vec::new(); place(end.div_ceil(CHUNK_ROWS))];
+        Self { end, next: 0, kept, is_kept: vec![0; place(end.div_ceil(u64::BITS))] }
+    }
+
+    /// Keeps a row that is about to change, the first time.
+    fn keep(&mut self, slot: u32, row: &T) {
+        if slot < self.next || slot >= self.end {
+            return;
+        }
+        let bit = 1_u64 << (slot % u64::BITS);
+        if let Some(word) = self.is_kept.get_mut(place(slot / u64::BITS))
+            && *word & bit == 0
+            && let Some(kept) = self.kept.get_mut(place(slot / CHUNK_ROWS))
+        {
+            *word |= bit;
+            kept.push((slot, row.clone()));
+        }
+    }
 }
 
 impl<T> Default for Slab<T> {
@@ -54,10 +78,8 @@ impl<T: Clone> Slab<T> {
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         let chunk = self.chunks.get_mut(place(slot / CHUNK_ROWS))?;
         let row = chunk.get_mut(place(slot % CHUNK_ROWS))?;
-        if let Some(copying) = &mut self.copying
-            && (copying.next..copying.end).contains(&slot)
-        {
-            copying.kept.entry(slot).or_insert_with(|| row.clone());
+        if let Some(copying) = &mut self.copying {
+            copying.keep(slot, row);
         }
         Some(row)
     }
@@ -79,8 +101,7 @@ impl<T: Clone> Slab<T> {
 
     /// From now on the rows as they stand are kept until [`Self::copy`] has given them out.
     pub(crate) fn begin_copy(&mut self) {
-        let end = self.rows;
-        self.copying = Some(Box::new(Copying { end, next: 0, kept: BTreeMap::new() }));
+        self.copying = Some(Box::new(Copying::new(self.rows)));
     }
 
     /// Keeps no rows any more.
@@ -94,14 +115,31 @@ impl<T: Clone> Slab<T> {
         let Some(mut copying) = self.copying.take() else { return 0 };
         let from = copying.next;
         let to = copying.end.min(from.saturating_add(budget));
-        for slot in from..to {
-            if let Some(row) = copying.kept.remove(&slot) {
-                out(&row);
-            } else if let Some(row) = self.get(slot) {
-                out(row);
+        while copying.next < to {
+            let (chunk, first) = (copying.next / CHUNK_ROWS, copying.next % CHUNK_ROWS);
+            let next = chunk.saturating_add(1).saturating_mul(CHUNK_ROWS).min(to);
+            let many = place(next.saturating_sub(copying.next));
+            let rows = self.chunks.get(place(chunk)).map_or(&[][..], Vec::as_slice);
+            let rows = rows.iter().skip(place(first)).take(many);
+            let kept = copying.kept.get_mut(place(chunk));
+            match kept.filter(|kept| !kept.is_empty()) {
+                None => rows.for_each(&mut out),
+                Some(kept) => {
+                    let mut places = vec![None; place(CHUNK_ROWS)];
+                    for (slot, row) in kept.iter() {
+                        if let Some(to) = places.get_mut(place(slot % CHUNK_ROWS)) {
+                            *to = Some(row);
+                        }
+                    }
+                    let stood = places.into_iter().skip(place(first));
+                    rows.zip(stood).for_each(|(row, stood)| out(stood.unwrap_or(row)));
+                    if next.is_multiple_of(CHUNK_ROWS) {
+                        *kept = Vec::new();
+                    }
+                }
             }
+            copying.next = next;
         }
-        copying.next = to;
         if to < copying.end {
             self.copying = Some(copying);
         }
@@ -109,33 +147,59 @@ impl<T: Clone> Slab<T> {
     }
 }
 
-/// Slots by key.
-#[derive(Clone, Debug, Default)]
+/// Tables of one index.
+const TABLES: u32 = 256;
+
+/// Slots by key, in many small tables.
+///
+/// A table that grows reads the row of each slot that it holds: a single one would stop the writer
+/// for 100 ms at a million accounts and for seconds at some ten million. Small ones do so one after
+/// another, some in each batch, because no two have exactly as many slots.
+#[derive(Clone, Debug)]
 pub(crate) struct Index {
-    slots: HashTable<u32>,
+    tables: Vec<HashTable<u32>>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { tables: vec![HashTable::new(); place(TABLES)] }
+    }
 }
 
 impl Index {
     /// The slot under `hash` whose row `is` the wanted one.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.slots.find(hash, |slot| is(*slot)).copied()
+        self.tables.get(table(hash))?.find(hash, |slot| is(*slot)).copied()
     }
 
     /// Adds a slot; `rehash` tells the hash of each slot that is known already.
     pub(crate) fn insert(&mut self, hash: u64, slot: u32, rehash: impl Fn(u32) -> u64) {
-        self.slots.insert_unique(hash, slot, |slot| rehash(*slot));
+        if let Some(table) = self.tables.get_mut(table(hash)) {
+            table.insert_unique(hash, slot, |slot| rehash(*slot));
+        }
     }
 
-    /// Makes room for `more` slots at once.
+    /// Makes room for about `more` slots at once.
     pub(crate) fn reserve(&mut self, more: u32, rehash: impl Fn(u32) -> u64) {
-        self.slots.reserve(place(more), |slot| rehash(*slot));
+        for table in &mut self.tables {
+            table.reserve(place(more / TABLES), |slot| rehash(*slot));
+        }
     }
 
     pub(crate) fn remove(&mut self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
-        let entry = self.slots.find_entry(hash, |slot| is(*slot)).ok()?;
+        let table = self.tables.get_mut(table(hash))?;
+        let entry = table.find_entry(hash, |slot| is(*slot)).ok()?;
         Some(entry.remove().0)
     }
+}
+
+/// Bits of the hash that a table uses neither for its places (the lowest) nor for its control bytes
+/// (the seven highest).
+#[inline]
+fn table(hash: u64) -> usize {
+    let [low, ..] = (hash >> 48).to_le_bytes();
+    usize::from(low)
 }
 
 /// The key of the indexes: who does not know it cannot choose ids that collide.

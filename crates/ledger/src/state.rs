@@ -7,6 +7,7 @@ use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor};
 use thiserror::Error;
 
 use crate::account::{Account, Balances, Opening, Standing};
+use crate::change::{Change, Resolved};
 use crate::command::Command;
 use crate::hold::{Hold, HoldState, Term};
 use crate::image::Imaging;
@@ -15,7 +16,7 @@ use crate::owners::Owners;
 use crate::past::PastKey;
 use crate::row::{Beside, More, Row};
 use crate::slab::{HashKey, Index, Slab};
-use crate::transaction::Side;
+use crate::transaction::{Side, Transaction};
 use crate::velocity::{Bucket, Counter, LimitKey, Period};
 
 /// The key of the indexes where none is given. A book that strangers choose ids for takes one
@@ -310,14 +311,27 @@ impl Ledger {
     /// fetches them at once and not one after the other. Changes nothing, and nothing depends on
     /// it. Best over some [`WARM_COMMANDS`] at a time: more rows push each other out.
     pub fn warm<'a>(&self, commands: impl IntoIterator<Item = &'a Command>) {
+        self.warm_posts(commands.into_iter().filter_map(|command| match command {
+            Command::Post(transaction) => Some(transaction),
+            _ => None,
+        }));
+    }
+
+    /// [`Ledger::warm`] for changes that are applied next.
+    pub fn warm_changes<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) {
+        self.warm_posts(changes.into_iter().filter_map(|change| match change.resolved() {
+            Resolved::Posted { transaction, .. } => Some(transaction),
+            _ => None,
+        }));
+    }
+
+    fn warm_posts<'a>(&self, transactions: impl Iterator<Item = &'a Transaction>) {
         // First the index and then the rows: in each pass no look-up waits for another. A slot
         // that only looks like the right one warms a wrong row, which does no harm.
         let mut slots = Vec::with_capacity(WARM_COMMANDS.saturating_mul(2));
-        for command in commands {
-            if let Command::Post(transaction) = command {
-                let hashes = transaction.entries.iter().map(|e| self.key.of_id(e.account.bytes()));
-                slots.extend(hashes.filter_map(|hash| self.row_index.find(hash, |_| true)));
-            }
+        for transaction in transactions {
+            let hashes = transaction.entries.iter().map(|e| self.key.of_id(e.account.bytes()));
+            slots.extend(hashes.filter_map(|hash| self.row_index.find(hash, |_| true)));
         }
         let rows = slots.iter().filter_map(|slot| self.rows.get(*slot));
         core::hint::black_box(rows.fold(0, |sum, row| sum ^ row.touch()));

@@ -182,6 +182,32 @@ pub fn digest(domain: Domain, bytes: &[u8]) -> Digest {
     sha256_of(&[domain.0.as_bytes(), &[0], bytes])
 }
 
+/// [`digest`] of bytes that come one after another and are never in memory together.
+#[derive(Clone, Debug)]
+pub struct DigestStream(Sha256);
+
+impl DigestStream {
+    /// Nothing yet, under this domain.
+    #[must_use]
+    pub fn new(domain: Domain) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(domain.0.as_bytes());
+        hasher.update([0]);
+        Self(hasher)
+    }
+
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 /// SHA-256 of `domain ‖ 0x00 ‖ for each piece: its length as 8 bytes big-endian ‖ the piece`.
 #[must_use]
 pub fn digest_of(domain: Domain, pieces: &[&[u8]]) -> Digest {
@@ -198,6 +224,19 @@ pub fn digest_of(domain: Domain, pieces: &[&[u8]]) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_is_the_digest_of_its_pieces_together() {
+        const DOMAIN: Domain = Domain::new("wayleave/test/v1");
+        let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        for cut in [0, 1, 63, 64, 500, 1000] {
+            let mut stream = DigestStream::new(DOMAIN);
+            let (first, rest) = bytes.split_at(cut);
+            stream.update(first);
+            stream.update(rest);
+            assert_eq!(stream.finish(), digest(DOMAIN, &bytes), "{cut}");
+        }
+    }
 
     #[test]
     fn sha256_of_abc_is_the_published_value() {

@@ -6,6 +6,10 @@
 //! syncs; only then does the writer answer. While a batch is written the next one is judged, at
 //! most two are in flight, and each is as large as the sync before it was slow.
 //!
+//! Who waits for the writer waits in a line of its own client's, and the lines are served in turn
+//! ([`QUANTUM`]): a client that sends large requests, over however many connections, holds up no
+//! other one for longer than a request.
+//!
 //! When an append ends otherwise than appended, everything that waits is answered
 //! [`Answer::Unknown`], the state is dropped, an epoch is claimed and the journal refolded; this
 //! is the same code that opens the book at start. Commands queued meanwhile wait. A writer that was
@@ -14,7 +18,10 @@
 mod appender;
 mod bulk;
 mod images;
+mod imaging;
 mod recall;
+mod teaching;
+mod turns;
 mod writer;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -28,6 +35,8 @@ use terms::{BookName, Instant, Position, RunId};
 pub use self::bulk::{Bulk, BulkEnd, BulkPlace};
 pub use self::images::ImagePolicy;
 pub use self::recall::{NoRecall, Recall, RecallError};
+pub use self::turns::{CLIENT_ITEMS_MAX, QUANTUM};
+use self::turns::{NoRoom, Turns};
 use self::writer::Writer;
 use crate::recovery::Recovery;
 
@@ -69,7 +78,7 @@ pub struct BookConfig {
     pub run: RunId,
     /// How large a batch may grow.
     pub limits: Limits,
-    /// Commands that may wait.
+    /// Commands that may wait in all; of one client three quarters of them.
     pub queue: usize,
 }
 
@@ -81,12 +90,23 @@ impl BookConfig {
     }
 }
 
+/// What the writer is told: that somebody waits in the lines, or who follows the book.
+enum Call {
+    Turn,
+    Subscribe(Position, SyncSender<Arc<Batch>>),
+}
+
 enum Work<M: Machine> {
     Command(M::Command, Box<dyn FnOnce(Answer<M::Outcome>) + Send>),
     Bulk(Box<dyn Bulk<M>>),
     Read(Look<M>),
-    Subscribe(Position, SyncSender<Arc<Batch>>),
 }
+
+/// The line of all reads together, and the line of what comes from the book's own process.
+const READS: u32 = u32::MAX;
+const OWN: u32 = 0;
+/// Calls that may wait beside those of the lines: subscriptions.
+const CALLS_BESIDE: usize = 64;
 
 /// Looks at the state, or learns that there is none.
 #[expect(clippy::type_complexity, reason = "this struct is the name of the type")]
@@ -97,13 +117,18 @@ struct Finish(Box<dyn FnOnce(Answer<()>) + Send>);
 
 /// Callers' side of a book. Clones share the queue; the writer ends when the last is dropped.
 pub struct BookHandle<M: Machine> {
-    queue: Sender<Work<M>>,
+    calls: Sender<Call>,
+    turns: Arc<Turns<Work<M>>>,
     latest: Latest,
 }
 
 impl<M: Machine> Clone for BookHandle<M> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), latest: self.latest.clone() }
+        Self {
+            calls: self.calls.clone(),
+            turns: Arc::clone(&self.turns),
+            latest: self.latest.clone(),
+        }
     }
 }
 
@@ -121,19 +146,37 @@ impl<M: Machine + 'static> BookHandle<M> {
         command: M::Command,
         reply: impl FnOnce(Answer<M::Outcome>) + Send + 'static,
     ) {
-        self.queue(Work::Command(command, Box::new(reply)));
+        self.submit_as(OWN, command, reply);
     }
 
-    /// Queues many commands of one request, judged one after another in one turn.
+    /// [`BookHandle::submit`] in the line of a client.
+    pub fn submit_as(
+        &self,
+        client: u32,
+        command: M::Command,
+        reply: impl FnOnce(Answer<M::Outcome>) + Send + 'static,
+    ) {
+        self.queue(client, 1, Work::Command(command, Box::new(reply)));
+    }
+
+    /// Queues many commands of one request in the line of [`Bulk::client`], judged one after another
+    /// in one turn.
     pub fn submit_bulk(&self, bulk: Box<dyn Bulk<M>>) {
-        self.queue(Work::Bulk(bulk));
+        let items = u64::try_from(bulk.items()).unwrap_or(u64::MAX);
+        self.queue(bulk.client(), items.max(1), Work::Bulk(bulk));
     }
 
-    fn queue(&self, work: Work<M>) {
-        match self.queue.try_send(work) {
+    fn queue(&self, client: u32, items: u64, work: Work<M>) {
+        let announce = || {
+            self.calls.try_send(Call::Turn).map_err(|error| match error {
+                TrySendError::Full(_) => NoRoom::Full,
+                TrySendError::Disconnected(_) => NoRoom::Closed,
+            })
+        };
+        match self.turns.push(client, items, work, announce) {
             Ok(()) => {}
-            Err(TrySendError::Full(work)) => decline(work, Decline::Busy),
-            Err(TrySendError::Disconnected(work)) => decline(work, Decline::Stopped),
+            Err((NoRoom::Full, work)) => decline(work, Decline::Busy),
+            Err((NoRoom::Closed, work)) => decline(work, Decline::Stopped),
         }
     }
 
@@ -160,8 +203,21 @@ impl<M: Machine + 'static> BookHandle<M> {
     where
         M::Outcome: Send + 'static,
     {
+        self.submit_async_as(OWN, command)
+    }
+
+    /// [`BookHandle::submit_async`] in the line of a client.
+    #[must_use]
+    pub fn submit_async_as(
+        &self,
+        client: u32,
+        command: M::Command,
+    ) -> tokio::sync::oneshot::Receiver<Answer<M::Outcome>>
+    where
+        M::Outcome: Send + 'static,
+    {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.submit(command, move |answer| {
+        self.submit_as(client, command, move |answer| {
             let _ = sender.send(answer);
         });
         receiver
@@ -177,7 +233,7 @@ impl<M: Machine + 'static> BookHandle<M> {
             let seen = state.map(look);
             Finish(Box::new(move |answer| reply(with_outcome(answer, seen))))
         })));
-        self.queue(work);
+        self.queue(READS, 1, work);
     }
 
     /// [`BookHandle::read`], waiting on this thread.
@@ -228,7 +284,7 @@ impl<M: Machine + 'static> BookHandle<M> {
     pub fn subscribe(&self, from: Position) -> Receiver<Arc<Batch>> {
         let (sender, receiver) = sync_channel(SUBSCRIBER_BATCHES);
         // On a closed book the sender is dropped and the receiver says so.
-        let _ = self.queue.send(Work::Subscribe(from, sender));
+        let _ = self.calls.send(Call::Subscribe(from, sender));
         receiver
     }
 }
@@ -256,7 +312,6 @@ fn decline<M: Machine>(work: Work<M>, why: Decline) {
             Decline::Stopped => BulkEnd::Stopped,
         }),
         Work::Read(look) => ((look.0)(None).0)(why.answer()),
-        Work::Subscribe(..) => {}
     }
 }
 
@@ -338,18 +393,32 @@ where
     C: FnMut() -> Instant + Send + 'static,
     R: Recall<M> + 'static,
 {
-    let (queue, work) = bounded(config.queue.max(1));
+    let most = config.queue.max(1);
+    let (calls, called) = bounded(most.saturating_add(CALLS_BESIDE));
+    let turns = Arc::new(Turns::new(most));
+    let served = Served(Arc::clone(&turns));
     let latest = Arc::new(Mutex::new(Since::default()));
     let (mut writer, recovery) = Writer::start(config, parts, Arc::clone(&latest))?;
     let thread = std::thread::Builder::new()
         .name(format!("book {}", config.name))
         .spawn(move || {
-            writer.run(&work);
+            writer.run(&called, &served.0);
+            drop(called);
+            drop(served);
             writer.end()
         })
         .map_err(SpawnError::Thread)?;
     let latest = Latest { first: recovery.clone(), since: latest };
-    Ok((BookHandle { queue, latest }, BookWriter { recovery, thread }))
+    Ok((BookHandle { calls, turns, latest }, BookWriter { recovery, thread }))
+}
+
+/// The writer's hold on the lines: when it ends, in order or by a panic, nobody waits in them.
+struct Served<M: Machine>(Arc<Turns<Work<M>>>);
+
+impl<M: Machine> Drop for Served<M> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// The newest opening: the first, or one after a failed append since.

@@ -1,20 +1,101 @@
 //! Saved states. A cache: an image that does not fit is ignored and the journal refolded.
 //!
-//! `WLim` ‖ version 1 (2 bytes) ‖ length of the book's name (1 byte) ‖ name ‖ next position
-//! (8 bytes) ‖ stamp (8 bytes) ‖ digest of the last batch (32 bytes) ‖ state ‖ SHA-256 under
-//! `wayleave/image/v1` of all before (32 bytes). Integers big-endian.
+//! `WLim` ‖ version 2 (2 bytes) ‖ length of the book's name (1 byte) ‖ name ‖ state ‖ next position
+//! (8 bytes) ‖ stamp (8 bytes) ‖ digest of the last batch (32 bytes) ‖ SHA-256 under
+//! `wayleave/image/v2` of all before (32 bytes). Integers big-endian. What the state is the fold of
+//! stands at the end, because it is known when that is durable: after the writing began.
 
 use journal::{Image, Start, Tip};
 use seal::Digest;
-use seal::digest::{Domain, digest};
+use seal::digest::{DigestStream, Domain, digest};
 use terms::{BookName, Instant, Position};
 
-use crate::disk::{Disk, read_whole, replace};
+use crate::disk::{Disk, DiskFile, TEMPORARY_SUFFIX, read_whole};
 
 /// Its name.
 pub const IMAGE_NAME: &str = "image";
-const MAGIC: &[u8; 6] = b"WLim\x00\x01";
-const DOMAIN: Domain = Domain::new("wayleave/image/v1");
+const MAGIC: &[u8; 6] = b"WLim\x00\x02";
+const DOMAIN: Domain = Domain::new("wayleave/image/v2");
+/// Unsynced bytes at most: a sync of the journal on the same file system may have to write them
+/// out first, and must not wait long.
+const SYNC_BYTES: u64 = 1 << 20;
+/// Bytes per call when writing.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// An image that is being written, piece by piece, beside the one that is there.
+pub struct ImageWriter<'d, D: Disk> {
+    disk: &'d D,
+    file: D::File,
+    written: u64,
+    synced: u64,
+    check: DigestStream,
+}
+
+impl<'d, D: Disk> ImageWriter<'d, D> {
+    /// Begins an image of a book.
+    ///
+    /// # Errors
+    /// The device's words.
+    pub fn begin(disk: &'d D, book: &BookName) -> Result<Self, String> {
+        let file = disk.create(&temporary(), 0).map_err(|error| error.to_string())?;
+        let mut writer =
+            Self { disk, file, written: 0, synced: 0, check: DigestStream::new(DOMAIN) };
+        let mut head = MAGIC.to_vec();
+        head.push(u8::try_from(book.as_str().len()).unwrap_or(u8::MAX));
+        head.extend_from_slice(book.as_str().as_bytes());
+        writer.write(&head)?;
+        Ok(writer)
+    }
+
+    /// The next bytes of the state.
+    ///
+    /// # Errors
+    /// The device's words; the image is given up.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        for chunk in bytes.chunks(WRITE_BYTES) {
+            self.check.update(chunk);
+            self.put(chunk)?;
+            if self.written.saturating_sub(self.synced) >= SYNC_BYTES {
+                self.file.sync().map_err(|error| error.to_string())?;
+                self.synced = self.written;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the image in place of the one before; `tip` must be durable. Atomic: the old image
+    /// stays until then.
+    ///
+    /// # Errors
+    /// The device's words; the old image is in place then, or the new one.
+    pub fn finish(mut self, tip: &Tip) -> Result<(), String> {
+        let mut end = tip.next.number().to_be_bytes().to_vec();
+        end.extend_from_slice(&tip.stamp.nanos().to_be_bytes());
+        end.extend_from_slice(tip.digest.as_bytes());
+        self.check.update(&end);
+        let check = core::mem::replace(&mut self.check, DigestStream::new(DOMAIN)).finish();
+        end.extend_from_slice(check.as_bytes());
+        self.put(&end)?;
+        let Self { disk, mut file, .. } = self;
+        let done = file
+            .sync()
+            // Stopped before: the old image and a leftover that the next one takes the place of.
+            .and_then(|()| disk.rename(&temporary(), IMAGE_NAME))
+            .and_then(|()| disk.sync_directory());
+        done.map_err(|error| error.to_string())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.file.write_at(self.written, bytes).map_err(|error| error.to_string())?;
+        let more = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.written = self.written.saturating_add(more);
+        Ok(())
+    }
+}
+
+fn temporary() -> String {
+    format!("{IMAGE_NAME}{TEMPORARY_SUFFIX}")
+}
 
 /// Saves the state, as [`Image::save`] gave it, at `tip`, which must be durable. Atomic: the old
 /// image stays until then.
@@ -27,16 +108,9 @@ pub fn save_image<D: Disk>(
     state: &[u8],
     tip: &Tip,
 ) -> Result<(), String> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.push(u8::try_from(book.as_str().len()).unwrap_or(u8::MAX));
-    bytes.extend_from_slice(book.as_str().as_bytes());
-    bytes.extend_from_slice(&tip.next.number().to_be_bytes());
-    bytes.extend_from_slice(&tip.stamp.nanos().to_be_bytes());
-    bytes.extend_from_slice(tip.digest.as_bytes());
-    bytes.extend_from_slice(state);
-    let check = digest(DOMAIN, &bytes);
-    bytes.extend_from_slice(check.as_bytes());
-    replace(disk, IMAGE_NAME, &bytes).map_err(|error| error.to_string())
+    let mut writer = ImageWriter::begin(disk, book)?;
+    writer.write(state)?;
+    writer.finish(tip)
 }
 
 /// The newest image; `None` when there is none.
@@ -61,9 +135,9 @@ fn parse<'b>(bytes: &'b [u8], book: &BookName) -> Option<(Tip, &'b [u8])> {
     }
     let (length, rest) = covered.strip_prefix(MAGIC)?.split_first()?;
     let (name, rest) = rest.split_at_checked((*length).into())?;
-    let (next, rest) = rest.split_first_chunk::<8>()?;
-    let (stamp, rest) = rest.split_first_chunk::<8>()?;
-    let (last, state) = rest.split_first_chunk::<32>()?;
+    let (rest, last) = rest.split_last_chunk::<32>()?;
+    let (rest, stamp) = rest.split_last_chunk::<8>()?;
+    let (state, next) = rest.split_last_chunk::<8>()?;
     let tip = Tip {
         next: Position::new(u64::from_be_bytes(*next)),
         stamp: Instant::from_nanos(u64::from_be_bytes(*stamp)),

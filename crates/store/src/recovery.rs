@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journal::Tip;
-use terms::Epoch;
+use terms::{Epoch, Position};
 
 /// What opening a book found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,4 +24,15 @@ pub struct Recovery {
     pub image_refused: Option<String>,
     /// How long it took, the reading of the journal included.
     pub took: Duration,
+}
+
+impl Recovery {
+    /// Where the image was that was used; the beginning when none was.
+    #[must_use]
+    pub const fn imaged(&self) -> Position {
+        if !self.from_image {
+            return Position::ZERO;
+        }
+        Position::new(self.tip.next.number().saturating_sub(self.facts_refolded))
+    }
 }

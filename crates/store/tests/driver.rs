@@ -338,3 +338,92 @@ fn a_bulk_whose_first_batch_was_lost_is_not_told_as_done() {
         assert!(matches!(read, Answer::Done { outcome: (40, 40), .. }), "{read:?}");
     }
 }
+
+/// Holds the writer up until it is let go, so that a queue can grow behind it.
+struct Gate(Option<Receiver<()>>);
+
+impl Bulk<Counter> for Gate {
+    fn fill(&mut self, _into: &mut Vec<Add>) {
+        if let Some(gate) = self.0.take() {
+            let _ = gate.recv();
+        }
+    }
+
+    fn decided(&mut self, _place: BulkPlace, _outcome: Added) {}
+
+    fn not_taken(&mut self, why: &str) {
+        panic!("{why}");
+    }
+
+    fn finish(self: Box<Self>, _end: BulkEnd) {}
+}
+
+/// A request of one client: some adds, told where the first one came to stand.
+struct Asked {
+    client: u32,
+    ids: std::ops::Range<u64>,
+    first: Option<Position>,
+    told: Sender<(u32, Option<Position>, BulkEnd)>,
+}
+
+impl Bulk<Counter> for Asked {
+    fn client(&self) -> u32 {
+        self.client
+    }
+
+    fn items(&self) -> usize {
+        self.ids.clone().count()
+    }
+
+    fn fill(&mut self, into: &mut Vec<Add>) {
+        into.extend(self.ids.by_ref().take(100).map(|id| add(id, 1)));
+    }
+
+    fn decided(&mut self, place: BulkPlace, _outcome: Added) {
+        self.first.get_or_insert(place.position);
+    }
+
+    fn not_taken(&mut self, why: &str) {
+        panic!("{why}");
+    }
+
+    fn finish(self: Box<Self>, end: BulkEnd) {
+        self.told.send((self.client, self.first, end)).unwrap();
+    }
+}
+
+#[test]
+fn a_flood_of_one_client_holds_up_no_other() {
+    const BULK: u64 = 2_000;
+    let parts = Parts {
+        genesis: Counter::default(),
+        journal: MemoryJournal::new(book_name()),
+        salts: FixedSalts,
+        clock: ticking(),
+        images: ImagePolicy::none(),
+        recall: NoRecall,
+    };
+    let (handle, _writer) = spawn_book(BookConfig { queue: 64, ..config() }, parts).unwrap();
+    let (open, gate) = channel();
+    handle.submit_bulk(Box::new(Gate(Some(gate))));
+    let (told, answers) = channel();
+    let ask = |client, from: u64, count| {
+        let (told, ids) = (told.clone(), from..from + count);
+        handle.submit_bulk(Box::new(Asked { client, ids, first: None, told }));
+    };
+    // More than its line takes: 48 of 64. The gate may still stand in the queue.
+    (0..60).for_each(|n| ask(1, n * BULK, BULK));
+    let busy = answers.try_iter().filter(|(_, _, end)| *end == BulkEnd::Busy).count();
+    assert_eq!(busy, 12);
+    // Others have room, and are judged before the flood is over.
+    ask(2, 1_000_000, 1);
+    ask(3, 1_000_001, 5);
+    ask(2, 1_000_010, 1);
+    open.send(()).unwrap();
+    let done: Vec<_> = answers.iter().take(48 + 3).collect();
+    for (client, first, end) in done {
+        assert!(matches!(end, BulkEnd::Durable { .. }), "{end:?}");
+        let first = first.unwrap().number();
+        assert!(client == 1 || first <= 2 * BULK + 7, "client {client} waited until {first}");
+    }
+}

@@ -179,6 +179,19 @@ struct Items {
 }
 
 impl Bulk<LedgerBook> for Items {
+    fn client(&self) -> u32 {
+        // All of one request are one client's.
+        self.requests.as_slice().first().map_or(0, |request| request.client.0)
+    }
+
+    fn items(&self) -> usize {
+        let size = |request: &Request| match &request.what {
+            What::Together(commands) => commands.len(),
+            What::Do(_) | What::Find(_) => 1,
+        };
+        self.requests.as_slice().iter().map(size).sum()
+    }
+
     fn fill(&mut self, into: &mut Vec<Request>) {
         into.extend(self.requests.by_ref().take(CHUNK));
     }

@@ -104,7 +104,7 @@ impl App {
         options: Options,
     ) -> Result<(Outcome, reply::Place), Problem> {
         let request = self.request(client, what, options);
-        let answer = self.interface.handle.submit_async(request).await;
+        let answer = self.interface.handle.submit_async_as(client, request).await;
         let (outcome, position, stamp) = answered(answer.unwrap_or(Answer::Unknown))?;
         Ok((outcome, reply::Place { position, stamp, dry_run: options.dry_run }))
     }

@@ -52,6 +52,15 @@ struct Waiting {
 struct Imaging {
     next: Position,
     bytes: Option<Vec<u8>>,
+    taken: Vec<u8>,
+}
+
+impl Imaging {
+    fn step(&mut self, book: &mut Book<LedgerBook>) {
+        if !book.image(|book| book.image_step(&mut self.taken)) {
+            self.bytes = Some(core::mem::take(&mut self.taken));
+        }
+    }
 }
 
 pub struct Life<'w> {
@@ -195,7 +204,7 @@ impl Life<'_> {
         let (facts, outcome) = (running.book.decided().to_vec(), decided.outcome);
         running.waiting.push_back(Waiting { needs, asked, outcome, position, facts });
         if let Some(imaging) = running.imaging.as_mut().filter(|i| i.bytes.is_none()) {
-            imaging.bytes = running.book.image(LedgerBook::image_step);
+            imaging.step(&mut running.book);
         }
         self.tell(running)
     }
@@ -211,7 +220,7 @@ impl Life<'_> {
                 running.book.image(LedgerBook::begin_image);
                 None
             };
-            running.imaging = Some(Imaging { next, bytes });
+            running.imaging = Some(Imaging { next, bytes, taken: Vec::new() });
         }
     }
 
@@ -248,7 +257,7 @@ impl Life<'_> {
         let tip = batch.tip();
         if let Some(imaging) = &mut running.imaging {
             while imaging.next == tip.next && imaging.bytes.is_none() {
-                imaging.bytes = running.book.image(LedgerBook::image_step);
+                imaging.step(&mut running.book);
             }
             if let (true, Some(bytes)) = (imaging.next == tip.next, &imaging.bytes) {
                 let images = self.disks.part(Part::Images);

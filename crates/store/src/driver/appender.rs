@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use journal::{
-    Append, Batch, Book, ClosedBatch, Journal, Machine, NotDone, OpenError, Salts, Sealer, Start,
+    Append, Batch, Book, Claimed, ClosedBatch, Journal, Machine, NotDone, OpenError, Refolded,
+    Salts, Sealer, Start,
 };
 use terms::Position;
 
 use super::BookConfig;
 use super::images::Images;
 use super::recall::{Recall, RecallError};
+use super::teaching::{Lesson, teaching};
 use crate::recovery::Recovery;
 
 /// Batches read for a lagging subscriber in one turn while nothing waits to be written. While
@@ -160,20 +162,23 @@ where
         };
         let mut from_image = image.is_some();
         let start = image.unwrap_or_else(|| Start::genesis(self.genesis.clone()));
-        let BookConfig { name, limits, run, .. } = self.config;
-        let opened = match Book::open(name, limits, run, start, &mut self.journal) {
-            Err(OpenError::ForeignState(position)) if from_image => {
-                // An image ahead of the journal or of another one: refold. That the journal itself
-                // was rolled back is for the witnesses' checkpoints to say.
-                image_refused = Some(format!("the image at `{position}` is not of this journal"));
-                from_image = false;
-                let genesis = Start::genesis(self.genesis.clone());
-                Book::open(name, limits, run, genesis, &mut self.journal)
-            }
-            other => other,
-        };
-        let (mut book, refolded) = opened.map_err(OpenFailure::Open)?;
-        self.teach(recall, &refolded.tip)?;
+        let claimed = Claimed::of(self.config.run, &mut self.journal).map_err(OpenFailure::Open)?;
+        let known = recall.opened(&claimed.head()).map_err(OpenFailure::Recall)?;
+        let (mut book, refolded) = teaching(recall, known, claimed.head(), |lesson| {
+            self.tell_earlier(lesson, start.tip.next)?;
+            let opened = match self.fold(claimed, start, lesson) {
+                Err(OpenError::ForeignState(position)) if from_image => {
+                    // An image ahead of the journal or of another one: refold. That the journal
+                    // itself was rolled back is for the witnesses' checkpoints to say.
+                    let why = format!("the image at `{position}` is not of this journal");
+                    image_refused = Some(why);
+                    from_image = false;
+                    self.fold(claimed, Start::genesis(self.genesis.clone()), lesson)
+                }
+                other => other,
+            };
+            opened.map_err(OpenFailure::Open)
+        })?;
         if recall.reads_unwritten() {
             book.keep_unwritten();
         }
@@ -192,18 +197,29 @@ where
         Ok((book, recovery))
     }
 
-    /// Feeds what the index behind a recall has not seen.
-    fn teach<R: Recall<M>>(&self, recall: &mut R, tip: &journal::Tip) -> Result<(), OpenFailure> {
-        let mut next = recall.opened(tip).map_err(OpenFailure::Recall)?;
-        while next < tip.next {
+    fn fold(
+        &self,
+        claimed: Claimed,
+        start: Start<M>,
+        lesson: &Lesson,
+    ) -> Result<(Book<M>, Refolded), OpenError> {
+        let BookConfig { name, limits, .. } = self.config;
+        Book::fold(name, limits, claimed, start, &self.journal, |batch| lesson.tell(batch))
+    }
+
+    /// Tells what a recall has not seen and the state holds already.
+    fn tell_earlier(&self, lesson: &Lesson, until: Position) -> Result<(), OpenFailure> {
+        let mut next = lesson.from;
+        let until = until.min(lesson.until);
+        while next < until {
             let read = self
                 .journal
                 .read_from(next, CATCH_UP_BATCHES)
                 .map_err(|error| OpenFailure::Open(OpenError::Read(error)))?;
-            for batch in read {
-                next = batch.tip().next;
-                recall.learn(&Arc::new(batch)).map_err(OpenFailure::Recall)?;
-            }
+            let Some(last) = read.last() else { break };
+            next = last.tip().next;
+            // One that goes on beyond is told twice: the second time is passed over.
+            read.into_iter().for_each(|batch| lesson.tell(batch));
         }
         Ok(())
     }

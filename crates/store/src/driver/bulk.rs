@@ -33,6 +33,16 @@ pub enum BulkEnd {
 ///
 /// Outcomes must not leave before [`Bulk::finish`].
 pub trait Bulk<M: Machine>: Send {
+    /// In whose line it waits: clients take turns.
+    fn client(&self) -> u32 {
+        0
+    }
+
+    /// How many commands it has: how much of its client's turn it takes.
+    fn items(&self) -> usize {
+        1
+    }
+
     /// Adds the next commands to `into`, a few hundred at most: they are looked at together before
     /// they are judged. None when all were given.
     fn fill(&mut self, into: &mut Vec<M::Command>);

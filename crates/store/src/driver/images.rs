@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crossbeam_channel::{Receiver, Sender};
 use journal::{Image, Start, Tip};
 use terms::BookName;
 
 use crate::disk::Disk;
-use crate::image::{load_image, save_image};
+use crate::image::{ImageWriter, load_image};
 
 /// Whether and how often the state is saved. Images bound the time of a restart and nothing
 /// else: a bad one is ignored.
@@ -18,10 +19,22 @@ pub struct ImagePolicy<M> {
 #[expect(clippy::type_complexity, reason = "a name for each would only be looked up")]
 pub(super) struct Images<M> {
     pub(super) load: Arc<dyn Fn() -> Result<Option<Start<M>>, String> + Send + Sync>,
-    pub(super) store: Arc<dyn Fn(&[u8], Tip) -> Result<(), String> + Send + Sync>,
+    /// Writes what comes, on a thread of its own, until nobody sends any more.
+    pub(super) store: Arc<dyn Fn(&Receiver<Piece>, &Sender<Vec<u8>>) + Send + Sync>,
     pub(super) save: fn(&M) -> Vec<u8>,
     pub(super) begin: fn(&mut M) -> bool,
-    pub(super) step: fn(&mut M) -> Option<Vec<u8>>,
+    pub(super) step: fn(&mut M, &mut Vec<u8>) -> bool,
+    pub(super) every: fn(&M, u64) -> u64,
+}
+
+/// What the thread that writes images is told.
+pub(super) enum Piece {
+    /// A new image. One that was not finished is given up.
+    Begin,
+    /// Its next bytes.
+    Bytes(Vec<u8>),
+    /// It is the state here, which is durable.
+    End(Tip),
 }
 
 impl<M> Clone for Images<M> {
@@ -43,7 +56,7 @@ impl<M> ImagePolicy<M> {
         Self { images: None, every: u64::MAX }
     }
 
-    /// An image on `disk` after every so many facts.
+    /// An image on `disk` after every so many facts, or as many more as the machine asks for.
     #[must_use]
     pub fn every<D: Disk + Sync + 'static>(facts: u64, disk: D, book: BookName) -> Self
     where
@@ -51,13 +64,44 @@ impl<M> ImagePolicy<M> {
     {
         let disk = Arc::new(disk);
         let load_disk = Arc::clone(&disk);
+        let store = move |pieces: &Receiver<Piece>, spare: &Sender<Vec<u8>>| {
+            write_all(&*disk, &book, pieces, spare);
+        };
         let images = Images {
             load: Arc::new(move || load_image(&*load_disk, &book)),
-            store: Arc::new(move |state: &[u8], tip| save_image(&*disk, &book, state, &tip)),
+            store: Arc::new(store),
             save: M::save,
             begin: M::begin_image,
             step: M::image_step,
+            every: M::facts_between_images,
         };
         Self { images: Some(images), every: facts.max(1) }
+    }
+}
+
+/// Writes images from their pieces; gives the room of each back.
+///
+/// One that cannot be written costs time at the next opening and nothing else; the next try comes
+/// with the next image.
+fn write_all<D: Disk>(
+    disk: &D,
+    book: &BookName,
+    pieces: &Receiver<Piece>,
+    spare: &Sender<Vec<u8>>,
+) {
+    let mut writer: Option<ImageWriter<'_, D>> = None;
+    for piece in pieces {
+        match piece {
+            Piece::Begin => writer = ImageWriter::begin(disk, book).ok(),
+            Piece::Bytes(bytes) => {
+                if writer.as_mut().is_some_and(|writer| writer.write(&bytes).is_err()) {
+                    writer = None;
+                }
+                let _ = spare.try_send(bytes);
+            }
+            Piece::End(tip) => {
+                let _ = writer.take().map(|writer| writer.finish(&tip));
+            }
+        }
     }
 }

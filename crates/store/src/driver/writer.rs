@@ -9,15 +9,18 @@ use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use journal::book::IN_FLIGHT_MAX;
 use journal::{
     Append, Batch, Book, Decided, End, Journal, Machine, NotDone, Release, Salts, SubmitError,
-    Ticket, Tip,
+    Ticket,
 };
 use terms::{Instant, Position};
 
 use super::appender::{Appender, OpenFailure, Order, Report};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
-use super::images::Images;
+use super::imaging::Imager;
 use super::recall::{Recall, RecallError};
-use super::{Answer, BookConfig, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline};
+use super::turns::Turns;
+use super::{
+    Answer, BookConfig, Call, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline,
+};
 use crate::recovery::Recovery;
 
 /// How long a book that could not be opened rests before the next try.
@@ -52,24 +55,13 @@ impl<M: Machine> Waiting<M> {
     }
 }
 
-/// An image on its way to the disk.
-struct Imaging {
-    /// The state is the fold of this many facts.
-    position: Position,
-    /// `None` while it is taken in steps.
-    bytes: Option<Vec<u8>>,
-    /// Known once that many facts are durable.
-    tip: Option<Tip>,
-}
-
 pub(super) struct Writer<M: Machine, J, S, C, R> {
     config: BookConfig,
     salts: Arc<S>,
     clock: C,
     /// With the appender while a book is opened.
     recall: Option<R>,
-    images: Option<Images<M>>,
-    image_every: u64,
+    imager: Option<Imager<M>>,
     /// `None` after a failed append until it could be opened again.
     book: Option<Book<M>>,
     waiting: VecDeque<(Ticket, Waiting<M>)>,
@@ -78,10 +70,6 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     orders: Sender<Order<R>>,
     reports: Receiver<Report<M, R>>,
     appender: JoinHandle<J>,
-    /// Position of the newest image.
-    imaged: Position,
-    imaging: Option<Imaging>,
-    stored: Option<Storing>,
     latest: Arc<Mutex<Since>>,
     retry_at: Instant,
     /// Another writer claimed a newer epoch.
@@ -127,22 +115,22 @@ where
             .name(format!("append {}", config.name))
             .spawn(move || appender.run(&taken, &told))
             .map_err(SpawnError::Thread)?;
+        // Where the newest image is, and not where the book ends: otherwise one that is killed
+        // again and again before it comes to an image would refold ever more.
+        let imaged = recovery.imaged();
+        let imager = images.images.map(|all| Imager::start(all, images.every, imaged));
         let writer = Self {
             config,
             salts,
             clock,
             recall: Some(recall),
-            stored: images.images.clone().map(storing).transpose().map_err(SpawnError::Thread)?,
-            images: images.images,
-            image_every: images.every,
+            imager: imager.transpose().map_err(SpawnError::Thread)?,
             book: Some(book),
             waiting: VecDeque::new(),
             chunk: Vec::new(),
             orders,
             reports,
             appender,
-            imaged: recovery.tip.next,
-            imaging: None,
             latest,
             retry_at: Instant::EPOCH,
             fenced: false,
@@ -151,15 +139,14 @@ where
         Ok((writer, recovery))
     }
 
-    pub(super) fn run(&mut self, work: &Receiver<Work<M>>) {
+    pub(super) fn run(&mut self, calls: &Receiver<Call>, turns: &Turns<Work<M>>) {
         loop {
             while let Ok(report) = self.reports.try_recv() {
                 self.take_report(report);
             }
             self.close_if_idle();
             self.take_image_step();
-            let stepping = self.imaging.as_ref().is_some_and(|i| i.bytes.is_none());
-            let pause = if stepping { Duration::ZERO } else { Duration::MAX };
+            let pause = self.imager.as_ref().map_or(Duration::MAX, Imager::pause);
             // Reports first: an answer that may leave goes before a question that waits.
             select_biased! {
                 recv(self.reports) -> report => match report {
@@ -167,8 +154,8 @@ where
                     // The appender is gone, and the journal with it: nothing more can be done.
                     Err(_) => { self.stop(); break }
                 },
-                recv(work) -> first => match first {
-                    Ok(first) => self.take_all(first, work),
+                recv(calls) -> first => match first {
+                    Ok(first) => self.take_all(first, calls, turns),
                     Err(_) => break,
                 },
                 default(pause) => {}
@@ -179,37 +166,47 @@ where
 
     /// Waits for the appender and gives the journal back.
     pub(super) fn end(self) -> Option<J> {
-        let Self { orders, appender, stored, .. } = self;
+        let Self { orders, appender, imager, .. } = self;
         drop(orders);
         let journal = appender.join().ok();
-        if let Some(Storing { sender, thread }) = stored {
-            drop(sender);
-            let _ = thread.join();
+        if let Some(imager) = imager {
+            imager.end();
         }
         journal
     }
 
     /// What is queued, up to as much as the queue holds.
-    fn take_all(&mut self, first: Work<M>, work: &Receiver<Work<M>>) {
-        self.take(first);
+    fn take_all(&mut self, first: Call, calls: &Receiver<Call>, turns: &Turns<Work<M>>) {
+        self.take_call(first, turns);
         for _ in 0..self.config.queue {
             while let Ok(report) = self.reports.try_recv() {
                 self.take_report(report);
             }
-            let Ok(next) = work.try_recv() else { return };
-            self.take(next);
+            let Ok(next) = calls.try_recv() else { return };
+            self.take_call(next, turns);
+        }
+    }
+
+    fn take_call(&mut self, call: Call, turns: &Turns<Work<M>>) {
+        match call {
+            Call::Subscribe(next, sender) => self.order(Order::Subscribe(next, sender)),
+            // Whose turn it is, and not who called.
+            Call::Turn => {
+                if let Some(work) = turns.next() {
+                    self.take(work);
+                }
+            }
         }
     }
 
     fn take(&mut self, work: Work<M>) {
-        if self.book.is_none() && !matches!(work, Work::Subscribe(..)) && !self.reopen() {
+        if self.book.is_none() && !self.reopen() {
             return decline(work, Decline::Stopped);
         }
         match work {
             Work::Command(command, reply) => self.take_command(&command, reply),
             Work::Bulk(bulk) => self.take_bulk(bulk),
             Work::Read(look) => self.take_read(look),
-            Work::Subscribe(next, sender) => self.order(Order::Subscribe(next, sender)),
         }
     }
 
@@ -334,7 +331,9 @@ where
 
     fn close(&mut self) {
         if let Some(closed) = self.book.as_mut().and_then(Book::close) {
-            self.begin_image();
+            if let (Some(imager), Some(book)) = (&mut self.imager, &mut self.book) {
+                imager.begin(book);
+            }
             self.order(Order::Append(closed));
             // Also while requests keep coming: otherwise an image would wait for a quiet moment.
             self.take_image_step();
@@ -388,10 +387,9 @@ where
         if let Some(recall) = &mut self.recall {
             recall.durable(batch);
         }
-        if let Some(imaging) = self.imaging.as_mut().filter(|i| i.position == tip.next) {
-            imaging.tip = Some(tip);
+        if let Some(imager) = &mut self.imager {
+            imager.landed(tip);
         }
-        self.store_image();
         self.answer();
     }
 
@@ -432,7 +430,9 @@ where
         }
         self.answer();
         self.book = None;
-        self.imaging = None;
+        if let Some(imager) = &mut self.imager {
+            imager.give_up();
+        }
         for (_, waiting) in self.waiting.drain(..) {
             waiting.finish(End::Unknown, Position::ZERO);
         }
@@ -485,49 +485,14 @@ where
             self.take_report(report);
         }
         self.answer();
-        while self.imaging.as_ref().is_some_and(|i| i.bytes.is_none()) {
-            self.take_image_step();
+        if let (Some(imager), Some(book)) = (&mut self.imager, &mut self.book) {
+            imager.finish(book);
         }
-    }
-
-    /// Right after a batch was closed the working state is the fold of what is closed: the moment
-    /// at which an image may begin.
-    fn begin_image(&mut self) {
-        let (Some(images), Some(book)) = (&self.images, &mut self.book) else { return };
-        let position = book.closed_next();
-        let since = position.number().saturating_sub(self.imaged.number());
-        if self.imaging.is_some() || since < self.image_every {
-            return;
-        }
-        let bytes =
-            if book.image(images.begin) { None } else { Some((images.save)(book.working())) };
-        self.imaging = Some(Imaging { position, bytes, tip: None });
     }
 
     fn take_image_step(&mut self) {
-        let (Some(images), Some(book), Some(imaging)) =
-            (&self.images, &mut self.book, &mut self.imaging)
-        else {
-            return;
-        };
-        if imaging.bytes.is_none() {
-            imaging.bytes = book.image(images.step);
-            self.store_image();
-        }
-    }
-
-    /// Hands an image to its thread once its bytes are complete and its position is durable.
-    fn store_image(&mut self) {
-        if let Some(Imaging { bytes: bytes @ Some(_), tip: Some(tip), .. }) = &mut self.imaging {
-            // A failed save costs time at the next opening and nothing else; the next try comes
-            // after as many facts again.
-            if let (Some(storing), Some(bytes)) = (&self.stored, bytes.take()) {
-                // While the one before is still being written this one is left out: the writer
-                // waits for nobody.
-                let _ = storing.sender.try_send((bytes, *tip));
-            }
-            self.imaged = tip.next;
-            self.imaging = None;
+        if let (Some(imager), Some(book)) = (&mut self.imager, &mut self.book) {
+            imager.step(book);
         }
     }
 }
@@ -538,21 +503,4 @@ enum NotTaken {
     Recall(RecallError),
     /// The state was lost while room was made: what was decided before may have happened.
     Lost,
-}
-
-/// The thread that writes images, so that nobody waits for one.
-struct Storing {
-    sender: Sender<(Vec<u8>, Tip)>,
-    thread: JoinHandle<()>,
-}
-
-fn storing<M: 'static>(images: Images<M>) -> std::io::Result<Storing> {
-    let (sender, receiver) = bounded::<(Vec<u8>, Tip)>(1);
-    let store = images.store;
-    let thread = std::thread::Builder::new().name("images".into()).spawn(move || {
-        for (bytes, tip) in receiver {
-            let _ = store(&bytes, tip);
-        }
-    })?;
-    Ok(Storing { sender, thread })
 }

@@ -41,6 +41,7 @@ use cache::PageCache;
 use engine::{Engine, Garbage, Report, Request};
 pub use error::IdsError;
 pub use key::{HashedKey, IdHasher, IdKey, IdsSeed, KEY_BYTES};
+use filter::Probe;
 use manifest::{MANIFEST_NAME, Manifest};
 use part::Part;
 use run::{Run, RunReader};
@@ -275,8 +276,9 @@ impl<D: Disk> Ids<D> {
     pub fn lookup(&self, key: &HashedKey) -> Result<Positions, IdsError> {
         let mut found = Positions::new();
         if self.is_spanned(key) {
+            let probe = Probe::of(key.hash);
             for run in &self.runs {
-                if run.spans(key) && run.filter().may_hold(key.hash) {
+                if run.spans(key) && run.filter().may_hold(&probe) {
                     self.read(run, key, &mut found)?;
                 }
             }

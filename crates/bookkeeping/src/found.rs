@@ -12,6 +12,7 @@ pub struct Found {
     rows: Rows,
     refused: Vec<(Position, Refused)>,
     first: Option<(Position, Instant)>,
+    traced: Vec<Position>,
 }
 
 impl Found {
@@ -26,6 +27,17 @@ impl Found {
             }
         }
         self.first.get_or_insert((position, stamp));
+    }
+
+    /// Learns where the facts of a traced id lie, oldest first, without what they say.
+    pub fn traced_at(&mut self, positions: impl Iterator<Item = Position>) {
+        self.traced.extend(positions);
+    }
+
+    /// Where the facts of a traced id lie.
+    #[must_use]
+    pub fn traced(&self) -> &[Position] {
+        &self.traced
     }
 
     /// Past transactions and ended holds.

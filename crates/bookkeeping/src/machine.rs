@@ -12,7 +12,7 @@ use terms::{Instant, Position};
 use crate::fact::{Event, LedgerFact, Refused};
 use crate::found::Found;
 use crate::keys::{self, Key};
-use crate::request::{ClientNumber, Effect, Outcome, Request, What};
+use crate::request::{ClientNumber, Effect, Outcome, Request, TRACE_MAX, What};
 
 /// Refusals of one client that are journalled before it has posted anything: they cost disk.
 pub const REFUSALS_FREE: u64 = 10_000;
@@ -58,6 +58,7 @@ impl LedgerBook {
         let command = match &request.what {
             What::Do(command) => command,
             What::Find(key) => return Judged::Known(said_before(found, key)),
+            What::Trace(_) => return Judged::Known(traced(found)),
         };
         let own = keys::of_command(request.client, command);
         if let Some((position, refused)) = own.and_then(|own| found.refused(&own)) {
@@ -151,6 +152,12 @@ fn said_before(found: &Found, key: &Key) -> Outcome {
     })
 }
 
+fn traced(found: &Found) -> Outcome {
+    let all = found.traced();
+    let positions: Vec<Position> = all.iter().take(TRACE_MAX).copied().collect();
+    Outcome::Traced { whole: positions.len() == all.len(), positions }
+}
+
 impl Machine for LedgerBook {
     type Command = Request;
     type Outcome = Outcome;
@@ -191,7 +198,7 @@ impl Machine for LedgerBook {
     fn warm(&self, requests: &[Request]) {
         self.ledger.warm(requests.iter().filter_map(|request| match &request.what {
             What::Do(command) => Some(command),
-            What::Find(_) => None,
+            What::Find(_) | What::Trace(_) => None,
         }));
     }
 

@@ -15,15 +15,19 @@
 
 pub mod clients;
 pub mod clock;
+pub mod contents;
+pub mod figures;
 pub mod folder;
 pub mod http;
 pub mod load;
 pub mod load_http;
 pub mod projections;
 pub mod query;
+pub mod questions;
 pub mod recall;
 pub mod serve;
 pub mod service;
+pub mod shown;
 
 pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
@@ -31,4 +35,5 @@ pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;
 pub use serve::{Kept, Running, ServeError, ServeOptions, serve};
+pub use questions::{NotAnswered, Questions};
 pub use service::LedgerService;

@@ -1,16 +1,15 @@
 //! Between the protocol and the book: requests become commands, outcomes become results.
 
+use std::sync::Arc;
 use std::time::Instant as Clock;
 
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
-use crossbeam_channel::{Sender, TrySendError};
 use ledger::{
     Available, Balances, Command, Detail, Entry, Link, Reason, Refusal, Side, Transaction,
 };
 use record::SaltSlot;
 use seal::{KeyId, from_canonical, to_canonical};
-use store::log::LogFeed;
-use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
+use store::{BookHandle, Bulk, BulkEnd, BulkPlace};
 use terms::{Epoch, Position};
 use wire::{
     Balance, ClientNumber, Commands, Content, Field, Lookup, NotDone, NotDoneCode, Refused,
@@ -19,8 +18,9 @@ use wire::{
 };
 
 use crate::clients::{Clients, May};
-use crate::projections::Progress;
-use crate::query::{Asks, Query, Said, Told, answer};
+use crate::figures::{Figures, count};
+use crate::query::{Query, Said, Told, Unanswered};
+use crate::questions::{NotAnswered, Questions};
 
 /// Commands judged together: their rows fit the nearest caches.
 const CHUNK: usize = 256;
@@ -34,24 +34,7 @@ pub struct LedgerService {
     clients: Clients,
     slot: SaltSlot,
     epoch: Epoch,
-    behind: Behind,
-}
-
-/// What follows the book, for questions.
-#[derive(Clone, Default)]
-pub struct Behind {
-    /// The log's thread.
-    pub log: Option<LogFeed>,
-    /// How far the read models have come.
-    pub views: Option<Progress>,
-    /// Questions to the read models, taken on a thread of their own.
-    pub questions: Option<Sender<(Query, Reply)>>,
-}
-
-impl std::fmt::Debug for Behind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Behind").finish_non_exhaustive()
-    }
+    questions: Questions,
 }
 
 impl LedgerService {
@@ -62,16 +45,18 @@ impl LedgerService {
         clients: Clients,
         slot: SaltSlot,
         epoch: Epoch,
-        behind: Behind,
+        questions: Questions,
     ) -> Self {
-        Self { handle, clients, slot, epoch, behind }
+        Self { handle, clients, slot, epoch, questions }
     }
 
     fn submit(&self, work: Work, client: ClientNumber, request: Asked) {
         let Asked { flags, deadline, reply } = request;
         let items = work.len();
+        let figures = self.questions.shared_figures();
         self.handle.submit_bulk(Box::new(Requests {
             handle: self.handle.clone(),
+            figures,
             work,
             given: 0,
             client: bookkeeping::ClientNumber(client.0),
@@ -103,6 +88,7 @@ impl Service for LedgerService {
     }
 
     fn request(&mut self, client: ClientNumber, request: Request, reply: Reply) {
+        count(&self.questions.figures().binary_requests);
         let Request { flags, deadline, content, .. } = request;
         let refuse = |reply: Reply, code, text: String| {
             reply.finish(ReplyBody::refused(&Refused::new(code, text)));
@@ -140,7 +126,7 @@ impl Service for LedgerService {
                     return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
                 }
                 match from_canonical::<Query>(&bytes) {
-                    Ok(query) => self.ask(query, asked.reply),
+                    Ok(query) => self.ask(client, query, asked.deadline, asked.reply),
                     Err(error) => {
                         refuse(asked.reply, RefusedCode::Undecodable, error.to_string());
                     }
@@ -168,40 +154,36 @@ impl LedgerService {
         Ok(commands)
     }
 
-    fn ask(&self, query: Query, reply: Reply) {
-        if query.asks() == Asks::Views {
-            let Some(questions) = &self.behind.questions else {
-                let text = "this book keeps no read models: start it with them";
-                let refused = Refused::new(RefusedCode::Unsupported, text);
-                return reply.finish(ReplyBody::refused(&refused));
-            };
-            return match questions.try_send((query, reply)) {
-                Ok(()) => {}
-                Err(TrySendError::Full((_, reply))) => reply.finish(busy()),
-                Err(TrySendError::Disconnected((_, reply))) => reply.finish(stopped(&self.handle)),
-            };
-        }
-        let (behind, handle) = (self.behind.clone(), self.handle.clone());
-        let is_status = query == Query::Status;
-        let filled = move |said| if is_status { behind.status() } else { said };
-        let done = move |answered: Answer<_>| {
-            reply.finish(match answered {
-                Answer::Done { outcome, position, .. } => {
-                    ReplyBody::answer(&to_canonical(&Told { position, said: filled(outcome) }))
-                }
-                Answer::Unknown | Answer::Busy => busy(),
-                Answer::NotTaken(_) | Answer::NotRecalled(_) | Answer::Stopped => stopped(&handle),
-            });
-        };
-        self.handle.read(move |book| answer(book, &query), done);
+    fn ask(&self, client: ClientNumber, query: Query, deadline: Option<Clock>, reply: Reply) {
+        let done = move |told| reply.finish(answered(told));
+        self.questions.ask(client.0, query, deadline, done);
     }
 }
 
-impl Behind {
-    fn status(&self) -> Said {
-        Said::Status {
-            log: self.log.as_ref().map(|log| Position::new(log.watch().durable())),
-            views: self.views.as_ref().map(Progress::next),
+/// What became of a question, as the protocol says it.
+fn answered(told: Result<Told, NotAnswered>) -> ReplyBody {
+    let why = match told {
+        Ok(told) => return ReplyBody::answer(&to_canonical(&told)),
+        Err(why) => why,
+    };
+    let text = why.to_string();
+    match why {
+        NotAnswered::NotReady { .. } => {
+            ReplyBody::not_done(&NotDone::new(NotDoneCode::NotReady, text), BUSY_RETRY_MS)
+        }
+        NotAnswered::Busy => busy(),
+        NotAnswered::Stopped(why) => {
+            ReplyBody::not_done(&NotDone::new(NotDoneCode::Stopped, why), 0)
+        }
+        NotAnswered::NoViews => {
+            ReplyBody::refused(&Refused::new(RefusedCode::Unsupported, text))
+        }
+        NotAnswered::Unanswered { why: Unanswered::FreshTwice, .. } => {
+            ReplyBody::refused(&Refused::new(RefusedCode::Undecodable, text))
+        }
+        NotAnswered::Unanswered { position, .. } => {
+            let told = Told { position, said: Said::NoAnswer(text) };
+            ReplyBody::answer(&to_canonical(&told))
         }
     }
 }
@@ -315,6 +297,7 @@ impl Work {
 /// The items of one request on the writer's thread.
 struct Requests {
     handle: BookHandle<LedgerBook>,
+    figures: Arc<Figures>,
     work: Work,
     given: usize,
     client: bookkeeping::ClientNumber,
@@ -380,7 +363,11 @@ impl Bulk<LedgerBook> for Requests {
                 out.repeated(position.unwrap_or(Position::ZERO), first);
             }
             Outcome::Absent => out.absent(),
-            Outcome::Refused { refusal } => refused(out, &refusal, &place),
+            Outcome::Refused { refusal } => {
+                self.figures.refused(rule_of(&refusal));
+                refused(out, &refusal, &place);
+            }
+            Outcome::Traced { .. } => out.unknown(),
             Outcome::RefusedBefore { refused, .. } => match rule_named(&refused.rule) {
                 Some(rule) => out.refused(rule, None, None),
                 None => out.unknown(),
@@ -442,7 +429,7 @@ fn refused(out: &mut ResultsWriter, refusal: &Refusal, place: &BulkPlace) {
 }
 
 /// The protocol's number of a rule.
-const fn rule_of(refusal: &Refusal) -> Rule {
+pub(crate) const fn rule_of(refusal: &Refusal) -> Rule {
     match refusal {
         Refusal::AccountClosed { .. } => Rule::AccountClosed,
         Refusal::AccountFrozen { .. } => Rule::AccountFrozen,

@@ -490,7 +490,7 @@ fn links(payment: Option<&str>) -> Result<Vec<Link>, Problem> {
 }
 
 /// Sixteen bytes in hex, with or without the prefix of their kind.
-fn id(field: &str, text: &str, prefix: &str) -> Result<[u8; 16], Problem> {
+pub(super) fn id(field: &str, text: &str, prefix: &str) -> Result<[u8; 16], Problem> {
     from_hex_array(text.strip_prefix(prefix).unwrap_or(text)).ok_or_else(|| {
         let expected = format!("32 lower-case hex digits, `{prefix}` before them or not");
         Problem::field(field, &expected, text)
@@ -546,7 +546,7 @@ fn day(text: &str) -> Option<BusinessDate> {
 }
 
 /// RFC 3339 in UTC, up to nanoseconds: `2026-11-23T10:00:00Z`.
-fn instant(field: &str, text: &str) -> Result<Instant, Problem> {
+pub(super) fn instant(field: &str, text: &str) -> Result<Instant, Problem> {
     let read = || {
         let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
         let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));

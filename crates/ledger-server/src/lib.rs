@@ -16,6 +16,7 @@
 pub mod clients;
 pub mod clock;
 pub mod contents;
+pub mod events;
 pub mod figures;
 pub mod folder;
 pub mod http;

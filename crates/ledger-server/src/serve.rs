@@ -22,6 +22,7 @@ use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 use crate::clock::BookClock;
 use crate::folder::{Folder, FolderError};
 use crate::contents::Contents;
+use crate::events::{EventThreads, Events};
 use crate::figures::{Counted, Figures};
 use crate::http::{HttpError, HttpServer, Interface};
 use crate::projections::{LogProjection, ViewsProjection};
@@ -114,6 +115,7 @@ pub struct Running {
     handle: BookHandle<LedgerBook>,
     writer: BookWriter<Counted<SegmentJournal<FileDisk>>>,
     answering: Answering,
+    followed: EventThreads,
     sweeper: (std::sync::mpsc::Sender<()>, JoinHandle<()>),
     log: Option<LogProjection>,
     views: Option<ViewsProjection>,
@@ -144,9 +146,12 @@ pub fn serve_by(
     };
     let Opened { book, handle, writer, slot, recovery, contents, figures, .. } = opened;
     let (clients, epoch) = (folder.clients()?, recovery.epoch);
+    let (shared, counted, next) = (Arc::clone(&contents), Arc::clone(&figures), recovery.tip.next);
+    let started = Events::start(&handle, next, shared, counted);
+    let (events, followed) = started.map_err(StartError::Thread)?;
     let started = Questions::start(handle.clone(), slot, behind, contents, figures);
     let (questions, answering) = started.map_err(StartError::Thread)?;
-    let asked = questions.clone();
+    let asked = (questions.clone(), events.clone());
     let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, asked);
     let server_config = ServerConfig {
         book,
@@ -161,11 +166,11 @@ pub fn serve_by(
     folder.note_address(address)?;
     let http = options.http.map(|address| {
         let handle = handle.clone();
-        let questions = questions.clone();
-        let interface = Interface { book, handle, clients, slot, epoch, questions };
+        let (questions, events) = (questions.clone(), events.clone());
+        let interface = Interface { book, handle, clients, slot, epoch, questions, events };
         crate::http::start(address, interface)
     });
-    drop(questions);
+    drop((questions, events));
     let http = http.transpose()?;
     let sweeper = sweep(handle.clone(), slot, clock.clone())?;
     Ok(Running {
@@ -176,6 +181,7 @@ pub fn serve_by(
         handle,
         writer,
         answering,
+        followed,
         sweeper,
         log,
         views,
@@ -289,8 +295,10 @@ impl Running {
 
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { http, server, handle, writer, answering, log, views, .. } = self;
+        let Self { http, server, handle, writer, answering, followed, log, views, .. } = self;
         let (stop, thread) = self.sweeper;
+        // Those who follow are told where to go on, while they can still be told.
+        followed.stop();
         if let Some(http) = http {
             http.stop();
         }
@@ -301,6 +309,7 @@ impl Running {
         drop(writer.join());
         // They hold the read models' file, which whoever opens the folder next must find free.
         answering.join();
+        followed.join();
         if let Some(log) = log {
             log.join();
         }

@@ -18,6 +18,7 @@ use wire::{
 };
 
 use crate::clients::{Clients, May};
+use crate::events::Events;
 use crate::figures::{Figures, count};
 use crate::query::{Query, Said, Told, Unanswered};
 use crate::questions::{NotAnswered, Questions};
@@ -35,19 +36,20 @@ pub struct LedgerService {
     slot: SaltSlot,
     epoch: Epoch,
     questions: Questions,
+    events: Events,
 }
 
 impl LedgerService {
     /// Over a running book. The salts of all facts come from `slot`.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         handle: BookHandle<LedgerBook>,
         clients: Clients,
         slot: SaltSlot,
         epoch: Epoch,
-        questions: Questions,
+        (questions, events): (Questions, Events),
     ) -> Self {
-        Self { handle, clients, slot, epoch, questions }
+        Self { handle, clients, slot, epoch, questions, events }
     }
 
     fn submit(&self, work: Work, client: ClientNumber, request: Asked) {
@@ -120,6 +122,15 @@ impl Service for LedgerService {
                 let number = bookkeeping::ClientNumber(client.0);
                 let keys = lookups.iter().map(|lookup| key_of(number, &lookup)).collect();
                 self.submit(Work::Lookups(keys), client, asked);
+            }
+            Content::Follow(follow) => {
+                if !self.clients.may(client.0, May::Read) {
+                    return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
+                }
+                match asked.reply.stream() {
+                    Ok(stream) => self.events.follow(follow, stream),
+                    Err(reply) => refuse(reply, RefusedCode::Malformed, "no follow".into()),
+                }
             }
             Content::Query(bytes) => {
                 if !self.clients.may(client.0, May::Read) {

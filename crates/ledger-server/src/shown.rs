@@ -11,9 +11,8 @@ use ledger::{Reason, Side, Term};
 use serde_json::{Value, json};
 use terms::{AccountId, AssetCode, Instant, Minor};
 
-pub use facts::fact;
+pub use facts::{Placements, fact};
 
-use crate::contents::FactSaid;
 use crate::query::{
     AccountTrialLine, BalanceLine, DebitsCredits, HoldEventLine, OpenHoldLine, Said, StatementLine,
     Step, Told, TrialLine,
@@ -145,10 +144,8 @@ fn said(said: &Said, of: Option<AccountId>, asset: Asset<'_>) -> Value {
             json!({ "transactions": lines, "whole": whole })
         }
         Said::PositionAt(facts) => json!({ "facts": facts.number() }),
-        Said::Facts { facts, whole } => {
-            let placed = facts::placements(facts);
-            let lines: Vec<Value> = facts.iter().map(|one| fact(one, &placed, asset)).collect();
-            json!({ "facts": lines, "whole": whole })
+        facts @ Said::Facts { whole, .. } => {
+            json!({ "facts": facts_of(facts, asset), "whole": whole })
         }
         Said::Engine { figures, troubles } => {
             let figures: serde_json::Map<String, Value> =
@@ -263,8 +260,10 @@ fn hold_event(line: &HoldEventLine, asset: Option<AssetCode>) -> Value {
     })
 }
 
-/// Whether facts say something of an account that must be known to show them.
+/// The facts of an answer, each whole.
 #[must_use]
-pub const fn is_refusal(said: &FactSaid) -> bool {
-    matches!(said, FactSaid::Refused(_))
+pub fn facts_of(said: &Said, asset: Asset<'_>) -> Vec<Value> {
+    let Said::Facts { facts, .. } = said else { return Vec::new() };
+    let placed = facts::placements(facts);
+    facts.iter().map(|one| fact(one, &placed, asset)).collect()
 }

@@ -7,6 +7,7 @@
 mod amounts;
 mod asks;
 mod caller;
+mod events;
 mod form;
 pub mod problem;
 mod reply;
@@ -20,6 +21,7 @@ use store::{Answer, BookHandle, BulkEnd};
 use terms::{BookName, Epoch, HoldId, Instant, Position};
 
 use crate::clients::Clients;
+use crate::events::Events;
 use crate::questions::Questions;
 pub(crate) use amounts::show as decimal;
 pub use problem::Problem;
@@ -39,6 +41,8 @@ pub struct Interface {
     pub epoch: Epoch,
     /// Who answers questions.
     pub questions: Questions,
+    /// Who hands out facts.
+    pub events: Events,
 }
 
 impl std::fmt::Debug for Interface {

@@ -25,6 +25,7 @@ pub mod load_http;
 pub mod projections;
 pub mod query;
 pub mod questions;
+pub mod rebuild;
 pub mod recall;
 pub mod serve;
 pub mod service;

@@ -31,7 +31,7 @@ use crate::questions::{Answering, Behind, Questions};
 use crate::service::LedgerService;
 
 /// Size of a segment: some half a million transactions.
-const SEGMENT_BYTES: u64 = 64 << 20;
+pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
 /// Facts between two images: refolding as many takes well under a second.
 const IMAGE_EVERY: u64 = 1_000_000;
 /// Salt keys made durable at once: one is used by each start.

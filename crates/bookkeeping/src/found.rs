@@ -16,6 +16,7 @@ pub struct Found {
     first: Option<(Position, Instant)>,
     /// By the key under which a fact was found: a request for several things has several.
     firsts: BTreeMap<Key, Position>,
+    traced: Vec<Position>,
 }
 
 impl Found {
@@ -31,6 +32,17 @@ impl Found {
         }
         self.first.get_or_insert((position, stamp));
         self.firsts.entry(*key).or_insert(position);
+    }
+
+    /// Learns where the facts of a traced id lie, oldest first, without what they say.
+    pub fn traced_at(&mut self, positions: impl Iterator<Item = Position>) {
+        self.traced.extend(positions);
+    }
+
+    /// Where the facts of a traced id lie.
+    #[must_use]
+    pub fn traced(&self) -> &[Position] {
+        &self.traced
     }
 
     /// Past transactions and ended holds.

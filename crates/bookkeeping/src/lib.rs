@@ -18,5 +18,5 @@ pub use fact::{CHANGED, Event, LedgerFact, REFUSED, Refused};
 pub use found::Found;
 pub use keys::{Key, Tag};
 pub use machine::LedgerBook;
-pub use request::{ClientNumber, Effect, Outcome, Request, What};
+pub use request::{ClientNumber, Effect, Outcome, Request, TRACE_MAX, What};
 pub use together::TogetherItem;

@@ -12,7 +12,7 @@ use terms::{Instant, Position};
 use crate::fact::{Event, LedgerFact, Refused};
 use crate::found::Found;
 use crate::keys::{self, Key};
-use crate::request::{ClientNumber, Effect, Outcome, Request, What};
+use crate::request::{ClientNumber, Effect, Outcome, Request, TRACE_MAX, What};
 use crate::together;
 
 /// Refusals of one client that are journalled before it has posted anything: they cost disk.
@@ -69,6 +69,7 @@ impl LedgerBook {
         let command = match &request.what {
             What::Do(command) => command,
             What::Find(key) => return said_before(found, key),
+            What::Trace(_) => return traced(found),
             What::Together(commands) => {
                 let (made, outcome) = together::judge(self, found, stamp, request, commands);
                 facts.extend(made);
@@ -206,6 +207,12 @@ fn said_before(found: &Found, key: &Key) -> Outcome {
     })
 }
 
+fn traced(found: &Found) -> Outcome {
+    let all = found.traced();
+    let positions: Vec<Position> = all.iter().take(TRACE_MAX).copied().collect();
+    Outcome::Traced { whole: positions.len() == all.len(), positions }
+}
+
 impl Machine for LedgerBook {
     type Command = Request;
     type Outcome = Outcome;
@@ -236,7 +243,7 @@ impl Machine for LedgerBook {
     fn warm(&self, requests: &[Request]) {
         self.ledger.warm(requests.iter().filter_map(|request| match &request.what {
             What::Do(command) => Some(command),
-            What::Find(_) | What::Together(_) => None,
+            What::Find(_) | What::Trace(_) | What::Together(_) => None,
         }));
     }
 

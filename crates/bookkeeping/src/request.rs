@@ -46,6 +46,9 @@ pub enum What {
     Find(Key),
     /// Several things to do, all of them or none: see [`crate::together`].
     Together(Vec<Command>),
+    /// Where every fact that names an id lies: a hold is named by its placement and by each step
+    /// after it.
+    Trace(Key),
 }
 
 /// Whether a request is to happen.
@@ -92,4 +95,14 @@ pub enum Outcome {
         /// Where its fact lies.
         position: Position,
     },
+    /// Where the facts lie that name the id, oldest first; none when nothing was ever recorded.
+    Traced {
+        /// Their positions, at most [`TRACE_MAX`].
+        positions: Vec<Position>,
+        /// Whether these are all.
+        whole: bool,
+    },
 }
+
+/// Most facts that are named for one id: a hold that is posted in parts has one for each part.
+pub const TRACE_MAX: usize = 256;

@@ -15,6 +15,9 @@
 
 pub mod clients;
 pub mod clock;
+pub mod contents;
+pub mod events;
+pub mod figures;
 pub mod folder;
 pub mod http;
 pub mod limits;
@@ -23,16 +26,20 @@ pub mod load_http;
 pub mod personal;
 pub mod projections;
 pub mod query;
+pub mod questions;
+pub mod rebuild;
 pub mod recall;
 mod refusals;
 pub mod serve;
 pub mod service;
+pub mod shown;
 
 pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use personal::{PersonalError, PersonalKeys};
 pub use query::{AccountView, Query, Said};
+pub use questions::{NotAnswered, Questions};
 pub use recall::LedgerRecall;
 pub use serve::{Kept, Running, ServeError, ServeOptions, serve};
 pub use service::LedgerService;

@@ -5,24 +5,16 @@
 //! from the journal.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use bookkeeping::{Event, LedgerBook, LedgerFact};
-use crossbeam_channel::Sender;
 use evidence::tree::TreeHead;
-use seal::to_canonical;
 use store::log::{LogConfig, LogFeed, LogThread, PackedLog};
 use store::views::{Config as ViewsConfig, Feed, OpenError, Views};
 use store::{BookHandle, FileDisk, SegmentReader};
 use terms::Position;
-use wire::{Reply, ReplyBody};
-
-use crate::query::{Query, answer_from};
-
-/// Questions that may wait: a page of the longest takes some milliseconds.
-const QUESTIONS_MAX: usize = 256;
 
 /// The log follows within a fiftieth of a second: the window in which a fact has no leaf yet.
 const LOG_CONFIG: LogConfig =
@@ -35,30 +27,52 @@ const SMALL_BATCH: usize = 1024;
 const SMALL_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// How far a projection has come, and whether it still goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Progress {
     next: Arc<AtomicU64>,
     failed: Arc<std::sync::Mutex<Option<String>>>,
+    moved: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress").field("next", &self.next()).finish_non_exhaustive()
+    }
 }
 
 impl Progress {
     fn new(next: Position) -> Self {
-        Self { next: Arc::new(AtomicU64::new(next.number())), failed: Arc::default() }
+        let next = Arc::new(AtomicU64::new(next.number()));
+        Self { next, failed: Arc::default(), moved: Arc::default() }
+    }
+
+    /// Has this called whenever it has come further, or stopped: once for all, on the thread that
+    /// feeds it.
+    pub fn on_reached(&self, moved: impl Fn() + Send + Sync + 'static) {
+        let _ = self.moved.set(Box::new(moved));
+    }
+
+    fn moved(&self) {
+        if let Some(moved) = self.moved.get() {
+            moved();
+        }
     }
 
     fn reached(&self, next: Position) {
-        self.next.store(next.number(), Ordering::Release);
+        self.next.store(next.number(), Ordering::SeqCst);
+        self.moved();
     }
 
     fn fail(&self, why: String) {
         tracing::error!(why, "a projection stopped");
         *self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why);
+        self.moved();
     }
 
     /// It has seen all facts before this position.
     #[must_use]
     pub fn next(&self) -> Position {
-        Position::new(self.next.load(Ordering::Acquire))
+        Position::new(self.next.load(Ordering::SeqCst))
     }
 
     /// Why it stopped, if it did.
@@ -202,22 +216,6 @@ impl ViewsProjection {
         };
         let follower = named("views", follow)?;
         Ok(Self { progress, views, follower })
-    }
-
-    /// A queue of questions, answered one after another on a thread that ends with the queue.
-    ///
-    /// # Errors
-    /// In words.
-    pub fn questions(&self) -> Result<Sender<(Query, Reply)>, String> {
-        let (sender, questions) = crossbeam_channel::bounded::<(Query, Reply)>(QUESTIONS_MAX);
-        let views = Arc::clone(&self.views);
-        named("questions", move || {
-            for (query, reply) in questions {
-                let told = answer_from(&views, &query);
-                reply.finish(ReplyBody::answer(&to_canonical(&told)));
-            }
-        })?;
-        Ok(sender)
     }
 
     /// Waits until the book is closed and all of it is in the read models.

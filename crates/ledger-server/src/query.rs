@@ -1,12 +1,21 @@
 //! Questions in the book's own words, as canonical CBOR in the protocol's query frames.
 
 use bookkeeping::LedgerBook;
-use ledger::{Account, Hold, Reason, Side};
+use ledger::{Account, Hold, Link, Reason, Side};
 use minicbor::{Decode, Encode};
-use store::views::{
-    AssetLine, Filter, Order, QueryError, Start, StatementEntry, StatementQuery, Views,
-};
+use store::views::AssetLine;
 use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, Position, TransactionId};
+
+pub mod asked;
+pub mod lines;
+
+pub use asked::{Unanswered, answer_from};
+pub use lines::{
+    AccountTrialLine, AsOf, BalanceLine, DebitsCredits, EntryFilter, HoldEventLine, LinkedLine,
+    OpenHoldLine, Step,
+};
+
+use crate::contents::FactLine;
 
 /// Most accounts of one page.
 pub const PAGE_MAX: usize = 500;
@@ -51,6 +60,140 @@ pub enum Query {
     /// A hold that no fact has ended.
     #[n(12)]
     OpenHold(#[n(0)] HoldId),
+    /// A page of an account's entries that fit a filter.
+    #[n(20)]
+    Entries {
+        /// Of which account.
+        #[n(0)]
+        account: AccountId,
+        /// Which entries.
+        #[n(1)]
+        filter: EntryFilter,
+        /// Whether from the newest to the oldest.
+        #[n(2)]
+        newest_first: bool,
+        /// Where another page ended, in its own words.
+        #[n(3)]
+        after: Option<String>,
+        /// At most how many.
+        #[n(4)]
+        limit: u32,
+    },
+    /// An account's balance as of some moment, from the read models.
+    #[n(21)]
+    Balance {
+        /// Of which account.
+        #[n(0)]
+        account: AccountId,
+        /// When.
+        #[n(1)]
+        as_of: AsOf,
+    },
+    /// One page of the trial balance of a business day by account.
+    #[n(22)]
+    TrialOfAccounts {
+        /// Which day.
+        #[n(0)]
+        date: BusinessDate,
+        /// Where another page ended.
+        #[n(1)]
+        after: Option<String>,
+        /// At most how many.
+        #[n(2)]
+        limit: u32,
+    },
+    /// Open holds by their last moment; those that never expire come last.
+    #[n(23)]
+    HoldsByExpiry {
+        /// Only those whose last moment is this or earlier.
+        #[n(0)]
+        until: Option<Instant>,
+        /// Where another page ended.
+        #[n(1)]
+        after: Option<String>,
+        /// At most how many.
+        #[n(2)]
+        limit: u32,
+    },
+    /// An account's open holds, by id.
+    #[n(24)]
+    OpenHoldsOf {
+        /// Of which account.
+        #[n(0)]
+        account: AccountId,
+        /// Where another page ended.
+        #[n(1)]
+        after: Option<String>,
+        /// At most how many.
+        #[n(2)]
+        limit: u32,
+    },
+    /// What happened to an account's holds.
+    #[n(25)]
+    HoldEvents {
+        /// Of which account.
+        #[n(0)]
+        account: AccountId,
+        /// Whether from the newest to the oldest.
+        #[n(1)]
+        newest_first: bool,
+        /// Where another page ended.
+        #[n(2)]
+        after: Option<String>,
+        /// At most how many.
+        #[n(3)]
+        limit: u32,
+    },
+    /// The transactions that name a payment, a quote or another transaction.
+    #[n(26)]
+    Linked(#[n(0)] Link),
+    /// How many facts are stamped at this moment or earlier.
+    #[n(27)]
+    PositionAt(#[n(0)] Instant),
+    /// A transaction with its content, or its refusal.
+    #[n(28)]
+    Transaction {
+        /// Whose: ids belong to the client that used them. `None` is who asks.
+        #[n(0)]
+        client: Option<u32>,
+        /// Which.
+        #[n(1)]
+        id: TransactionId,
+    },
+    /// A hold with its history.
+    #[n(29)]
+    HoldWhole(#[n(0)] HoldId),
+    /// The fact at a position.
+    #[n(30)]
+    Fact(#[n(0)] Position),
+    /// How the engine and what follows it stand.
+    #[n(31)]
+    Engine,
+    /// The same as OpenMetrics text.
+    #[n(32)]
+    Metrics,
+    /// Another question, with how fresh its answer must be.
+    #[n(33)]
+    Fresh {
+        /// How fresh.
+        #[n(0)]
+        fresh: Freshness,
+        /// The question: not one that says so again.
+        #[n(1)]
+        query: Box<Query>,
+    },
+}
+
+/// How fresh an answer must be. Without a word, the book's own answers are of the moment they are
+/// asked at, and the read models' of what they have seen so far: their position says how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Freshness {
+    /// It has seen every fact before this position.
+    #[n(0)]
+    AtLeast(#[n(0)] Position),
+    /// It has seen everything that was durable, or answered, when it was asked: linearizable.
+    #[n(1)]
+    Now,
 }
 
 /// One entry of a statement.
@@ -210,6 +353,97 @@ pub enum Said {
     /// There is no such hold, or it has ended.
     #[n(13)]
     NoOpenHold(#[n(0)] HoldId),
+    /// An account's balance.
+    #[n(21)]
+    Balance(#[n(0)] BalanceLine),
+    /// A page of a trial balance by account.
+    #[n(22)]
+    TrialOfAccounts {
+        /// Its lines: every account has one.
+        #[n(0)]
+        lines: Vec<AccountTrialLine>,
+        /// To go on.
+        #[n(1)]
+        next: String,
+        /// Whether no further account was seen.
+        #[n(2)]
+        at_end: bool,
+    },
+    /// A page of open holds.
+    #[n(23)]
+    OpenHolds {
+        /// The holds.
+        #[n(0)]
+        lines: Vec<OpenHoldLine>,
+        /// To go on.
+        #[n(1)]
+        next: String,
+        /// Whether no further hold was seen.
+        #[n(2)]
+        at_end: bool,
+    },
+    /// A page of steps of holds.
+    #[n(25)]
+    HoldEvents {
+        /// The steps.
+        #[n(0)]
+        lines: Vec<HoldEventLine>,
+        /// To go on.
+        #[n(1)]
+        next: String,
+        /// Whether no further step was seen.
+        #[n(2)]
+        at_end: bool,
+    },
+    /// Transactions, oldest first.
+    #[n(26)]
+    Linked {
+        /// Which.
+        #[n(0)]
+        transactions: Vec<LinkedLine>,
+        /// Whether these are all that were seen.
+        #[n(1)]
+        whole: bool,
+    },
+    /// How many facts there were.
+    #[n(27)]
+    PositionAt(#[n(0)] Position),
+    /// Facts, oldest first: a transaction has one, a hold one for each step. None when nothing is
+    /// recorded.
+    #[n(28)]
+    Facts {
+        /// The facts.
+        #[n(0)]
+        facts: Vec<FactLine>,
+        /// Whether these are all.
+        #[n(1)]
+        whole: bool,
+    },
+    /// How the engine stands: numbers by name, and what is in trouble.
+    #[n(31)]
+    Engine {
+        /// Each with its name.
+        #[n(0)]
+        figures: Vec<Figure>,
+        /// In words: what keeps the book or a projection from going on.
+        #[n(1)]
+        troubles: Vec<String>,
+    },
+    /// OpenMetrics text.
+    #[n(32)]
+    Metrics(#[n(0)] String),
+}
+
+/// A number by its name, as in the metrics.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Figure {
+    /// Its name, with its labels.
+    #[n(0)]
+    pub name: String,
+    /// How much.
+    #[n(1)]
+    pub value: u64,
 }
 
 /// An answer and the position it is true at: the number of facts it has seen.
@@ -231,12 +465,16 @@ pub enum Asks {
     Book,
     /// The read models: the answer is of what they have seen.
     Views,
+    /// The book for where it lies, and the journal for what it says: of this moment.
+    Journal,
+    /// What counts and watches.
+    Metrics,
 }
 
 impl Query {
     /// Whom it goes to.
     #[must_use]
-    pub const fn asks(&self) -> Asks {
+    pub fn asks(&self) -> Asks {
         match self {
             Self::Account(_)
             | Self::Totals
@@ -244,74 +482,21 @@ impl Query {
             | Self::AccountWhole(_)
             | Self::Accounts(_)
             | Self::OpenHold(_) => Asks::Book,
-            Self::Statement { .. } | Self::TrialBalance(_) => Asks::Views,
+            Self::Statement { .. }
+            | Self::TrialBalance(_)
+            | Self::Entries { .. }
+            | Self::Balance { .. }
+            | Self::TrialOfAccounts { .. }
+            | Self::HoldsByExpiry { .. }
+            | Self::OpenHoldsOf { .. }
+            | Self::HoldEvents { .. }
+            | Self::Linked(_)
+            | Self::PositionAt(_) => Asks::Views,
+            Self::Transaction { .. } | Self::HoldWhole(_) | Self::Fact(_) => Asks::Journal,
+            Self::Engine | Self::Metrics => Asks::Metrics,
+            Self::Fresh { query, .. } => query.asks(),
         }
     }
-}
-
-/// Answers from the read models.
-#[must_use]
-pub fn answer_from(views: &Views, query: &Query) -> Told {
-    let answered = match query {
-        Query::Statement { account, newest_first, after, limit } => {
-            statement(views, *account, *newest_first, after.as_deref(), *limit)
-        }
-        Query::TrialBalance(date) => views
-            .trial_balance(*date)
-            .map(|seen| Told {
-                position: seen.next,
-                said: Said::TrialBalance(seen.answer.iter().map(trial_line).collect()),
-            })
-            .map_err(|error| error.to_string()),
-        Query::Account(_)
-        | Query::Totals
-        | Query::Status
-        | Query::AccountWhole(_)
-        | Query::Accounts(_)
-        | Query::OpenHold(_) => Err("this is asked of the book".to_owned()),
-    };
-    answered.unwrap_or_else(|why| Told { position: Position::ZERO, said: Said::NoAnswer(why) })
-}
-
-fn statement(
-    views: &Views,
-    account: AccountId,
-    newest_first: bool,
-    after: Option<&str>,
-    limit: u32,
-) -> Result<Told, String> {
-    let start = match after {
-        None => Start::AtEnd,
-        Some(cursor) => Start::At(cursor.parse().map_err(|error: QueryError| error.to_string())?),
-    };
-    let query = StatementQuery {
-        account,
-        filter: Filter::ALL,
-        order: if newest_first { Order::NewestFirst } else { Order::OldestFirst },
-        start,
-        limit: usize::try_from(limit).unwrap_or(usize::MAX),
-    };
-    let seen = views.statement(&query).map_err(|error| error.to_string())?;
-    let line = |entry: &StatementEntry| StatementLine {
-        position: entry.position,
-        stamp: entry.stamp,
-        effective: entry.effective,
-        transaction: entry.transaction,
-        business_date: entry.business_date,
-        side: entry.side,
-        amount: entry.amount,
-        debits_posted: entry.debits_posted,
-        credits_posted: entry.credits_posted,
-        reason: entry.reason,
-    };
-    Ok(Told {
-        position: seen.next,
-        said: Said::Statement {
-            lines: seen.answer.lines.iter().map(line).collect(),
-            next: seen.answer.next.to_string(),
-            at_end: seen.answer.at_end,
-        },
-    })
 }
 
 fn trial_line(line: &AssetLine) -> TrialLine {
@@ -330,9 +515,23 @@ pub fn answer(book: &LedgerBook, query: &Query) -> Said {
     let ledger = book.ledger();
     match query {
         // Filled in by who knows the projections.
-        Query::Status | Query::Statement { .. } | Query::TrialBalance(_) => {
-            Said::Status { log: None, views: None }
-        }
+        Query::Status
+        | Query::Statement { .. }
+        | Query::TrialBalance(_)
+        | Query::Entries { .. }
+        | Query::Balance { .. }
+        | Query::TrialOfAccounts { .. }
+        | Query::HoldsByExpiry { .. }
+        | Query::OpenHoldsOf { .. }
+        | Query::HoldEvents { .. }
+        | Query::Linked(_)
+        | Query::PositionAt(_)
+        | Query::Transaction { .. }
+        | Query::HoldWhole(_)
+        | Query::Fact(_)
+        | Query::Engine
+        | Query::Metrics => Said::Status { log: None, views: None },
+        Query::Fresh { query, .. } => answer(book, query),
         Query::Account(id) => match ledger.balances(*id) {
             None => Said::NoAccount(*id),
             Some(of) => Said::Account(AccountView {

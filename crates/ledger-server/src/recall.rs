@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bookkeeping::keys::{self, Key};
 use bookkeeping::{Found, LedgerBook, LedgerFact, Request};
@@ -9,6 +10,8 @@ use journal::{Batch, Book, Recorded, Tip};
 use store::ids::{HashedKey, IdHasher, IdKey, Ids};
 use store::{Disk, Recall, RecallError, SegmentReader};
 use terms::{Instant, Position};
+
+use crate::figures::Figures;
 
 /// Durable batches kept in memory for look-ups: a repeat usually follows soon, and reading the
 /// journal back costs a hundred times more.
@@ -32,6 +35,8 @@ pub struct LedgerRecall<D: Disk, R: Disk> {
     warmed: VecDeque<(Key, HashedKey)>,
     /// Those that were looked up for the newest request: its facts have the same ones.
     looked_up: Vec<(Key, HashedKey)>,
+    /// Where it is told how far the index has come.
+    figures: Arc<Figures>,
 }
 
 impl<D: Disk, R: Disk> std::fmt::Debug for LedgerRecall<D, R> {
@@ -51,8 +56,14 @@ fn id_key(key: &Key) -> IdKey {
 impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     /// Over an index that covers all facts before `covered`, and a reader of the same journal.
     #[must_use]
-    pub fn new(ids: Ids<D>, covered: Position, reader: SegmentReader<R>) -> Self {
+    pub fn new(
+        ids: Ids<D>,
+        covered: Position,
+        reader: SegmentReader<R>,
+        figures: Arc<Figures>,
+    ) -> Self {
         Self {
+            figures,
             hasher: ids.hasher(),
             ids,
             reader,
@@ -122,12 +133,21 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
         });
     }
 
+    /// Once a batch: numbers that lie at hand.
+    fn tell(&self) {
+        let stats = self.ids.stats();
+        self.figures.ids_indexed.store(self.durable.number(), Ordering::Release);
+        self.figures.ids_unsealed.store(stats.recent_entries, Ordering::Relaxed);
+        self.figures.ids_runs.store(stats.runs, Ordering::Relaxed);
+    }
+
     fn settle(&mut self, batch: &Arc<Batch>) -> Result<(), RecallError> {
         self.durable = batch.tip().next;
         if self.recent.len() >= RECENT_BATCHES {
             self.recent.pop_front();
         }
         self.recent.push_back(Arc::clone(batch));
+        self.tell();
         match self.ids.durable(self.durable) {
             Ok(()) => Ok(()),
             // What is not sealed stays in memory and is found there; it is tried again.
@@ -155,6 +175,8 @@ where
         }
         // What was decided and is not known to be durable may never have happened.
         self.ids.forget_from(self.durable);
+        self.figures.opened_at(tip.next);
+        self.tell();
         self.recent.clear();
         self.read.clear();
         Ok(self.durable)
@@ -180,6 +202,12 @@ where
     fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, RecallError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
+        }
+        if let bookkeeping::What::Trace(key) = &request.what {
+            let found = self.ids.lookup(&self.hasher.hashed(&id_key(key)));
+            let mut traced = Found::default();
+            traced.traced_at(found.map_err(|error| failed(&error))?.into_iter());
+            return Ok(traced);
         }
         let mut wanted = core::mem::take(&mut self.wanted);
         wanted.clear();
@@ -209,7 +237,7 @@ where
 const fn own_key(request: &Request) -> Option<Key> {
     match &request.what {
         bookkeeping::What::Do(command) => keys::of_command(request.client, command),
-        bookkeeping::What::Find(key) => Some(*key),
+        bookkeeping::What::Find(key) | bookkeeping::What::Trace(key) => Some(*key),
         bookkeeping::What::Together(_) => None,
     }
 }

@@ -128,7 +128,7 @@ fn detail(refusal: &Refusal) -> Option<Detail> {
 }
 
 /// The protocol's number of a rule.
-const fn rule_of(refusal: &Refusal) -> Rule {
+pub(crate) const fn rule_of(refusal: &Refusal) -> Rule {
     match refusal {
         Refusal::AccountClosed { .. } => Rule::AccountClosed,
         Refusal::AccountFrozen { .. } => Rule::AccountFrozen,

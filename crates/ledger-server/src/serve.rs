@@ -20,14 +20,18 @@ use wire::server::StartError;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
 use crate::clock::BookClock;
+use crate::contents::Contents;
+use crate::events::{EventThreads, Events};
+use crate::figures::{Counted, Figures};
 use crate::folder::{Folder, FolderError};
-use crate::http::{HttpError, HttpServer, Interface, Projections};
+use crate::http::{HttpError, HttpServer, Interface};
 use crate::projections::{LogProjection, ViewsProjection};
+use crate::questions::{Answering, Behind, Questions};
 use crate::recall::LedgerRecall;
-use crate::service::{Behind, LedgerService};
+use crate::service::LedgerService;
 
 /// Size of a segment: some half a million transactions.
-const SEGMENT_BYTES: u64 = 64 << 20;
+pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
 /// Facts between two images, as long as there are not more accounts than twice as many. The newest
 /// image is at most so many facts behind, and those that come while the next one is taken: a start
 /// refolds no more, within half a second.
@@ -111,7 +115,9 @@ pub struct Running {
     http: Option<HttpServer>,
     server: Server,
     handle: BookHandle<LedgerBook>,
-    writer: BookWriter<SegmentJournal<FileDisk>>,
+    writer: BookWriter<Counted<SegmentJournal<FileDisk>>>,
+    answering: Answering,
+    followed: EventThreads,
     sweeper: (std::sync::mpsc::Sender<()>, JoinHandle<()>),
     log: Option<LogProjection>,
     views: Option<ViewsProjection>,
@@ -136,16 +142,19 @@ pub fn serve_by(
 ) -> Result<Running, ServeError> {
     let opened = Opened::open(folder, options, clock)?;
     let (log, views) = opened.follow(folder, options)?;
-    let questions = views.as_ref().map(ViewsProjection::questions).transpose();
     let behind = Behind {
         log: log.as_ref().map(LogProjection::feed),
-        views: views.as_ref().map(|views| views.progress.clone()),
-        questions: questions.map_err(ServeError::Projection)?,
+        views: views.as_ref().map(|views| (Arc::clone(&views.views), views.progress.clone())),
     };
-    let Opened { book, handle, writer, slot, recovery, .. } = opened;
+    let Opened { book, handle, writer, slot, recovery, contents, figures, .. } = opened;
     let (clients, epoch) = (folder.clients()?, recovery.epoch);
-    let projections = Projections::of(&behind);
-    let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, behind);
+    let (shared, counted, next) = (Arc::clone(&contents), Arc::clone(&figures), recovery.tip.next);
+    let started = Events::start(&handle, next, shared, counted);
+    let (events, followed) = started.map_err(StartError::Thread)?;
+    let started = Questions::start(handle.clone(), slot, behind, contents, figures);
+    let (questions, answering) = started.map_err(StartError::Thread)?;
+    let asked = (questions.clone(), events.clone());
+    let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, asked);
     let server_config = ServerConfig {
         book,
         plain: PlainPolicy::Loopback,
@@ -160,19 +169,37 @@ pub fn serve_by(
     let http = options.http.map(|address| {
         let handle = handle.clone();
         let personal = folder.personal_keys();
-        let interface = Interface { book, handle, clients, slot, epoch, projections, personal };
+        let (questions, events) = (questions.clone(), events.clone());
+        let interface =
+            Interface { book, handle, clients, slot, epoch, questions, events, personal };
         crate::http::start(address, interface)
     });
+    drop((questions, events));
     let http = http.transpose()?;
     let sweeper = sweep(handle.clone(), slot, clock.clone())?;
-    Ok(Running { address, recovery, http, server, handle, writer, sweeper, log, views })
+    Ok(Running {
+        address,
+        recovery,
+        http,
+        server,
+        handle,
+        writer,
+        answering,
+        followed,
+        sweeper,
+        log,
+        views,
+    })
 }
 
 /// A book that runs and is not served yet.
 struct Opened {
     book: BookName,
     handle: BookHandle<LedgerBook>,
-    writer: BookWriter<SegmentJournal<FileDisk>>,
+    writer: BookWriter<Counted<SegmentJournal<FileDisk>>>,
+    figures: Arc<Figures>,
+    /// For questions and for those who follow the book.
+    contents: Arc<Contents>,
     slot: SaltSlot,
     recovery: Recovery,
     /// For the read models.
@@ -188,7 +215,10 @@ impl Opened {
     ) -> Result<Self, ServeError> {
         let book = folder.book();
         let run = RunId::from_bytes(client::system::random()?);
-        let disk = FileDisk::take(&folder.part("journal"))?.with_flush_delay(options.flush_delay);
+        let figures = Arc::new(Figures::default());
+        let disk = FileDisk::take(&folder.part("journal"))?
+            .with_flush_delay(options.flush_delay)
+            .with_sync_times(Arc::clone(&figures.syncs));
         let entropy = || client::system::random::<32>().map_err(std::io::Error::other);
         let salts = Arc::new(SaltKeys::open(&disk, SALT_POOL, entropy)?);
         let slot = salts.take_slot()?;
@@ -200,21 +230,22 @@ impl Opened {
         let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
         let look = || FileDisk::look(&folder.part("journal"));
         let (reader, recalled) = (journal.reader(look()), journal.reader(look()));
+        let contents = Arc::new(Contents::new(journal.reader(look())));
         let images = FileDisk::take(&folder.part("images"))?;
         let hash_seed = u64::from_be_bytes(client::system::random()?);
         let stamps = clock.clone();
         let parts = Parts {
             genesis: LedgerBook::new(hash_seed),
-            journal,
+            journal: Counted::new(journal, Arc::clone(&figures)),
             salts,
             clock: move || stamps.now(),
             images: ImagePolicy::every(IMAGE_EVERY, images, book),
-            recall: LedgerRecall::new(ids, covered, recalled),
+            recall: LedgerRecall::new(ids, covered, recalled, Arc::clone(&figures)),
         };
         let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
         let (handle, writer) = spawn_book(config, parts)?;
         let recovery = writer.recovery.clone();
-        Ok(Self { book, handle, writer, slot, recovery, reader, hash_seed })
+        Ok(Self { book, handle, writer, figures, contents, slot, recovery, reader, hash_seed })
     }
 
     fn follow(
@@ -268,7 +299,10 @@ impl Running {
 
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { http, server, handle, writer, sweeper: (stop, thread), log, views, .. } = self;
+        let Self { http, server, handle, writer, answering, followed, log, views, .. } = self;
+        let (stop, thread) = self.sweeper;
+        // Those who follow are told where to go on, while they can still be told.
+        followed.stop();
         if let Some(http) = http {
             http.stop();
         }
@@ -277,6 +311,9 @@ impl Running {
         let _ = thread.join();
         drop(handle);
         drop(writer.join());
+        // They hold the read models' file, which whoever opens the folder next must find free.
+        answering.join();
+        followed.join();
         if let Some(log) = log {
             log.join();
         }

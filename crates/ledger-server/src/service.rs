@@ -1,15 +1,14 @@
 //! Between the protocol and the book: requests become commands, outcomes become results.
 
+use std::sync::Arc;
 use std::time::Instant as Clock;
 
 use bookkeeping::together::TOGETHER_MAX;
 use bookkeeping::{Effect, Key, LedgerBook, Outcome, What};
-use crossbeam_channel::{Sender, TrySendError};
 use ledger::{Available, Balances, Command, Detail, Entry, Link, Reason, Side, Transaction};
 use record::SaltSlot;
 use seal::{KeyId, from_canonical, to_canonical};
-use store::log::LogFeed;
-use store::{Answer, BookHandle, Bulk, BulkEnd, BulkPlace};
+use store::{BookHandle, Bulk, BulkEnd, BulkPlace};
 use terms::{Epoch, Position};
 use wire::{
     Balance, ClientNumber, Commands, Content, Lookup, NotDone, NotDoneCode, Refused, RefusedCode,
@@ -18,9 +17,11 @@ use wire::{
 };
 
 use crate::clients::{Clients, May};
-use crate::projections::Progress;
-use crate::query::{Asks, Query, Said, Told, answer};
-use crate::refusals::{refused, refused_before};
+use crate::events::Events;
+use crate::figures::{Figures, count};
+use crate::query::{Query, Said, Told, Unanswered};
+use crate::questions::{NotAnswered, Questions};
+use crate::refusals::{refused, refused_before, rule_of};
 
 /// Commands judged together: their rows fit the nearest caches.
 const CHUNK: usize = 256;
@@ -34,44 +35,30 @@ pub struct LedgerService {
     clients: Clients,
     slot: SaltSlot,
     epoch: Epoch,
-    behind: Behind,
-}
-
-/// What follows the book, for questions.
-#[derive(Clone, Default)]
-pub struct Behind {
-    /// The log's thread.
-    pub log: Option<LogFeed>,
-    /// How far the read models have come.
-    pub views: Option<Progress>,
-    /// Questions to the read models, taken on a thread of their own.
-    pub questions: Option<Sender<(Query, Reply)>>,
-}
-
-impl std::fmt::Debug for Behind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Behind").finish_non_exhaustive()
-    }
+    questions: Questions,
+    events: Events,
 }
 
 impl LedgerService {
     /// Over a running book. The salts of all facts come from `slot`.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         handle: BookHandle<LedgerBook>,
         clients: Clients,
         slot: SaltSlot,
         epoch: Epoch,
-        behind: Behind,
+        (questions, events): (Questions, Events),
     ) -> Self {
-        Self { handle, clients, slot, epoch, behind }
+        Self { handle, clients, slot, epoch, questions, events }
     }
 
     fn submit(&self, work: Work, client: ClientNumber, request: Asked) {
         let Asked { flags, deadline, reply } = request;
         let items = work.len();
+        let figures = self.questions.shared_figures();
         self.handle.submit_bulk(Box::new(Requests {
             handle: self.handle.clone(),
+            figures,
             work,
             given: 0,
             together: 0,
@@ -105,6 +92,7 @@ impl Service for LedgerService {
     }
 
     fn request(&mut self, client: ClientNumber, request: Request, reply: Reply) {
+        count(&self.questions.figures().binary_requests);
         let Request { flags, deadline, content, .. } = request;
         let refuse = |reply: Reply, code, text: String| {
             reply.finish(ReplyBody::refused(&Refused::new(code, text)));
@@ -145,12 +133,21 @@ impl Service for LedgerService {
                 let keys = lookups.iter().map(|lookup| key_of(number, &lookup)).collect();
                 self.submit(Work::Lookups(keys), client, asked);
             }
+            Content::Follow(follow) => {
+                if !self.clients.may(client.0, May::Read) {
+                    return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
+                }
+                match asked.reply.stream() {
+                    Ok(stream) => self.events.follow(follow, stream),
+                    Err(reply) => refuse(reply, RefusedCode::Malformed, "no follow".into()),
+                }
+            }
             Content::Query(bytes) => {
                 if !self.clients.may(client.0, May::Read) {
                     return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
                 }
                 match from_canonical::<Query>(&bytes) {
-                    Ok(query) => self.ask(query, asked.reply),
+                    Ok(query) => self.ask(client, query, asked.deadline, asked.reply),
                     Err(error) => {
                         refuse(asked.reply, RefusedCode::Undecodable, error.to_string());
                     }
@@ -178,40 +175,34 @@ impl LedgerService {
         Ok(commands)
     }
 
-    fn ask(&self, query: Query, reply: Reply) {
-        if query.asks() == Asks::Views {
-            let Some(questions) = &self.behind.questions else {
-                let text = "this book keeps no read models: start it with them";
-                let refused = Refused::new(RefusedCode::Unsupported, text);
-                return reply.finish(ReplyBody::refused(&refused));
-            };
-            return match questions.try_send((query, reply)) {
-                Ok(()) => {}
-                Err(TrySendError::Full((_, reply))) => reply.finish(busy()),
-                Err(TrySendError::Disconnected((_, reply))) => reply.finish(stopped(&self.handle)),
-            };
-        }
-        let (behind, handle) = (self.behind.clone(), self.handle.clone());
-        let is_status = query == Query::Status;
-        let filled = move |said| if is_status { behind.status() } else { said };
-        let done = move |answered: Answer<_>| {
-            reply.finish(match answered {
-                Answer::Done { outcome, position, .. } => {
-                    ReplyBody::answer(&to_canonical(&Told { position, said: filled(outcome) }))
-                }
-                Answer::Unknown | Answer::Busy => busy(),
-                Answer::NotTaken(_) | Answer::NotRecalled(_) | Answer::Stopped => stopped(&handle),
-            });
-        };
-        self.handle.read(move |book| answer(book, &query), done);
+    fn ask(&self, client: ClientNumber, query: Query, deadline: Option<Clock>, reply: Reply) {
+        let done = move |told| reply.finish(answered(told));
+        self.questions.ask(client.0, query, deadline, done);
     }
 }
 
-impl Behind {
-    fn status(&self) -> Said {
-        Said::Status {
-            log: self.log.as_ref().map(|log| Position::new(log.watch().durable())),
-            views: self.views.as_ref().map(Progress::next),
+/// What became of a question, as the protocol says it.
+fn answered(told: Result<Told, NotAnswered>) -> ReplyBody {
+    let why = match told {
+        Ok(told) => return ReplyBody::answer(&to_canonical(&told)),
+        Err(why) => why,
+    };
+    let text = why.to_string();
+    match why {
+        NotAnswered::NotReady { .. } => {
+            ReplyBody::not_done(&NotDone::new(NotDoneCode::NotReady, text), BUSY_RETRY_MS)
+        }
+        NotAnswered::Busy => busy(),
+        NotAnswered::Stopped(why) => {
+            ReplyBody::not_done(&NotDone::new(NotDoneCode::Stopped, why), 0)
+        }
+        NotAnswered::NoViews => ReplyBody::refused(&Refused::new(RefusedCode::Unsupported, text)),
+        NotAnswered::Unanswered { why: Unanswered::FreshTwice, .. } => {
+            ReplyBody::refused(&Refused::new(RefusedCode::Undecodable, text))
+        }
+        NotAnswered::Unanswered { position, .. } => {
+            let told = Told { position, said: Said::NoAnswer(text) };
+            ReplyBody::answer(&to_canonical(&told))
         }
     }
 }
@@ -319,7 +310,7 @@ fn items_of(content: &Content) -> usize {
         Content::Transfers(transfers) => transfers.len(),
         Content::Commands(commands) => commands.len(),
         Content::Lookup(lookups) => lookups.len(),
-        Content::Query(_) => 0,
+        Content::Query(_) | Content::Follow(_) => 0,
     }
 }
 
@@ -336,6 +327,7 @@ impl Work {
 /// The items of one request on the writer's thread.
 struct Requests {
     handle: BookHandle<LedgerBook>,
+    figures: Arc<Figures>,
     work: Work,
     given: usize,
     /// How many items stand in the request that is judged next: all of them or none.
@@ -430,7 +422,11 @@ impl Bulk<LedgerBook> for Requests {
                     self.decided(BulkPlace { position, ..place }, outcome);
                 }
             }
-            Outcome::Refused { refusal } => refused(out, &refusal, place.position, place.stamp),
+            Outcome::Refused { refusal } => {
+                self.figures.refused(rule_of(&refusal));
+                refused(out, &refusal, place.position, place.stamp);
+            }
+            Outcome::Traced { .. } => out.unknown(),
             Outcome::RefusedBefore { refused, .. } => refused_before(out, &refused),
         }
     }

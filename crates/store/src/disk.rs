@@ -4,7 +4,10 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::times::Times;
 
 /// One directory of files with flat names.
 ///
@@ -95,6 +98,7 @@ pub const LOCK_NAME: &str = "lock";
 pub struct FileDisk {
     directory: PathBuf,
     flush_delay: Duration,
+    syncs: Option<Arc<Times>>,
     /// Held as long as the value lives; the kernel lets go of it when the process dies.
     _lock: Option<File>,
 }
@@ -134,6 +138,7 @@ impl FileDisk {
             Ok(()) => Ok(Self {
                 directory: directory.to_path_buf(),
                 flush_delay: Duration::ZERO,
+                syncs: None,
                 _lock: Some(lock),
             }),
             Err(TryLockError::WouldBlock) => Err(TakeError::InUse(directory.to_path_buf())),
@@ -144,7 +149,8 @@ impl FileDisk {
     /// Looks at a directory without taking it, for checks on a copy or beside a writer.
     #[must_use]
     pub fn look(directory: &Path) -> Self {
-        Self { directory: directory.to_path_buf(), flush_delay: Duration::ZERO, _lock: None }
+        let directory = directory.to_path_buf();
+        Self { directory, flush_delay: Duration::ZERO, syncs: None, _lock: None }
     }
 
     /// Waits so much longer in each sync of a file: to see what a slower disk would do. For
@@ -155,8 +161,15 @@ impl FileDisk {
         self
     }
 
+    /// Adds how long each sync of a file takes to a histogram.
+    #[must_use]
+    pub fn with_sync_times(mut self, times: Arc<Times>) -> Self {
+        self.syncs = Some(times);
+        self
+    }
+
     fn file(&self, file: File) -> SystemFile {
-        SystemFile { file, flush_delay: self.flush_delay }
+        SystemFile { file, flush_delay: self.flush_delay, syncs: self.syncs.clone() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -169,6 +182,7 @@ impl FileDisk {
 pub struct SystemFile {
     file: File,
     flush_delay: Duration,
+    syncs: Option<Arc<Times>>,
 }
 
 impl Disk for FileDisk {
@@ -241,10 +255,15 @@ impl DiskFile for SystemFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        let begun = Instant::now();
         if !self.flush_delay.is_zero() {
             std::thread::sleep(self.flush_delay);
         }
-        self.file.sync_data()
+        self.file.sync_data()?;
+        if let Some(syncs) = &self.syncs {
+            syncs.add(begun.elapsed());
+        }
+        Ok(())
     }
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {

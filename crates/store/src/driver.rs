@@ -277,6 +277,12 @@ impl<M: Machine + 'static> BookHandle<M> {
         self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
+    /// How many requests wait for the writer.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.turns.waiting()
+    }
+
     /// Every durable batch in order, from the one that holds `from`; the first may begin before
     /// it. A slow subscriber is never skipped and never stops the writer: its batches are read
     /// from the journal again. Waits for room in the queue. The channel closes with the book.

@@ -20,6 +20,7 @@ pub mod salt_keys;
 pub mod segment;
 pub mod segment_journal;
 pub mod segment_map;
+pub mod times;
 pub mod views;
 
 pub use disk::{Disk, DiskFile, FileDisk};

@@ -1,5 +1,6 @@
 //! What can be asked of the binary, in words that teach.
 
+pub mod asks;
 pub mod check;
 pub mod ledger;
 pub mod wallet;

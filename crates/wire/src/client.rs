@@ -5,6 +5,7 @@
 //! again by itself and never waits for ever: after its time a request that was sent is *unknown*,
 //! and [`Client::lookup`], on this connection or the next, tells what became of its ids.
 
+mod following;
 mod incoming;
 mod link;
 
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 use crate::bytes::{length_u32, size};
 use crate::codes::FaultCode;
+use crate::follow::Facts;
 use crate::frame::{HEADER_BYTES, Header, ITEMS_MAX, Kind};
 use crate::handshake::{Challenge, ClientNumber, Hello, Limits, Welcome, prove};
 use crate::outcome::{Coded, Fault, NotDone, Refused, Said, Unknown};
@@ -27,6 +29,7 @@ use crate::request::{
 };
 use crate::results::Results;
 use crate::tls::ClientTls;
+pub use following::Followed;
 use link::Link;
 
 /// After so long without a request the client looks whether the server is still there.
@@ -267,6 +270,8 @@ struct Underway {
     deadline: Instant,
     /// Nobody waits for it any more; the server may still answer.
     given_up: bool,
+    /// Facts come before its outcome.
+    follows: bool,
 }
 
 /// One connection to one book.
@@ -280,6 +285,7 @@ pub struct Client {
     submitted: Instant,
     completed: BTreeMap<u64, Completion>,
     order: VecDeque<u64>,
+    facts: VecDeque<(u64, Facts)>,
     broken: Option<Broken>,
 }
 
@@ -314,6 +320,7 @@ impl Client {
                 submitted: Instant::now(),
                 completed: BTreeMap::new(),
                 order: VecDeque::new(),
+                facts: VecDeque::new(),
                 broken: None,
             })
     }
@@ -509,7 +516,10 @@ impl Client {
         };
         self.link.send(header, frame);
         self.weight_underway += u64::from(weight);
-        self.underway.insert(request, Underway { items, weight, deadline, given_up: false });
+        self.underway.insert(
+            request,
+            Underway { items, weight, deadline, given_up: false, follows: kind == Kind::Follow },
+        );
         self.advance();
         Ok(Ticket(request))
     }
@@ -582,6 +592,13 @@ impl Client {
             self.break_off(&Broken::Protocol(text), Taken::PerhapsAll);
             return;
         };
+        if header.kind == Kind::Facts && underway.follows {
+            let next = Facts::read(body, header.items);
+            return match next {
+                Some(facts) => self.facts.push_back((header.request, facts)),
+                None => self.break_off(&layout(Kind::Facts), Taken::PerhapsAll),
+            };
+        }
         let (items, weight) = (underway.items, u64::from(underway.weight));
         let given_up = underway.given_up;
         let Some(completion) = completion(header, body, items) else {
@@ -669,7 +686,10 @@ fn completion(header: &Header, body: Vec<u8>, items: u16) -> Option<Completion> 
         | Kind::Commands
         | Kind::Lookup
         | Kind::Query
-        | Kind::Ping => return None,
+        | Kind::Ping
+        | Kind::Follow
+        | Kind::Credit
+        | Kind::Facts => return None,
     };
     Some(completion)
 }

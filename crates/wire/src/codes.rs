@@ -97,7 +97,7 @@ codes! {
         Fenced = 3, "fenced", "another writer has taken over the book";
         Stopped = 4, "stopped", "the book is stopped";
         Late = 5, "late", "the deadline had passed before it was begun";
-        NotReady = 6, "not_ready", "the book is still being opened";
+        NotReady = 6, "not_ready", "what was asked for has not been reached yet";
     }
 }
 

@@ -21,6 +21,9 @@ pub const TEXT_BYTES_MAX: usize = 512;
 /// The least that a query counts for: sixteen of them are what may be in flight as a standard.
 pub const QUERY_WEIGHT_MIN: u32 = 2_048;
 
+/// What a follow counts for while it lasts: the frames of facts that may be under way.
+pub const FOLLOW_WEIGHT: u32 = 4_096;
+
 const MAGIC: [u8; 2] = *b"WL";
 
 codes! {
@@ -36,12 +39,15 @@ codes! {
         Lookup = 18, "lookup", "request: what became of these ids";
         Query = 19, "query", "request: a question in the service's own words";
         Ping = 20, "ping", "request: are you there";
+        Follow = 21, "follow", "request: facts from a position on";
+        Credit = 22, "credit", "client: more frames for a follow";
         Results = 32, "results", "reply: one result per item";
         Refused = 33, "refused", "reply: the request as a whole was refused";
         NotDone = 34, "not_done", "reply: surely not done";
         Unknown = 35, "unknown", "reply: nobody can say; ask by id";
         Answer = 36, "answer", "reply: the answer to a query";
         Pong = 37, "pong", "reply: here";
+        Facts = 38, "facts", "server: facts of a follow, which goes on";
     }
 }
 
@@ -63,17 +69,31 @@ impl Kind {
             Self::Ping | Self::Pong => (0, 0),
             Self::Results => (16, REPLY_BODY_BYTES_MAX),
             Self::Answer => (0, REPLY_BODY_BYTES_MAX),
+            Self::Follow | Self::Credit => (16, 16),
+            Self::Facts => (16, REPLY_BODY_BYTES_MAX),
         }
     }
 
     /// Whether a client sends it after the handshake.
     #[must_use]
     pub const fn is_request(self) -> bool {
-        matches!(self, Self::Transfers | Self::Commands | Self::Lookup | Self::Query | Self::Ping)
+        matches!(
+            self,
+            Self::Transfers
+                | Self::Commands
+                | Self::Lookup
+                | Self::Query
+                | Self::Ping
+                | Self::Follow
+                | Self::Credit
+        )
     }
 
     const fn has_items(self) -> bool {
-        matches!(self, Self::Transfers | Self::Commands | Self::Lookup | Self::Results)
+        matches!(
+            self,
+            Self::Transfers | Self::Commands | Self::Lookup | Self::Results | Self::Facts
+        )
     }
 }
 
@@ -282,7 +302,13 @@ impl Header {
     #[must_use]
     pub fn weight(&self) -> u32 {
         let weight = self.body_bytes.div_ceil(128).max(self.items.into());
-        if self.kind == Kind::Query { weight.max(QUERY_WEIGHT_MIN) } else { weight }
+        if self.kind == Kind::Query {
+            weight.max(QUERY_WEIGHT_MIN)
+        } else if self.kind == Kind::Follow {
+            weight.max(FOLLOW_WEIGHT)
+        } else {
+            weight
+        }
     }
 
     /// The body's length in memory.

@@ -13,6 +13,7 @@ pub mod body;
 mod bytes;
 pub mod client;
 pub mod codes;
+pub mod follow;
 pub mod frame;
 pub mod handshake;
 pub mod outcome;
@@ -24,9 +25,13 @@ mod transport;
 
 pub use client::{CallOptions, Client, Completion, ConnectError, Security, Target, Ticket};
 pub use codes::{FaultCode, Field, NotDoneCode, RefusedCode, Rule, UnknownCode};
+pub use follow::{Facts, FactsWriter, Follow, FollowedFact};
 pub use frame::{BODY_BYTES_MAX, HEADER_BYTES, ITEMS_MAX, REPLY_BODY_BYTES_MAX};
 pub use handshake::{ClientNumber, Limits};
 pub use outcome::{NotDone, Refused, ReplyBody, Unknown};
 pub use request::{Commands, Content, Lookup, Lookups, Request, RequestFlags, Transfer, Transfers};
 pub use results::{Balance, Detail, Item, Quantity, Results, ResultsWriter, Status, Subject};
-pub use server::{PlainPolicy, RegisteredClient, Reply, Server, ServerConfig, Service, Timeouts};
+pub use server::{
+    FactStream, PlainPolicy, Pushed, RegisteredClient, Reply, Server, ServerConfig, Service,
+    Timeouts,
+};

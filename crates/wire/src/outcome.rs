@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::bytes::{Reader, Writer, head_of};
 use crate::codes::{FaultCode, NotDoneCode, RefusedCode, UnknownCode};
+use crate::follow::FactsWriter;
 use crate::frame::{HEADER_BYTES, Header, Integrity, Kind, REPLY_BODY_BYTES_MAX, TEXT_BYTES_MAX};
 
 /// The item number that stands for none.
@@ -172,6 +173,11 @@ impl ReplyBody {
 
     pub(crate) fn pong() -> Self {
         Self::of(Kind::Pong, &[])
+    }
+
+    pub(crate) fn facts(facts: FactsWriter) -> Self {
+        let (body, items) = facts.into_body();
+        Self { items, ..Self::of(Kind::Facts, &body) }
     }
 
     pub(crate) fn fault(fault: &Fault) -> Self {

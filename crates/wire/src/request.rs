@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::body::Body;
 use crate::bytes::{Reader, Writer, length_u32, size};
+use crate::follow::Follow;
 use crate::frame::{Header, Kind};
 
 /// Length of a transfer.
@@ -425,6 +426,8 @@ pub enum Content {
     Lookup(Lookups),
     /// A question in the service's own words.
     Query(Body),
+    /// Facts from a position on: [`Reply::stream`](crate::Reply::stream) sends them.
+    Follow(Follow),
 }
 
 /// A request that arrived whole.
@@ -453,6 +456,9 @@ impl Request {
             Kind::Commands => Content::Commands(Commands::parse(body, header.items)?),
             Kind::Lookup => Content::Lookup(Lookups::parse(body, header.items)?),
             Kind::Query => Content::Query(body),
+            Kind::Follow => Content::Follow(
+                Follow::read(&body).map_err(|what| Malformed::Item { item: 0, what })?,
+            ),
             kind @ (Kind::Hello
             | Kind::Challenge
             | Kind::Proof
@@ -464,7 +470,9 @@ impl Request {
             | Kind::NotDone
             | Kind::Unknown
             | Kind::Answer
-            | Kind::Pong) => return Err(Malformed::Kind { kind }),
+            | Kind::Pong
+            | Kind::Credit
+            | Kind::Facts) => return Err(Malformed::Kind { kind }),
         };
         let within = core::time::Duration::from_millis(header.millis.into());
         let deadline = if within.is_zero() { None } else { arrived.checked_add(within) };
@@ -478,7 +486,7 @@ impl Request {
             Content::Transfers(items) => items.len(),
             Content::Commands(items) => items.len(),
             Content::Lookup(items) => items.len(),
-            Content::Query(_) => 0,
+            Content::Query(_) | Content::Follow(_) => 0,
         }
     }
 }

@@ -9,6 +9,7 @@ mod connection;
 mod output;
 mod reactor;
 mod reply;
+mod stream;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,7 @@ use crate::tls::ServerTls;
 use reactor::Reactor;
 use reply::Outbox;
 pub use reply::Reply;
+pub use stream::{FactStream, Pushed};
 
 /// What stands behind the server. All calls come from the I/O thread and must not wait.
 pub trait Service: Send + 'static {

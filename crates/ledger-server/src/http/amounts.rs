@@ -88,7 +88,7 @@ pub(super) fn parse(text: &str, exponent: u8) -> Option<Minor> {
 }
 
 /// Writes minor units as a decimal with `exponent` digits behind the point.
-pub(super) fn show(amount: Minor, exponent: u8) -> String {
+pub(crate) fn show(amount: Minor, exponent: u8) -> String {
     let exponent = usize::from(exponent);
     let mut digits = format!("{:0>width$}", amount.units(), width = exponent.saturating_add(1));
     if exponent > 0 {

@@ -187,7 +187,7 @@ impl Bulk<LedgerBook> for Items {
     fn items(&self) -> usize {
         let size = |request: &Request| match &request.what {
             What::Together(commands) => commands.len(),
-            What::Do(_) | What::Find(_) => 1,
+            What::Do(_) | What::Find(_) | What::Trace(_) => 1,
         };
         self.requests.as_slice().iter().map(size).sum()
     }

@@ -10,6 +10,7 @@ use seal::text::from_hex_array;
 use super::problem::{BAD_REQUEST, FORBIDDEN, Problem, UNAUTHENTICATED};
 use super::{App, Options};
 use crate::clients::{Client, May};
+use crate::figures::count;
 
 /// A client that showed its API key, and what it says beside the body.
 #[derive(Clone, Debug)]
@@ -21,6 +22,29 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Who shows the key, without options.
+    pub(super) fn known(parts: &Parts, app: &App) -> Result<Self, Problem> {
+        count(&app.interface.questions.figures().http_requests);
+        let mut values = parts.headers.get_all(AUTHORIZATION).iter();
+        let shown = values.next().and_then(|value| value.to_str().ok());
+        let client = match values.next() {
+            None => shown.and_then(|text| known(app, text)),
+            Some(_) => None,
+        };
+        let Some(client) = client else {
+            return Err(Problem::of(&UNAUTHENTICATED)
+                .expected("`Authorization: Bearer <name>.<64 hex digits>`")
+                .mend("make a key for the client, start the book again, send the key"));
+        };
+        let Client { number, name, may, .. } = client.clone();
+        Ok(Self { number, options: Options::default(), name, may })
+    }
+
+    /// Its number, when it may read.
+    pub(super) fn reads(&self) -> Result<u32, Problem> {
+        self.needs(May::Read).map(|()| self.number)
+    }
+
     /// Whether it may.
     pub(super) fn needs(&self, what: May) -> Result<(), Problem> {
         if self.may.contains(&what) {
@@ -55,20 +79,9 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-        let shown = values.next().and_then(|value| value.to_str().ok());
-        let client = match values.next() {
-            None => shown.and_then(|text| known(app, text)),
-            Some(_) => None,
-        };
-        let Some(client) = client else {
-            return Err(Problem::of(&UNAUTHENTICATED)
-                .expected("`Authorization: Bearer <name>.<64 hex digits>`")
-                .mend("make a key for the client, start the book again, send the key"));
-        };
+        let caller = Self::known(parts, app)?;
         let options = options(parts.uri.query().unwrap_or_default())?;
-        let Client { number, name, may, .. } = client.clone();
-        Ok(Self { number, options, name, may })
+        Ok(Self { options, ..caller })
     }
 }
 

@@ -5,8 +5,10 @@
 //! [`start`]; [`Interface`] is what it stands on.
 
 mod amounts;
+mod asks;
 mod bulk;
 mod caller;
+mod events;
 mod form;
 mod more;
 pub mod problem;
@@ -17,14 +19,14 @@ mod server;
 use bookkeeping::{Effect, LedgerBook, Outcome, Request, What};
 use ledger::Command;
 use record::SaltSlot;
-use store::log::LogFeed;
 use store::{Answer, BookHandle, BulkEnd};
 use terms::{BookName, Epoch, HoldId, Instant, Position};
 
 use crate::clients::Clients;
+use crate::events::Events;
 use crate::personal::PersonalKeys;
-use crate::projections::Progress;
-use crate::service::Behind;
+use crate::questions::Questions;
+pub(crate) use amounts::show as decimal;
 pub use problem::Problem;
 pub use server::{HttpError, HttpServer, LIMITS, OUTCOME_WITHIN, start};
 
@@ -40,38 +42,17 @@ pub struct Interface {
     pub slot: SaltSlot,
     /// The epoch it is written in.
     pub epoch: Epoch,
-    /// How far what is folded from the journal has come.
-    pub projections: Projections,
     /// Keys that seal what is about persons.
     pub personal: PersonalKeys,
+    /// Who answers questions.
+    pub questions: Questions,
+    /// Who hands out facts.
+    pub events: Events,
 }
 
 impl std::fmt::Debug for Interface {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Interface").field("book", &self.book).finish_non_exhaustive()
-    }
-}
-
-/// What follows the journal, and how far each has come.
-#[derive(Clone)]
-pub struct Projections {
-    log: Option<LogFeed>,
-    views: Option<Progress>,
-}
-
-impl Projections {
-    /// Those of a book.
-    #[must_use]
-    pub fn of(behind: &Behind) -> Self {
-        Self { log: behind.log.clone(), views: behind.views.clone() }
-    }
-
-    /// Their names, each with the number of facts that it keeps durably.
-    fn positions(&self) -> impl Iterator<Item = (&'static str, Position)> {
-        let log = self.log.as_ref().map(|log| Position::new(log.watch().durable()));
-        let views = self.views.as_ref().map(Progress::next);
-        let named = [("log", log), ("views", views)];
-        named.into_iter().filter_map(|(name, position)| Some((name, position?)))
     }
 }
 
@@ -106,6 +87,9 @@ impl App {
         let request = self.request(client, what, options);
         let answer = self.interface.handle.submit_async_as(client, request).await;
         let (outcome, position, stamp) = answered(answer.unwrap_or(Answer::Unknown))?;
+        if let Outcome::Refused { refusal } = &outcome {
+            self.interface.questions.figures().refused(crate::refusals::rule_of(refusal));
+        }
         Ok((outcome, reply::Place { position, stamp, dry_run: options.dry_run }))
     }
 

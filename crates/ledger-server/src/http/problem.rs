@@ -77,6 +77,8 @@ kinds! {
     UNKNOWN = 500 "unknown" "unknown" "Nobody can say whether it was done";
     /// Surely nothing was done.
     NOT_DONE = 503 "not-done" "not_done" "It was surely not done";
+    /// Nothing was to be done, and what was asked for has not been seen yet.
+    NOT_READY = 503 "not-ready" "not_done" "What follows the book has not come so far yet";
     /// No answer in time: it may have happened.
     LATE = 504 "unknown" "unknown" "No answer in time: nobody can say whether it was done";
 }

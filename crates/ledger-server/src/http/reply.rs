@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use terms::{AccountId, Instant, Minor, Position};
 
+pub(super) use crate::shown::moment;
+
 use super::amounts::{Assets, show};
 use super::problem::{CONFLICT, Document, NOT_FOUND, Problem, REFUSED};
 
@@ -24,14 +26,6 @@ pub(super) fn ok(value: &impl Serialize) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// RFC 3339 with nanoseconds: stamps order facts, so none of them is rounded.
-pub(super) fn moment(at: Instant) -> String {
-    let second = at.second_of_day();
-    let nanos = at.nanos() % 1_000_000_000;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z", at.date())
 }
 
 /// Something that was done.
@@ -144,6 +138,7 @@ pub(super) fn told(outcome: &Outcome, at: Place, scale: Scale<'_>) -> Result<Don
             let detail = "nothing was ever recorded under this id";
             Err(Problem::of(&NOT_FOUND).detail(detail).at(at.position))
         }
+        Outcome::Traced { .. } => Err(Problem::unknown()),
         Outcome::RefusedBefore { refused, position } => Err(refused_before(refused, *position)),
     }
 }

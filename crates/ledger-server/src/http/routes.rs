@@ -23,6 +23,7 @@ use super::problem::{METHOD, NOT_FOUND, Problem, UNSUPPORTED};
 use super::reply::{self, Scale, moment, ok, side, told};
 use super::{App, Options, bulk};
 use crate::clients::May;
+use crate::query::Query;
 
 /// How long a book may take to show that it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
@@ -51,6 +52,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/accounts/{id}/freeze", patch(freeze))
         .route("/v1/accounts/{id}/blocked", patch(block))
         .route("/v1/accounts/{id}/close", post(close))
+        .merge(super::asks::router())
+        .route("/v1/events", get(super::events::events))
         .fallback(async || Problem::of(&NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::of(&METHOD))
         .with_state(app)
@@ -71,9 +74,13 @@ async fn status(State(app): Shared, caller: Caller) -> Answered {
     let lag = |at: Position| head.number().saturating_sub(at.number());
     let projections: serde_json::Map<String, Value> = app
         .interface
-        .projections
-        .positions()
-        .map(|(name, at)| (name.into(), json!({ "position": at.number(), "lag": lag(at) })))
+        .questions
+        .projected()
+        .into_iter()
+        .map(|one| {
+            let (at, lag) = (one.next.number(), lag(one.next));
+            (one.name.into(), json!({ "position": at, "lag": lag, "failure": one.failure }))
+        })
         .collect();
     Ok(ok(&json!({
         "book": app.interface.book.as_str(),
@@ -137,7 +144,16 @@ async fn find_transaction(State(app): Shared, caller: Caller, Path(id): Path<Str
     let id = transaction_id("id", &id)?;
     let key = Key::transaction(bookkeeping::ClientNumber(caller.number), id);
     let (outcome, place) = app.judge(caller.number, What::Find(key), Options::default()).await?;
-    Ok(ok(&told(&outcome, place, Scale { assets: &app.assets, holds: &[] })?))
+    let done = told(&outcome, place, Scale { assets: &app.assets, holds: &[] })?;
+    let content = app.ask(caller.number, Query::Transaction { client: None, id }).await?;
+    let content = app.shown(&content, None).await?;
+    // As it was answered first, and what was recorded then.
+    let mut known = serde_json::to_value(&done).unwrap_or_default();
+    if let Some(fields) = known.as_object_mut() {
+        fields.insert("as_of".into(), member(&content, "position"));
+        fields.insert("transaction".into(), first(&content, "facts"));
+    }
+    Ok(ok(&known))
 }
 
 async fn hold(State(app): Shared, caller: Caller, body: Bytes) -> Answered {
@@ -158,11 +174,19 @@ async fn find_hold(State(app): Shared, caller: Caller, Path(id): Path<String>) -
         Some((hold.clone(), book.ledger().balances(hold.placement().account)?.asset))
     };
     let (open, position) = seen(app.interface.handle.read_async(look).await)?;
+    let history = app.ask(caller.number, Query::HoldWhole(id)).await?;
+    let history = app.shown(&history, None).await?;
     let Some((hold, asset)) = open else {
         let (outcome, place) =
             app.judge(caller.number, What::Find(Key::hold(id)), Options::default()).await?;
         let known = told(&outcome, place, Scale { assets: &app.assets, holds: &[] })?;
-        return Ok(ok(&json!({ "hold": id.to_string(), "state": "ended", "placed": known })));
+        return Ok(ok(&json!({
+            "hold": id.to_string(),
+            "state": "ended",
+            "placed": known,
+            "history": member(&history, "facts"),
+            "position": member(&history, "position"),
+        })));
     };
     let placement = hold.placement();
     let (state, expires_at) = match hold.state() {
@@ -180,6 +204,7 @@ async fn find_hold(State(app): Shared, caller: Caller, Path(id): Path<String>) -
         "asset": asset.as_str(),
         "business_date": placement.business_date.to_string(),
         "placed_at": moment(hold.placed_at()),
+        "history": member(&history, "facts"),
         "position": position.number(),
     })))
 }
@@ -275,4 +300,12 @@ async fn freeze(
     let account = account_id("account", &id)?;
     let command = form::read::<FreezeForm>(&body)?.command(account)?;
     Ok(ok(&app.command(caller.number, command, options, &[]).await?))
+}
+
+fn member(value: &Value, name: &str) -> Value {
+    value.get(name).cloned().unwrap_or_default()
+}
+
+fn first(value: &Value, name: &str) -> Value {
+    value.get(name).and_then(|list| list.get(0)).cloned().unwrap_or_default()
 }

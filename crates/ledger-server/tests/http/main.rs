@@ -68,7 +68,7 @@ pub(crate) fn options() -> ServeOptions {
         http: Some("127.0.0.1:0".parse().unwrap()),
         flush_delay: Duration::ZERO,
         log: Kept::Yes,
-        views: Kept::No,
+        views: Kept::Yes,
     }
 }
 

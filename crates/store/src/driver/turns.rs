@@ -66,6 +66,11 @@ impl<T> Turns<T> {
         self.most.saturating_sub(self.most / 4)
     }
 
+    /// Requests that wait, in all lines.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
     /// Lets `work` wait in its client's line; gives it back when it cannot. `announce` tells the
     /// writer, under the same lock.
     pub(super) fn push(

@@ -9,6 +9,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use terms::{AccountId, AssetCode, BookName, BusinessDate, HoldId, TransactionId};
 
+use super::asks::{
+    BalanceArgs, EventsArgs, FactArgs, FilterArgs, FreshArgs, HistoryArgs, HoldsArgs, LinksArgs,
+    RebuildArgs, TransactionArgs,
+};
 use crate::command::ledger::ids::Given;
 
 pub use beside::{BesideArgs, BoundArgs, ForgetArgs, MarkArgs, PersonalCommand, SealArgs};
@@ -51,8 +55,30 @@ pub enum LedgerCommand {
     /// Set money aside, and post, void or pin what was set aside.
     #[command(subcommand)]
     Hold(HoldCommand),
-    /// An account's balances now.
-    Balance(AccountArgs),
+    /// An account's balances: now, or as they were.
+    ///
+    /// Now is asked of the book itself. The past is asked of the read models, which first catch up
+    /// with what the book had done when it was asked.
+    Balance(BalanceArgs),
+    /// A transaction as it is recorded: entries, reason, dates, metadata, links, holds it posted.
+    Transaction(TransactionArgs),
+    /// Everything that happened to a hold, from its placement on.
+    History(HistoryArgs),
+    /// Open holds by when they end; those that never expire come last.
+    Holds(HoldsArgs),
+    /// The transactions that name a payment, a quote or another transaction.
+    Links(LinksArgs),
+    /// The fact at a position.
+    Fact(FactArgs),
+    /// Every fact in order, from any position on.
+    ///
+    /// Resumes anywhere: the position after the last one seen is where to go on, also after the
+    /// book was stopped and started.
+    Events(EventsArgs),
+    /// Counters, times and lags as OpenMetrics text.
+    Metrics(PlaceArgs),
+    /// Build the read models again from the journal, while the book is not served.
+    Rebuild(RebuildArgs),
     /// An account's entries, from the read models, each with the balance after it.
     Statement(StatementArgs),
     /// Sums of one business day by asset: what was before, debits and credits of the day.
@@ -482,6 +508,10 @@ pub struct StatementArgs {
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<String>,
     #[command(flatten)]
+    pub filter: FilterArgs,
+    #[command(flatten)]
+    pub fresh: FreshArgs,
+    #[command(flatten)]
     pub place: PlaceArgs,
 }
 
@@ -490,6 +520,17 @@ pub struct StatementArgs {
 pub struct TrialArgs {
     /// The business day [default: today, UTC].
     pub date: Option<BusinessDate>,
+    /// One line an account instead of one an asset, a page at a time.
+    #[arg(long)]
+    pub accounts: bool,
+    /// At most so many accounts.
+    #[arg(long, default_value_t = 50, requires = "accounts")]
+    pub limit: u32,
+    /// Go on where a page of accounts ended.
+    #[arg(long, value_name = "CURSOR", requires = "accounts")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub fresh: FreshArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

@@ -1,5 +1,6 @@
 //! One connection: frames in, requests out, replies written, within its limits.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,13 +12,15 @@ use seal::Signature;
 
 use super::output::{Counted, Output};
 use super::reply::{Address, Outbox, Posted};
+use super::stream::CreditLine;
 use super::{RegisteredClient, Reply, ServerConfig, Service};
 use crate::body::{Body, Pool};
 use crate::codes::{FaultCode, RefusedCode};
+use crate::follow::Credit;
 use crate::frame::{HEADER_BYTES, Header, Integrity, Kind};
 use crate::handshake::{Challenge, ClientNumber, Hello, Welcome, check_proof};
 use crate::outcome::{Fault, Refused, ReplyBody};
-use crate::request::Request;
+use crate::request::{Content, Request};
 use crate::transport::{Got, Transport};
 
 /// What one connection may read in one turn before the next has its own.
@@ -75,6 +78,16 @@ struct Arriving {
     filled: usize,
 }
 
+/// Follows under way, by request. When the connection goes, who sends them facts learns it.
+#[derive(Default)]
+struct Follows(BTreeMap<u64, Arc<CreditLine>>);
+
+impl Drop for Follows {
+    fn drop(&mut self) {
+        self.0.values().for_each(|follow| follow.close());
+    }
+}
+
 pub(super) struct Connection {
     pub(super) address: Address,
     peer: IpAddr,
@@ -97,6 +110,7 @@ pub(super) struct Connection {
     last_request: u64,
     frames_in_flight: u32,
     weight_in_flight: u32,
+    follows: Follows,
     output: Output,
     connected: Instant,
     /// Since when a frame is unfinished.
@@ -123,6 +137,7 @@ impl Connection {
             last_request: 0,
             frames_in_flight: 0,
             weight_in_flight: 0,
+            follows: Follows::default(),
             output: Output::default(),
             connected: now,
             begun: None,
@@ -161,7 +176,14 @@ impl Connection {
         if matches!(self.phase, Phase::Closing { .. }) {
             return;
         }
-        self.push(posted.frame, Counted::Weight(posted.weight), now);
+        let counted = match posted.weight {
+            Some(weight) => {
+                self.follows.0.remove(&posted.request);
+                Counted::Weight(weight)
+            }
+            None => Counted::No,
+        };
+        self.push(posted.frame, counted, now);
     }
 
     /// Says why the connection ends, and which request was the last one taken: all after it are
@@ -425,7 +447,7 @@ impl Connection {
             let text = format!("expected an id above `{last}`, got `{got}`");
             Fault::new(FaultCode::RequestIdNotRising, text)
         } else {
-            let room = header.kind == Kind::Ping || self.has_room(header, thread.config);
+            let room = is_uncounted(header.kind) || self.has_room(header, thread.config);
             self.blocked = !(room && self.may_read());
             if self.blocked {
                 // It is we who let it wait.
@@ -447,7 +469,7 @@ impl Connection {
         let header = self.kept.first_chunk().map(|head| Header::read(head, self.integrity()));
         match header {
             Some(Ok(header)) => {
-                self.may_read() && (header.kind == Kind::Ping || self.has_room(&header, config))
+                self.may_read() && (is_uncounted(header.kind) || self.has_room(&header, config))
             }
             _ => true,
         }
@@ -535,6 +557,21 @@ impl Connection {
         thread: &mut Thread<'_, S>,
     ) {
         self.last_request = header.request;
+        if header.kind == Kind::Credit {
+            match Credit::read(&body) {
+                // It may have ended while the credit was on its way.
+                Some(credit) => {
+                    if let Some(follow) = self.follows.0.get(&credit.follow) {
+                        follow.give(credit.frames);
+                    }
+                }
+                None => {
+                    let text = "expected a credit of version 1";
+                    self.fault(&Fault::new(FaultCode::Malformed, text), thread.now);
+                }
+            }
+            return;
+        }
         let reply_here = if header.kind == Kind::Ping {
             ReplyBody::pong()
         } else {
@@ -543,7 +580,12 @@ impl Connection {
                     self.frames_in_flight += 1;
                     self.weight_in_flight += header.weight();
                     let outbox = Arc::clone(thread.outbox);
-                    let reply = Reply::new(outbox, self.address, header, self.integrity());
+                    let mut reply = Reply::new(outbox, self.address, header, self.integrity());
+                    if let Content::Follow(follow) = &request.content {
+                        let credit = Arc::new(CreditLine::new(follow.credit));
+                        self.follows.0.insert(header.request, Arc::clone(&credit));
+                        reply = reply.with_credit(credit);
+                    }
                     thread.service.request(client, request, reply);
                     return;
                 }
@@ -559,6 +601,11 @@ impl Connection {
         let frame = reply_here.into_frame(header.request, self.integrity());
         self.push(frame, Counted::No, thread.now);
     }
+}
+
+/// Frames that are taken at once: neither costs anything that lasts.
+const fn is_uncounted(kind: Kind) -> bool {
+    matches!(kind, Kind::Ping | Kind::Credit)
 }
 
 // INVARIANT (KeptFits): unblocked, less than a header is kept; blocked, nothing is read.

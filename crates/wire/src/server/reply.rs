@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::{Poll, Token, Waker};
 
+use super::stream::{CreditLine, FactStream};
 use crate::codes::UnknownCode;
 use crate::frame::{Header, Integrity};
 use crate::outcome::{ReplyBody, Unknown};
@@ -21,7 +22,10 @@ pub(super) struct Address {
 /// A finished reply on its way to its connection.
 pub(super) struct Posted {
     pub(super) to: Address,
-    pub(super) weight: u32,
+    /// What it takes off what is in flight; `None` for a frame after which more will come.
+    pub(super) weight: Option<u32>,
+    /// The request that it answers.
+    pub(super) request: u64,
     pub(super) frame: Vec<u8>,
 }
 
@@ -99,6 +103,8 @@ pub struct Reply {
     items: u16,
     weight: u32,
     integrity: Integrity,
+    /// Of a follow.
+    credit: Option<Arc<CreditLine>>,
     owed: bool,
 }
 
@@ -110,7 +116,31 @@ impl Reply {
         integrity: Integrity,
     ) -> Self {
         let (request, items, weight) = (header.request, header.items, header.weight());
-        Self { outbox, to, request, items, weight, integrity, owed: true }
+        let credit = None;
+        Self { outbox, to, request, items, weight, integrity, credit, owed: true }
+    }
+
+    pub(super) fn with_credit(mut self, credit: Arc<CreditLine>) -> Self {
+        self.credit = Some(credit);
+        self
+    }
+
+    /// Goes on as a stream of facts; only a follow can.
+    ///
+    /// # Errors
+    /// Itself, when the request is no follow.
+    pub fn stream(mut self) -> Result<FactStream, Self> {
+        match self.credit.take() {
+            Some(credit) => Ok(FactStream::new(self, credit)),
+            None => Err(self),
+        }
+    }
+
+    /// Sends a frame after which more will come.
+    pub(super) fn push(&self, body: ReplyBody) {
+        let (to, request) = (self.to, self.request);
+        let frame = body.into_frame(request, self.integrity);
+        self.outbox.post(Posted { to, weight: None, request, frame });
     }
 
     /// Sends the outcome. Results that are not one per item of the request are a bug of the
@@ -129,7 +159,8 @@ impl Reply {
     fn send(&mut self, body: ReplyBody) {
         self.owed = false;
         let frame = body.into_frame(self.request, self.integrity);
-        self.outbox.post(Posted { to: self.to, weight: self.weight, frame });
+        let (to, request) = (self.to, self.request);
+        self.outbox.post(Posted { to, weight: Some(self.weight), request, frame });
     }
 }
 

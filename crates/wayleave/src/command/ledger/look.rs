@@ -14,12 +14,12 @@ use super::money::{decimal, grouped};
 use super::said::{Ending, Report, signed};
 use super::session::Session;
 use super::words;
-use crate::cli::ledger::{AccountArgs, FindArgs, PlaceArgs};
+use crate::cli::ledger::{FindArgs, PlaceArgs};
 use crate::command::{say, say_json};
 
-pub(super) fn balance(args: &AccountArgs) -> anyhow::Result<ExitCode> {
-    let mut session = Session::open(&args.place)?;
-    let account = session.existing(&args.account)?;
+pub(super) fn balance(given: &Given<AccountId>, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
+    let mut session = Session::open(place)?;
+    let account = session.existing(given)?;
     if session.json {
         say_json(&as_json(&session, &account));
         return Ok(ExitCode::SUCCESS);
@@ -31,7 +31,7 @@ pub(super) fn balance(args: &AccountArgs) -> anyhow::Result<ExitCode> {
         ledger::Available::UpTo(amount) => format!("available {}", grouped(amount, asset)),
         ledger::Available::Unlimited => "no floor".into(),
     };
-    say(&format!("{}  {balance} {}  {available}", args.account, asset.currency()));
+    say(&format!("{given}  {balance} {}  {available}", asset.currency()));
     Ok(ExitCode::SUCCESS)
 }
 

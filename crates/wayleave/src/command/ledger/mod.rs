@@ -2,6 +2,7 @@
 //! a folder's files; what is decided is decided by the book.
 
 mod account;
+mod asks;
 mod beside;
 mod export;
 mod fold;
@@ -21,6 +22,7 @@ mod words;
 
 use std::process::ExitCode;
 
+pub(crate) use self::rows::instant as moment;
 use self::said::EXIT_NOT_DONE;
 use crate::cli::ledger::LedgerCommand;
 
@@ -31,11 +33,19 @@ pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Serve(args) => return serve::serve(args),
         LedgerCommand::Client(asked) => return serve::client(asked),
         LedgerCommand::Fsck(args) => return fold::command(args),
+        LedgerCommand::Rebuild(args) => return asks::rebuild(args),
         LedgerCommand::Export(args) => return export::command(args),
         LedgerCommand::Account(asked) => account::command(asked),
         LedgerCommand::Post(args) => post::command(args),
         LedgerCommand::Hold(asked) => post::hold(asked),
-        LedgerCommand::Balance(args) => look::balance(args),
+        LedgerCommand::Balance(args) => asks::balance(args),
+        LedgerCommand::Transaction(args) => asks::transaction(args),
+        LedgerCommand::History(args) => asks::history(args),
+        LedgerCommand::Holds(args) => asks::holds(args),
+        LedgerCommand::Links(args) => asks::links(args),
+        LedgerCommand::Fact(args) => asks::fact(args),
+        LedgerCommand::Events(args) => asks::events(args),
+        LedgerCommand::Metrics(place) => asks::metrics(place),
         LedgerCommand::Statement(args) => statement::command(args),
         LedgerCommand::Trial(args) => statement::trial(args),
         LedgerCommand::Status(place) => statement::status(place),

@@ -196,7 +196,7 @@ fn head_of(text: &str) -> String {
 }
 
 /// A moment: whole seconds since 1970, or RFC 3339 in UTC.
-pub(super) fn instant(text: &str) -> anyhow::Result<Instant> {
+pub(crate) fn instant(text: &str) -> anyhow::Result<Instant> {
     let shown: String = text.chars().take(64).collect();
     let expected = || {
         anyhow!(

@@ -1,15 +1,15 @@
 //! What the read models answer: statements, trial balances, how far everything has come.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use ledger::Side;
-use ledger_server::query::{StatementLine, Told, TrialLine};
+use ledger_server::query::{AccountTrialLine, StatementLine, Told, TrialLine};
 use ledger_server::{Query, Said};
 use serde_json::{Value, json};
 use terms::{Amount, Minor, Position};
 
+use super::asks;
 use super::money::{decimal, grouped};
 use super::said::signed;
 use super::session::Session;
@@ -17,62 +17,26 @@ use super::words;
 use crate::cli::ledger::{PlaceArgs, StatementArgs, TrialArgs};
 use crate::command::{say, say_json, tell};
 
-/// Between two looks whether the read models have caught up.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// How far the book has come, and its projections.
-struct Come {
-    book: Position,
-    log: Option<Position>,
-    views: Option<Position>,
-}
-
-fn come(session: &mut Session) -> anyhow::Result<Come> {
-    let Told { position, said } = session.ask(&Query::Status)?;
-    match said {
-        Said::Status { log, views } => Ok(Come { book: position, log, views }),
-        _ => bail!("the book answers another question"),
-    }
-}
-
-/// Waits until the read models have seen what the book had done when this was asked.
-fn caught_up(session: &mut Session) -> anyhow::Result<()> {
-    let until = Instant::now() + session.within;
-    let Come { book, mut views, .. } = come(session)?;
-    loop {
-        match views {
-            None => bail!("this book keeps no read models"),
-            Some(seen) if seen >= book => return Ok(()),
-            Some(seen) if Instant::now() >= until => {
-                bail!("the read models have seen {seen} of {book} facts: ask again")
-            }
-            Some(_) => std::thread::sleep(LOOK_EVERY),
-        }
-        views = come(session)?.views;
-    }
-}
-
 pub(super) fn command(args: &StatementArgs) -> anyhow::Result<ExitCode> {
     let mut session = Session::open(&args.place)?;
     let account = session.existing(&args.account)?;
-    caught_up(&mut session)?;
-    let query = Query::Statement {
+    let asset = account.opening().asset;
+    let query = Query::Entries {
         account: args.account.id,
+        filter: asks::filter(&args.filter, asset)?,
         newest_first: args.newest,
         after: args.after.clone(),
         limit: args.limit,
     };
-    let (lines, next, at_end) = match session.ask(&query)?.said {
-        Said::Statement { lines, next, at_end } => (lines, next, at_end),
-        Said::NoAnswer(why) => bail!("{why}"),
-        _ => bail!("the book answers another question"),
+    let Told { position, said } = asks::ask(&mut session, &asks::fresh(args.fresh, query))?;
+    let Said::Statement { lines, next, at_end } = said else {
+        bail!("the book answers another question")
     };
-    let asset = account.opening().asset;
     if session.json {
         for line in &lines {
             say_json(&as_json(&account, line));
         }
-        say_json(&json!({ "next": next, "at_end": at_end }));
+        say_json(&json!({ "next": next, "at_end": at_end, "facts": position.number() }));
         return Ok(ExitCode::SUCCESS);
     }
     let title = ["position", "date", "reason", "debit", "credit", "balance", "transaction"];
@@ -118,11 +82,26 @@ fn as_json(account: &ledger::Account, line: &StatementLine) -> Value {
 
 pub(super) fn trial(args: &TrialArgs) -> anyhow::Result<ExitCode> {
     let mut session = Session::open(&args.place)?;
-    caught_up(&mut session)?;
     let date = args.date.unwrap_or_else(|| client::system::now().date());
-    let lines = match session.ask(&Query::TrialBalance(date))?.said {
-        Said::TrialBalance(lines) => lines,
-        Said::NoAnswer(why) => bail!("{why}"),
+    let query = if args.accounts {
+        Query::TrialOfAccounts { date, after: args.after.clone(), limit: args.limit }
+    } else {
+        Query::TrialBalance(date)
+    };
+    let told = asks::ask(&mut session, &asks::fresh(args.fresh, query))?;
+    let lines = match &told.said {
+        Said::TrialBalance(lines) => lines.clone(),
+        Said::TrialOfAccounts { lines, next, at_end } => {
+            if session.json {
+                say_json(&asks::as_json(&mut session, &told, None)?);
+            } else {
+                show_accounts(&session, lines);
+                if !at_end {
+                    tell(&format!("more: --after {next}"));
+                }
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         _ => bail!("the book answers another question"),
     };
     if session.json {
@@ -156,25 +135,56 @@ fn trial_json(date: &str, line: &TrialLine) -> Value {
     })
 }
 
+fn show_accounts(session: &Session, lines: &[AccountTrialLine]) {
+    let title = ["account", "debits before", "credits before", "debits", "credits"];
+    let mut rows = vec![title.map(str::to_owned).to_vec()];
+    for line in lines {
+        let (before, day) = (&line.opening, &line.day);
+        let sums = [before.debits, before.credits, day.debits, day.credits];
+        let mut row = vec![session.names.shown(line.account)];
+        row.extend(sums.map(|minor| Amount::new(minor, line.asset).for_people()));
+        rows.push(row);
+    }
+    say(&words::table(&rows, &[1, 2, 3, 4]));
+}
+
 pub(super) fn status(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
     let mut session = Session::open(place)?;
-    let Come { book, log, views } = come(&mut session)?;
+    let Told { position: book, said } = session.ask(&Query::Status)?;
+    let Said::Status { log, views } = said else { bail!("the book answers another question") };
+    let Said::Engine { figures, troubles } = session.ask(&Query::Engine)?.said else {
+        bail!("the book answers another question")
+    };
     let number = |position: Option<Position>| position.map(Position::number);
+    let lag = |name: &str| {
+        let name = format!("wayleave_ledger_projection_lag{{projection=\"{name}\"}}");
+        figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
+    };
     if session.json {
+        let all = figures.iter().map(|one| (one.name.clone(), json!(one.value)));
         say_json(&json!({
             "book": session.folder.book().to_string(),
             "facts": book.number(),
             "epoch": session.client.epoch().number(),
             "log": number(log),
             "views": number(views),
+            "lag": { "log": lag("log"), "views": lag("views"), "ids": lag("ids") },
+            "troubles": troubles,
+            "figures": all.collect::<serde_json::Map<String, Value>>(),
         }));
         return Ok(ExitCode::SUCCESS);
     }
-    let shown = |position: Option<Position>| match number(position) {
-        Some(number) => format!("{number} facts"),
-        None => "not kept".to_owned(),
+    let shown = |position: Option<Position>, name: &str| match (number(position), lag(name)) {
+        (Some(number), Some(lag)) if lag > 0 => format!("{number} facts, {lag} behind"),
+        (Some(number), _) => format!("{number} facts"),
+        (None, _) => "not kept".to_owned(),
     };
-    let rows = [("book", shown(Some(book))), ("log", shown(log)), ("read models", shown(views))];
+    let rows = [
+        ("book", shown(Some(book), "")),
+        ("log", shown(log, "log")),
+        ("read models", shown(views, "views")),
+    ];
     say(&words::table(&rows.map(|(name, value)| vec![name.to_owned(), value]), &[]));
+    troubles.iter().for_each(|trouble| tell(trouble));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,176 @@
+//! The book's facts in order: a page at a time, waited for if need be, or as server-sent events.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use hyper::body::Frame;
+use serde_json::{Value, json};
+use terms::{AccountId, Position};
+use tokio::sync::mpsc;
+
+use super::App;
+use super::asks::Asker;
+use super::problem::{NOT_READY, Problem};
+use super::reply::ok;
+use crate::contents::FactLine;
+use crate::events::Head;
+use crate::query::{Said, Told};
+use crate::shown;
+
+/// Facts of a page when nobody says how many, and of one server-sent page.
+const PAGE: u32 = 100;
+/// Most facts of a page: about a megabyte of JSON.
+const PAGE_MAX: u32 = 1_000;
+/// Longest wait for a fact: below the time within which every answer leaves.
+const WAIT_MAX_SECONDS: u64 = 15;
+/// Pages on their way to a reader of server-sent events. Beyond them its task waits.
+const PAGES_AHEAD: usize = 2;
+/// How often a reader that hears nothing is told that the connection is still there.
+const STILL_HERE: Duration = Duration::from_secs(15);
+
+/// `GET /v1/events?from=P`: what was recorded at `P` and after it.
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    mut asker: Asker,
+) -> Result<Response, Problem> {
+    let from = asker.position("from")?.unwrap_or(Position::ZERO);
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let head = *app.interface.events.head().borrow();
+    if from > head.next {
+        let detail = format!("position `{from}` lies beyond the head `{}`", head.next);
+        return Err(Problem::of(&NOT_READY).detail(detail).at(head.next));
+    }
+    if accepts.is_some_and(|text| text.split(',').any(|one| one.trim() == "text/event-stream")) {
+        asker.end()?;
+        return Ok(stream(app, from));
+    }
+    let limit = asker.limit(PAGE)?;
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::field("limit", &format!("1 to {PAGE_MAX}"), &limit.to_string()));
+    }
+    let wait = asker.read("wait", "seconds, 0 to 15", |text| text.parse().ok())?.unwrap_or(0);
+    if wait > WAIT_MAX_SECONDS {
+        return Err(Problem::field("wait", "seconds, 0 to 15", &wait.to_string()));
+    }
+    asker.end()?;
+    let head = reached(&app, from, Duration::from_secs(wait)).await;
+    let lines = read(&app, from, limit).await?;
+    let next = from.number().saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
+    let events = shown_lines(&app, lines, head.next).await?;
+    Ok(ok(&json!({ "events": events, "next": next, "position": head.next.number() })))
+}
+
+/// Waits until there is a fact at a position, at most so long.
+async fn reached(app: &App, from: Position, within: Duration) -> Head {
+    let mut head = app.interface.events.head();
+    let there = head.wait_for(|head| head.next > from || head.closed);
+    if let Ok(Ok(head)) = tokio::time::timeout(within, there).await {
+        return *head;
+    }
+    *app.interface.events.head().borrow()
+}
+
+async fn read(app: &Arc<App>, from: Position, limit: u32) -> Result<Vec<FactLine>, Problem> {
+    let events = app.interface.events.clone();
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    // From a file: on a thread that may wait.
+    let read = tokio::task::spawn_blocking(move || events.read(from, most)).await;
+    match read {
+        Ok(Ok(lines)) => Ok(lines),
+        Ok(Err(error)) => Err(Problem::not_done(error.to_string())),
+        Err(_) => Err(Problem::not_done("the journal's reader ended")),
+    }
+}
+
+async fn shown_lines(
+    app: &App,
+    facts: Vec<FactLine>,
+    position: Position,
+) -> Result<Vec<Value>, Problem> {
+    let said = Said::Facts { facts, whole: true };
+    let told = Told { position, said };
+    let accounts: BTreeSet<AccountId> = shown::accounts(&told.said);
+    app.assets.learn(&app.interface.handle, accounts.into_iter()).await?;
+    Ok(shown::facts_of(&told.said, &|account| app.assets.of(account)))
+}
+
+/// Server-sent events: the position as `id`, so that `Last-Event-ID` plus one is where to go on.
+fn stream(app: Arc<App>, from: Position) -> Response {
+    let (pages, received) = mpsc::channel(PAGES_AHEAD);
+    tokio::spawn(async move {
+        let mut next = from;
+        loop {
+            let head = reached(&app, next, STILL_HERE).await;
+            if head.next <= next && head.closed {
+                let text = format!("event: end\ndata: {{\"next\":{next}}}\n\n");
+                let _ = pages.send(Bytes::from(text)).await;
+                return;
+            }
+            let page = match page(&app, next, head.next).await {
+                Ok((text, after)) => {
+                    next = after;
+                    text
+                }
+                Err(problem) => {
+                    let problem = serde_json::to_string(&problem.into_document());
+                    let text = problem.unwrap_or_default();
+                    let text = format!("event: fault\ndata: {text}\n\n");
+                    let _ = pages.send(Bytes::from(text)).await;
+                    return;
+                }
+            };
+            // A reader that is gone drops the other end.
+            if pages.send(Bytes::from(page)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut response = Response::new(Body::new(Received(received)));
+    let kind = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+async fn page(
+    app: &Arc<App>,
+    from: Position,
+    head: Position,
+) -> Result<(String, Position), Problem> {
+    let lines = read(app, from, PAGE).await?;
+    let positions: Vec<Position> = lines.iter().map(|line| line.position).collect();
+    let shown = shown_lines(app, lines, head).await?;
+    let mut text = String::new();
+    for (position, event) in positions.iter().zip(&shown) {
+        text.push_str(&format!("id: {position}\nevent: fact\ndata: {event}\n\n"));
+    }
+    if text.is_empty() {
+        text.push_str(": still here\n\n");
+    }
+    let count = u64::try_from(positions.len()).unwrap_or(u64::MAX);
+    Ok((text, Position::new(from.number().saturating_add(count))))
+}
+
+/// A body of what comes through a channel.
+struct Received(mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Received {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|page| page.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}

@@ -21,8 +21,9 @@ pub(crate) fn refused(
 
 /// Writes a refusal that was journalled under its id.
 pub(crate) fn refused_before(out: &mut ResultsWriter, refused: &Refused) {
+    let again = Refusal::from_words(&refused.rule, &refused.text);
     match rule_named(&refused.rule) {
-        Some(rule) => out.refused(rule, None, None),
+        Some(rule) => out.refused(rule, None, again.as_ref().and_then(detail)),
         None => out.unknown(),
     }
 }
@@ -37,8 +38,11 @@ const fn hold(id: &HoldId) -> (Subject, [u8; 16]) {
 
 /// The first half of a limit's key.
 fn limit(key: &LimitKey) -> (Subject, [u8; 16]) {
-    let half = key.0.as_bytes().first_chunk().copied();
-    (Subject::Limit, half.unwrap_or([0; 16]))
+    // Told again, a refusal has no key: its words show none.
+    match key.0.as_bytes().first_chunk().copied().unwrap_or([0; 16]) {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] => NOTHING,
+        half => (Subject::Limit, half),
+    }
 }
 
 const NOTHING: (Subject, [u8; 16]) = (Subject::Nothing, [0; 16]);

@@ -26,6 +26,7 @@ pub mod label;
 mod owners;
 pub mod past;
 pub mod refusal;
+mod reread;
 mod resolve;
 mod row;
 mod slab;

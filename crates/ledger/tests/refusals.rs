@@ -306,6 +306,27 @@ fn every_refusal_has_an_iso_reason_and_a_message_without_a_full_stop() {
         assert_eq!(debug.split([' ', '{']).next(), Some(refusal.rule_name()));
         let text = refusal.to_string();
         assert!(!text.ends_with('.') && !text.is_empty());
+        // What a transaction or a hold can be refused by is told again as the first time.
+        let again = Refusal::from_words(refusal.rule_name(), &text);
+        let words = again.as_ref().map(ToString::to_string);
+        let alone = [
+            "IdUsedWithOtherContent",
+            "HoldAlreadyPinned",
+            "EvidenceRequired",
+            "ExpiryMustBeLater",
+            "BalanceOutsideLimits",
+            "AccountNotEmpty",
+        ];
+        match alone.contains(&refusal.rule_name()) {
+            true => assert_eq!(again, None),
+            false => assert_eq!(words, Some(text.clone()), "{refusal:?}"),
+        }
+        if let Some(again) = again {
+            assert_eq!(again.precedence(), refusal.precedence());
+        }
+        for cut in [&text[1..], &text[..text.len() - 1]] {
+            assert_eq!(Refusal::from_words(refusal.rule_name(), cut), None);
+        }
     }
     let table = [
         (Refusal::AccountClosed { account: account(1) }, "AC04", false),

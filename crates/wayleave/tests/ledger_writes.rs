@@ -139,3 +139,96 @@ fn limits_are_counted_and_given_back_and_accounts_are_marked() {
     book.done(&["account", "close", "dave"]);
     assert_eq!(book.told(&["account", "freeze", "dave"], 1)["rule"], "account_closed");
 }
+
+const HISTORY: &str = "\
+kind,id,business_date,effective,from,to,amount,account,side,asset,normal,overdraft,reason,code,tags,\
+hold,rest,links,note.invoice,personal.payer,key_slot,freeze\n\
+account,till,,,,,,,,EUR.2@bank,debit,unlimited,,1000,branch-1,,,,,,,\n\
+account,erin,,,,,,,,EUR.2@bank,,,,,,,,,,,,\n\
+transfer,h-1,2025-01-05,2025-01-05T09:00:00Z,till,erin,50.00,,,,,,funding,7,,,,,,,,\n\
+entry,h-2,2025-01-06,1736150400,,,12.00,erin,debit,,,,fee,,,,,refunds=h-1,INV-3,Jan Jansen,9,\n\
+entry,h-2,2025-01-06,,,,10.00,till,credit,,,,,,,,,,,,,\n\
+entry,h-2,2025-01-06,,,,2.00,alice,credit,,,,,,,,,,,,,\n\
+hold,room,2025-01-07,,,,20.00,erin,,,,,,,,,,,,,,\n\
+transfer,h-3,2025-01-08,,erin,till,5.00,,,,,,,,,room,kept,,,,,\n\
+transfer,h-4,2025-01-09,,erin,till,up-to:99.00,,,,,,,,,,,,,,,\n\
+transfer,h-5,2025-01-09,,erin,till,1.005,,,,,,,,,,,,,,,\n\
+gift,h-6,2025-01-09,,erin,till,1.00,,,,,,,,,,,,,,,\n\
+freeze,,,,,,,erin,,,,,,,,,,,,,,debits\n";
+
+fn count(book: &Book, args: &[&str], code: i32, status: &str) -> u64 {
+    let told = book.told(&[&["import"], args].concat(), code);
+    told["import"].get(status).and_then(serde_json::Value::as_u64).unwrap_or(0)
+}
+
+#[test]
+fn history_of_every_kind_is_read_once_and_told_by_line_and_column() {
+    let book = Book::new();
+    let file = book.write("history.csv", HISTORY);
+    let ran = book.ask(&["import", &file]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let lines: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |line: u64| lines.iter().find(|said| said["line"] == line).unwrap();
+    for line in [2, 3, 4, 5, 8, 9, 10, 13] {
+        assert_eq!(told(line)["status"], "done", "{ran:?}");
+    }
+    let words = |line| told(line)["words"].as_str().unwrap();
+    assert!(words(11).starts_with("column 7 `amount`"), "{}", words(11));
+    assert!(words(12).starts_with("field `kind`"), "{}", words(12));
+    // 50.00 less 12.00 and 5.00; the hold keeps 15.00 of the 33.00, and 18.00 were there.
+    assert_eq!((book.balance("erin"), book.balance("alice")), ("15.00".into(), "102.00".into()));
+    let shown = book.done(&["account", "show", "erin"]);
+    assert_eq!((&shown["frozen"], &shown["debits_pending"]), (&json!("debits"), &json!("15.00")));
+    let journal = book.journal();
+    let holds = |words: &str| journal.windows(words.len()).any(|w| w == words.as_bytes());
+    assert!(holds("INV-3") && !holds("Jansen"));
+    // Again: accounts, transactions and holds are found; what has no id of its own is done anew.
+    assert_eq!(count(&book, &[&file], 1, "repeated"), 7);
+    assert_eq!((book.balance("erin"), book.balance("alice")), ("15.00".into(), "102.00".into()));
+    // The same transaction as a JSON object.
+    let object = json!({
+        "kind": "transaction", "id": "h-2", "business_date": "2025-01-06",
+        "effective": "2025-01-06T08:00:00Z", "reason": "fee", "links": "refunds=h-1",
+        "notes": { "invoice": "INV-3" }, "personal": { "payer": "Jan Jansen" }, "key_slot": "9",
+        "entries": [
+            { "account": "erin", "side": "debit", "amount": "12.00" },
+            { "account": "till", "side": "credit", "amount": "10.00" },
+            { "account": "alice", "side": "credit", "amount": "2.00" },
+        ],
+    });
+    let lines = book.write("history.jsonl", &format!("{object}\n{{\"id\":\n"));
+    assert_eq!(count(&book, &[&lines], 1, "repeated"), 1);
+    assert_eq!(count(&book, &[&lines], 1, "malformed"), 1);
+    let head = book.write("head.csv", "id,business_date,from,to,amount,colour\n");
+    let odd = book.ask(&["import", &head]);
+    assert!(odd.code == Some(5) && odd.err.contains("line 1, column 6"), "{odd:?}");
+}
+
+#[test]
+fn a_file_is_done_whole_or_not_at_all() {
+    let book = Book::new();
+    let rows = |last: &str| {
+        let mut text = "id,business_date,from,to,amount\n".to_owned();
+        for n in 0..50 {
+            text.push_str(&format!("t-{n},2026-01-05,alice,bob,1.00\n"));
+        }
+        text + last
+    };
+    let broken = book.write("broken.csv", &rows("last,2026-01-05,alice,bob,50.01\n"));
+    let whole = ["--all-or-nothing"];
+    let args = [&whole[..], &[broken.as_str()]].concat();
+    assert_eq!(count(&book, &args, 5, "refused"), 1);
+    assert_eq!(count(&book, &args, 5, "not_done"), 50, "and again the same");
+    let malformed = book.write("malformed.csv", &rows("last,2026-01-05,alice,bob,x\n"));
+    let args = [&whole[..], &[malformed.as_str()]].concat();
+    assert_eq!(count(&book, &args, 5, "not_done"), 50);
+    assert_eq!(book.balance("bob"), "0.00");
+    let sound = book.write("sound.csv", &rows("other,2026-01-05,alice,bob,50.00\n"));
+    let args = [&whole[..], &[sound.as_str()]].concat();
+    let dry = [&args[..], &["--dry-run"]].concat();
+    assert_eq!(count(&book, &dry, 0, "passes"), 51);
+    assert_eq!(count(&book, &args, 0, "done"), 51);
+    assert_eq!(count(&book, &args, 0, "repeated"), 51);
+    assert_eq!(book.balance("bob"), "100.00");
+}

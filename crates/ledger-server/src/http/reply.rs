@@ -139,7 +139,9 @@ pub(super) fn told(outcome: &Outcome, at: Place, scale: Scale<'_>) -> Result<Don
             Err(Problem::of(&NOT_FOUND).detail(detail).at(at.position))
         }
         Outcome::Traced { .. } => Err(Problem::unknown()),
-        Outcome::RefusedBefore { refused, position } => Err(refused_before(refused, *position)),
+        Outcome::RefusedBefore { refused, position } => {
+            Err(refused_before(refused, *position, scale))
+        }
     }
 }
 
@@ -156,10 +158,18 @@ fn refused(refusal: &Refusal, at: Place, scale: Scale<'_>) -> Problem {
     problem.repeated(false).at(at.position).stamped(at.stamp)
 }
 
-fn refused_before(refused: &Refused, position: Position) -> Problem {
+fn refused_before(refused: &Refused, position: Position, scale: Scale<'_>) -> Problem {
     let rule = snake(&refused.rule);
     let may_retry = may_retry(&rule);
     let problem = Problem::of(&REFUSED).rule(rule, may_retry).detail(refused.text.clone());
+    // The numbers of the first time, where the words that were kept say them.
+    let problem = match Refusal::from_words(&refused.rule, &refused.text) {
+        Some(again) => {
+            let (expected, got) = expected_and_got(&again, scale);
+            problem.expected(expected).got(got)
+        }
+        None => problem,
+    };
     problem.repeated(true).at(position)
 }
 

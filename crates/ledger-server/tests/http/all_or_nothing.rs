@@ -31,6 +31,9 @@ fn all_are_done_in_one_batch_or_none_is() {
     // The same again is refused again, as the first time.
     let again = site.post(PATH, &bulk).expect(422, "refused");
     assert_eq!((&again["rule"], &again["repeated"]), (&json!("insufficient_funds"), &json!(true)));
+    let numbers =
+        |said: &Value| (said["expected"].clone(), said["got"].clone(), said["detail"].clone());
+    assert_eq!(numbers(&again), numbers(&refused));
     // Without it, under the same ids, all is done, at following positions; and then repeated.
     let rest = json!({ "transactions": [
         transfer(1, &a, &b, "10.00"), transfer(4, &b, &a, "10.00"), transfer(3, &a, &b, "1.00"),

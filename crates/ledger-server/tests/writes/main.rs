@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod every;
 mod together;
 
 use std::path::PathBuf;

@@ -106,11 +106,23 @@ pub enum LedgerCommand {
     /// Needs no server. Beside a running book it ends with what has been written so far, of which
     /// the last facts may not be durable yet.
     Export(ExportArgs),
-    /// Post transactions from a file: CSV with a head line, or one JSON object a line.
+    /// Read history from a file: CSV with a head line, or one JSON object a line.
     ///
-    /// Fields: `id`, `business_date` (YYYY-MM-DD), `effective` (may be absent, seconds since 1970
-    /// or RFC 3339), `from`, `to`, `amount` (decimal), `reason` (may be absent). Running it twice
-    /// changes nothing: what is done is found by id. Progress goes to standard error.
+    /// A transfer has `id`, `business_date` (YYYY-MM-DD), `from`, `to`, `amount` (decimal), and may
+    /// have `effective` (when it happened in the world: seconds since 1970 or RFC 3339), `reason`,
+    /// `code`, `hold` (that it posts) with `rest` (`released`, `kept`), `links` (`refunds=ID …`),
+    /// `note.KEY` (metadata), `personal.KEY` with `key_slot` (sealed).
+    ///
+    /// A field `kind` says what else a row is: `account` (`id`, `asset`; `normal`, `owner`,
+    /// `purpose`, `overdraft`, `ceiling`, `code`, `tags`), `entry` (`id`, `business_date`,
+    /// `account`, `side`, `amount`: rows of one id that follow each other are one transaction; in
+    /// JSON also `transaction` with a list `entries`), `hold` (`id`, `business_date`, `account`,
+    /// `amount`; `side`, `expires`), `pin` and `void` (`hold`), `freeze` (`account`, `freeze`),
+    /// `close` (`account`).
+    ///
+    /// Running it twice changes nothing, and running it again after an interruption does the rest:
+    /// what is done is found by id. A row that is wrong is told with its line and column, and the
+    /// others go on. Progress goes to standard error.
     Import(ImportArgs),
 }
 
@@ -563,9 +575,12 @@ pub struct ExportArgs {
 pub struct ImportArgs {
     /// The file: CSV, or JSON lines when its first byte is `{`.
     pub file: PathBuf,
-    /// Say what would happen, and record nothing.
+    /// Say what would happen, and record nothing. Each request is judged by itself.
     #[arg(long)]
     pub dry_run: bool,
+    /// All rows or none: they are recorded in one batch, of at most 4,096.
+    #[arg(long)]
+    pub all_or_nothing: bool,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

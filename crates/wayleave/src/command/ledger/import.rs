@@ -1,28 +1,32 @@
-//! Transactions from a file, in bulk. Ids come from the file, so running it again finds what is
-//! done and does the rest.
+//! History from a file, in bulk. Ids come from the file, so running it again finds what is done and
+//! does the rest.
+
+mod plan;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::ensure;
+use seal::to_canonical;
 use serde_json::json;
-use terms::{AccountId, TransactionId};
-use wire::client::WhyNotDone;
-use wire::{CallOptions, Completion, RequestFlags, Rule, Transfer};
+use wire::client::{SubmitError, Ticket, WhyNotDone};
+use wire::{CallOptions, Completion, RequestFlags, Transfer};
 
-use super::ids::Given;
-use super::money::parse;
-use super::rows::{Row, Rows, instant};
+use self::plan::{Planned, Planner};
+use super::rows::{Row, Rows};
 use super::said::{Ending, Report};
-use super::session::{Sent, Session};
-use super::words;
+use super::session::{Sent, Session, transfer_of};
 use crate::cli::ledger::ImportArgs;
 use crate::command::{say, say_json};
 
-/// Transactions in one request.
+/// Commands in one request.
 const AT_ONCE: usize = 4_000;
+/// Most that are done together: what one batch of the journal takes.
+const TOGETHER_MAX: usize = ledger::bulk::TOGETHER_MAX;
+/// Bytes of one request, with some room.
+const BYTES_AT_ONCE: usize = 1_000_000;
 /// How often a request is sent again that met a full queue.
 const TRIES: usize = 50;
 /// Characters of the bar.
@@ -31,24 +35,36 @@ const BAR: u64 = 30;
 pub(super) fn command(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let session = Session::open(&args.place)?;
     let rows = Rows::open(&args.file)?;
-    let mut import =
-        Import { session, dry_run: args.dry_run, counts: BTreeMap::new(), worst: Ending::Done };
+    let mut import = Import {
+        session,
+        dry_run: args.dry_run,
+        together: args.all_or_nothing,
+        planner: Planner::default(),
+        batch: Vec::new(),
+        bytes: 0,
+        group: None,
+        counts: BTreeMap::new(),
+        worst: Ending::Done,
+    };
     import.run(rows)
 }
 
-/// One transaction on its way.
-struct OnTheWay {
-    line: u64,
-    given: Given<TransactionId>,
-    transfer: Transfer,
+/// Rows of kind `entry` that follow each other under one id: one transaction.
+struct Group {
+    id: String,
+    rows: Vec<Row>,
 }
-
-/// A row that is certain to be refused: its line, its id and why.
-type NotSent = (u64, Given<TransactionId>, Report);
 
 struct Import {
     session: Session,
     dry_run: bool,
+    /// All of the file or nothing.
+    together: bool,
+    planner: Planner,
+    batch: Vec<Planned>,
+    /// Bytes of the batch as commands.
+    bytes: usize,
+    group: Option<Group>,
     counts: BTreeMap<&'static str, u64>,
     worst: Ending,
 }
@@ -56,88 +72,124 @@ struct Import {
 impl Import {
     fn run(&mut self, mut rows: Rows) -> anyhow::Result<ExitCode> {
         let mut bar = Bar::new();
-        let mut batch = Vec::new();
         loop {
-            let row = rows.next_row();
-            let read = match row {
-                Ok(Some(row)) => row,
+            match rows.next_row() {
+                Ok(Some(Ok(row))) => self.take(row)?,
+                Ok(Some(Err((line, error)))) => {
+                    self.end_group()?;
+                    self.malformed(line, &error);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     // What was read before is posted; the rest of the file is not known.
-                    self.send(std::mem::take(&mut batch));
-                    self.report(0, None, &Report::refused_row(format!("{error:#}")));
+                    self.malformed(0, &error);
                     break;
                 }
-            };
-            match read.and_then(|row| self.read(&row).map_err(|error| (row.line, error))) {
-                Ok(Ok(one)) => batch.push(one),
-                Ok(Err((line, given, report))) => self.report(line, Some(&given), &report),
-                Err((line, error)) => {
-                    self.report(line, None, &Report::refused_row(format!("{error:#}")));
-                }
             }
-            if batch.len() >= AT_ONCE {
-                self.send(std::mem::take(&mut batch));
+            let is_full = self.batch.len() >= AT_ONCE || self.bytes >= BYTES_AT_ONCE;
+            if is_full && !self.together {
+                self.send();
                 bar.show(rows.read, rows.bytes, &self.counts);
             }
         }
-        self.send(batch);
+        self.end_group()?;
+        self.send_rest()?;
         bar.show(rows.read, rows.bytes, &self.counts);
         bar.end();
         self.summary();
         Ok(ExitCode::from(self.worst.code()))
     }
 
-    /// A row as a transfer. An account that is not there is refused as the book would: its asset
-    /// is needed to read the amount.
-    fn read(&mut self, row: &Row) -> anyhow::Result<Result<OnTheWay, NotSent>> {
-        let given = |name: &str, text: &str| format!("field `{name}`: {text}");
-        let account = |name: &str| -> anyhow::Result<Given<AccountId>> {
-            let parsed = row.field(name)?.parse();
-            parsed.map_err(|why: String| anyhow!(given(name, &why)))
+    fn take(&mut self, row: Row) -> anyhow::Result<()> {
+        if row.optional("kind") != Some("entry") {
+            self.end_group()?;
+            let planned = self.planner.plan(&mut self.session, &row);
+            self.planned(row.line, planned);
+            return Ok(());
+        }
+        let Some(id) = row.optional("id").map(str::to_owned) else {
+            self.end_group()?;
+            self.malformed(row.line, &anyhow::anyhow!("expected a field `id`, got none"));
+            return Ok(());
         };
-        let id: Given<TransactionId> =
-            row.field("id")?.parse().map_err(|why: String| anyhow!(given("id", &why)))?;
-        let (from, to) = (account("from")?, account("to")?);
-        let business_date = row.field("business_date")?;
-        let business_date = business_date.parse().context("field `business_date`")?;
-        let effective = row.optional("effective").map(instant).transpose();
-        let reason = row.optional("reason").unwrap_or("payment");
-        let reason = words::reason_named(reason)
-            .with_context(|| format!("field `reason`: there is no reason `{reason}`"))?;
-        let amount = row.field("amount")?;
-        for one in [&from, &to] {
-            self.session.names.learn(one);
-            if self.session.account(one.id)?.is_none() {
-                let words = format!("there is no account `{one}`");
-                let report = Report::refused(Rule::UnknownAccount, words);
-                return Ok(Err((row.line, id, report)));
+        match &mut self.group {
+            Some(group) if group.id == id => group.rows.push(row),
+            _ => {
+                self.end_group()?;
+                self.group = Some(Group { id, rows: vec![row] });
             }
         }
-        let account = self.session.account(from.id)?.context("the account is gone")?;
-        let transfer = Transfer {
-            id: id.id,
-            debit: from.id,
-            credit: to.id,
-            amount: parse(amount, account.opening().asset).context("field `amount`")?,
-            effective: effective.context("field `effective`")?,
-            business_date,
-            reason: words::reason_number(reason),
-            code: 0,
-            hold: None,
-            payment: None,
-        };
-        ensure!(transfer.debit != transfer.credit, "`from` and `to` are one account");
-        Ok(Ok(OnTheWay { line: row.line, given: id, transfer }))
+        Ok(())
     }
 
-    fn send(&mut self, mut batch: Vec<OnTheWay>) {
-        let flags = RequestFlags { dry_run: self.dry_run, ..RequestFlags::NONE };
+    fn end_group(&mut self) -> anyhow::Result<()> {
+        let Some(Group { rows, .. }) = self.group.take() else { return Ok(()) };
+        let Some(head) = rows.first() else { return Ok(()) };
+        let planned = self.planner.transaction(&mut self.session, head, &rows);
+        self.planned(head.line, planned);
+        Ok(())
+    }
+
+    fn planned(&mut self, line: u64, planned: anyhow::Result<Result<Planned, Report>>) {
+        match planned {
+            Ok(Ok(one)) => {
+                self.bytes = self.bytes.saturating_add(to_canonical(&one.command).len() + 4);
+                self.batch.push(one);
+            }
+            Ok(Err(report)) => self.report(line, None, &report),
+            Err(error) => self.malformed(line, &error),
+        }
+    }
+
+    fn malformed(&mut self, line: u64, error: &anyhow::Error) {
+        self.report(line, None, &Report::refused_row(format!("{error:#}")));
+    }
+
+    /// The last batch; all that there is when it is all or nothing.
+    fn send_rest(&mut self) -> anyhow::Result<()> {
+        if !self.together {
+            self.send();
+            return Ok(());
+        }
+        let all = self.batch.len();
+        ensure!(
+            all <= TOGETHER_MAX,
+            "expected at most {TOGETHER_MAX} rows with `--all-or-nothing`, got {all}: nothing was \
+             done"
+        );
+        if self.worst == Ending::Done {
+            self.send();
+        } else {
+            let batch = std::mem::take(&mut self.batch);
+            let why = "all or nothing, and another row was refused";
+            self.all(&batch, |()| Sent::NotDone(why.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Transfers where all are, which are smaller, else commands.
+    fn submit(&mut self, batch: &[Planned]) -> Result<Ticket, SubmitError> {
+        let all_or_nothing = self.together;
+        let flags = RequestFlags { dry_run: self.dry_run, all_or_nothing, ..RequestFlags::NONE };
         let options = CallOptions { flags, within: self.session.within };
+        let transfers: Option<Vec<Transfer>> =
+            batch.iter().map(|one| transfer_of(&one.command)).collect();
+        match transfers {
+            Some(transfers) => self.session.client.transfers(transfers, options),
+            None => {
+                let commands: Vec<Vec<u8>> =
+                    batch.iter().map(|one| to_canonical(&one.command)).collect();
+                self.session.client.commands(&commands, options)
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.bytes = 0;
         let mut tries = 0;
         while !batch.is_empty() {
-            let transfers: Vec<Transfer> = batch.iter().map(|one| one.transfer).collect();
-            let completion = match self.session.client.transfers(transfers, options) {
+            let completion = match self.submit(&batch) {
                 Ok(ticket) => self.session.client.wait(ticket),
                 Err(error) => return self.all(&batch, |()| Sent::NotDone(error.to_string())),
             };
@@ -146,7 +198,7 @@ impl Import {
                     let items: Vec<_> = results.iter().collect();
                     for (one, item) in batch.iter().zip(&items) {
                         let report = Report::of_item(&mut self.session, item);
-                        self.report(one.line, Some(&one.given), &report);
+                        self.report(one.line, Some(one), &report);
                     }
                     return;
                 }
@@ -159,7 +211,8 @@ impl Import {
                 Completion::Refused(refused) => {
                     // One item makes the whole request unreadable: it is left out, the others go.
                     let place = refused.said().item.map(usize::from);
-                    match place.filter(|place| *place < batch.len()) {
+                    let place = place.filter(|place| *place < batch.len() && !self.together);
+                    match place {
                         Some(place) => {
                             let one = batch.remove(place);
                             self.all(&[one], |()| Sent::Refused(refused.to_string()));
@@ -175,26 +228,30 @@ impl Import {
         }
     }
 
-    fn all(&mut self, batch: &[OnTheWay], sent: impl Fn(()) -> Sent) {
+    fn all(&mut self, batch: &[Planned], sent: impl Fn(()) -> Sent) {
         for one in batch {
             let report = Report::of_sent(&mut self.session, sent(()));
-            self.report(one.line, Some(&one.given), &report);
+            self.report(one.line, Some(one), &report);
         }
     }
 
     /// Programs read of every item, people of those that were not done.
-    fn report(&mut self, line: u64, given: Option<&Given<TransactionId>>, report: &Report) {
+    fn report(&mut self, line: u64, of: Option<&Planned>, report: &Report) {
         let count = self.counts.entry(report.status).or_default();
         *count = count.saturating_add(1);
         self.worst = self.worst.max(report.ending);
-        let id = given.map(|given| given.id.to_string());
         if self.session.json {
-            let name = given.and_then(|given| given.name.clone());
-            let about = json!({ "line": line, "transaction": id, "name": name });
+            let mut about = json!({ "line": line });
+            if let (Some(of), Some(fields)) = (of, about.as_object_mut()) {
+                fields.insert(of.kind.into(), json!(of.id));
+                fields.insert("name".into(), json!(of.name));
+            }
             let object = report.json(&mut self.session, about);
             say_json(&object);
         } else if report.ending != Ending::Done {
-            let shown = given.map_or_else(String::new, |given| format!("transaction {given}"));
+            let shown = of.map_or_else(String::new, |of| {
+                format!("{} {}", of.kind, of.name.as_ref().unwrap_or(&of.id))
+            });
             let text = report.text(&mut self.session, &format!("line {line}   {shown}"));
             say(&text);
         }
@@ -207,7 +264,7 @@ impl Import {
         let whole: u64 = self.counts.values().sum();
         let counts = self.counts.iter().map(|(status, count)| format!("{count} {status}"));
         let counts = counts.collect::<Vec<_>>().join(", ");
-        say(&format!("{whole} transactions: {}", if whole == 0 { "none" } else { &counts }));
+        say(&format!("{whole} rows: {}", if whole == 0 { "none" } else { &counts }));
     }
 }
 

@@ -10,15 +10,59 @@ use terms::{BusinessDate, Instant};
 
 /// Longest row.
 const ROW_BYTES_MAX: u64 = 64 << 10;
-const FIELDS: [&str; 7] = ["id", "business_date", "effective", "from", "to", "amount", "reason"];
-const OPTIONAL: [&str; 2] = ["effective", "reason"];
+/// All fields; beside them `note.KEY` and `personal.KEY`, metadata of that key.
+const FIELDS: [&str; 25] = [
+    "kind",
+    "id",
+    "business_date",
+    "effective",
+    "from",
+    "to",
+    "amount",
+    "reason",
+    "code",
+    "hold",
+    "rest",
+    "account",
+    "side",
+    "asset",
+    "normal",
+    "owner",
+    "purpose",
+    "overdraft",
+    "ceiling",
+    "tags",
+    "expires",
+    "links",
+    "freeze",
+    "key_slot",
+    "ground",
+];
+/// Columns of a file that has no `kind`: transfers alone.
+const OF_TRANSFERS: [&str; 5] = ["id", "business_date", "from", "to", "amount"];
+/// What metadata is named by.
+pub(super) const NOTE: &str = "note.";
+/// What metadata about a person is named by.
+pub(super) const PERSONAL: &str = "personal.";
+
+fn is_field(name: &str) -> bool {
+    FIELDS.contains(&name) || [NOTE, PERSONAL].iter().any(|kind| name.starts_with(kind))
+}
+
+fn unknown(name: &str) -> anyhow::Error {
+    let name: String = name.chars().take(64).collect();
+    anyhow!("expected one of `{}`, `note.KEY`, `personal.KEY`, got `{name}`", FIELDS.join(", "))
+}
 
 /// One row: where it stands, and its fields as they came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Row {
     /// Its line, from 1.
     pub(super) line: u64,
-    fields: BTreeMap<String, String>,
+    /// By name: the number of its column, in a file that has columns, and its text.
+    fields: BTreeMap<String, (Option<usize>, String)>,
+    /// Rows within it: the entries of a transaction.
+    pub(super) entries: Vec<Row>,
 }
 
 impl Row {
@@ -29,7 +73,43 @@ impl Row {
 
     /// A field that may be absent or empty.
     pub(super) fn optional(&self, name: &str) -> Option<&str> {
-        self.fields.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.fields.get(name).map(|(_, text)| text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// A field that must be there, read; what is wrong with it names its column.
+    pub(super) fn read<T, E: std::fmt::Display>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> anyhow::Result<T> {
+        let text = self.field(name)?;
+        read(text).map_err(|why| anyhow!("{}: {why:#}", self.place(name)))
+    }
+
+    /// [`Self::read`] of a field that may be absent or empty.
+    pub(super) fn read_optional<T, E: std::fmt::Display>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> anyhow::Result<Option<T>> {
+        self.optional(name).map(|_| self.read(name, read)).transpose()
+    }
+
+    /// Fields whose names begin so, without that beginning.
+    pub(super) fn beginning<'a>(
+        &'a self,
+        kind: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.fields.iter().filter_map(move |(name, (_, text))| {
+            Some((name.strip_prefix(kind)?, text.as_str())).filter(|(_, text)| !text.is_empty())
+        })
+    }
+
+    fn place(&self, name: &str) -> String {
+        match self.fields.get(name) {
+            Some((Some(column), _)) => format!("column {column} `{name}`"),
+            _ => format!("field `{name}`"),
+        }
     }
 }
 
@@ -72,14 +152,11 @@ impl Rows {
             if record.trim().is_empty() {
                 continue;
             }
-            let fields = match &self.head {
-                Some(head) => of_csv(head, &record),
-                None => of_json(&record),
+            let row = match &self.head {
+                Some(head) => of_csv(line, head, &record),
+                None => of_json(line, &record),
             };
-            return Ok(Some(match fields {
-                Ok(fields) => Ok(Row { line, fields }),
-                Err(error) => Err((line, error)),
-            }));
+            return Ok(Some(row.map_err(|error| (line, error))));
         }
     }
 
@@ -107,43 +184,72 @@ impl Rows {
 }
 
 fn check_head(head: &[String]) -> anyhow::Result<()> {
-    for name in head {
-        ensure!(
-            FIELDS.contains(&name.as_str()),
-            "expected columns `{}`, got `{name}`",
-            FIELDS.join(",")
-        );
+    for (place, name) in head.iter().enumerate() {
+        let column = place.saturating_add(1);
+        ensure!(is_field(name), anyhow!("line 1, column {column}: {}", unknown(name)));
+        let before = head.iter().take(place).any(|one| one == name);
+        ensure!(!before, "line 1, column {column}: `{name}` stands twice");
     }
-    for name in FIELDS.iter().filter(|name| !OPTIONAL.contains(name)) {
-        ensure!(head.iter().any(|one| one == name), "expected a column `{name}`, got none");
+    let has = |name: &str| head.iter().any(|one| one == name);
+    for name in OF_TRANSFERS.iter().filter(|_| !has("kind")) {
+        ensure!(has(name), "line 1: expected a column `{name}`, got none");
     }
     Ok(())
 }
 
-fn of_csv(head: &[String], record: &str) -> anyhow::Result<BTreeMap<String, String>> {
+fn of_csv(line: u64, head: &[String], record: &str) -> anyhow::Result<Row> {
     let fields = csv(record)?;
     let (expected, got) = (head.len(), fields.len());
-    ensure!(expected == got, "expected {expected} fields, got {got}");
-    Ok(head.iter().cloned().zip(fields).collect())
+    ensure!(expected == got, "expected {expected} columns, got {got}");
+    let columns = (1..).map(Some);
+    let fields = head.iter().cloned().zip(columns.zip(fields)).collect();
+    Ok(Row { line, fields, entries: Vec::new() })
 }
 
-fn of_json(record: &str) -> anyhow::Result<BTreeMap<String, String>> {
-    let object: BTreeMap<String, serde_json::Value> =
-        serde_json::from_str(record).context("expected a JSON object")?;
-    let mut fields = BTreeMap::new();
+type Object = BTreeMap<String, serde_json::Value>;
+
+fn of_json(line: u64, record: &str) -> anyhow::Result<Row> {
+    let object: Object = serde_json::from_str(record).map_err(|error| {
+        let text = error.to_string();
+        let why = text.split(" at line ").next().unwrap_or_default();
+        anyhow!("column {}: expected a JSON object: {why}", error.column())
+    })?;
+    of_object(line, object, true)
+}
+
+fn of_object(line: u64, object: Object, may_nest: bool) -> anyhow::Result<Row> {
+    use serde_json::Value;
+    let mut row = Row { line, fields: BTreeMap::new(), entries: Vec::new() };
     for (name, value) in object {
-        ensure!(
-            FIELDS.contains(&name.as_str()),
-            "expected fields `{}`, got `{name}`",
-            FIELDS.join(",")
-        );
-        match value {
-            serde_json::Value::String(text) => fields.insert(name, text),
-            serde_json::Value::Null => None,
-            other => bail!("field `{name}`: expected a string, got `{other}`"),
-        };
+        match (name.as_str(), value) {
+            ("entries", Value::Array(entries)) if may_nest => {
+                for entry in entries {
+                    let Value::Object(entry) = entry else {
+                        bail!("field `entries`: expected objects, got `{entry}`");
+                    };
+                    row.entries.push(of_object(line, entry.into_iter().collect(), false)?);
+                }
+            }
+            ("notes" | "personal", Value::Object(all)) if may_nest => {
+                let kind = if name == "notes" { NOTE } else { PERSONAL };
+                for (key, text) in all {
+                    let Value::String(text) = text else {
+                        bail!("field `{name}.{key}`: expected a string, got `{text}`");
+                    };
+                    row.fields.insert(format!("{kind}{key}"), (None, text));
+                }
+            }
+            (_, Value::String(text)) if is_field(&name) => {
+                row.fields.insert(name, (None, text));
+            }
+            (_, Value::Null) if is_field(&name) => {}
+            (_, other) if is_field(&name) => {
+                bail!("field `{name}`: expected a string, got `{other}`")
+            }
+            _ => return Err(unknown(&name)),
+        }
     }
-    Ok(fields)
+    Ok(row)
 }
 
 /// The fields of one record.
@@ -153,15 +259,17 @@ fn csv(record: &str) -> anyhow::Result<Vec<String>> {
     let mut fields = Vec::new();
     let mut rest = record;
     loop {
+        let column = fields.len().saturating_add(1);
         let (field, after) = match rest.strip_prefix('"') {
             Some(quoted) => {
-                let (field, after) = unquote(quoted)?;
+                let (field, after) = unquote(quoted).with_context(|| format!("column {column}"))?;
                 (field, after)
             }
             None => {
                 let end = rest.find(',').unwrap_or(rest.len());
                 let (field, after) = rest.split_at(end);
-                ensure!(!field.contains('"'), "a quote inside a field without quotes");
+                let inside = field.contains('"');
+                ensure!(!inside, "column {column}: a quote inside a field without quotes");
                 (field.trim().to_owned(), after)
             }
         };
@@ -169,7 +277,10 @@ fn csv(record: &str) -> anyhow::Result<Vec<String>> {
         match after.strip_prefix(',') {
             Some(more) => rest = more,
             None if after.is_empty() => return Ok(fields),
-            None => bail!("expected `,` after a quoted field, got `{}`", head_of(after)),
+            None => {
+                let got = head_of(after);
+                bail!("column {column}: expected `,` after a quoted field, got `{got}`")
+            }
         }
     }
 }

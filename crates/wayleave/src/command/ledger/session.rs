@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use ledger::{Account, Command, Entry, Side};
+use ledger::{Account, Command, Detail, Entry, Link, Side};
 use ledger_server::query::Told;
 use ledger_server::{Folder, Query, Said};
 use seal::{from_canonical, to_canonical};
@@ -155,15 +155,32 @@ fn of_one(completion: Completion) -> Sent {
 }
 
 /// The same command as a transfer, where it is one debit and one credit and nothing more.
-fn transfer_of(command: &Command) -> Option<Transfer> {
+pub(super) fn transfer_of(command: &Command) -> Option<Transfer> {
     let Command::Post(transaction) = command else { return None };
     let [debit, credit] = transaction.entries.as_slice() else { return None };
     let sides = (debit.side, credit.side);
     if sides != (Side::Debit, Side::Credit) || debit.amount != credit.amount {
         return None;
     }
-    let none_more = transaction.claims.is_empty() && transaction.links.is_empty();
-    if !none_more || transaction.detail.is_some() {
+    let payment = match transaction.links.as_slice() {
+        [] => None,
+        // Zeros stand for none there.
+        [Link::Payment(payment)] if payment.bytes() != [0; 16] => Some(*payment),
+        _ => return None,
+    };
+    let (effective, code) = match transaction.detail.as_deref() {
+        None => (None, 0),
+        // What stands there as nothing is absent here, and the other way round.
+        Some(Detail { effective, code, metadata })
+            if metadata.is_empty()
+                && *code != Some(0)
+                && *effective != Some(terms::Instant::EPOCH) =>
+        {
+            (*effective, code.unwrap_or(0))
+        }
+        Some(_) => return None,
+    };
+    if !transaction.claims.is_empty() {
         return None;
     }
     let hold = |entry: &Entry| entry.hold;
@@ -178,11 +195,11 @@ fn transfer_of(command: &Command) -> Option<Transfer> {
         debit: debit.account,
         credit: credit.account,
         amount: debit.amount,
-        effective: None,
+        effective,
         business_date: transaction.business_date,
         reason: super::words::reason_number(transaction.reason),
-        code: 0,
+        code,
         hold,
-        payment: None,
+        payment,
     })
 }

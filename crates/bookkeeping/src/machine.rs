@@ -199,7 +199,7 @@ impl Machine for LedgerBook {
             Judged::Refused(refusal) => {
                 let fact = match &request.what {
                     What::Do(command) if lasting => self.refusal(request, command, &refusal),
-                    _ => None,
+                    What::Do(_) | What::Find(_) | What::Together(_) => None,
                 };
                 (fact.into_iter().collect(), Outcome::Refused { refusal })
             }

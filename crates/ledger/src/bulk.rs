@@ -159,7 +159,14 @@ impl Ledger {
             Command::ExpireHolds { .. } => most,
             Command::Post(transaction) => transaction.entries.len(),
             Command::PostDraft(draft) => draft.lines.len(),
-            _ => 1,
+            Command::OpenAccount(_)
+            | Command::SetLimits { .. }
+            | Command::SetFreeze { .. }
+            | Command::SetBlocked { .. }
+            | Command::CloseAccount { .. }
+            | Command::PlaceHold(_)
+            | Command::PinHold { .. }
+            | Command::VoidHold { .. } => 1,
         };
         if commands.iter().any(|command| matches!(command, Command::ExpireHolds { .. })) {
             let most = commands.iter().map(of).fold(0, usize::saturating_add);

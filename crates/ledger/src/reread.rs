@@ -49,7 +49,7 @@ impl Refusal {
             let [got] = quoted else { return None };
             let number = |word: &&str| word.bytes().all(|b| b.is_ascii_digit());
             // `1 to 64 entries` and `at most 8 links`: the number before the last word or words.
-            let max = words.split_whitespace().filter(number).next_back()?;
+            let max = words.split_whitespace().rfind(number)?;
             Some((max.parse().ok()?, got.parse().ok()?))
         };
         let key = LimitKey(Digest::ZERO);

@@ -222,12 +222,10 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             (format!("the first `{field}`"), "another".to_owned())
         }
         R::EntriesOutOfRange { max, got } => (format!("1 to {max} entries"), got.to_string()),
-        R::LimitsOutOfRange { max, got } | R::LinksOutOfRange { max, got } => {
-            (format!("at most {max}"), got.to_string())
-        }
-        R::MetadataOutOfRange { max, got } | R::MetadataTooLarge { max, got } => {
-            (format!("at most {max}"), got.to_string())
-        }
+        R::LimitsOutOfRange { max, got }
+        | R::LinksOutOfRange { max, got }
+        | R::MetadataOutOfRange { max, got }
+        | R::MetadataTooLarge { max, got } => (format!("at most {max}"), got.to_string()),
         R::MetadataKeysMustDiffer { key } => ("each key once".to_owned(), key.to_string()),
         R::AmountMustBePositive { .. } => plain("above 0", "0"),
         R::WeightMustBePositive { .. } => plain("a weight above 0", "0"),

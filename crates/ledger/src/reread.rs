@@ -1,5 +1,5 @@
-//! A refusal from the words that a journal keeps of it, so that it is told again with the numbers of
-//! the first time.
+//! A refusal from the words that a journal keeps of it, so that it is told again with the numbers
+//! of the first time.
 //!
 //! The words are those of [`Refusal`]'s `Display`. Words of another version, or cut ones, read as
 //! nothing: then only the rule is told. What the words do not say stays out: the key of a velocity

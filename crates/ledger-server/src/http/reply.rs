@@ -256,9 +256,7 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             decimals(of.unwrap_or(AccountId::from_bytes([0; 16])), *expected, *got)
         }
         R::HoldPartsOutOfRange { max, .. } => (format!("at most {max} parts"), "one more".into()),
-        R::LimitPeriodOver { expected, got, .. } => {
-            (format!("{expected} or later"), got.to_string())
-        }
+        R::LimitPeriodOver { expected, got, .. } => (format!("from {expected}"), got.to_string()),
         R::LimitAssetDiffers { got } => ("an asset that moves".to_owned(), got.to_string()),
         R::DebitsMustEqualCredits { asset, debits, credits } => {
             let decimal = |amount| show(amount, asset.exponent());

@@ -44,12 +44,11 @@ impl TogetherItem {
     pub fn placed(self, first: Position) -> (Position, Outcome) {
         let offset = u64::from(self.offset.unwrap_or(0));
         let at = Position::new(first.number().saturating_add(offset));
-        if let Outcome::Repeated { first, position: None } = self.outcome
-            && self.offset.is_some()
-        {
-            return (at, Outcome::Repeated { first, position: Some(at) });
+        let mut outcome = self.outcome;
+        if let Outcome::Repeated { position: position @ None, .. } = &mut outcome {
+            *position = self.offset.map(|_| at);
         }
-        (at, self.outcome)
+        (at, outcome)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bookkeeping::Refused;
 use ledger::{LimitKey, Refusal, Side};
-use terms::{AccountId, HoldId, Instant, Minor, Position};
+use terms::{AccountId, HoldId, Instant, Minor, Position, TransactionId};
 use wire::results::Quantity;
 use wire::{Detail, Field, ResultsWriter, Rule, Subject};
 
@@ -34,6 +34,10 @@ const fn account(id: &AccountId) -> (Subject, [u8; 16]) {
 
 const fn hold(id: &HoldId) -> (Subject, [u8; 16]) {
     (Subject::Hold, id.bytes())
+}
+
+const fn transaction(id: &TransactionId) -> (Subject, [u8; 16]) {
+    (Subject::Transaction, id.bytes())
 }
 
 /// The first half of a limit's key.
@@ -118,9 +122,7 @@ fn detail(refusal: &Refusal) -> Option<Detail> {
         | R::HoldAlreadyExpired { hold: id }
         | R::HoldAlreadyPinned { hold: id }
         | R::EvidenceRequired { hold: id } => only(hold(id)),
-        R::HoldAlreadyPosted { transaction, .. } => {
-            only((Subject::Transaction, transaction.bytes()))
-        }
+        R::HoldAlreadyPosted { transaction: id, .. } => only(transaction(id)),
         R::LimitsMustDiffer { key } => only(limit(key)),
         R::IdUsedWithOtherContent { .. }
         | R::MetadataKeysMustDiffer { .. }

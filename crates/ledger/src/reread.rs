@@ -1,5 +1,5 @@
-//! A refusal from the words that a journal keeps of it, so that it is told again with the numbers of
-//! the first time.
+//! A refusal from the words that a journal keeps of it, so that it is told again with the numbers
+//! of the first time.
 //!
 //! The words are those of [`Refusal`]'s `Display`. Words of another version, or cut ones, read as
 //! nothing: then only the rule is told. What the words do not say stays out: the key of a velocity
@@ -49,7 +49,7 @@ impl Refusal {
             let [got] = quoted else { return None };
             let number = |word: &&str| word.bytes().all(|b| b.is_ascii_digit());
             // `1 to 64 entries` and `at most 8 links`: the number before the last word or words.
-            let max = words.split_whitespace().filter(number).next_back()?;
+            let max = words.split_whitespace().rfind(number)?;
             Some((max.parse().ok()?, got.parse().ok()?))
         };
         let key = LimitKey(Digest::ZERO);

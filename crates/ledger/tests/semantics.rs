@@ -6,8 +6,10 @@ mod support;
 use ledger::bulk::TOGETHER_MAX;
 use ledger::{
     Answer, Available, BulkRefusal, Ceiling, Command, Datum, Detail, Floor, FullLedger, Ledger,
-    Marks, Opening, Period, Refusal, Tags, Term, Transaction, Value, VelocityLimit, VoidGround,
+    LimitKey, Marks, Opening, Period, Refusal, Tags, Term, Transaction, Value, VelocityLimit,
+    VoidGround,
 };
+use seal::Digest;
 use support::{account, at, claim, credit, debit, eur, funded, hold, limit, opening, placement};
 use support::{post, run, transaction};
 use terms::{Amount, BusinessDate, Instant, Minor};
@@ -225,4 +227,35 @@ fn commands_are_done_together_or_not_at_all() {
     assert_eq!(check(&[there, Command::OpenAccount(opened)]).unwrap_err(), expected);
     let many = vec![further; TOGETHER_MAX + 1];
     assert_eq!(check(&many).unwrap_err(), BulkRefusal::TooMany { got: TOGETHER_MAX + 1 });
+}
+
+/// A year of days, forty keys a day, in each kind of period: what nothing counts into any more is
+/// forgotten, whoever's it was.
+#[test]
+fn totals_that_are_over_take_no_memory() {
+    let mut ledger = funded();
+    let periods =
+        [Period::BusinessDay, Period::Month, Period::RollingHours(24), Period::RollingDays(7)];
+    let mut most = 0;
+    for day in 0..365_u32 {
+        let date = BusinessDate::from_days(20_779 + day);
+        for n in 0..10_u32 {
+            let mut key = [0; 32];
+            key[..4].copy_from_slice(&(day * 10 + n).to_be_bytes());
+            let claims = periods.map(|period| {
+                let like = limit(1, eur(), 100, 10);
+                claim(VelocityLimit { key: LimitKey(Digest::from_bytes(key)), period, ..like }, 1)
+            });
+            let mut new = transaction(u128::from(day * 10 + n), vec![debit(1, 1), credit(3, 1)]);
+            (new.claims, new.business_date) = (claims.to_vec(), date);
+            let stamp = date.start().nanos() + u64::from(n);
+            run(&mut ledger, stamp, &Command::Post(new)).unwrap();
+        }
+        most = most.max(ledger.open().counters().len());
+    }
+    // 36 days of days, 66 of months, 3 of hours and 8 of days, ten of each a day.
+    assert!((1_100..=1_200).contains(&most), "{most}");
+    assert_eq!(ledger.audit(), Ok(()));
+    let image = ledger.open().save();
+    assert_eq!(Ledger::load(&image).unwrap(), *ledger.open());
 }

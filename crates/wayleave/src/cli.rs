@@ -21,6 +21,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "a variant without words shows those of its arguments")]
+#[expect(clippy::large_enum_variant, reason = "one for a process")]
 pub enum Command {
     /// Tell the whole story on this machine: payments, refusals, a crash, a cheat.
     ///

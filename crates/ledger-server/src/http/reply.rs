@@ -217,12 +217,10 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             (format!("the first `{field}`"), "another".to_owned())
         }
         R::EntriesOutOfRange { max, got } => (format!("1 to {max} entries"), got.to_string()),
-        R::LimitsOutOfRange { max, got } | R::LinksOutOfRange { max, got } => {
-            (format!("at most {max}"), got.to_string())
-        }
-        R::MetadataOutOfRange { max, got } | R::MetadataTooLarge { max, got } => {
-            (format!("at most {max}"), got.to_string())
-        }
+        R::LimitsOutOfRange { max, got }
+        | R::LinksOutOfRange { max, got }
+        | R::MetadataOutOfRange { max, got }
+        | R::MetadataTooLarge { max, got } => (format!("at most {max}"), got.to_string()),
         R::MetadataKeysMustDiffer { key } => ("each key once".to_owned(), key.to_string()),
         R::AmountMustBePositive { .. } => plain("above 0", "0"),
         R::WeightMustBePositive { .. } => plain("a weight above 0", "0"),
@@ -253,9 +251,7 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
             decimals(of.unwrap_or(AccountId::from_bytes([0; 16])), *expected, *got)
         }
         R::HoldPartsOutOfRange { max, .. } => (format!("at most {max} parts"), "one more".into()),
-        R::LimitPeriodOver { expected, got, .. } => {
-            (format!("{expected} or later"), got.to_string())
-        }
+        R::LimitPeriodOver { expected, got, .. } => (format!("from {expected}"), got.to_string()),
         R::LimitAssetDiffers { got } => ("an asset that moves".to_owned(), got.to_string()),
         R::DebitsMustEqualCredits { asset, debits, credits } => {
             let decimal = |amount| show(amount, asset.exponent());

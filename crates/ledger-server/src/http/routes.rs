@@ -201,6 +201,7 @@ async fn find_hold(State(app): Shared, caller: Caller, Path(id): Path<String>) -
         "account": placement.account.to_string(),
         "side": side(placement.side),
         "amount": show(placement.amount, asset.exponent()),
+        "remaining": show(hold.remaining(), asset.exponent()),
         "asset": asset.as_str(),
         "business_date": placement.business_date.to_string(),
         "placed_at": moment(hold.placed_at()),

@@ -80,6 +80,8 @@ fn a_hold_is_posted_in_parts_that_keep_the_rest() {
     let first = part(10, "1.00", "kept").expect(200, "done");
     assert_eq!(first["balances"][1]["debits_pending"], "3.00");
     assert_eq!(part(10, "1.00", "kept").expect(200, "done")["repeated"], true);
+    let open = site.get(&format!("/v1/holds/{}", hex(5))).body;
+    assert_eq!((&open["amount"], &open["remaining"]), (&json!("4.00"), &json!("3.00")));
     let over = part(11, "3.01", "kept").expect(422, "refused");
     assert_eq!((&over["expected"], &over["got"]), (&json!("3.00"), &json!("3.01")));
     let last = part(12, "2.00", "released").expect(200, "done");

@@ -80,7 +80,7 @@ fn drafts_come_to_what_a_dry_run_says_and_are_known_again() {
     };
     assert_eq!(balances(&done), balances(&dry));
     assert_eq!((site.posted(3), site.posted(4)), ((0, 34), (0, 66)));
-    assert_eq!(site.words(&[up_to.clone()]), ["done"]);
+    assert_eq!(site.words(std::slice::from_ref(&up_to)), ["done"]);
     assert_eq!(site.posted(2), (100, 166));
     site.restart();
     assert_eq!(site.words(&[split, up_to]), ["repeated", "repeated"]);

@@ -50,7 +50,7 @@ fn commands_of_every_kind_are_done_together_or_not_at_all() {
     assert_eq!(again.iter().next().unwrap().position, Position::ZERO, "an account's is not kept");
 }
 
-fn transfers(count: u32) -> Vec<Transfer> {
+fn transfers(ids: std::ops::RangeInclusive<u32>) -> Vec<Transfer> {
     let one = |n| Transfer {
         id: txn(n),
         debit: account(1),
@@ -63,7 +63,7 @@ fn transfers(count: u32) -> Vec<Transfer> {
         hold: None,
         payment: None,
     };
-    (1..=count).map(one).collect()
+    ids.map(one).collect()
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn a_whole_batch_of_transfers_is_the_most() {
         let ticket = site.client.transfers(all, options).unwrap();
         site.client.wait(ticket)
     };
-    let Completion::Refused(refused) = ask(transfers(4_097)) else { panic!() };
+    let Completion::Refused(refused) = ask(transfers(1..=4_097)) else { panic!() };
     assert_eq!(refused.code(), Coded::Known(RefusedCode::TooLarge));
     for status in [Status::Done, Status::Repeated] {
-        let Completion::Results(results) = ask(transfers(4_096)) else { panic!() };
+        let Completion::Results(results) = ask(transfers(1..=4_096)) else { panic!() };
         assert_eq!(results.len(), 4_096);
         assert!(results.iter().all(|item| item.status == status));
     }
@@ -99,4 +99,33 @@ fn a_whole_batch_of_transfers_is_the_most() {
         other => panic!("{other}"),
     }
     assert_eq!(site.posted(2), (0, 4_096));
+}
+
+#[test]
+fn one_that_does_not_fit_the_open_batch_waits_for_the_next_and_is_in_one() {
+    let mut site = Site::new();
+    // Sent without waiting, so that they meet batches that are open, being written, and full.
+    let mut tickets = Vec::new();
+    for round in 0..6 {
+        let first = 10_000 * round;
+        let alone = CallOptions { flags: RequestFlags::NONE, within: WITHIN };
+        let together = CallOptions { flags: TOGETHER, within: WITHIN };
+        let ids = first + 1..=first + 900 + round;
+        tickets.push((false, site.client.transfers(transfers(ids), alone).unwrap()));
+        let ids = first + 2_000..=first + 5_500 + round;
+        tickets.push((true, site.client.transfers(transfers(ids), together).unwrap()));
+    }
+    for (is_together, ticket) in tickets {
+        let Completion::Results(results) = site.client.wait(ticket) else { panic!() };
+        let items: Vec<_> = results.iter().collect();
+        assert!(items.iter().all(|item| item.status == Status::Done));
+        if is_together {
+            let first = items[0];
+            for (item, position) in items.iter().zip(first.position.number()..) {
+                assert_eq!((item.position.number(), item.stamp), (position, first.stamp));
+            }
+        }
+    }
+    let sum = (0..6).map(|round| 900 + round + 3_501 + round).sum();
+    assert_eq!(site.posted(2), (0, sum));
 }

@@ -15,7 +15,7 @@ const SIX: Minor = Minor::new(6);
 fn table() -> Vec<(Refusal, &'static str, &'static str)> {
     use Refusal as R;
     let asset = "EUR.2@bank".parse().unwrap();
-    let key = LimitKey(Digest::ZERO);
+    let (key, day) = (LimitKey(Digest::ZERO), terms::BusinessDate::from_days(1));
     let (stamp, got) = (Instant::from_seconds(1), Instant::from_seconds(0));
     vec![
         (R::IdUsedWithOtherContent { field: "reason" }, "the first `reason`", "another"),
@@ -38,6 +38,7 @@ fn table() -> Vec<(Refusal, &'static str, &'static str)> {
         (R::HoldAccountDiffers { expected: A, got: B }, "acct_0101", "acct_0202"),
         (R::HoldSideDiffers { expected: Side::Debit, got: Side::Credit }, "debit", "credit"),
         (R::AmountExceedsHold { hold: H, expected: FIVE, got: SIX }, "5 minor", "6 minor"),
+        (R::HoldPartsOutOfRange { hold: H, max: 256 }, "at most 256 parts", "one more"),
         (R::RemaindersMustDiffer { asset }, "one remainder of EUR.2@bank", "two"),
         (R::SharesMustFaceOneWay { asset }, "shares of EUR.2@bank on one side", "both sides"),
         (
@@ -57,6 +58,7 @@ fn table() -> Vec<(Refusal, &'static str, &'static str)> {
             "after 1970-01-01T00:00:01.0",
             "1970-01-01T00:00:00.0",
         ),
+        (R::LimitPeriodOver { key, expected: day, got: day }, "from 1970-01-02", "1970-01-02"),
         (R::AccountClosed { account: A }, "an open account", "closed"),
         (R::AccountFrozen { account: A, side: Side::Debit }, "an account that is not", "frozen"),
         (R::AmountTooLarge { account: A }, "a sum within 128 bits", "more"),
@@ -107,6 +109,6 @@ fn no_rule_is_forgotten_in_the_table() {
     let mut places: Vec<u8> = table().iter().map(|(refusal, ..)| refusal.precedence()).collect();
     places.sort_unstable();
     // All but `metadata_keys_must_differ`, whose key only the ledger makes.
-    let all: Vec<u8> = (0..=36).filter(|place| *place != 6).collect();
+    let all: Vec<u8> = (0..=38).filter(|place| *place != 6).collect();
     assert_eq!(places, all);
 }

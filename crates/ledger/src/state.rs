@@ -308,17 +308,16 @@ impl Ledger {
     /// fetches them at once and not one after the other. Changes nothing, and nothing depends on
     /// it. Best over some [`WARM_COMMANDS`] at a time: more rows push each other out.
     pub fn warm<'a>(&self, commands: impl IntoIterator<Item = &'a Command>) {
-        self.warm_posts(commands.into_iter().filter_map(|command| match command {
-            Command::Post(transaction) => Some(transaction),
-            _ => None,
+        self.warm_posts(commands.into_iter().filter_map(|command| {
+            if let Command::Post(transaction) = command { Some(transaction) } else { None }
         }));
     }
 
     /// [`Ledger::warm`] for changes that are applied next.
     pub fn warm_changes<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) {
-        self.warm_posts(changes.into_iter().filter_map(|change| match change.resolved() {
-            Resolved::Posted { transaction, .. } => Some(transaction),
-            _ => None,
+        self.warm_posts(changes.into_iter().filter_map(|change| {
+            let Resolved::Posted { transaction, .. } = change.resolved() else { return None };
+            Some(transaction)
         }));
     }
 

@@ -40,8 +40,8 @@ use crate::disk::Disk;
 use cache::PageCache;
 use engine::{Engine, Garbage, Report, Request};
 pub use error::IdsError;
-pub use key::{HashedKey, IdHasher, IdKey, IdsSeed, KEY_BYTES};
 use filter::Probe;
+pub use key::{HashedKey, IdHasher, IdKey, IdsSeed, KEY_BYTES};
 use manifest::{MANIFEST_NAME, Manifest};
 use part::Part;
 use run::{Run, RunReader};
@@ -83,7 +83,7 @@ pub struct IdsLimits {
 }
 
 impl IdsLimits {
-    /// For a book with millions of ids: 2 bytes of memory a past id, and about 64 MiB beside.
+    /// For a book with millions of ids: 2 bytes of memory a past id, and about 85 MiB beside.
     pub const STANDARD: Self = Self {
         recent_max: RECENT_MAX,
         frozen_max: 2,

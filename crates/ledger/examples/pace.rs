@@ -7,7 +7,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "an example may overflow")]
 #![expect(clippy::float_arithmetic, reason = "figures for people")]
 
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use ledger::state::WARM_COMMANDS;
 use ledger::{
@@ -45,7 +45,9 @@ fn account(n: u64) -> AccountId {
     AccountId::from_bytes(id)
 }
 
-fn opened(accounts: u64) -> Ledger {
+/// A ledger with as many accounts, and the longest time that a batch of openings took.
+fn opened(accounts: u64) -> (Ledger, Duration) {
+    let (mut longest, mut clock) = (Duration::ZERO, Clock::now());
     let mut ledger = Ledger::new();
     let asset = "EUR.2@bank".parse().expect("an asset");
     for n in 0..accounts {
@@ -64,8 +66,12 @@ fn opened(accounts: u64) -> Ledger {
         for change in checked.changes() {
             ledger.apply(Instant::EPOCH, change);
         }
+        if n % 4096 == 4095 {
+            longest = longest.max(clock.elapsed());
+            clock = Clock::now();
+        }
     }
-    ledger
+    (ledger, longest)
 }
 
 /// What a client would send: two accounts, an amount and an id.
@@ -126,9 +132,10 @@ impl Findings for Changes {
 fn measure(accounts: u64, transactions: u64) {
     let before = resident_kib();
     let clock = Clock::now();
-    let mut ledger = opened(accounts);
+    let (mut ledger, longest) = opened(accounts);
     let bytes = (resident_kib() - before) * 1024 / accounts;
     println!("{accounts} accounts: opened in {:.0} ns each, {bytes} B each", per(clock, accounts));
+    println!("  longest 4,096 openings {longest:.1?}");
     let mut dice = Dice(7);
     let (mut built, mut warmed, mut checked) = (0.0, 0.0, 0.0);
     let mut last = Vec::new();
@@ -185,7 +192,7 @@ fn images(ledger: &mut Ledger) {
     let clock = Clock::now();
     let mut piece = ledger.begin_image();
     let mut longest = clock.elapsed();
-    let (mut bytes, mut steps, mut more) = (0, core::time::Duration::ZERO, true);
+    let (mut bytes, mut steps, mut more) = (0, Duration::ZERO, true);
     while more {
         bytes += piece.len();
         piece.clear();

@@ -319,8 +319,8 @@ impl Ledger {
     /// [`Ledger::warm`] for changes that are applied next.
     pub fn warm_changes<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) {
         self.warm_posts(changes.into_iter().filter_map(|change| {
-            let posted = change.resolved();
-            if let Resolved::Posted { transaction, .. } = posted { Some(transaction) } else { None }
+            let Resolved::Posted { transaction, .. } = change.resolved() else { return None };
+            Some(transaction)
         }));
     }
 

@@ -159,8 +159,8 @@ impl<M: Machine + 'static> BookHandle<M> {
         self.queue(client, 1, Work::Command(command, Box::new(reply)));
     }
 
-    /// Queues many commands of one request in the line of [`Bulk::client`], judged one after another
-    /// in one turn.
+    /// Queues many commands of one request in the line of [`Bulk::client`], judged one after
+    /// another in one turn.
     pub fn submit_bulk(&self, bulk: Box<dyn Bulk<M>>) {
         let items = u64::try_from(bulk.items()).unwrap_or(u64::MAX);
         self.queue(bulk.client(), items.max(1), Work::Bulk(bulk));

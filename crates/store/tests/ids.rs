@@ -544,10 +544,11 @@ fn ids_that_grow_with_time_are_cheap_and_absent_random_ones_seldom_read_a_page()
         let stats = world.ids().stats();
         assert!(stats.runs >= 3);
         assert!(stats.disk_bytes < disk_max * stats.run_entries, "{stats:?}");
-        assert!(stats.run_memory_bytes <= 2 * stats.run_entries, "{stats:?}");
+        // All of them are yet to be merged: 20 bits of filter, and the index of pages.
+        assert!(4 * stats.run_memory_bytes <= 11 * stats.run_entries, "{stats:?}");
         match kind {
             Kind::Timed => assert_eq!(stats.page_reads + stats.page_hits, 0),
-            _ => assert!(stats.false_positives < 15_000 * stats.runs / 200, "{stats:?}"),
+            _ => assert!(stats.false_positives < 15_000 * stats.runs / 1000, "{stats:?}"),
         }
     }
 }

@@ -335,7 +335,7 @@ fn restart(workload: &Workload, place: &Place, rows: &mut Rows) -> Result<()> {
     ensure!(ready.from_image || workload.transactions < M, "the image was not used");
     rows.against("ready_s", server.started_in.as_secs_f64(), "s", Some(Bar::AtMost(1.0)));
     rows.add("ready_refolded", ready.facts_refolded as f64, "facts");
-    server.stop()?;
+    killed(workload, place, server, rows)?;
     std::fs::remove_dir_all(place.path.join("images"))?;
     let server = Server::start(place, workload.setting)?;
     let ready = server.ready.clone();
@@ -345,5 +345,17 @@ fn restart(workload: &Workload, place: &Place, rows: &mut Rows) -> Result<()> {
     rows.add("refolded", ready.facts_refolded as f64, "facts");
     rows.add("refold_s", ready.opened_in_ms / 1e3, "s");
     rows.against("refold_rate", rate, "1/s", Some(Bar::AtLeast(bar)));
+    server.stop()
+}
+
+/// A load that ends with SIGKILL, and the start after it: as far behind as an image may be.
+fn killed(workload: &Workload, place: &Place, server: Server, rows: &mut Rows) -> Result<()> {
+    let more = Load { transactions: workload.transactions / 50 * 9, ..workload.load(2) };
+    post(&server.at(place)?, &more).map_err(|why| anyhow!(why))?;
+    drop(server);
+    let server = Server::start(place, workload.setting)?;
+    let bar = Some(Bar::AtMost(1.0));
+    rows.against("ready_after_kill_s", server.started_in.as_secs_f64(), "s", bar);
+    rows.add("ready_after_kill_refolded", server.ready.facts_refolded as f64, "facts");
     server.stop()
 }

@@ -4,9 +4,10 @@
 //! writes it, so that an image is never in memory as a whole and the writer waits for nobody: while
 //! that thread is behind, no step is taken.
 //!
-//! How far the newest image may be behind: it says what stood when it began, and the next one begins
-//! [`ImagePolicy::every`](super::ImagePolicy::every) facts later and takes as many batches as it has
-//! steps. A start therefore refolds at most that many facts, unless the disk cannot keep up.
+//! How far the newest image may be behind: it says what stood when it began, and the next one
+//! begins [`ImagePolicy::every`](super::ImagePolicy::every) facts later and takes as many batches
+//! as it has steps. A start therefore refolds at most that many facts, unless the disk cannot keep
+//! up.
 
 use std::thread::JoinHandle;
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! A split-block Bloom filter: which keys a run surely does not hold, at one cache line a probe.
 //!
-//! Eight words of 64 bits make a block; a key sets one bit in each word of one block. At
-//! 14 bits a key about one absent key in 500 seems present, at 20 one in 3,000. Binary fuse filters (`xorf`) need a
-//! third less memory for the same rate, and were rejected: they touch three lines a probe, which
-//! counts with ten runs to ask, and building one over a large run holds all its hashes in memory
-//! at once. The form is ours and written down, because it is stored.
+//! Eight words of 64 bits make a block; a key sets one bit in each word of one block. At 14 bits a
+//! key about one absent key in 500 seems present, at 20 one in 3,000. Binary fuse filters (`xorf`)
+//! need a third less memory for the same rate, and were rejected: they touch three lines a probe,
+//! which counts with ten runs to ask, and building one over a large run holds all its hashes in
+//! memory at once. The form is ours and written down, because it is stored.
 
 /// Bits of filter per key of a large run, of which there may be any number. With 28 bytes of page
 /// index per 200 keys this stays within the two bytes of memory that a past id may cost.

@@ -83,7 +83,7 @@ pub struct IdsLimits {
 }
 
 impl IdsLimits {
-    /// For a book with millions of ids: 2 bytes of memory a past id, and about 64 MiB beside.
+    /// For a book with millions of ids: 2 bytes of memory a past id, and about 85 MiB beside.
     pub const STANDARD: Self = Self {
         recent_max: RECENT_MAX,
         frozen_max: 2,

@@ -35,7 +35,7 @@ pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use query::{AccountView, Query, Said};
+pub use questions::{NotAnswered, Questions};
 pub use recall::LedgerRecall;
 pub use serve::{Kept, Running, ServeError, ServeOptions, serve};
-pub use questions::{NotAnswered, Questions};
 pub use service::LedgerService;

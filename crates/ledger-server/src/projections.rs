@@ -5,8 +5,8 @@
 //! from the journal.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use bookkeeping::{Event, LedgerBook, LedgerFact};

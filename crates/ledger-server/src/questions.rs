@@ -23,9 +23,7 @@ use crate::contents::Contents;
 use crate::figures::{Figures, Projected, Snapshot, count};
 use crate::projections::Progress;
 use crate::query::asked::facts;
-use crate::query::{
-    Asks, Freshness, Query, Said, Told, Unanswered, answer, answer_from,
-};
+use crate::query::{Asks, Freshness, Query, Said, Told, Unanswered, answer, answer_from};
 
 /// Questions that may wait for a thread: a page of the longest takes some milliseconds.
 const QUESTIONS_MAX: usize = 256;
@@ -139,7 +137,8 @@ impl Questions {
     ) -> std::io::Result<(Self, Answering)> {
         let (queue, queued) = bounded(QUESTIONS_MAX);
         let (wake, woken) = bounded(1);
-        let parked = Arc::new(Parked { waiting: Mutex::default(), count: AtomicUsize::new(0), wake });
+        let parked =
+            Arc::new(Parked { waiting: Mutex::default(), count: AtomicUsize::new(0), wake });
         if let Some((_, progress)) = &behind.views {
             let parked = Arc::clone(&parked);
             progress.on_reached(move || parked.reached());
@@ -302,7 +301,8 @@ impl Questions {
             }
         };
         let (slot, effect) = (self.slot, Effect::None);
-        let request = Request { client: ClientNumber(client), slot, what: What::Trace(key), effect };
+        let request =
+            Request { client: ClientNumber(client), slot, what: What::Trace(key), effect };
         self.handle.submit(request, move |answered| match questions.at(answered) {
             Ok((Outcome::Traced { positions, whole }, as_of)) => {
                 let job = Job::Facts { positions, whole, as_of };
@@ -353,9 +353,7 @@ impl Questions {
             Answer::Unknown | Answer::Busy => Err(NotAnswered::Busy),
             Answer::NotTaken(why) => Err(NotAnswered::Stopped(why.to_string())),
             Answer::NotRecalled(why) => Err(NotAnswered::Stopped(why)),
-            Answer::Stopped => {
-                Err(NotAnswered::Stopped(self.handle.trouble().unwrap_or_default()))
-            }
+            Answer::Stopped => Err(NotAnswered::Stopped(self.handle.trouble().unwrap_or_default())),
         }
     }
 

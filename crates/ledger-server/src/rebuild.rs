@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bookkeeping::{Event, LedgerFact};
+use journal::{Journal as _, ReadError};
 use store::disk::TakeError;
 use store::views::{Config, Views};
 use store::{FileDisk, OpenJournalError, Opening, SegmentConfig, SegmentJournal};
-use journal::{Journal as _, ReadError};
 use terms::Position;
 
 use crate::folder::Folder;

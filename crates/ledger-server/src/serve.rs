@@ -20,14 +20,14 @@ use wire::server::StartError;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
 use crate::clock::BookClock;
-use crate::folder::{Folder, FolderError};
 use crate::contents::Contents;
 use crate::events::{EventThreads, Events};
 use crate::figures::{Counted, Figures};
+use crate::folder::{Folder, FolderError};
 use crate::http::{HttpError, HttpServer, Interface};
 use crate::projections::{LogProjection, ViewsProjection};
-use crate::recall::LedgerRecall;
 use crate::questions::{Answering, Behind, Questions};
+use crate::recall::LedgerRecall;
 use crate::service::LedgerService;
 
 /// Size of a segment: some half a million transactions.

@@ -124,7 +124,9 @@ fn said(said: &Said, of: Option<AccountId>, asset: Asset<'_>) -> Value {
         Said::Statement { lines, next, at_end } => {
             page("entries", lines, |line| entry(line, whose), next, *at_end)
         }
-        Said::TrialBalance(lines) => json!({ "assets": lines.iter().map(trial).collect::<Vec<_>>() }),
+        Said::TrialBalance(lines) => {
+            json!({ "assets": lines.iter().map(trial).collect::<Vec<_>>() })
+        }
         Said::TrialOfAccounts { lines, next, at_end } => {
             page("accounts", lines, account_trial, next, *at_end)
         }

@@ -516,7 +516,10 @@ impl Client {
         };
         self.link.send(header, frame);
         self.weight_underway += u64::from(weight);
-        self.underway.insert(request, Underway { items, weight, deadline, given_up: false, follows: kind == Kind::Follow });
+        self.underway.insert(
+            request,
+            Underway { items, weight, deadline, given_up: false, follows: kind == Kind::Follow },
+        );
         self.advance();
         Ok(Ticket(request))
     }

@@ -7,8 +7,8 @@
 use core::fmt;
 
 use crate::bytes::{Reader, Writer, head_of};
-use crate::follow::FactsWriter;
 use crate::codes::{FaultCode, NotDoneCode, RefusedCode, UnknownCode};
+use crate::follow::FactsWriter;
 use crate::frame::{HEADER_BYTES, Header, Integrity, Kind, REPLY_BODY_BYTES_MAX, TEXT_BYTES_MAX};
 
 /// The item number that stands for none.

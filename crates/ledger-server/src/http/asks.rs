@@ -289,7 +289,8 @@ async fn holds_by_expiry(State(app): Shared, mut asker: Asker) -> Answered {
 
 async fn trial_balance(State(app): Shared, mut asker: Asker) -> Answered {
     let date = asker.date("date")?;
-    let date = date.ok_or_else(|| Problem::field("date", "a day such as `2026-11-23`", "nothing"))?;
+    let date =
+        date.ok_or_else(|| Problem::field("date", "a day such as `2026-11-23`", "nothing"))?;
     let by = |text: &str| match text {
         "asset" => Some(false),
         "account" => Some(true),

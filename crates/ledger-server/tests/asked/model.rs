@@ -91,7 +91,8 @@ impl Model {
             marks: None,
         };
         self.accounts = (0..7).map(|_| opening(dice)).collect();
-        let commands: Vec<Command> = self.accounts.iter().cloned().map(Command::OpenAccount).collect();
+        let commands: Vec<Command> =
+            self.accounts.iter().cloned().map(Command::OpenAccount).collect();
         for (_, position, stamp) in self.send(client, &commands) {
             assert_eq!(position, self.stamps.len() as u64);
             self.stamps.push(stamp);
@@ -278,9 +279,10 @@ impl Model {
     /// What was held on an account before a position.
     pub(crate) fn pending(&self, account: AccountId, before: u64) -> DebitsCredits {
         let sum = |side| {
-            let mine = self.holds.iter().filter(|h| {
-                h.placement.account == account && h.placement.side == side
-            });
+            let mine = self
+                .holds
+                .iter()
+                .filter(|h| h.placement.account == account && h.placement.side == side);
             let moves = mine.flat_map(|h| &h.moves).filter(|(at, _)| *at < before);
             Minor::new(moves.map(|(_, amount)| *amount).sum::<i128>() as u128)
         };

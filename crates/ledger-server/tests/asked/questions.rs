@@ -79,12 +79,11 @@ fn some_time(model: &Model, dice: &mut Dice) -> u64 {
 }
 
 fn balances(model: &Model, client: &mut Client, dice: &mut Dice, account: AccountId) {
-    let ask = |client: &mut Client, as_of| {
-        match now(client, model, Query::Balance { account, as_of }) {
+    let ask =
+        |client: &mut Client, as_of| match now(client, model, Query::Balance { account, as_of }) {
             Said::Balance(of) => (of.posted, of.pending),
             other => panic!("{other:?}"),
-        }
-    };
+        };
     let next = model.next().number();
     let expected = (model.posted(account, |_| true), Some(model.pending(account, next)));
     assert_eq!(ask(client, AsOf::Now), expected);
@@ -194,7 +193,8 @@ fn holds(model: &Model, client: &mut Client, dice: &mut Dice, account: AccountId
         ledger::Term::Expiring { at } => at,
         ledger::Term::Pinned => Instant::from_nanos(u64::MAX),
     };
-    let until = (dice.one_in(2) && !model.holds.is_empty()).then(|| moment(&dice.pick(&model.holds)));
+    let until =
+        (dice.one_in(2) && !model.holds.is_empty()).then(|| moment(&dice.pick(&model.holds)));
     let mut expected: Vec<_> = model.holds.iter().filter(|h| h.open).collect();
     expected.retain(|held| until.is_none_or(|until| moment(held) <= until));
     expected.sort_by_key(|held| (moment(held), held.placement.id));

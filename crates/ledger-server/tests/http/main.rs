@@ -8,6 +8,7 @@
     reason = "a test stops when it fails"
 )]
 
+mod asks;
 mod holds;
 mod outcomes;
 mod refusals;

@@ -232,7 +232,8 @@ pub(super) fn links(args: &LinksArgs) -> anyhow::Result<ExitCode> {
         from_hex_array(digits)
             .ok_or_else(|| anyhow!("expected `{prefix}` and 32 hex digits, got `{}`", args.id))
     };
-    let transaction = || Ok::<_, anyhow::Error>(TransactionId::from_bytes(of(TransactionId::PREFIX)?));
+    let transaction =
+        || Ok::<_, anyhow::Error>(TransactionId::from_bytes(of(TransactionId::PREFIX)?));
     let link = match args.kind {
         LinkArg::Payment => Link::Payment(PaymentId::from_bytes(of(PaymentId::PREFIX)?)),
         LinkArg::Quote => Link::Quote(QuoteId::from_bytes(of(QuoteId::PREFIX)?)),

@@ -316,10 +316,12 @@ impl Header {
     #[must_use]
     pub fn weight(&self) -> u32 {
         let weight = self.body_bytes.div_ceil(128).max(self.items.into());
-        match self.kind {
-            Kind::Query => weight.max(QUERY_WEIGHT_MIN),
-            Kind::Follow => weight.max(FOLLOW_WEIGHT),
-            _ => weight,
+        if self.kind == Kind::Query {
+            weight.max(QUERY_WEIGHT_MIN)
+        } else if self.kind == Kind::Follow {
+            weight.max(FOLLOW_WEIGHT)
+        } else {
+            weight
         }
     }
 

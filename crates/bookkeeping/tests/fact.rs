@@ -83,7 +83,7 @@ impl Kept {
         let mut found = Found::default();
         let key = match &request.what {
             What::Do(command) => bookkeeping::keys::of_command(request.client, command),
-            What::Find(key) => Some(*key),
+            What::Find(key) | What::Trace(key) => Some(*key),
             What::Together(_) => None,
         };
         if let Some(key) = key {

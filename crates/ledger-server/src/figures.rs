@@ -162,6 +162,53 @@ pub struct Snapshot {
     pub questions_parked: usize,
 }
 
+/// A name, how it is declared, what it says, and its numbers.
+type Family = (&'static str, Kind, &'static str, Vec<Figure>);
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn counter(name: &'static str, help: &'static str, value: u64) -> Family {
+    (name, Kind::Counter, help, vec![Figure { name: format!("{name}_total"), value }])
+}
+
+fn gauge(name: &'static str, help: &'static str, value: u64) -> Family {
+    (name, Kind::Gauge, help, vec![Figure { name: name.to_owned(), value }])
+}
+
+/// What was counted since the process began.
+fn counted(of: &Figures) -> Vec<Family> {
+    let refused = Rule::ALL.iter().filter_map(|rule| {
+        let value = load(of.refused.0.get(usize::from(rule.code()))?);
+        let name = format!("wayleave_ledger_refusals_total{{rule=\"{}\"}}", rule.name());
+        (value > 0).then_some(Figure { name, value })
+    });
+    vec![
+        counter("wayleave_ledger_batches", "Batches appended.", load(&of.batches)),
+        counter("wayleave_ledger_facts", "Facts appended.", load(&of.facts)),
+        counter("wayleave_ledger_appended_bytes", "Bytes appended.", load(&of.bytes)),
+        counter("wayleave_ledger_questions", "Questions answered.", load(&of.questions)),
+        counter(
+            "wayleave_ledger_questions_not_ready",
+            "Questions whose projection did not come so far in time.",
+            load(&of.not_ready),
+        ),
+        counter(
+            "wayleave_ledger_binary_requests",
+            "Requests over the binary protocol.",
+            load(&of.binary_requests),
+        ),
+        counter("wayleave_ledger_http_requests", "Requests by HTTP.", load(&of.http_requests)),
+        counter("wayleave_ledger_followed_facts", "Facts sent to followers.", load(&of.facts_sent)),
+        ("wayleave_ledger_refusals", Kind::Counter, "Refusals told, by rule.", refused.collect()),
+    ]
+}
+
 /// How a name is declared.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -189,14 +236,14 @@ impl Snapshot {
         self.trouble.clone().into_iter().chain(stopped).collect()
     }
 
-    fn families(&self, of: &Figures) -> Vec<(&'static str, Kind, &'static str, Vec<Figure>)> {
-        let one = |name: &str, value: u64| vec![Figure { name: name.to_owned(), value }];
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let counter = |name: &'static str, help, value| {
-            (name, Kind::Counter, help, one(&format!("{name}_total"), value))
-        };
-        let gauge = |name: &'static str, help, value| (name, Kind::Gauge, help, one(name, value));
+    fn families(&self, of: &Figures) -> Vec<Family> {
+        let mut all = self.standing(of);
+        all.extend(counted(of));
+        all
+    }
+
+    /// How things are now.
+    fn standing(&self, of: &Figures) -> Vec<Family> {
         let by_projection = |name: &str, value: fn(Position, Position) -> u64| -> Vec<Figure> {
             let sample = |projected: &Projected| Figure {
                 name: format!("{name}{{projection=\"{}\"}}", projected.name),
@@ -204,11 +251,6 @@ impl Snapshot {
             };
             self.projections.iter().map(sample).collect()
         };
-        let refused = Rule::ALL.iter().filter_map(|rule| {
-            let value = load(of.refused.0.get(usize::from(rule.code()))?);
-            let name = format!("wayleave_ledger_refusals_total{{rule=\"{}\"}}", rule.name());
-            (value > 0).then_some(Figure { name, value })
-        });
         vec![
             gauge("wayleave_ledger_position", "Facts that are durable.", self.head.number()),
             (
@@ -230,9 +272,6 @@ impl Snapshot {
                 "What keeps the book or a projection from going on.",
                 wide(self.troubles().len()),
             ),
-            counter("wayleave_ledger_batches", "Batches appended.", load(&of.batches)),
-            counter("wayleave_ledger_facts", "Facts appended.", load(&of.facts)),
-            counter("wayleave_ledger_appended_bytes", "Bytes appended.", load(&of.bytes)),
             gauge("wayleave_ledger_queue", "Requests before the writer.", wide(self.queued)),
             gauge(
                 "wayleave_ledger_questions_queue",
@@ -244,32 +283,9 @@ impl Snapshot {
                 "Questions that wait for a projection.",
                 wide(self.questions_parked),
             ),
-            counter("wayleave_ledger_questions", "Questions answered.", load(&of.questions)),
-            counter(
-                "wayleave_ledger_questions_not_ready",
-                "Questions whose projection did not come so far in time.",
-                load(&of.not_ready),
-            ),
-            counter(
-                "wayleave_ledger_binary_requests",
-                "Requests over the binary protocol.",
-                load(&of.binary_requests),
-            ),
-            counter("wayleave_ledger_http_requests", "Requests by HTTP.", load(&of.http_requests)),
             gauge("wayleave_ledger_followers", "Who follows the book.", load(&of.followers)),
-            counter(
-                "wayleave_ledger_followed_facts",
-                "Facts sent to followers.",
-                load(&of.facts_sent),
-            ),
             gauge("wayleave_ledger_ids_unsealed", "Ids in memory only.", load(&of.ids_unsealed)),
             gauge("wayleave_ledger_ids_runs", "Sealed runs of ids.", load(&of.ids_runs)),
-            (
-                "wayleave_ledger_refusals",
-                Kind::Counter,
-                "Refusals told, by rule.",
-                refused.collect(),
-            ),
         ]
     }
 

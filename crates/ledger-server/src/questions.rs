@@ -132,7 +132,7 @@ impl Questions {
         handle: BookHandle<LedgerBook>,
         slot: SaltSlot,
         behind: Behind,
-        contents: Arc<Contents>,
+        contents: &Arc<Contents>,
         figures: Arc<Figures>,
     ) -> std::io::Result<(Self, Answering)> {
         let (queue, queued) = bounded(QUESTIONS_MAX);
@@ -149,7 +149,7 @@ impl Questions {
                 woken: woken.clone(),
                 parked: Arc::clone(&parked),
                 views: behind.views.clone(),
-                contents: Arc::clone(&contents),
+                contents: Arc::clone(contents),
                 figures: Arc::clone(&figures),
             };
             let name = format!("questions {number}");

@@ -56,14 +56,9 @@ fn id_key(key: &Key) -> IdKey {
 impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     /// Over an index that covers all facts before `covered`, and a reader of the same journal.
     #[must_use]
-    pub fn new(
-        ids: Ids<D>,
-        covered: Position,
-        reader: SegmentReader<R>,
-        figures: Arc<Figures>,
-    ) -> Self {
+    pub fn new(ids: Ids<D>, covered: Position, reader: SegmentReader<R>) -> Self {
         Self {
-            figures,
+            figures: Arc::default(),
             hasher: ids.hasher(),
             ids,
             reader,
@@ -75,6 +70,13 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
             warmed: VecDeque::new(),
             looked_up: Vec::new(),
         }
+    }
+
+    /// Tells these how far the index has come.
+    #[must_use]
+    pub fn telling(mut self, figures: Arc<Figures>) -> Self {
+        self.figures = figures;
+        self
     }
 
     fn find(

@@ -151,7 +151,7 @@ pub fn serve_by(
     let (shared, counted, next) = (Arc::clone(&contents), Arc::clone(&figures), recovery.tip.next);
     let started = Events::start(&handle, next, shared, counted);
     let (events, followed) = started.map_err(StartError::Thread)?;
-    let started = Questions::start(handle.clone(), slot, behind, contents, figures);
+    let started = Questions::start(handle.clone(), slot, behind, &contents, figures);
     let (questions, answering) = started.map_err(StartError::Thread)?;
     let asked = (questions.clone(), events.clone());
     let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, asked);
@@ -240,7 +240,7 @@ impl Opened {
             salts,
             clock: move || stamps.now(),
             images: ImagePolicy::every(IMAGE_EVERY, images, book),
-            recall: LedgerRecall::new(ids, covered, recalled, Arc::clone(&figures)),
+            recall: LedgerRecall::new(ids, covered, recalled).telling(Arc::clone(&figures)),
         };
         let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
         let (handle, writer) = spawn_book(config, parts)?;

@@ -97,7 +97,7 @@ fn sums(of: &DebitsCredits, asset: Option<AssetCode>) -> Value {
 pub fn accounts(said: &Said) -> BTreeSet<AccountId> {
     match said {
         Said::OpenHolds { lines, .. } => lines.iter().map(|line| line.account).collect(),
-        Said::Facts { facts, .. } => facts.iter().flat_map(|line| facts::accounts(line)).collect(),
+        Said::Facts { facts, .. } => facts.iter().flat_map(facts::accounts).collect(),
         _ => BTreeSet::new(),
     }
 }

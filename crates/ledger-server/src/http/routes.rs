@@ -79,7 +79,11 @@ async fn status(State(app): Shared, caller: Caller) -> Answered {
         .into_iter()
         .map(|one| {
             let (at, lag) = (one.next.number(), lag(one.next));
-            (one.name.into(), json!({ "position": at, "lag": lag, "failure": one.failure }))
+            let told = match one.failure {
+                Some(why) => json!({ "position": at, "lag": lag, "failure": why }),
+                None => json!({ "position": at, "lag": lag }),
+            };
+            (one.name.into(), told)
         })
         .collect();
     Ok(ok(&json!({

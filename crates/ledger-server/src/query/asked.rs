@@ -61,13 +61,7 @@ pub fn answer_from(views: &Views, contents: &Contents, query: &Query) -> Result<
             Told { position: seen.next, said: Said::TrialOfAccounts { lines, next, at_end } }
         }
         Query::Balance { account, as_of } => {
-            let as_of = match *as_of {
-                AsOf::Now => At::Now,
-                AsOf::Position(position) => At::Position(position),
-                AsOf::LedgerTime(time) => At::LedgerTime(time),
-                AsOf::EffectiveTime(time) => At::EffectiveTime(time),
-            };
-            let seen = views.balance(*account, as_of)?;
+            let seen = views.balance(*account, (*as_of).into())?;
             Told { position: seen.next, said: Said::Balance(seen.answer.into()) }
         }
         Query::HoldsByExpiry { until, after, limit } => {
@@ -87,11 +81,8 @@ pub fn answer_from(views: &Views, contents: &Contents, query: &Query) -> Result<
         }
         Query::Linked(link) => {
             let seen = views.linked(link)?;
-            let line = |(position, transaction): &(_, _)| LinkedLine {
-                position: *position,
-                transaction: *transaction,
-            };
-            let transactions = seen.answer.transactions.iter().map(line).collect();
+            let line = |(position, transaction)| LinkedLine { position, transaction };
+            let transactions = seen.answer.transactions.into_iter().map(line).collect();
             let said = Said::Linked { transactions, whole: seen.answer.all };
             Told { position: seen.next, said }
         }
@@ -112,6 +103,17 @@ pub fn answer_from(views: &Views, contents: &Contents, query: &Query) -> Result<
         | Query::Metrics => return Err(Unanswered::AskedOfTheBook),
         Query::Fresh { .. } => return Err(Unanswered::FreshTwice),
     })
+}
+
+impl From<AsOf> for At {
+    fn from(as_of: AsOf) -> Self {
+        match as_of {
+            AsOf::Now => Self::Now,
+            AsOf::Position(position) => Self::Position(position),
+            AsOf::LedgerTime(time) => Self::LedgerTime(time),
+            AsOf::EffectiveTime(time) => Self::EffectiveTime(time),
+        }
+    }
 }
 
 /// The facts at these positions, in this order.

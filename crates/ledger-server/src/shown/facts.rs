@@ -276,7 +276,8 @@ fn opened(opening: &Opening) -> Value {
         Owner::Institution(name) => json!({ "institution": name.as_str() }),
     };
     let marks = opening.marks.as_ref();
-    let tags = marks.map(|marks| marks.tags.iter().map(|tag| tag.as_str().to_owned()).collect());
+    let tags: Option<Vec<String>> =
+        marks.map(|marks| marks.tags.iter().map(|tag| tag.as_str().to_owned()).collect());
     json!({
         "kind": "account_opened",
         "account": opening.id.to_string(),
@@ -297,6 +298,6 @@ fn opened(opening: &Opening) -> Value {
         "floor": limit_floor(opening.floor, asset),
         "ceiling": limit_ceiling(opening.ceiling, asset),
         "code": marks.and_then(|marks| marks.code),
-        "tags": tags.unwrap_or_else(Vec::<String>::new),
+        "tags": tags.unwrap_or_default(),
     })
 }

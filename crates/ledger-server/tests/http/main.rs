@@ -9,6 +9,7 @@
 )]
 
 mod all_or_nothing;
+mod asks;
 mod beside;
 mod drafts;
 mod holds;

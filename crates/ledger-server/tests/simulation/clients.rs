@@ -181,6 +181,7 @@ impl Memory {
                 Told { is_done: true, position, extra }
             }
             Outcome::Repeated { position: None, .. } => return wrong("repeated nowhere"),
+            Outcome::Traced { .. } => return wrong("nobody asked where it lies"),
             Outcome::Repeated { position: Some(position), .. } => {
                 Told { is_done: true, position: *position, extra }
             }

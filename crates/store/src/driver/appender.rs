@@ -1,5 +1,6 @@
 //! The thread that owns the journal: seals, writes, syncs, hands batches to subscribers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
@@ -68,8 +69,12 @@ pub(super) struct Appender<M, J, S> {
 
 /// Somebody who follows the book.
 pub(super) struct Subscriber {
+    /// The first position that it was neither sent nor is kept for it.
     next: Position,
     sender: SyncSender<Arc<Batch>>,
+    /// Batches that came or were read while its channel was full: at most [`CATCH_UP_BATCHES`].
+    /// They go first, so that nothing is read twice however long it takes.
+    pending: VecDeque<Arc<Batch>>,
     gone: bool,
 }
 
@@ -100,7 +105,7 @@ where
                     Some(report)
                 }
                 Ok(Order::Subscribe(next, sender)) => {
-                    self.subscribers.push(Subscriber { next, sender, gone: false });
+                    self.subscribers.push(Subscriber::new(next, sender));
                     None
                 }
                 Ok(Order::Reopen(mut recall)) => {
@@ -225,31 +230,33 @@ where
     }
 
     fn someone_lags(&self) -> bool {
-        self.sealer.is_some() && self.subscribers.iter().any(|s| s.next < self.next)
+        let waits = |s: &Subscriber| s.next < self.next || !s.pending.is_empty();
+        self.sealer.is_some() && self.subscribers.iter().any(waits)
     }
 
     /// Hands a batch that just became durable to every subscriber that is up to date.
     fn deliver(&mut self, batch: &Arc<Batch>) {
         for subscriber in &mut self.subscribers {
             if subscriber.next == batch.origin().first {
-                subscriber.offer(batch);
+                subscriber.take(batch);
             }
         }
     }
 
-    /// Reads a few batches for each subscriber that lags.
+    /// Reads a few batches for each subscriber that lags and has room for them.
     fn catch_up(&mut self, most: usize) {
         if self.sealer.is_some() {
-            for subscriber in self.subscribers.iter_mut().filter(|s| s.next < self.next) {
+            for subscriber in &mut self.subscribers {
+                if !subscriber.send_pending() || subscriber.next >= self.next {
+                    continue;
+                }
                 let Ok(read) = self.journal.read_from(subscriber.next, most) else {
                     // Damaged bytes are never handed on: the subscriber waits, the next append
                     // or opening reports.
                     continue;
                 };
                 for batch in read {
-                    if !subscriber.offer(&Arc::new(batch)) {
-                        break;
-                    }
+                    subscriber.take(&Arc::new(batch));
                 }
             }
         }
@@ -258,17 +265,88 @@ where
 }
 
 impl Subscriber {
-    fn offer(&mut self, batch: &Arc<Batch>) -> bool {
-        match self.sender.try_send(Arc::clone(batch)) {
-            Ok(()) => {
-                self.next = batch.tip().next;
-                true
-            }
-            Err(TrySendError::Full(_)) => false,
-            Err(TrySendError::Disconnected(_)) => {
-                self.gone = true;
-                false
+    const fn new(next: Position, sender: SyncSender<Arc<Batch>>) -> Self {
+        Self { next, sender, pending: VecDeque::new(), gone: false }
+    }
+
+    /// Sends a batch, or keeps it when the channel is full and there is room; one that is not kept
+    /// is read again when it is its turn.
+    fn take(&mut self, batch: &Arc<Batch>) {
+        if self.pending.len() < CATCH_UP_BATCHES {
+            self.pending.push_back(Arc::clone(batch));
+            self.next = batch.tip().next;
+            self.send_pending();
+        }
+    }
+
+    /// Sends what is kept for it; whether nothing is left.
+    fn send_pending(&mut self) -> bool {
+        while let Some(batch) = self.pending.front() {
+            match self.sender.try_send(Arc::clone(batch)) {
+                Ok(()) => drop(self.pending.pop_front()),
+                Err(TrySendError::Full(_)) => return false,
+                Err(TrySendError::Disconnected(_)) => {
+                    self.gone = true;
+                    self.pending.clear();
+                    return false;
+                }
             }
         }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use journal::Origin;
+    use terms::{Epoch, Instant};
+
+    use super::*;
+
+    fn batch(first: u64) -> Arc<Batch> {
+        let origin = Origin {
+            book: "book".parse().unwrap(),
+            epoch: Epoch::new(1),
+            run: terms::RunId::from_bytes([0; 16]),
+            first: Position::new(first),
+            stamp: Instant::from_nanos(first + 1),
+            previous: seal::Digest::ZERO,
+        };
+        let fact = record::Fact::plain(
+            record::FactKind { number: 0x0100, version: 1 },
+            record::SaltSlot(1),
+            vec![vec![1]],
+        );
+        let commitment = record::Commitment(seal::Digest::from_bytes([1; 32]));
+        Arc::new(Batch::seal(origin, &[journal::Entry { fact, commitment }]).unwrap())
+    }
+
+    #[test]
+    fn a_full_channel_keeps_a_few_batches_and_asks_for_no_more() {
+        let (sender, receiver) = sync_channel(2);
+        let mut subscriber = Subscriber::new(Position::ZERO, sender);
+        for first in 0..20 {
+            if subscriber.next == Position::new(first) {
+                subscriber.take(&batch(first));
+            }
+        }
+        // Two in the channel, as many as may be kept beside it, and the next one is to be read.
+        let kept = u64::try_from(2 + CATCH_UP_BATCHES).unwrap();
+        assert_eq!(subscriber.next, Position::new(kept));
+        assert!(!subscriber.send_pending());
+        let got: Vec<u64> = (0..kept)
+            .map(|_| {
+                let first = receiver.recv().unwrap().origin().first.number();
+                subscriber.send_pending();
+                first
+            })
+            .collect();
+        assert_eq!(got, (0..kept).collect::<Vec<_>>());
+        assert!(subscriber.send_pending() && receiver.try_recv().is_err());
+        drop(receiver);
+        subscriber.take(&batch(kept));
+        assert!(subscriber.gone);
     }
 }

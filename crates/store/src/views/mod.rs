@@ -223,24 +223,41 @@ impl Views {
         &self,
         ask: impl FnOnce(&Look<'_>) -> Result<T, QueryError>,
     ) -> Result<Seen<T>, QueryError> {
+        self.look_then(ask, |answer, _| Ok(answer))
+    }
+
+    /// Asks the memory, and then the file as it was at the same moment: what takes long is read
+    /// from a transaction of the file, while takes go on.
+    fn look_then<T, U>(
+        &self,
+        ask: impl FnOnce(&Look<'_>) -> Result<T, QueryError>,
+        then: impl FnOnce(T, &Reading) -> Result<U, QueryError>,
+    ) -> Result<Seen<U>, QueryError> {
         let head = self.head.read().map_err(|_| QueryError::Stopped)?;
         if head.stopped.is_some() {
             return Err(QueryError::Stopped);
         }
         let reading = self.store.read()?;
-        let mut refused = None;
-        let answer = guarded(|| match ask(&Look { head: &head, reading: &reading }) {
-            Ok(answer) => Ok(Some(answer)),
-            Err(QueryError::Store(fault)) => Err(fault),
-            Err(other) => {
-                refused = Some(other);
-                Ok(None)
-            }
-        })?;
-        let answer = answer.ok_or_else(|| refused.unwrap_or(QueryError::Stopped))?;
+        let asked = sheltered(|| ask(&Look { head: &head, reading: &reading }))?;
         let (next, stamp) = (Position::new(head.next), Instant::from_nanos(head.stamp));
+        drop(head);
+        let answer = sheltered(|| then(asked, &reading))?;
         Ok(Seen { next, stamp, answer })
     }
+}
+
+/// [`guarded`], for what may also have no answer.
+fn sheltered<T>(ask: impl FnOnce() -> Result<T, QueryError>) -> Result<T, QueryError> {
+    let mut refused = None;
+    let answer = guarded(|| match ask() {
+        Ok(answer) => Ok(Some(answer)),
+        Err(QueryError::Store(fault)) => Err(fault),
+        Err(other) => {
+            refused = Some(other);
+            Ok(None)
+        }
+    })?;
+    answer.ok_or_else(|| refused.unwrap_or(QueryError::Stopped))
 }
 
 /// The file and the memory at one moment.

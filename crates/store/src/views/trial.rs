@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ledger::Side;
 use terms::{AccountId, AssetCode, BusinessDate, Minor};
 
+use super::balance::Fixed;
 use super::bytes::{narrow, wide};
 use super::cursor::{Cursor, List};
 use super::days::{Days, Turnover};
@@ -103,23 +104,32 @@ impl Views {
     /// # Errors
     /// [`QueryError`].
     pub fn trial_balance(&self, date: BusinessDate) -> Result<Seen<Vec<AssetLine>>, QueryError> {
-        self.look(|look| {
+        let asked = |look: &Look<'_>| {
             let accounts = &look.head.accounts;
             let count = accounts.assets().len();
             let mut since = vec![Since::default(); count];
             let mut totals = vec![Turnover::default(); count];
+            let mut assets = Vec::with_capacity(wide(accounts.count()));
             for (slot, row) in accounts.rows() {
+                assets.push(row.asset);
                 if let Some(total) = totals.get_mut(wide(row.asset)) {
                     total.add(posted(look, slot));
                 }
             }
-            gather(look, date, (0, u32::MAX), &mut |slot, found, one| {
-                let asset = accounts.row(slot).map_or(usize::MAX, |row| wide(row.asset));
-                if let Some(since) = since.get_mut(asset) {
-                    since.add(date.days(), found, one);
-                }
+            buffered(look, date, (0, u32::MAX), &mut |slot, date_found, sums| {
+                let one = Posted { slot, date: date_found, sums };
+                count_in(&mut since, &assets, date.days(), &one);
+            });
+            let names = accounts.assets().to_vec();
+            Ok((since, totals, assets, names, narrow(look.head.runs.len())))
+        };
+        self.look_then(asked, |(mut since, totals, assets, names, runs), reading| {
+            let table = reading.table(DAYS)?;
+            Days { table, runs }.rows_since(date.days(), 0, u32::MAX, |found, slot, sums| {
+                let one = Posted { slot, date: found, sums };
+                count_in(&mut since, &assets, date.days(), &one);
             })?;
-            let lines = accounts.assets().iter().zip(since.iter().zip(totals));
+            let lines = names.iter().zip(since.iter().zip(totals));
             let mut lines: Vec<AssetLine> = lines
                 .map(|(asset, (since, total))| AssetLine { asset: *asset, sums: since.sums(total) })
                 .collect();
@@ -141,7 +151,7 @@ impl Views {
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(QueryError::Page { max: PAGE_MAX, got: limit });
         }
-        self.look(|look| {
+        let asked = |look: &Look<'_>| {
             let count = look.head.accounts.count();
             let first = match start {
                 Start::AtEnd => 0,
@@ -152,36 +162,44 @@ impl Views {
             };
             let until = first.saturating_add(narrow(limit)).min(count).max(first);
             let mut since: BTreeMap<u32, Since> = BTreeMap::new();
-            if let Some(last) = until.checked_sub(1).filter(|last| *last >= first) {
-                gather(look, date, (first, last), &mut |slot, found, one| {
+            let last = until.checked_sub(1).filter(|last| *last >= first);
+            if let Some(last) = last {
+                buffered(look, date, (first, last), &mut |slot, found, one| {
+                    since.entry(slot).or_default().add(date.days(), found, one);
+                });
+            }
+            let fixed = |slot| Ok((slot, look.account(slot)?, posted(look, slot)));
+            let fixed = (first..until).map(fixed).collect::<Result<Vec<_>, QueryError>>()?;
+            let range = last.map(|last| (first, last));
+            Ok((since, fixed, range, narrow(look.head.runs.len()), (until, count)))
+        };
+        self.look_then(asked, |(mut since, fixed, range, runs, (until, count)), reading| {
+            if let Some((first, last)) = range {
+                let table = reading.table(DAYS)?;
+                Days { table, runs }.rows_since(date.days(), first, last, |found, slot, one| {
                     since.entry(slot).or_default().add(date.days(), found, one);
                 })?;
             }
-            let line = |slot| {
-                let fixed = look.account(slot)?;
-                let since = since.get(&slot).copied().unwrap_or_default();
-                let sums = since.sums(posted(look, slot));
+            let line = |(slot, fixed, posted): (u32, Fixed, Turnover)| {
+                let sums = since.get(&slot).copied().unwrap_or_default().sums(posted);
                 let (account, asset, normal) = (fixed.account, fixed.asset, fixed.normal);
-                Ok(AccountLine { account, asset, normal, sums })
+                AccountLine { account, asset, normal, sums }
             };
-            let lines = (first..until).map(line).collect::<Result<_, QueryError>>()?;
+            let lines = fixed.into_iter().map(line).collect();
             let next = Cursor::new(List::Trial, 0, until.into(), 0);
             Ok(TrialPage { lines, next, at_end: until >= count })
         })
     }
 }
 
-/// Visits what accounts of these slots posted on `date` and later: slot, date, sums.
-fn gather(
+/// Visits what accounts of these slots posted on `date` and later and is not in the file yet: slot,
+/// date, sums.
+fn buffered(
     look: &Look<'_>,
     date: BusinessDate,
     (first, last): (u32, u32),
     visit: &mut dyn FnMut(u32, u32, Turnover),
-) -> Result<(), QueryError> {
-    let (table, runs) = (look.reading.table(DAYS)?, narrow(look.head.runs.len()));
-    Days { table, runs }.rows_since(date.days(), first, last, |found, slot, one| {
-        visit(slot, found, one);
-    })?;
+) {
     let (accounts, buffer) = (&look.head.accounts, &look.head.buffer);
     for slot in buffer.touched.iter().filter(|slot| (first..=last).contains(slot)) {
         let mut at = accounts.row(*slot).map_or(super::accounts::NONE, |row| row.last);
@@ -192,7 +210,21 @@ fn gather(
             at = buffer.previous(at);
         }
     }
-    Ok(())
+}
+
+/// What an account posted on a date.
+struct Posted {
+    slot: u32,
+    date: u32,
+    sums: Turnover,
+}
+
+/// Counts into the line of the account's asset.
+fn count_in(since: &mut [Since], assets: &[u32], asked: u32, one: &Posted) {
+    let asset = assets.get(wide(one.slot)).map_or(usize::MAX, |asset| wide(*asset));
+    if let Some(since) = since.get_mut(asset) {
+        since.add(asked, one.date, one.sums);
+    }
 }
 
 fn posted(look: &Look<'_>, slot: u32) -> Turnover {

@@ -176,7 +176,7 @@ proptest! {
                     Content::Transfers(items) => items.iter().count(),
                     Content::Commands(items) => items.iter().count(),
                     Content::Lookup(items) => items.iter().count(),
-                    Content::Query(_) => 0,
+                    Content::Query(_) | Content::Follow(_) => 0,
                 };
                 prop_assert_eq!(seen, request.items());
             }

@@ -204,7 +204,6 @@ impl Memory {
                 Told { is_done: false, position, extra }
             }
             Outcome::NotDone | Outcome::Together(_) => return wrong("not asked for together"),
-            Outcome::Traced { .. } => return wrong("not traced"),
             Outcome::Absent => {
                 return if before.is_some() { wrong("forgotten") } else { Ok(()) };
             }

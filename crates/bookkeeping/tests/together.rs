@@ -120,6 +120,7 @@ fn words(items: &[(u64, Outcome)]) -> Vec<&'static str> {
         Outcome::NotDone => "not done",
         Outcome::Absent => "absent",
         Outcome::Together(_) => "together",
+        Outcome::Traced { .. } => "traced",
     };
     items.iter().map(word).collect()
 }

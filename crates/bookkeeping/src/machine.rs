@@ -22,9 +22,9 @@ pub const REFUSAL_TEXT_MAX: usize = 200;
 /// Rows of the ledger that one step of an image copies: about two milliseconds. A step is taken
 /// with each batch that is closed, so an image of a million accounts is copied within 40 batches.
 const IMAGE_STEP_ROWS: u32 = 65_536;
-/// Rows of the ledger for each of which at least one fact stands between two images: copying a row
+/// For so many rows of the ledger at least one fact stands between two images: copying a row
 /// costs a fiftieth of a fact.
-const ROWS_PER_FACT: u64 = 2;
+const ROWS_PER_FACT: u64 = 3;
 
 /// A stand-alone ledger.
 #[derive(Clone, Debug, Default)]

@@ -32,10 +32,10 @@ use crate::service::LedgerService;
 
 /// Size of a segment: some half a million transactions.
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
-/// Facts between two images, as long as there are not more accounts than twice as many. The newest
+/// Facts between two images, as long as there are at most three times as many accounts. The newest
 /// image is at most so many facts behind, and those that come while the next one is taken: a start
 /// refolds no more, within half a second.
-const IMAGE_EVERY: u64 = 500_000;
+const IMAGE_EVERY: u64 = 400_000;
 /// Salt keys made durable at once: one is used by each start.
 const SALT_POOL: u64 = 4;
 /// Requests that may wait for the writer.

@@ -17,7 +17,7 @@ pub(crate) const EDGE_RANK: u8 = 5;
 const TOP_RANK: u8 = 6;
 
 /// Our crates by rank. A crate that does not exist yet is listed too: its place is decided.
-const RANKS: [(&str, u8); 22] = [
+const RANKS: [(&str, u8); 23] = [
     ("terms", 0),
     ("seal", 1),
     ("record", 2),
@@ -32,6 +32,7 @@ const RANKS: [(&str, u8); 22] = [
     ("clearing", 4),
     ("api", 5),
     ("client", 5),
+    ("front", 5),
     ("store", 5),
     ("prover", 5),
     ("wallet", 5),

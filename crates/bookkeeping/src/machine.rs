@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use journal::{Checked, Image, ImageError, Machine};
-use ledger::{Answer, Command, Ledger, Refusal};
+use ledger::{Balances, Change, Command, Findings, Ledger, Refusal};
 use minicbor::{Decode, Encode};
 use seal::digest::{Domain, digest};
 use seal::{Digest, from_canonical, to_canonical};
@@ -54,32 +54,46 @@ impl LedgerBook {
         &self.ledger
     }
 
-    fn judge(&self, found: &Found, stamp: Instant, request: &Request) -> Judged {
+    /// What is told of a command, and its facts if it is to happen.
+    fn judge(
+        &self,
+        found: &Found,
+        stamp: Instant,
+        request: &Request,
+        facts: &mut Vec<LedgerFact>,
+    ) -> Outcome {
         let command = match &request.what {
             What::Do(command) => command,
-            What::Find(key) => return Judged::Known(said_before(found, key)),
-            What::Trace(_) => return Judged::Known(traced(found)),
+            What::Find(key) => return said_before(found, key),
+            What::Trace(_) => return traced(found),
         };
         let own = keys::of_command(request.client, command);
         if let Some((position, refused)) = own.and_then(|own| found.refused(&own)) {
             let same = refused.content == content(command);
             let position = *position;
-            return Judged::Known(if same {
+            return if same {
                 Outcome::RefusedBefore { refused: refused.clone(), position }
             } else {
                 let refusal = Refusal::IdUsedWithOtherContent { field: "command" };
                 Outcome::Refused { refusal }
-            });
+            };
         }
-        match self.ledger.check(found.rows(), stamp, command) {
-            Ok(checked) => match checked.outcome().answer {
-                Answer::Done => Judged::New(checked),
-                Answer::Repeated { first } => {
+        let (balances, first) = (Vec::new(), None);
+        let mut judged = Judged { request, facts, balances, first };
+        match self.ledger.check_to(found.rows(), stamp, command, &mut judged) {
+            Ok(()) => match judged.first {
+                None => Outcome::Done { balances: judged.balances },
+                Some(first) => {
                     let position = found.first().map(|(position, _)| position);
-                    Judged::Known(Outcome::Repeated { first, position })
+                    Outcome::Repeated { first, position }
                 }
             },
-            Err(refusal) => Judged::Refused(refusal),
+            Err(refusal) => {
+                if request.effect != Effect::None {
+                    facts.extend(self.refusal(request, &refusal));
+                }
+                Outcome::Refused { refusal }
+            }
         }
     }
 
@@ -109,14 +123,36 @@ impl LedgerBook {
     }
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every one is the large one: a box would cost"
-)]
-enum Judged {
-    New(ledger::Checked),
-    Known(Outcome),
-    Refused(Refusal),
+/// Takes what the ledger finds: changes become facts at once.
+struct Judged<'a> {
+    request: &'a Request,
+    facts: &'a mut Vec<LedgerFact>,
+    balances: Vec<Balances>,
+    first: Option<Instant>,
+}
+
+impl Findings for Judged<'_> {
+    #[inline]
+    fn change(&mut self, change: Change) {
+        let Request { client, slot, effect, .. } = *self.request;
+        if effect != Effect::None {
+            self.facts.push(LedgerFact { client, slot, event: Event::Changed(change) });
+        }
+    }
+
+    fn wants_balances(&self) -> bool {
+        self.request.effect != Effect::LastingUntold
+    }
+
+    fn balances(&mut self, after: Balances) {
+        if self.wants_balances() {
+            self.balances.push(after);
+        }
+    }
+
+    fn repeated(&mut self, first: Instant) {
+        self.first = Some(first);
+    }
 }
 
 /// Domain of what was asked under an id that a refusal used up.
@@ -170,29 +206,19 @@ impl Machine for LedgerBook {
         stamp: Instant,
         request: &Request,
     ) -> Checked<Outcome, LedgerFact> {
-        let lasting = request.effect != Effect::None;
-        let (facts, outcome) = match self.judge(found, stamp, request) {
-            Judged::Known(outcome) => (Vec::new(), outcome),
-            Judged::New(checked) => {
-                let (changes, outcome) = checked.into_parts();
-                let fact = |change| LedgerFact {
-                    client: request.client,
-                    slot: request.slot,
-                    event: Event::Changed(change),
-                };
-                let facts = changes.into_iter().filter(|_| lasting).map(fact).collect();
-                let balances = match request.effect {
-                    Effect::LastingUntold => Vec::new(),
-                    Effect::Lasting | Effect::None => outcome.balances.into_vec(),
-                };
-                (facts, Outcome::Done { balances })
-            }
-            Judged::Refused(refusal) => {
-                let fact = self.refusal(request, &refusal).filter(|_| lasting);
-                (fact.into_iter().collect(), Outcome::Refused { refusal })
-            }
-        };
+        let mut facts = Vec::new();
+        let outcome = self.judge(found, stamp, request, &mut facts);
         Checked { facts, outcome }
+    }
+
+    fn check_into(
+        &self,
+        found: &Found,
+        stamp: Instant,
+        request: &Request,
+        facts: &mut Vec<LedgerFact>,
+    ) -> Outcome {
+        self.judge(found, stamp, request, facts)
     }
 
     fn warm(&self, requests: &[Request]) {

@@ -22,7 +22,7 @@ use crate::batch::{
     BATCH_BYTES_MAX, BATCH_FACTS_MAX, Batch, BatchError, Draft, Origin, Recorded, SealError,
 };
 use crate::commit::Committer;
-use crate::machine::{Checked, Machine, Salts};
+use crate::machine::{Machine, Salts};
 use crate::port::{Append, ClaimError, Journal, NotDone, ReadError, Tip};
 
 /// Most sealed batches that may be in flight: one being written, one waiting behind it. More
@@ -158,6 +158,8 @@ pub struct Book<M: Machine> {
     /// No later judgement is made at an earlier instant.
     judged: Instant,
     open: OpenBatch,
+    /// Facts of the last command: a place that is used again and again.
+    decided: Vec<M::Fact>,
     /// How large the last batch grew: room for the next.
     last_bytes: usize,
     last_facts: usize,
@@ -202,13 +204,12 @@ struct Pending<O> {
     outcome: Option<O>,
 }
 
-/// What [`Book::decide`] came to. Nothing of it may leave before `needs` is durable.
+/// What [`Book::decide`] came to; its facts are [`Book::decided`]. Nothing of it may leave before
+/// `needs` is durable.
 #[derive(Debug)]
-pub struct Decided<F, O> {
+pub struct Decided<O> {
     /// The answer.
     pub outcome: O,
-    /// Its facts, from `position` on.
-    pub facts: Vec<F>,
     /// Position of its first fact; of the next fact when it journalled none.
     pub position: Position,
     /// The answer may leave when this many facts are durable.
@@ -322,6 +323,7 @@ impl<M: Machine> Book<M> {
             closed_and_open: tip.next,
             judged: tip.stamp,
             open: OpenBatch { stamp: Instant::EPOCH, draft: Draft::new() },
+            decided: Vec::new(),
             last_bytes: 0,
             last_facts: 0,
             in_flight: VecDeque::new(),
@@ -366,26 +368,36 @@ impl<M: Machine> Book<M> {
         rows: &M::Rows,
         command: &M::Command,
         salts: &S,
-    ) -> Result<Decided<M::Fact, M::Outcome>, SubmitError> {
+    ) -> Result<Decided<M::Outcome>, SubmitError> {
+        self.decided.clear();
         if self.stopped {
             return Err(SubmitError::Stopped);
         }
         let stamp = self.stamp(now);
-        let checked = self.working.check(rows, stamp, command);
-        self.draft(&checked.facts, salts)?;
+        let outcome = self.working.check_into(rows, stamp, command, &mut self.decided);
+        if let Err(error) = self.draft(salts) {
+            self.decided.clear();
+            return Err(error);
+        }
         self.judged = stamp;
         let position = self.working_next();
-        if !checked.facts.is_empty() {
+        if !self.decided.is_empty() {
             self.open.stamp = stamp;
         }
-        for (at, fact) in (position.number()..).map(Position::new).zip(&checked.facts) {
+        for (at, fact) in (position.number()..).map(Position::new).zip(&self.decided) {
             self.working.apply(at, stamp, fact);
         }
-        let grown = u64::try_from(checked.facts.len()).unwrap_or(u64::MAX);
+        let grown = u64::try_from(self.decided.len()).unwrap_or(u64::MAX);
         let needs = Position::new(position.number().saturating_add(grown));
         self.closed_and_open = needs;
-        let Checked { facts, outcome } = checked;
-        Ok(Decided { outcome, facts, position, needs, stamp })
+        Ok(Decided { outcome, position, needs, stamp })
+    }
+
+    /// The facts of the last command that was decided, from its position on; none when it was not
+    /// taken.
+    #[must_use]
+    pub fn decided(&self) -> &[M::Fact] {
+        &self.decided
     }
 
     /// A ticket for an answer that the caller computed from [`Book::working`]: a linearizable
@@ -601,38 +613,22 @@ impl<M: Machine> Book<M> {
         if self.pending.len() >= PENDING_MAX { Err(SubmitError::Busy) } else { Ok(()) }
     }
 
-    /// Encodes facts into the open batch, or leaves it as it was.
-    fn draft<S: Salts + ?Sized>(
-        &mut self,
-        facts: &[M::Fact],
-        salts: &S,
-    ) -> Result<(), SubmitError> {
+    /// Encodes the decided facts into the open batch, or leaves it as it was.
+    fn draft<S: Salts + ?Sized>(&mut self, salts: &S) -> Result<(), SubmitError> {
         let before = self.open.draft.count();
-        for fact in facts {
+        for fact in &self.decided {
             let slot = fact.salt_slot();
             if self.open.draft.last_slot() != Some(slot) && !salts.holds(slot) {
                 self.open.draft.truncate(before);
                 return Err(SubmitError::NoSaltKey(slot));
             }
             self.open.draft.push(fact);
-            if let Err(full) = self.within_limits(before) {
+            if let Err(full) = within_limits(&self.limits, &self.open.draft, before) {
                 self.open.draft.truncate(before);
                 return Err(full);
             }
         }
         Ok(())
-    }
-
-    /// `before` facts were there before the command whose facts come now.
-    fn within_limits(&self, before: usize) -> Result<(), SubmitError> {
-        let most_facts = self.limits.batch_facts.min(BATCH_FACTS_MAX);
-        let most_bytes = self.limits.batch_bytes.min(BATCH_BYTES_MAX);
-        let draft = &self.open.draft;
-        if draft.count() <= most_facts && draft.stored_bytes() <= most_bytes {
-            return Ok(());
-        }
-        // Alone in its batch it would not fit either, when nothing came before it.
-        Err(if before == 0 { SubmitError::TooLarge } else { SubmitError::BatchFull })
     }
 
     fn stamp(&self, now: Instant) -> Instant {
@@ -654,6 +650,17 @@ impl<M: Machine> Book<M> {
         self.pending.push_back(Pending { ticket, needs, position, stamp, outcome });
         ticket
     }
+}
+
+/// `before` facts were there before the command whose facts come now.
+fn within_limits(limits: &Limits, draft: &Draft, before: usize) -> Result<(), SubmitError> {
+    let most_facts = limits.batch_facts.min(BATCH_FACTS_MAX);
+    let most_bytes = limits.batch_bytes.min(BATCH_BYTES_MAX);
+    if draft.count() <= most_facts && draft.stored_bytes() <= most_bytes {
+        return Ok(());
+    }
+    // Alone in its batch it would not fit either, when nothing came before it.
+    Err(if before == 0 { SubmitError::TooLarge } else { SubmitError::BatchFull })
 }
 
 /// Applies all facts of a batch.

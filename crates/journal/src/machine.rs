@@ -13,7 +13,7 @@ pub trait Machine {
     /// What they are told: a result or a refusal.
     type Outcome;
     /// What happened, as this machine knows it.
-    type Fact: Recorded;
+    type Fact: Recorded + Send;
     /// What was looked up for one command of what the machine itself no longer remembers. `()`
     /// for a machine that keeps everything in memory.
     type Rows: Default;
@@ -29,6 +29,20 @@ pub trait Machine {
         stamp: Instant,
         command: &Self::Command,
     ) -> Checked<Self::Outcome, Self::Fact>;
+
+    /// As [`Machine::check`], with the facts added to `facts`: for a machine whose facts are large
+    /// and many.
+    fn check_into(
+        &self,
+        rows: &Self::Rows,
+        stamp: Instant,
+        command: &Self::Command,
+        facts: &mut Vec<Self::Fact>,
+    ) -> Self::Outcome {
+        let Checked { facts: made, outcome } = self.check(rows, stamp, command);
+        facts.extend(made);
+        outcome
+    }
 
     /// Looks at the rows that these commands will need, so that memory fetches them at once and
     /// not one after another. Changes nothing, and no answer depends on it.

@@ -20,6 +20,12 @@ use terms::Position;
 const LOG_CONFIG: LogConfig =
     LogConfig { gather: std::time::Duration::from_millis(20), ..LogConfig::USUAL };
 
+/// A batch of fewer facts is one of many: the log waits for some of them, so that thousands of small
+/// ones a second do not wake it each.
+const SMALL_BATCH: usize = 1024;
+/// How long it waits for them. A subscription holds the batches of that time.
+const SMALL_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// How far a projection has come, and whether it still goes on.
 #[derive(Clone)]
 pub struct Progress {
@@ -115,12 +121,22 @@ impl LogProjection {
         let progress = Progress::new(size);
         let (batches, fed, reached) = (handle.subscribe(size), feed.clone(), progress.clone());
         let follow = move || {
-            for batch in batches {
-                let commitments = batch.entries().map(|entry| entry.commitment).collect();
-                if let Err(error) = fed.feed(batch.origin().first, commitments) {
+            while let Ok(batch) = batches.recv() {
+                if batch.entries().len() < SMALL_BATCH {
+                    std::thread::sleep(SMALL_PAUSE);
+                }
+                let first = batch.origin().first;
+                let (mut next, mut commitments) = (batch.tip().next, Vec::new());
+                let mut more = Some(batch);
+                while let Some(batch) = more {
+                    commitments.extend(batch.entries().map(|entry| entry.commitment));
+                    next = batch.tip().next;
+                    more = batches.try_recv().ok();
+                }
+                if let Err(error) = fed.feed(first, commitments) {
                     return reached.fail(error.to_string());
                 }
-                reached.reached(batch.tip().next);
+                reached.reached(next);
             }
         };
         let follower = named("log feed", follow)?;

@@ -166,19 +166,43 @@ pub struct Checked {
     pub(crate) outcome: Outcome,
 }
 
+/// Where a check tells what it found: kept whole in a [`Checked`], or made into something else at
+/// once, because a transaction is large and each move of it costs.
+pub trait Findings {
+    /// A change to record, in order.
+    fn change(&mut self, change: Change);
+
+    /// Whether balances are of use. Making them costs as much as a rule.
+    fn wants_balances(&self) -> bool {
+        true
+    }
+
+    /// A touched account as it stands afterwards; in the order of ids.
+    fn balances(&mut self, after: Balances);
+
+    /// It was done before, then; no change comes.
+    fn repeated(&mut self, first: Instant);
+}
+
+impl Findings for Checked {
+    fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    fn balances(&mut self, after: Balances) {
+        self.outcome.balances.push(after);
+    }
+
+    fn repeated(&mut self, first: Instant) {
+        self.outcome.answer = Answer::Repeated { first };
+    }
+}
+
 impl Checked {
-    /// Nothing checked yet: what [`check_into`](crate::Ledger::check_into) writes to.
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         let balances = SmallVec::new();
         let outcome = Outcome { answer: Answer::Done, balances };
         Self { changes: SmallVec::new(), outcome }
-    }
-
-    /// Empties it, as it was new.
-    pub(crate) fn clear(&mut self) {
-        self.changes.clear();
-        self.outcome.balances.clear();
-        self.outcome.answer = Answer::Done;
     }
 
     /// The changes, in the order in which they are applied.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use terms::{AccountId, BusinessDate, HoldId, Instant, Minor};
 
 use crate::account::{Balances, Opening};
-use crate::change::{Answer, Change, Checked, Ended, Resolved};
+use crate::change::{Change, Checked, Ended, Findings, Resolved};
 use crate::command::{Command, SWEEP_MAX};
 use crate::hold::{Hold, HoldState, Placement, Term, VoidGround};
 use crate::label::{Datum, Detail, Key, METADATA_BYTES_MAX, METADATA_MAX, Marks};
@@ -63,20 +63,18 @@ impl Ledger {
         command: &Command,
     ) -> Result<Checked, Refusal> {
         let mut checked = Checked::nothing();
-        self.check_into(past, stamp, command, &mut checked)?;
+        self.check_to(past, stamp, command, &mut checked)?;
         Ok(checked)
     }
 
-    /// As [`Self::check`], into a place that is used again and again. After a refusal there is
-    /// nothing in it.
-    pub fn check_into(
+    /// As [`Self::check`], told to `into` as it is found; nothing is told after a refusal.
+    pub fn check_to(
         &self,
         past: &impl Past,
         stamp: Instant,
         command: &Command,
-        into: &mut Checked,
+        into: &mut impl Findings,
     ) -> Result<(), Refusal> {
-        into.clear();
         match command {
             Command::Post(transaction) => {
                 if let Some(known) = past.transaction(transaction.id) {
@@ -131,7 +129,7 @@ impl Ledger {
         }
     }
 
-    fn check_opening(&self, opening: &Opening, into: &mut Checked) -> Result<(), Refusal> {
+    fn check_opening(&self, opening: &Opening, into: &mut impl Findings) -> Result<(), Refusal> {
         let Some(known) = self.account(opening.id) else {
             let row = Row::opened(opening, 0, 0);
             let balances = Balances {
@@ -143,8 +141,8 @@ impl Ledger {
                 credits_pending: Minor::ZERO,
                 available: row.sided().available(opening.floor, Minor::ZERO),
             };
-            into.changes.push(Change(Resolved::AccountOpened(*opening)));
-            into.outcome.balances.push(balances);
+            into.change(Change(Resolved::AccountOpened(*opening)));
+            into.balances(balances);
             return Ok(());
         };
         let first = known.opening;
@@ -168,7 +166,7 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         placement: &Placement,
-        into: &mut Checked,
+        into: &mut impl Findings,
     ) -> Result<(), Refusal> {
         if let Some(known) = self.hold_of(past, placement.id) {
             return match known.placement.differs(placement) {
@@ -201,8 +199,8 @@ impl Ledger {
         self.stage([Move { slot, side, turn, amount }].into_iter(), &mut staged)?;
         self.check_bounds(&staged)?;
         self.check_velocity(&claims, placement.business_date, stamp)?;
-        into.changes.push(Change(Resolved::HoldPlaced(placement.clone())));
-        self.staged_balances(&staged, &mut into.outcome.balances);
+        into.change(Change(Resolved::HoldPlaced(placement.clone())));
+        self.staged_balances(&staged, into);
         Ok(())
     }
 
@@ -211,7 +209,7 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         hold: HoldId,
-        into: &mut Checked,
+        into: &mut impl Findings,
     ) -> Result<(), Refusal> {
         let known = self.hold_open_at(past, stamp, hold)?;
         if known.state == HoldState::Open(Term::Pinned) {
@@ -230,7 +228,7 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         (hold, ground): (HoldId, VoidGround),
-        into: &mut Checked,
+        into: &mut impl Findings,
     ) -> Result<(), Refusal> {
         let known = self.hold_open_at(past, stamp, hold)?;
         if known.state == HoldState::Open(Term::Pinned) && ground == VoidGround::Cancelled {
@@ -239,14 +237,19 @@ impl Ledger {
         let change = Resolved::HoldVoided { hold, released: known.remaining(), ground };
         let mut staged = Staged::default();
         self.stage(self.release(known, None).into_iter(), &mut staged)?;
-        into.changes.push(Change(change));
-        self.staged_balances(&staged, &mut into.outcome.balances);
+        into.change(Change(change));
+        self.staged_balances(&staged, into);
         Ok(())
     }
 
     /// Holds whose moment has come, the earliest first; an empty list of changes when there is
     /// none.
-    fn check_sweep(&self, stamp: Instant, at_most: u32, into: &mut Checked) -> Result<(), Refusal> {
+    fn check_sweep(
+        &self,
+        stamp: Instant,
+        at_most: u32,
+        into: &mut impl Findings,
+    ) -> Result<(), Refusal> {
         let most = usize::try_from(at_most.min(SWEEP_MAX)).unwrap_or(usize::MAX);
         let due = self.deadlines.iter().take_while(|(at, _)| *at <= stamp).take(most);
         let due: SmallVec<[&Hold; 4]> = due.filter_map(|(_, id)| self.open_hold(*id)).collect();
@@ -256,8 +259,8 @@ impl Ledger {
             let (hold, released) = (hold.placement.id, hold.remaining());
             Change(Resolved::HoldExpired { hold, released })
         };
-        into.changes.extend(due.iter().map(expired));
-        self.staged_balances(&staged, &mut into.outcome.balances);
+        due.iter().map(expired).for_each(|change| into.change(change));
+        self.staged_balances(&staged, into);
         Ok(())
     }
 
@@ -267,7 +270,7 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         asked: Asked<'_>,
-        into: &mut Checked,
+        into: &mut impl Findings,
     ) -> Result<(), Refusal> {
         let Asked { transaction: new, .. } = asked;
         let mut accounts = Accounts::new();
@@ -305,8 +308,8 @@ impl Ledger {
         self.check_bounds(&staged)?;
         self.check_velocity(&new.claims, new.business_date, stamp)?;
         let transaction = new.clone();
-        into.changes.push(Change(Resolved::Posted { transaction, ended, asked: asked.digest }));
-        self.staged_balances(&staged, &mut into.outcome.balances);
+        into.change(Change(Resolved::Posted { transaction, ended, asked: asked.digest }));
+        self.staged_balances(&staged, into);
         Ok(())
     }
 
@@ -425,7 +428,7 @@ impl Ledger {
     }
 
     /// A change that moves no money, with the balances it leads to.
-    fn on_account(&self, account: AccountId, change: Resolved, into: &mut Checked) {
+    fn on_account(&self, account: AccountId, change: Resolved, into: &mut impl Findings) {
         let balances = self.account(account).map(|mut after| {
             if let Resolved::LimitsSet { floor, ceiling, .. } = &change {
                 (after.floor, after.ceiling) = (*floor, *ceiling);
@@ -435,8 +438,8 @@ impl Ledger {
             }
             after.balances()
         });
-        into.outcome.balances.extend(balances);
-        into.changes.push(Change(change));
+        balances.into_iter().for_each(|balances| into.balances(balances));
+        into.change(Change(change));
     }
 }
 
@@ -609,7 +612,7 @@ fn check_freeze(row: &Row, side: Side) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(crate) fn repeated(first: Instant, into: &mut Checked) -> Result<(), Refusal> {
-    into.outcome.answer = Answer::Repeated { first };
+pub(crate) fn repeated(first: Instant, into: &mut impl Findings) -> Result<(), Refusal> {
+    into.repeated(first);
     Ok(())
 }

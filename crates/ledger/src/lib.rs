@@ -36,7 +36,7 @@ pub mod velocity;
 
 pub use account::{Account, Available, Balances, Ceiling, Floor, Freeze, Opening, Owner, Purpose};
 pub use bulk::BulkRefusal;
-pub use change::{Answer, Change, Checked, Ended, Outcome, Resolved};
+pub use change::{Answer, Change, Checked, Ended, Findings, Outcome, Resolved};
 pub use command::Command;
 pub use draft::{Ask, Draft, Line, Part, Rest};
 pub use full::FullLedger;

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use terms::{AssetCode, HoldId, Instant, Minor};
 
 use crate::account::{Available, Ceiling};
-use crate::change::Checked;
+use crate::change::Findings;
 use crate::check::{
     Asked, Known, check_detail, check_entries, check_holds_differ, check_limits_differ,
     check_sizes, ended_before, repeated,
@@ -39,7 +39,7 @@ impl Ledger {
         past: &impl Past,
         stamp: Instant,
         draft: &Draft,
-        into: &mut Checked,
+        into: &mut impl Findings,
     ) -> Result<(), Refusal> {
         let digest = draft.digest();
         if let Some(known) = past.transaction(draft.id) {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::account::Balances;
+use crate::change::Findings;
 use crate::refusal::Refusal;
 use crate::row::Row;
 use crate::state::{Ledger, Move, Total, place};
@@ -72,9 +72,11 @@ impl Ledger {
     }
 
     #[inline]
-    pub(crate) fn staged_balances(&self, staged: &Staged<'_>, into: &mut SmallVec<[Balances; 2]>) {
-        for one in &staged.touched {
-            into.push(self.balances_of(one.slot, one.row, &one.after));
+    pub(crate) fn staged_balances(&self, staged: &Staged<'_>, into: &mut impl Findings) {
+        if into.wants_balances() {
+            for one in &staged.touched {
+                into.balances(self.balances_of(one.slot, one.row, &one.after));
+            }
         }
     }
 }

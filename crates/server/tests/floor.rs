@@ -73,12 +73,10 @@ async fn world(limits: Limits) -> World {
 }
 
 fn quick() -> Limits {
+    let moment = Duration::from_millis(300);
     Limits {
-        head: Duration::from_millis(300),
-        body: Duration::from_millis(300),
+        front: front::Limits { head: moment, body: moment, body_bytes: 1000, ..LIMITS.front },
         handler: Duration::from_millis(2000),
-        body_bytes: 1000,
-        ..LIMITS
     }
 }
 
@@ -226,7 +224,8 @@ async fn a_late_handler_is_answered_504_and_still_finishes() {
 
 #[tokio::test]
 async fn connections_above_the_limit_wait_for_a_place() {
-    let world = world(Limits { connections: 1, ..quick() }).await;
+    let world =
+        world(Limits { front: front::Limits { connections: 1, ..quick().front }, ..quick() }).await;
     let first = TcpStream::connect(&world.authority).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let mut second = TcpStream::connect(&world.authority).await.unwrap();

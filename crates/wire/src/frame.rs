@@ -89,20 +89,6 @@ impl Kind {
         )
     }
 
-    /// Whether it answers a request.
-    #[must_use]
-    pub const fn is_reply(self) -> bool {
-        matches!(
-            self,
-            Self::Results
-                | Self::Refused
-                | Self::NotDone
-                | Self::Unknown
-                | Self::Answer
-                | Self::Pong
-        )
-    }
-
     const fn has_items(self) -> bool {
         matches!(
             self,

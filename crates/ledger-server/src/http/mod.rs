@@ -25,7 +25,7 @@ use crate::events::Events;
 use crate::questions::Questions;
 pub(crate) use amounts::show as decimal;
 pub use problem::Problem;
-pub use server::{HttpError, HttpServer, LIMITS, Limits, start};
+pub use server::{HttpError, HttpServer, LIMITS, OUTCOME_WITHIN, start};
 
 /// What the interface stands on.
 pub struct Interface {

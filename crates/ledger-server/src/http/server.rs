@@ -1,6 +1,5 @@
-//! Accepting connections within limits, on threads of their own, until told to stop.
+//! Requests and their outcomes, on threads of their own, until told to stop.
 
-use core::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,14 +10,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use front::{BodyFault, read_body};
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tower::Service;
 
 use super::problem::{BAD_REQUEST, LATE, MEDIA_TYPE, Problem, REQUEST_LATE, TOO_LARGE};
@@ -27,35 +23,18 @@ use super::{App, Interface, amounts, routes};
 /// Threads that read requests and write replies.
 const WORKERS: usize = 2;
 
-/// What strangers may cost. Memory is bounded by `connections × (body_bytes + head_bytes)`.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Open connections; more wait in the system's queue.
-    pub connections: usize,
-    /// Until the head of a request is complete, idle time between two requests included.
-    pub head: Duration,
-    /// Until its body is complete.
-    pub body: Duration,
-    /// Until its outcome is known; after that it is told to be unknown.
-    pub outcome: Duration,
-    /// Bytes of a body.
-    pub body_bytes: usize,
-    /// Bytes of a head.
-    pub head_bytes: usize,
-    /// Until the last request is done after stopping began.
-    pub drain: Duration,
-}
-
 /// A thousand transactions fit a body four times; 512 connections stay within 600 MiB.
-pub const LIMITS: Limits = Limits {
+pub const LIMITS: front::Limits = front::Limits {
     connections: 512,
     head: Duration::from_secs(60),
     body: Duration::from_secs(10),
-    outcome: Duration::from_secs(20),
     body_bytes: 1 << 20,
     head_bytes: 16 << 10,
     drain: Duration::from_secs(5),
 };
+
+/// Until an outcome is known; after that it is told to be unknown.
+pub const OUTCOME_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why HTTP is not served.
 #[derive(Debug, thiserror::Error)]
@@ -141,71 +120,9 @@ pub fn start(address: SocketAddr, interface: Interface) -> Result<HttpServer, Ht
     Ok(HttpServer { address, stop: Some(stop), thread })
 }
 
-async fn serve(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<()>) {
-    let places = Arc::new(Semaphore::new(LIMITS.connections));
-    let (stop, watching) = watch::channel(());
-    loop {
-        let accepted = tokio::select! {
-            _ = &mut stopped => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        if let Some((stream, place)) = accepted {
-            tokio::spawn(connection(stream, router.clone(), watching.clone(), place));
-        }
-    }
-    drop(listener);
-    drop(watching);
-    // Each connection holds a receiver: `closed` is when all are gone.
-    let _ = stop.send(());
-    if tokio::time::timeout(LIMITS.drain, stop.closed()).await.is_err() {
-        tracing::warn!("requests still ran when the time to drain ended");
-    }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) => {
-            // Out of file handles, most likely: waiting is the only mend.
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    mut stopped: watch::Receiver<()>,
-    _place: OwnedSemaphorePermit,
-) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(answer(router, request).await) }
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(LIMITS.head)
-        .max_buf_size(LIMITS.head_bytes)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut serving = core::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = &mut serving => ended,
-        _ = stopped.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
-    }
+async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
+    let answer = move |request, _| answer(router.clone(), request);
+    front::serve(listener, LIMITS, answer, async { drop(stopped.await) }).await;
 }
 
 /// One request: its body whole and within size and time, then its outcome.
@@ -222,7 +139,7 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
         }
     };
     let request = Request::from_parts(head, Body::from(body));
-    let mut response = match tokio::time::timeout(LIMITS.outcome, router.call(request)).await {
+    let mut response = match tokio::time::timeout(OUTCOME_WITHIN, router.call(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => Problem::of(&LATE)
@@ -240,29 +157,21 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
 }
 
 async fn whole(head: &http::request::Parts, body: Incoming) -> Result<Bytes, Problem> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let too_large = || {
-        let expected = format!("at most {} bytes", LIMITS.body_bytes);
-        Problem::of(&TOO_LARGE).expected(expected).mend("send less at once")
-    };
-    if body.size_hint().lower() > u64::try_from(LIMITS.body_bytes).unwrap_or(u64::MAX) {
-        return Err(too_large());
-    }
+    let body = read_body(body, &LIMITS).await.map_err(|fault| match fault {
+        BodyFault::TooLarge { limit } => Problem::of(&TOO_LARGE)
+            .expected(format!("at most {limit} bytes"))
+            .mend("send less at once"),
+        BodyFault::Late { within } => {
+            Problem::of(&REQUEST_LATE).expected(format!("the whole body within {within:?}"))
+        }
+        BodyFault::Broken(reason) => Problem::of(&BAD_REQUEST).detail(reason),
+    })?;
     let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let plain = kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    if head.method != Method::GET && !plain.eq_ignore_ascii_case(b"application/json") {
+    let json = plain.eq_ignore_ascii_case(b"application/json");
+    if !body.is_empty() && head.method != Method::GET && !json {
         let got = String::from_utf8_lossy(kind).into_owned();
         return Err(Problem::of(&MEDIA_TYPE).expected("application/json").got(got));
     }
-    match tokio::time::timeout(LIMITS.body, Limited::new(body, LIMITS.body_bytes).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::of(&BAD_REQUEST).detail(error.to_string())),
-        Err(_) => {
-            Err(Problem::of(&REQUEST_LATE)
-                .expected(format!("the whole body within {:?}", LIMITS.body)))
-        }
-    }
+    Ok(body)
 }

@@ -189,10 +189,10 @@ impl Life<'_> {
             }
         }
         let Ok(decided) = decided else { return Ok(()) };
-        recall.decided(decided.position, decided.stamp, &decided.facts);
+        recall.decided(decided.position, decided.stamp, running.book.decided());
         let (needs, position) = (decided.needs, decided.position);
         let needs = if self.bug == Bug::ToldBeforeDurable { Position::ZERO } else { needs };
-        let (facts, outcome) = (decided.facts, decided.outcome);
+        let (facts, outcome) = (running.book.decided().to_vec(), decided.outcome);
         running.waiting.push_back(Waiting { needs, asked, outcome, position, facts });
         if let Some(imaging) = running.imaging.as_mut().filter(|i| i.bytes.is_none()) {
             imaging.bytes = running.book.image(LedgerBook::image_step);

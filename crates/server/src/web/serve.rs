@@ -1,6 +1,5 @@
-//! Accepting connections, within limits, until told to stop.
+//! One request from its head to a signed answer.
 
-use core::convert::Infallible;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -9,49 +8,38 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use front::{Alive, BodyFault, read_body};
 use http::{HeaderMap, HeaderValue, Request};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use seal::SigningKey;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpListener;
 use tower::Service;
 
 use super::refuse::{AsIs, of_status, write};
 use crate::system;
 
-/// What strangers may cost. Memory is bounded by `connections × (body_bytes + header_bytes)`.
+/// What strangers may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Open connections; more wait in the system's queue.
-    pub connections: usize,
-    /// Until the head of a request is complete, idle time between two requests included.
-    pub head: Duration,
-    /// Until its body is complete.
-    pub body: Duration,
+    /// Connections, heads and bodies.
+    pub front: front::Limits,
     /// Until the handler has an outcome.
     pub handler: Duration,
-    /// Bytes of a body.
-    pub body_bytes: usize,
-    /// Bytes of a head.
-    pub head_bytes: usize,
-    /// Until the last request is done after shutdown began.
-    pub drain: Duration,
 }
 
 /// 256 connections of at most 1 MiB stay within 300 MiB; a head arrives in one or two packets;
 /// ten seconds suffice for a slow line; handlers answer within a settlement's deadline.
 pub const LIMITS: Limits = Limits {
-    connections: 256,
-    head: Duration::from_secs(10),
-    body: Duration::from_secs(10),
+    front: front::Limits {
+        connections: 256,
+        head: Duration::from_secs(10),
+        body: Duration::from_secs(10),
+        body_bytes: 1 << 20,
+        head_bytes: 32 << 10,
+        drain: Duration::from_secs(10),
+    },
     handler: Duration::from_secs(20),
-    body_bytes: 1 << 20,
-    head_bytes: 32 << 10,
-    drain: Duration::from_secs(10),
 };
 
 /// What is served: routes, limits, and the key that signs the answers.
@@ -78,88 +66,20 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Outp
         .method_not_allowed_fallback(async || write(Problem::of(&problem::METHOD)));
     let limits = site.limits;
     let shared = Arc::new(Shared { router, limits, signer: site.signer });
-    let places = Arc::new(Semaphore::new(limits.connections));
-    let (stop, stopped) = watch::channel(());
-    let mut shutdown = core::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        if let Some((stream, place)) = accepted {
-            tokio::spawn(connection(stream, Arc::clone(&shared), stopped.clone(), place));
-        }
-    }
-    drop(listener);
-    drop(stopped);
-    // Connections and running handlers hold a receiver each: `closed` is when all are gone.
-    let _ = stop.send(());
-    if tokio::time::timeout(limits.drain, stop.closed()).await.is_err() {
-        tracing::warn!("requests still ran when the time to drain ended");
-    }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) => {
-            // Out of file handles, most likely: waiting is the only mend.
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
-    shared: Arc<Shared>,
-    mut stopped: watch::Receiver<()>,
-    _place: OwnedSemaphorePermit,
-) {
-    let _ = stream.set_nodelay(true);
-    let alive = stopped.clone();
-    let limits = shared.limits;
-    let service = service_fn(move |request| {
-        let (shared, alive) = (Arc::clone(&shared), alive.clone());
-        async move { Ok::<_, Infallible>(answer(&shared, request, alive).await) }
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut serving = core::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = &mut serving => ended,
-        _ = stopped.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
-    }
+    let answer = move |request, alive| answer(Arc::clone(&shared), request, alive);
+    front::serve(listener, limits.front, answer, shutdown).await;
 }
 
 /// One request from head to signed answer.
-async fn answer(
-    shared: &Arc<Shared>,
-    request: Request<Incoming>,
-    alive: watch::Receiver<()>,
-) -> Response {
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>, alive: Alive) -> Response {
     let request_id = system::random::<8>().map(|id| seal::text::to_hex(&id)).unwrap_or_default();
     let (mut head, body) = request.into_parts();
     // Outside of `Host` there is one way to name the authority; two would be a way to confuse.
     if head.uri.authority().is_some() {
         head.headers.remove("host");
     }
-    let response = match read_body(body, &shared.limits).await {
-        Ok(body) => handle(shared, Request::from_parts(head.clone(), body), alive).await,
+    let response = match whole(body, &shared.limits.front).await {
+        Ok(body) => handle(&shared, Request::from_parts(head.clone(), body), alive).await,
         Err(problem) => {
             let mut response = write(problem);
             // The rest of the body is still on its way: the connection cannot be used again.
@@ -174,34 +94,23 @@ async fn answer(
         status = response.status().as_u16(),
         "request"
     );
-    complete(shared, &head, response, &request_id).await
+    complete(&shared, &head, response, &request_id).await
 }
 
-async fn read_body(body: Incoming, limits: &Limits) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::of(&problem::TOO_LARGE)
-            .expected(format!("at most {} bytes", limits.body_bytes))
-            .mend("send less")
-    };
-    if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(limits.body, Limited::new(body, limits.body_bytes).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::of(&problem::BAD_REQUEST).detail(error.to_string())),
-        Err(_) => Err(Problem::of(&problem::REQUEST_LATE)
-            .expected(format!("the whole body within {:?}", limits.body))),
-    }
+async fn whole(body: Incoming, limits: &front::Limits) -> Result<Bytes, Problem> {
+    read_body(body, limits).await.map_err(|fault| match fault {
+        BodyFault::TooLarge { limit } => Problem::of(&problem::TOO_LARGE)
+            .expected(format!("at most {limit} bytes"))
+            .mend("send less"),
+        BodyFault::Late { within } => Problem::of(&problem::REQUEST_LATE)
+            .expected(format!("the whole body within {within:?}")),
+        BodyFault::Broken(reason) => Problem::of(&problem::BAD_REQUEST).detail(reason),
+    })
 }
 
 /// Runs the handler in a task of its own: a client that hangs up does not cut it in the middle,
 /// and its panic is one request's fault.
-async fn handle(
-    shared: &Arc<Shared>,
-    request: Request<Bytes>,
-    alive: watch::Receiver<()>,
-) -> Response {
+async fn handle(shared: &Arc<Shared>, request: Request<Bytes>, alive: Alive) -> Response {
     let mut router = shared.router.clone();
     let request = request.map(Body::from);
     let running = tokio::spawn(async move {

@@ -93,8 +93,15 @@ where
             } else {
                 orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
+            let mut landed = None;
             let report = match order {
-                Ok(Order::Append(closed)) => Some(self.append(closed)),
+                Ok(Order::Append(closed)) => {
+                    let report = self.append(closed);
+                    if let Report::Landed(batch) = &report {
+                        landed = Some(Arc::clone(batch));
+                    }
+                    Some(report)
+                }
                 Ok(Order::Subscribe(next, sender)) => {
                     self.subscribers.push(Subscriber::new(next, sender));
                     None
@@ -110,6 +117,10 @@ where
                 && reports.send(report).is_err()
             {
                 break;
+            }
+            // After the report: whoever waits for an answer comes before whoever follows.
+            if let Some(batch) = landed {
+                self.deliver(&batch);
             }
             self.catch_up(if orders.is_empty() { CATCH_UP_BATCHES } else { 1 });
         }
@@ -132,9 +143,7 @@ where
         match self.journal.append(self.next, sealer.epoch(), &batch) {
             Append::Appended => {
                 self.next = batch.tip().next;
-                let batch = Arc::new(batch);
-                self.deliver(&batch);
-                Report::Landed(batch)
+                Report::Landed(Arc::new(batch))
             }
             failed @ (Append::NotDone(_) | Append::Unknown(_)) => {
                 self.sealer = None;

@@ -241,7 +241,7 @@ where
         &mut self,
         now: Instant,
         command: &M::Command,
-    ) -> Result<Decided<M::Fact, M::Outcome>, NotTaken> {
+    ) -> Result<Decided<M::Outcome>, NotTaken> {
         let (Some(book), Some(recall)) = (&mut self.book, &mut self.recall) else {
             return Err(NotTaken::Refused(SubmitError::Stopped));
         };
@@ -249,21 +249,27 @@ where
             return Err(NotTaken::Refused(SubmitError::Busy));
         }
         let rows = recall.rows(book, command).map_err(NotTaken::Recall)?;
-        match book.decide(now, &rows, command, &*self.salts) {
-            Ok(decided) => {
-                recall.decided(decided.position, decided.stamp, &decided.facts);
-                return Ok(decided);
+        match self.decide_with(now, &rows, command) {
+            // A full batch is closed, and the command fits the empty one or none.
+            Err(NotTaken::Refused(SubmitError::BatchFull)) => {
+                self.make_room()?;
+                self.decide_with(now, &rows, command)
             }
-            Err(SubmitError::BatchFull) => {}
-            Err(why) => return Err(NotTaken::Refused(why)),
+            decided => decided,
         }
-        // A full batch is closed, and the command fits the empty one or none.
-        self.make_room()?;
+    }
+
+    fn decide_with(
+        &mut self,
+        now: Instant,
+        rows: &M::Rows,
+        command: &M::Command,
+    ) -> Result<Decided<M::Outcome>, NotTaken> {
         let (Some(book), Some(recall)) = (&mut self.book, &mut self.recall) else {
             return Err(NotTaken::Lost);
         };
-        let decided = book.decide(now, &rows, command, &*self.salts).map_err(NotTaken::Refused)?;
-        recall.decided(decided.position, decided.stamp, &decided.facts);
+        let decided = book.decide(now, rows, command, &*self.salts).map_err(NotTaken::Refused)?;
+        recall.decided(decided.position, decided.stamp, book.decided());
         Ok(decided)
     }
 

@@ -5,7 +5,7 @@
 //! it unless the queue is full; how far it is behind is [`LogWatch::lag`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -44,15 +44,6 @@ impl LogConfig {
 pub struct LogClosed {
     /// Why.
     pub reason: String,
-}
-
-/// A run of commitments that did not fit into the queue now.
-#[derive(Debug)]
-pub enum NotFed {
-    /// The queue is full: offer the run again later.
-    Full(Vec<Commitment>),
-    /// The thread ended.
-    Closed(LogClosed),
 }
 
 struct Run {
@@ -112,22 +103,6 @@ impl LogFeed {
         self.sender.send(run).map_err(|_| self.watch.closed())?;
         self.watch.progress.fed.fetch_max(end, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Puts a run into the queue if there is room.
-    ///
-    /// # Errors
-    /// [`NotFed`].
-    pub fn try_feed(&self, first: Position, commitments: Vec<Commitment>) -> Result<(), NotFed> {
-        let end = end_of(first, &commitments);
-        match self.sender.try_send(Run { first: first.number(), commitments }) {
-            Ok(()) => {
-                self.watch.progress.fed.fetch_max(end, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(TrySendError::Full(run)) => Err(NotFed::Full(run.commitments)),
-            Err(TrySendError::Disconnected(_)) => Err(NotFed::Closed(self.watch.closed())),
-        }
     }
 
     /// How far the thread is.

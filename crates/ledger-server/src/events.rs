@@ -157,12 +157,13 @@ impl Events {
     /// Takes a follower. What it is told in the end is told by the sending thread, or here when
     /// there is no room.
     pub fn follow(&self, follow: Follow, stream: FactStream) {
-        let head = *self.head.borrow();
+        // Followers are told after whoever asked: what was answered may be ahead of them.
+        let next = self.head.borrow().next.max(self.figures.head());
         let refuse = |stream: FactStream, code, text: String, retry_ms| {
             stream.finish(ReplyBody::not_done(&NotDone::new(code, text), retry_ms));
         };
-        if follow.from > head.next {
-            let text = format!("position `{}` lies beyond the head `{}`", follow.from, head.next);
+        if follow.from > next {
+            let text = format!("position `{}` lies beyond the head `{next}`", follow.from);
             return refuse(stream, NotDoneCode::NotReady, text, 0);
         }
         let most = u64::try_from(FOLLOWERS_MAX).unwrap_or(u64::MAX);

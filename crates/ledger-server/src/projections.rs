@@ -20,8 +20,8 @@ use terms::Position;
 const LOG_CONFIG: LogConfig =
     LogConfig { gather: std::time::Duration::from_millis(20), ..LogConfig::USUAL };
 
-/// A batch of fewer facts is one of many: the log waits for some of them, so that thousands of small
-/// ones a second do not wake it each.
+/// A batch of fewer facts is one of many: the log waits for some of them, so that thousands of
+/// small ones a second do not wake it each.
 const SMALL_BATCH: usize = 1024;
 /// How long it waits for them. A subscription holds the batches of that time.
 const SMALL_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);

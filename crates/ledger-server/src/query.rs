@@ -569,3 +569,39 @@ pub fn answer(book: &LedgerBook, query: &Query) -> Said {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use seal::text::to_hex;
+    use seal::{from_canonical, to_canonical};
+
+    use super::*;
+
+    /// Golden bytes: never edited, since clients of every version send them.
+    #[test]
+    fn questions_have_these_bytes() {
+        let account = AccountId::from_bytes([3; 16]);
+        let id = "0303".repeat(8);
+        let balance = Query::Balance { account, as_of: AsOf::Position(Position::new(7)) };
+        let fresh = Query::Fresh { fresh: Freshness::Now, query: Box::new(balance.clone()) };
+        let entries = Query::Entries {
+            account,
+            filter: EntryFilter { code: Some(5), ..EntryFilter::default() },
+            newest_first: true,
+            after: None,
+            limit: 10,
+        };
+        for (query, golden) in [
+            (balance, format!("82158250{id}82018107")),
+            (fresh, format!("8218218282018082158250{id}82018107")),
+            (entries, format!("82148550{id}8bf6f6f6f6f6f6f6f6f6f605f5f60a")),
+            (Query::Fact(Position::new(9)), "82181e8109".to_owned()),
+            (Query::HoldWhole(HoldId::from_bytes([3; 16])), format!("82181d8150{id}")),
+            (Query::Metrics, "82182080".to_owned()),
+        ] {
+            let bytes = to_canonical(&query);
+            assert_eq!(to_hex(&bytes), golden, "{query:?}");
+            assert_eq!(from_canonical::<Query>(&bytes).unwrap(), query);
+        }
+    }
+}

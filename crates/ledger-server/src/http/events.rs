@@ -45,10 +45,11 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     let from = asker.position("from")?.unwrap_or(Position::ZERO);
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let head = *app.interface.events.head().borrow();
-    if from > head.next {
-        let detail = format!("position `{from}` lies beyond the head `{}`", head.next);
-        return Err(Problem::of(&NOT_READY).detail(detail).at(head.next));
+    // Followers are told after whoever asked: what was answered may be ahead of them.
+    let durable = app.interface.questions.figures().head();
+    if from > durable {
+        let detail = format!("position `{from}` lies beyond the head `{durable}`");
+        return Err(Problem::of(&NOT_READY).detail(detail).at(durable));
     }
     if accepts.is_some_and(|text| text.split(',').any(|one| one.trim() == "text/event-stream")) {
         asker.end()?;
@@ -63,11 +64,12 @@ pub(super) async fn events(
         return Err(Problem::field("wait", "seconds, 0 to 15", &wait.to_string()));
     }
     asker.end()?;
-    let head = reached(&app, from, Duration::from_secs(wait)).await;
+    reached(&app, from, Duration::from_secs(wait)).await;
     let lines = read(&app, from, limit).await?;
+    let head = app.interface.questions.figures().head();
     let next = from.number().saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
-    let events = shown_lines(&app, lines, head.next).await?;
-    Ok(ok(&json!({ "events": events, "next": next, "position": head.next.number() })))
+    let events = shown_lines(&app, lines, head).await?;
+    Ok(ok(&json!({ "events": events, "next": next, "position": head.number() })))
 }
 
 /// Waits until there is a fact at a position, at most so long.

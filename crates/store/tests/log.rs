@@ -367,7 +367,8 @@ fn fed_and_published(disk: &FaultDisk, to: u64, by: u64) -> Vec<u64> {
         assert_eq!((copy, head), (head, model_head(head.size)));
         tell.send(head.size)
     };
-    let config = LogConfig { queue_runs: 2, flush_entries: 300, gather: Duration::ZERO };
+    let gather = Duration::ZERO;
+    let config = LogConfig { queue_runs: 2, flush_entries: 300, gather, ..LogConfig::USUAL };
     let (feed, thread) = LogThread::spawn(log, config, publish).unwrap();
     // From before what it has: that part is passed over.
     let mut first = start.saturating_sub(10);
@@ -389,6 +390,25 @@ fn the_thread_publishes_what_is_durable_and_goes_on_after_a_restart() {
     assert!(first.is_sorted());
     let second = fed_and_published(&disk, 2500, 7);
     assert_eq!((second.first(), second.last()), (Some(&2000), Some(&2500)));
+}
+
+#[test]
+fn checkpoints_keep_their_distance_and_the_last_head_has_one() {
+    let disk = FaultDisk::new(1);
+    let (tell, told) = std::sync::mpsc::channel();
+    let publish = move |head: TreeHead| tell.send(head.size);
+    let publish_every = Duration::from_secs(3600);
+    let config = LogConfig { gather: Duration::ZERO, publish_every, ..LogConfig::USUAL };
+    let log = PackedLog::open(&disk).unwrap();
+    let (feed, thread) = LogThread::spawn(log, config, publish).unwrap();
+    // The first, at the start, and no other while an hour lasts.
+    assert_eq!(told.recv().unwrap(), 0);
+    for first in 0..20 {
+        feed.feed(Position::new(first), run(first, first + 1)).unwrap();
+    }
+    drop(feed);
+    thread.join().unwrap();
+    assert_eq!(told.iter().collect::<Vec<_>>(), [20]);
 }
 
 #[test]

@@ -29,12 +29,19 @@ pub struct LogConfig {
     pub flush_entries: u64,
     /// How long an entry waits for others at most: the window in which a fact has no leaf yet.
     pub gather: Duration,
+    /// The least time from one published checkpoint to the next; the last head is published at the
+    /// end whatever it is.
+    pub publish_every: Duration,
 }
 
 impl LogConfig {
     /// The limits as they are explained at each field.
-    pub const USUAL: Self =
-        Self { queue_runs: 64, flush_entries: 16_384, gather: Duration::from_millis(100) };
+    pub const USUAL: Self = Self {
+        queue_runs: 64,
+        flush_entries: 16_384,
+        gather: Duration::from_millis(100),
+        publish_every: Duration::ZERO,
+    };
 }
 
 /// The thread ended: what it was fed after [`LogWatch::durable`] may be lost, and is fed again
@@ -215,7 +222,9 @@ impl LogThread {
             state: Mutex::new(State { head, unpublished: None, closed: None }),
         });
         let (sender, receiver) = sync_channel(config.queue_runs);
-        let worker = Worker { log, config, publish, progress: Arc::clone(&progress), owed: true };
+        let progress_of_worker = Arc::clone(&progress);
+        let worker =
+            Worker { log, config, publish, progress: progress_of_worker, owed: true, due: None };
         let thread = Builder::new()
             .name("log projection".to_owned())
             .spawn(move || worker.run(&receiver))?;
@@ -243,6 +252,8 @@ struct Worker<F, P> {
     progress: Arc<Progress>,
     /// Whether the newest durable head has no checkpoint yet.
     owed: bool,
+    /// The next checkpoint is published no sooner.
+    due: Option<Instant>,
 }
 
 impl<F, P, E> Worker<F, P>
@@ -254,6 +265,9 @@ where
     fn run(mut self, queue: &Receiver<Run>) {
         self.publish_owed();
         let ended = self.serve(queue);
+        // Nothing comes any more: what is owed need not wait for its time.
+        self.due = None;
+        self.publish_owed();
         if let Err(reason) = ended {
             self.progress.state().closed = Some(LogClosed { reason });
         }
@@ -317,20 +331,27 @@ where
     /// it is durable, and stopped in between, the next start publishes it.
     fn publish_owed(&mut self) {
         let head = self.log.durable();
-        if !self.owed {
+        if !self.owed || self.wait().is_some() {
             return;
         }
         let published = (self.publish)(head).map_err(|error| error.to_string());
         if published.is_ok() {
             self.owed = false;
+            self.due = Instant::now().checked_add(self.config.publish_every);
             self.progress.published.store(head.size, Ordering::Release);
         }
         self.progress.state().unpublished = published.err();
     }
 
+    /// How long until the next checkpoint may be published; `None` when it may be now.
+    fn wait(&self) -> Option<Duration> {
+        let left = self.due?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
     /// How long to wait for a run: for ever, nearly, unless a checkpoint is owed.
-    const fn patience(&self) -> Duration {
-        if self.owed { RETRY } else { IDLE }
+    fn patience(&self) -> Duration {
+        if self.owed { self.wait().unwrap_or(RETRY) } else { IDLE }
     }
 }
 

@@ -13,13 +13,16 @@
     reason = "rank 6: an answer that is none of those expected is told as it is"
 )]
 
+pub mod archive;
 pub mod clients;
 pub mod clock;
 pub mod folder;
+pub mod guard;
 pub mod http;
 pub mod load;
 pub mod load_http;
 pub mod projections;
+pub mod public_log;
 pub mod query;
 pub mod recall;
 pub mod serve;
@@ -28,7 +31,9 @@ pub mod service;
 pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
+pub use guard::{Guard, GuardError, NotTheNewest};
+pub use public_log::{CHECKPOINT_NAME, Prover, PublicLog, stored_checkpoint};
 pub use query::{AccountView, Query, Said};
 pub use recall::LedgerRecall;
-pub use serve::{Kept, Running, ServeError, ServeOptions, serve};
+pub use serve::{Kept, Protections, Running, ServeError, ServeOptions, serve, serve_protected};
 pub use service::LedgerService;

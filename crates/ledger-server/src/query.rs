@@ -8,6 +8,8 @@ use store::views::{
 };
 use terms::{AccountId, AssetCode, BusinessDate, HoldId, Instant, Minor, Position, TransactionId};
 
+use crate::public_log::Prover;
+
 /// Most accounts of one page.
 pub const PAGE_MAX: usize = 500;
 
@@ -51,6 +53,9 @@ pub enum Query {
     /// A hold that no fact has ended.
     #[n(12)]
     OpenHold(#[n(0)] HoldId),
+    /// The fact at a position with the proof that it stands in the published log.
+    #[n(40)]
+    Receipt(#[n(0)] Position),
 }
 
 /// One entry of a statement.
@@ -210,6 +215,9 @@ pub enum Said {
     /// There is no such hold, or it has ended.
     #[n(13)]
     NoOpenHold(#[n(0)] HoldId),
+    /// A receipt's file; `None` while no published checkpoint covers the position.
+    #[n(40)]
+    Receipt(#[n(0)] Option<minicbor::bytes::ByteVec>),
 }
 
 /// An answer and the position it is true at: the number of facts it has seen.
@@ -231,6 +239,8 @@ pub enum Asks {
     Book,
     /// The read models: the answer is of what they have seen.
     Views,
+    /// The log: the answer is of its newest checkpoint.
+    Proofs,
 }
 
 impl Query {
@@ -245,6 +255,7 @@ impl Query {
             | Self::Accounts(_)
             | Self::OpenHold(_) => Asks::Book,
             Self::Statement { .. } | Self::TrialBalance(_) => Asks::Views,
+            Self::Receipt(_) => Asks::Proofs,
         }
     }
 }
@@ -269,8 +280,23 @@ pub fn answer_from(views: &Views, query: &Query) -> Told {
         | Query::AccountWhole(_)
         | Query::Accounts(_)
         | Query::OpenHold(_) => Err("this is asked of the book".to_owned()),
+        Query::Receipt(_) => Err("this is asked of the log".to_owned()),
     };
     answered.unwrap_or_else(|why| Told { position: Position::ZERO, said: Said::NoAnswer(why) })
+}
+
+/// Answers from the log. The position is the size of the checkpoint.
+#[must_use]
+pub fn answer_with_proof(prover: &Prover, query: &Query) -> Told {
+    let size = prover.log.checkpoint().map_or(0, |checkpoint| checkpoint.head().size);
+    let said = match query {
+        Query::Receipt(position) => prover
+            .receipt(*position)
+            .map(|receipt| Said::Receipt(receipt.map(|receipt| receipt.to_bytes().into())))
+            .unwrap_or_else(Said::NoAnswer),
+        _ => Said::NoAnswer("this is not asked of the log".to_owned()),
+    };
+    Told { position: Position::new(size), said }
 }
 
 fn statement(
@@ -330,7 +356,7 @@ pub fn answer(book: &LedgerBook, query: &Query) -> Said {
     let ledger = book.ledger();
     match query {
         // Filled in by who knows the projections.
-        Query::Status | Query::Statement { .. } | Query::TrialBalance(_) => {
+        Query::Status | Query::Statement { .. } | Query::TrialBalance(_) | Query::Receipt(_) => {
             Said::Status { log: None, views: None }
         }
         Query::Account(id) => match ledger.balances(*id) {

@@ -46,6 +46,8 @@ pub struct Behind {
     pub views: Option<Progress>,
     /// Questions to the read models, taken on a thread of their own.
     pub questions: Option<Sender<(Query, Reply)>>,
+    /// Questions to the log, likewise.
+    pub proofs: Option<Sender<(Query, Reply)>>,
 }
 
 impl std::fmt::Debug for Behind {
@@ -169,9 +171,14 @@ impl LedgerService {
     }
 
     fn ask(&self, query: Query, reply: Reply) {
-        if query.asks() == Asks::Views {
-            let Some(questions) = &self.behind.questions else {
-                let text = "this book keeps no read models: start it with them";
+        let aside = match query.asks() {
+            Asks::Book => None,
+            Asks::Views => Some((&self.behind.questions, "read models")),
+            Asks::Proofs => Some((&self.behind.proofs, "log")),
+        };
+        if let Some((questions, what)) = aside {
+            let Some(questions) = questions else {
+                let text = format!("this book keeps no {what}: start it with them");
                 let refused = Refused::new(RefusedCode::Unsupported, text);
                 return reply.finish(ReplyBody::refused(&refused));
             };

@@ -7,10 +7,13 @@
 mod amounts;
 mod caller;
 mod form;
+mod log_routes;
 pub mod problem;
 mod reply;
 mod routes;
 mod server;
+
+use std::sync::Arc;
 
 use bookkeeping::{Effect, LedgerBook, Outcome, Request, What};
 use ledger::Command;
@@ -21,6 +24,7 @@ use terms::{BookName, Epoch, HoldId, Instant, Position};
 
 use crate::clients::Clients;
 use crate::projections::Progress;
+use crate::public_log::Prover;
 use crate::service::Behind;
 pub use problem::Problem;
 pub use server::{HttpError, HttpServer, LIMITS, Limits, start};
@@ -39,6 +43,8 @@ pub struct Interface {
     pub epoch: Epoch,
     /// How far what is folded from the journal has come.
     pub projections: Projections,
+    /// Tells of the log and makes receipts; `None` where no log is kept.
+    pub prover: Option<Arc<Prover>>,
 }
 
 impl std::fmt::Debug for Interface {

@@ -52,6 +52,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/accounts/{id}", get(account))
         .route("/v1/accounts/{id}/limits", patch(limits))
         .route("/v1/accounts/{id}/freeze", patch(freeze))
+        .merge(super::log_routes::router())
         .fallback(async || Problem::of(&NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::of(&METHOD))
         .with_state(app)

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod ledger;
+pub mod ledger_proofs;
 pub mod wallet;
 
 use std::path::PathBuf;

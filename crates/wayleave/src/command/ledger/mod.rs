@@ -2,16 +2,21 @@
 //! a folder's files; what is decided is decided by the book.
 
 mod account;
+mod archive;
 mod export;
+mod export_file;
 mod fold;
+mod fsck_parts;
 pub mod ids;
 mod import;
 mod look;
 mod money;
 mod pending;
 mod post;
+mod proofs;
 mod rows;
 mod said;
+mod seen;
 mod serve;
 mod session;
 mod statement;
@@ -29,7 +34,12 @@ pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Serve(args) => return serve::serve(args),
         LedgerCommand::Client(asked) => return serve::client(asked),
         LedgerCommand::Fsck(args) => return fold::command(args),
-        LedgerCommand::Export(args) => return export::command(args),
+        LedgerCommand::Export(args) => return export_file::command(args),
+        LedgerCommand::Checkpoint(args) => return proofs::checkpoint(args),
+        LedgerCommand::Verify(args) => return proofs::verify(args),
+        LedgerCommand::Archive(args) => return archive::command(args),
+        LedgerCommand::Restore(args) => return archive::restore(args),
+        LedgerCommand::Receipt(args) => proofs::receipt(args),
         LedgerCommand::Account(asked) => account::command(asked),
         LedgerCommand::Post(args) => post::command(args),
         LedgerCommand::Hold(asked) => post::hold(asked),

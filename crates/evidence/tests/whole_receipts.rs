@@ -52,7 +52,7 @@ fn a_whole_receipt_is_fixed_and_verifies() {
         "02".to_owned(),                                             // position
         "82".to_owned(),                                             // the opened fact: two things
         "50".to_owned() + &"07".repeat(16),                          // its salt
-        "51".to_owned() + "84" + "82190100" + "01" + "02" + "80" + "8146" + &to_hex(b"fact 2"),
+        "50".to_owned() + "84" + "82190100" + "01" + "02" + "80" + "8146" + &to_hex(b"fact 2"),
         format!("59{:04x}", text.len()) + &to_hex(text.as_bytes()), // the proof
     ];
     assert_eq!(to_hex(&bytes), golden.concat());

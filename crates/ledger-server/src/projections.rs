@@ -16,7 +16,7 @@ use evidence::tree::TreeHead;
 use evidence::{NoteSigner, SignedCheckpoint};
 use journal::Tip;
 use seal::to_canonical;
-use store::log::{LogConfig, LogFeed, LogThread, PackedLog};
+use store::log::{LogConfig, LogFeed, LogThread, PackedLog, Reopen};
 use store::views::{Config as ViewsConfig, Feed, OpenError, Views};
 use store::{BookHandle, FileDisk, SegmentReader};
 use terms::Position;
@@ -110,8 +110,8 @@ impl LogProjection {
         start: LogStart,
     ) -> Result<Self, LogStartError> {
         let LogStart { signer, mut known, publish_every } = start;
-        let disk = FileDisk::take(folder).map_err(in_words)?;
-        let log = PackedLog::open(&disk).map_err(in_words)?;
+        let disk = Arc::new(FileDisk::take(folder).map_err(in_words)?);
+        let log = PackedLog::open(disk.as_ref()).map_err(in_words)?;
         let public = Arc::new(PublicLog::open(folder).map_err(in_words)?);
         let own = stored_checkpoint(folder, signer.verifier())?;
         let of_own = own.as_ref().map(SignedCheckpoint::head);
@@ -126,6 +126,7 @@ impl LogProjection {
         same_leaf(&public, reader, size)?;
         let gate = Arc::new(AtomicBool::new(false));
         let (open, signed) = (Arc::clone(&gate), Arc::clone(&public));
+        let again = Arc::clone(&disk);
         // The lock of the folder lasts as long as the thread.
         let publish = move |head: TreeHead| {
             if !open.load(Ordering::Acquire) {
@@ -134,7 +135,9 @@ impl LogProjection {
             signed.publish(&disk, &signer, head)
         };
         let config = LogConfig { publish_every, ..LOG_CONFIG };
-        let started = LogThread::spawn(log, config, publish);
+        // Disk full, most likely: the log goes on when there is room.
+        let reopen = Reopen::by(move || PackedLog::open(again.as_ref()));
+        let started = LogThread::spawn_reopening(log, config, publish, reopen);
         let (feed, log) = started.map_err(in_words)?;
         let progress = Progress::new(Position::new(size));
         let fed = Arc::default();

@@ -43,7 +43,7 @@ pub struct Restored {
     pub had: Option<Position>,
 }
 
-/// Builds the folder `to`, which must not exist, from an archive and what is left of the old folder.
+/// Builds the folder `to`, which must not exist, from an archive and what is left of the old one.
 ///
 /// Everything is built under another name beside it and renamed at the end: stopped before, there
 /// is no folder, and the next run begins anew.

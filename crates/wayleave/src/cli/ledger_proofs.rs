@@ -136,9 +136,9 @@ pub struct ExportVerifyArgs {
 
 /// Build a book's folder from an archive, or from an export.
 ///
-/// What it is built from is checked first. What is left of the old folder (`--with`) gives what an archive
-/// does not hold: later segments of the journal, clients and keys. Without it the book has a new
-/// operator key, a new log key, and receipts of the old facts cannot be made any more.
+/// What it is built from is checked first. What is left of the old folder (`--with`) gives what an
+/// archive does not hold: later segments of the journal, clients and keys. Without it the book has
+/// a new operator key, a new log key, and receipts of the old facts cannot be made any more.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     /// The archive's folder.

@@ -56,7 +56,12 @@ impl Book {
 
     pub(crate) fn start_in(&mut self, dir: &Path, flags: &[&str]) -> Result<(), String> {
         let serve = ["ledger", "serve", "--until-input-ends", "--json", "--dir"];
-        let mut server = command()
+        // A file that grows beyond its limit is to be an error and not a signal.
+        let binary = command();
+        let mut server = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+            .arg(binary.get_program())
+            .envs(binary.get_envs().filter_map(|(name, value)| Some((name, value?))))
             .args(serve)
             .arg(dir)
             .args(flags)
@@ -85,6 +90,16 @@ impl Book {
             drop(server.stdin.take());
             assert!(server.wait().unwrap().success());
         }
+    }
+
+    /// Limits how long a file of the server may grow; `false` where the tool is missing.
+    pub(crate) fn limit_files(&self, limit: &str) -> bool {
+        let pid = self.server.as_ref().unwrap().id().to_string();
+        let limit = format!("--fsize={limit}");
+        let ran = std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        let works = ran.is_ok_and(|status| status.success());
+        assert!(works || std::env::var_os("CI").is_none(), "prlimit is needed");
+        works
     }
 
     pub(crate) fn kill(&mut self) {

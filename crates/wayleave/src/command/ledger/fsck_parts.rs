@@ -1,5 +1,5 @@
 //! What lies beside a book's journal, compared with it: log, checkpoint, index of ids, images, read
-//! models, salt keys, guard. All but the salt keys and the guard can be made again from the journal.
+//! models, salt keys, guard. All but the salt keys and the guard can be made again from it.
 
 use std::path::Path;
 

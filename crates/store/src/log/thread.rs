@@ -67,7 +67,6 @@ pub enum NotFed {
 }
 
 /// Opens the log again after a fault.
-#[expect(clippy::type_complexity, reason = "this struct is the name of the type")]
 pub struct Reopen<F>(Box<dyn FnMut() -> Result<PackedLog<F>, OpenLogError> + Send>);
 
 impl<F> Reopen<F> {

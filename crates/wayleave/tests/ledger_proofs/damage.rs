@@ -16,6 +16,8 @@ fn a_flipped_byte_beside_the_journal_is_named_by_its_part() {
     book.stop();
     let sound = book.ask(&["fsck"]);
     assert_eq!(sound.code, Some(0), "{sound:?}");
+    let by_the_other = crate::support::run(&["fsck", book.dir().to_str().unwrap(), "--json"]);
+    assert_eq!((by_the_other.code, &by_the_other.out), (Some(0), &sound.out));
     let first = |folder: &str, suffix: &str| -> PathBuf {
         let mut names: Vec<PathBuf> = std::fs::read_dir(book.dir().join(folder))
             .unwrap()

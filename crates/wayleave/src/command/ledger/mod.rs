@@ -27,13 +27,18 @@ use std::process::ExitCode;
 use self::said::EXIT_NOT_DONE;
 use crate::cli::ledger::LedgerCommand;
 
+/// Checks a ledger's folder: `wayleave fsck` of one does the same.
+pub(crate) fn fsck(args: &crate::cli::ledger::FolderArgs) -> anyhow::Result<ExitCode> {
+    fold::command(args)
+}
+
 /// Does what is asked. What fails before anything was sent is surely not done.
 pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
     let sent = match asked {
         LedgerCommand::Init(args) => return serve::init(args),
         LedgerCommand::Serve(args) => return serve::serve(args),
         LedgerCommand::Client(asked) => return serve::client(asked),
-        LedgerCommand::Fsck(args) => return fold::command(args),
+        LedgerCommand::Fsck(args) => return fsck(args),
         LedgerCommand::Export(args) => return export_file::command(args),
         LedgerCommand::Checkpoint(args) => return proofs::checkpoint(args),
         LedgerCommand::Verify(args) => return proofs::verify(args),

@@ -17,7 +17,7 @@
 //! | [`quorum`] | whose cosignatures are enough | C2SP tlog-policy |
 //! | [`proof`] | inclusion proof and checkpoint in one text | C2SP tlog-proof |
 //! | [`fork`] | does a newer checkpoint extend an older one | RFC 6962 section 2.1.2 |
-//! | [`receipt`] | our file: opened fields of one fact and its proof | `docs/formats/receipt.md` |
+//! | [`receipt`], [`whole`] | our files: opened fields of one fact, or all of it, and its proof | `docs/formats/receipt.md` |
 //!
 //! Start at [`receipt::verify`].
 
@@ -34,6 +34,7 @@ pub mod receipt;
 pub mod subtree;
 pub mod tile;
 pub mod tree;
+pub mod whole;
 pub mod witness;
 
 mod line;
@@ -47,4 +48,5 @@ pub use quorum::{Policy, Quorum, Trust, Witnessing};
 pub use receipt::{Check, Inspected, Receipt, Refused, Verified};
 pub use tile::{MemoryStore, Tile, TileStore};
 pub use tree::{CompactRange, HashReader};
+pub use whole::WholeReceipt;
 pub use witness::{Decision, Witness, WitnessState};

@@ -6,7 +6,9 @@
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use record::{Commitment, LEAF_BYTES, OpenedField, commitment_of, leaf_bytes, leaf_hash};
+use record::{
+    Commitment, LEAF_BYTES, OpenedFactError, OpenedField, commitment_of, leaf_bytes, leaf_hash,
+};
 use seal::Digest;
 use terms::Position;
 use thiserror::Error;
@@ -188,22 +190,27 @@ impl Inspected {
 
     /// The checks that need trust.
     pub fn verify(self, trust: &Trust) -> Result<Verified, Refused> {
-        self.proof.checkpoint.check(trust.log()).map_err(|error| Refused {
-            check: Check::LogSignature,
-            reason: SignaturesError::Log(error).into(),
-        })?;
-        let cosigned = self
-            .proof
-            .check_signatures(trust)
-            .map_err(|error| Refused { check: Check::Cosignatures, reason: error.into() })?;
-        let keys: Vec<&VerifierKey> = cosigned.iter().map(|c| &c.key).collect();
-        if !trust.policy().is_met_by(&keys) {
-            let reason = Reason::QuorumNotMet { got: keys.len() };
-            return Err(Refused { check: Check::QuorumOfWitnesses, reason });
-        }
+        let cosigned = vouch(&self.proof, trust)?;
         let (receipt, proof) = (self.receipt, self.proof);
         Ok(Verified { receipt, proof, cosigned, witnessing: trust.witnessing() })
     }
+}
+
+/// The checks of a receipt's proof that need trust, of whatever kind the receipt is.
+pub(crate) fn vouch(proof: &TlogProof, trust: &Trust) -> Result<Vec<Cosigned>, Refused> {
+    proof.checkpoint.check(trust.log()).map_err(|error| Refused {
+        check: Check::LogSignature,
+        reason: SignaturesError::Log(error).into(),
+    })?;
+    let cosigned = proof
+        .check_signatures(trust)
+        .map_err(|error| Refused { check: Check::Cosignatures, reason: error.into() })?;
+    let keys: Vec<&VerifierKey> = cosigned.iter().map(|c| &c.key).collect();
+    if !trust.policy().is_met_by(&keys) {
+        let reason = Reason::QuorumNotMet { got: keys.len() };
+        return Err(Refused { check: Check::QuorumOfWitnesses, reason });
+    }
+    Ok(cosigned)
 }
 
 /// A receipt that the caller's trust vouches for. Made by [`verify`] only.
@@ -349,6 +356,9 @@ pub enum Reason {
         /// The field.
         index: u16,
     },
+    /// What is opened whole is no fact of such a kind.
+    #[error(transparent)]
+    Opening(#[from] OpenedFactError),
     /// The proof is none.
     #[error(transparent)]
     ProofText(#[from] ProofTextError),

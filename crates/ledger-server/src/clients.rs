@@ -3,6 +3,7 @@
 use seal::digest::{Domain, digest};
 use seal::{Digest, KeyId, PublicKey, constant_time_eq};
 use serde::{Deserialize, Serialize};
+use terms::Instant;
 
 /// What a client may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,6 +42,36 @@ pub struct Client {
     /// [`api_key_digest`] of its key for HTTP; without one it has none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "digest_text")]
     pub api_key: Option<Digest>,
+    /// From when on that key is no longer good, nanoseconds since 1970; never without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api_key_until_nanos: Option<u64>,
+}
+
+impl Client {
+    /// A client without an API key.
+    #[must_use]
+    pub fn new(number: u32, name: &str, key: PublicKey, may: Vec<May>) -> Self {
+        let (name, api_key, api_key_until_nanos) = (name.to_owned(), None, None);
+        Self { number, name, key, may, api_key, api_key_until_nanos }
+    }
+
+    /// From when on its API key is no longer good.
+    #[must_use]
+    pub fn api_key_until(&self) -> Option<Instant> {
+        self.api_key_until_nanos.map(Instant::from_nanos)
+    }
+
+    /// Replaces its API key, or takes it away.
+    pub fn set_api_key(&mut self, digest: Option<Digest>, until: Option<Instant>) {
+        self.api_key = digest;
+        self.api_key_until_nanos = until.map(Instant::nanos);
+    }
+
+    /// Whether its API key, shown at this moment, is still good.
+    #[must_use]
+    pub fn api_key_is_good(&self, now: Instant) -> bool {
+        self.api_key_until().is_none_or(|until| now < until)
+    }
 }
 
 /// All clients of a book.

@@ -1,18 +1,19 @@
 //! What lies on disk: one folder per book.
 //!
 //! `book.json` (its name), `clients.json` (who may ask), `keys/<name>.seed` (clients' keys made
-//! here, mode 0600), `address` (where it last listened), and what the threads keep: `journal`,
-//! `images`, `ids`, `log`.
+//! here, mode 0600), `keys/log.skey` and `log.vkey` (the key of the log's checkpoints), `address`
+//! (where it last listened), and what the threads keep: `journal`, `images`, `ids`, `log`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use evidence::{KeyName, NoteSigner, VerifierKey};
 use seal::SigningKey;
 use seal::text::{from_hex_array, to_hex};
 use serde::{Deserialize, Serialize};
-use terms::BookName;
+use terms::{BookName, Instant};
 
 use crate::clients::{Client, Clients, May, api_key_digest};
 use crate::personal::PersonalKeys;
@@ -20,6 +21,8 @@ use crate::personal::PersonalKeys;
 const BOOK_FILE: &str = "book.json";
 const CLIENTS_FILE: &str = "clients.json";
 const ADDRESS_FILE: &str = "address";
+pub(crate) const LOG_KEY_FILE: &str = "keys/log.skey";
+pub(crate) const LOG_VKEY_FILE: &str = "log.vkey";
 /// Name of the client that [`Folder::create`] registers: it may everything.
 pub const FIRST_CLIENT: &str = "operator";
 const SECRET_FILE_MODE: u32 = 0o600;
@@ -83,6 +86,19 @@ impl Folder {
     /// # Errors
     /// [`FolderError`].
     pub fn create(path: &Path, book: BookName) -> Result<Self, FolderError> {
+        Self::create_with(path, book, None)
+    }
+
+    /// [`Folder::create`], with a name for the book's log: what checkpoints begin with, best a
+    /// host name of the owner and a path. `None` for [`default_origin`].
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn create_with(
+        path: &Path,
+        book: BookName,
+        origin: Option<KeyName>,
+    ) -> Result<Self, FolderError> {
         if path.join(BOOK_FILE).exists() {
             return Err(FolderError::Exists(path.to_owned()));
         }
@@ -90,6 +106,7 @@ impl Folder {
         make_folder(&path.join("keys"))?;
         let folder = Self { path: path.to_owned(), book };
         folder.add_client(FIRST_CLIENT, vec![May::Read, May::Post, May::Manage])?;
+        folder.make_log_key(origin.unwrap_or_else(|| default_origin(&book)))?;
         // Written last: with it the folder holds a book.
         folder.put(BOOK_FILE, &json(&BookFile { book: book.to_string() }), SECRET_FILE_MODE)?;
         Ok(folder)
@@ -156,8 +173,7 @@ impl Folder {
         let seed_file = format!("keys/{name}.seed");
         self.put(&seed_file, format!("{}\n", to_hex(&seed)).as_bytes(), SECRET_FILE_MODE)?;
         let number = clients.next_number();
-        let client =
-            Client { number, name: name.to_owned(), key: key.public_key(), may, api_key: None };
+        let client = Client::new(number, name, key.public_key(), may);
         clients.0.push(client.clone());
         self.put(CLIENTS_FILE, &json(&clients), SECRET_FILE_MODE)?;
         Ok(client)
@@ -170,13 +186,48 @@ impl Folder {
     /// # Errors
     /// [`FolderError`].
     pub fn make_api_key(&self, name: &str) -> Result<String, FolderError> {
+        self.make_api_key_until(name, None)
+    }
+
+    /// [`Folder::make_api_key`], good until a moment.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn make_api_key_until(
+        &self,
+        name: &str,
+        until: Option<Instant>,
+    ) -> Result<String, FolderError> {
+        let secret: [u8; 32] = client::system::random()?;
+        let digest = api_key_digest(name, &secret);
+        self.change_client(name, |client| client.set_api_key(Some(digest), until))?;
+        Ok(format!("{name}.{}", to_hex(&secret)))
+    }
+
+    /// Takes a client's API key away; whether it had one. A running book learns of it when it
+    /// starts again.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn revoke_api_key(&self, name: &str) -> Result<bool, FolderError> {
+        self.change_client(name, |client| {
+            let had = client.api_key.is_some();
+            client.set_api_key(None, None);
+            had
+        })
+    }
+
+    fn change_client<R>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Client) -> R,
+    ) -> Result<R, FolderError> {
         let mut clients = self.clients()?;
         let client = clients.0.iter_mut().find(|client| client.name == name);
         let client = client.ok_or_else(|| FolderError::NoClient(name.to_owned()))?;
-        let secret: [u8; 32] = client::system::random()?;
-        client.api_key = Some(api_key_digest(name, &secret));
+        let changed = change(client);
         self.put(CLIENTS_FILE, &json(&clients), SECRET_FILE_MODE)?;
-        Ok(format!("{name}.{}", to_hex(&secret)))
+        Ok(changed)
     }
 
     /// The key of a client that was made here.
@@ -185,19 +236,51 @@ impl Folder {
     /// [`FolderError`]; also when others may read it.
     pub fn client_key(&self, name: &str) -> Result<SigningKey, FolderError> {
         let path = self.path.join("keys").join(format!("{name}.seed"));
-        let failed = |source| FolderError::File { path: path.clone(), source };
         let malformed = |problem: &str| FolderError::Malformed {
             path: path.clone(),
             problem: problem.to_owned(),
         };
-        let mode = fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o777;
-        if mode != SECRET_FILE_MODE {
-            return Err(malformed("others may read it: replace it, others may know it"));
-        }
-        let text = fs::read_to_string(&path).map_err(failed)?;
+        let text = read_secret(&path)?;
         let seed = text.strip_suffix('\n').and_then(from_hex_array);
         let seed = seed.ok_or_else(|| malformed("expected 64 lower-case hex digits"))?;
         Ok(SigningKey::from_seed(&seed))
+    }
+
+    /// The key that signs the log's checkpoints. A folder of an older version gets one.
+    ///
+    /// # Errors
+    /// [`FolderError`]; also when others may read it.
+    pub fn log_signer(&self) -> Result<NoteSigner, FolderError> {
+        let path = self.path.join(LOG_KEY_FILE);
+        if !path.exists() {
+            return self.make_log_key(default_origin(&self.book));
+        }
+        let text = read_secret(&path)?;
+        let signer = NoteSigner::from_skey(text.trim_end_matches('\n'));
+        signer.map_err(|error| FolderError::Malformed { path, problem: error.to_string() })
+    }
+
+    fn make_log_key(&self, origin: KeyName) -> Result<NoteSigner, FolderError> {
+        let seed: [u8; 32] = client::system::random()?;
+        let signer = NoteSigner::new(origin, SigningKey::from_seed(&seed));
+        self.put(LOG_KEY_FILE, format!("{}\n", signer.to_skey()).as_bytes(), SECRET_FILE_MODE)?;
+        let public = format!("{}\n", signer.verifier());
+        self.put(LOG_VKEY_FILE, public.as_bytes(), SECRET_FILE_MODE)?;
+        Ok(signer)
+    }
+
+    /// The public half of the log's key, as strangers are given it.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn log_key(&self) -> Result<VerifierKey, FolderError> {
+        Ok(self.log_signer()?.verifier().clone())
+    }
+
+    /// Where the guard lies unless it is said otherwise: beside the folder, not in it.
+    #[must_use]
+    pub fn guard_path(&self) -> PathBuf {
+        guard_path(&self.path)
     }
 
     /// Notes where the book listens, for tools on this machine.
@@ -236,6 +319,35 @@ impl Folder {
         };
         write().map_err(|source| FolderError::File { path: path.clone(), source })
     }
+}
+
+/// The text of a file that nobody else may read.
+fn read_secret(path: &Path) -> Result<String, FolderError> {
+    let failed = |source| FolderError::File { path: path.to_owned(), source };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode != SECRET_FILE_MODE {
+        let problem = "others may read it: replace it, others may know it".to_owned();
+        return Err(FolderError::Malformed { path: path.to_owned(), problem });
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+/// The name of a book's log when no other was given. It names nobody: `.invalid` is no host.
+#[must_use]
+#[expect(clippy::expect_used, reason = "INVARIANT PlainOrigin")]
+pub fn default_origin(book: &BookName) -> KeyName {
+    // INVARIANT (PlainOrigin): a book's name has no spaces, and without its `+` it is a part of a
+    // key name. Guard: `BookName`'s parser.
+    let name = book.as_str().replace('+', "-");
+    format!("ledger.invalid/{name}").parse().expect("a book's name is part of a key name")
+}
+
+/// Where the guard of the book in a folder lies unless it is said otherwise.
+#[must_use]
+pub fn guard_path(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".guard");
+    folder.with_file_name(name)
 }
 
 fn make_folder(path: &Path) -> Result<(), FolderError> {

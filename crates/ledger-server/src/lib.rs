@@ -13,18 +13,21 @@
     reason = "rank 6: an answer that is none of those expected is told as it is"
 )]
 
+pub mod archive;
 pub mod clients;
 pub mod clock;
 pub mod contents;
 pub mod events;
 pub mod figures;
 pub mod folder;
+pub mod guard;
 pub mod http;
 pub mod limits;
 pub mod load;
 pub mod load_http;
 pub mod personal;
 pub mod projections;
+pub mod public_log;
 pub mod query;
 pub mod questions;
 pub mod rebuild;
@@ -37,9 +40,11 @@ pub mod shown;
 pub use clients::{Client, Clients, May};
 pub use clock::{BookClock, Clocks};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
+pub use guard::{Guard, GuardError, NotTheNewest};
 pub use personal::{PersonalError, PersonalKeys};
+pub use public_log::{CHECKPOINT_NAME, Prover, PublicLog, stored_checkpoint};
 pub use query::{AccountView, Query, Said};
 pub use questions::{NotAnswered, Questions};
 pub use recall::LedgerRecall;
-pub use serve::{Kept, Running, ServeError, ServeOptions, serve};
+pub use serve::{Kept, Protections, Running, ServeError, ServeOptions, serve, serve_protected};
 pub use service::LedgerService;

@@ -172,6 +172,9 @@ pub enum Query {
     /// The same as OpenMetrics text.
     #[n(32)]
     Metrics,
+    /// The fact at a position with the proof that it stands in the published log.
+    #[n(40)]
+    Receipt(#[n(0)] Position),
     /// Another question, with how fresh its answer must be.
     #[n(33)]
     Fresh {
@@ -432,6 +435,9 @@ pub enum Said {
     /// OpenMetrics text.
     #[n(32)]
     Metrics(#[n(0)] String),
+    /// A receipt's file; `None` while no published checkpoint covers the position.
+    #[n(40)]
+    Receipt(#[n(0)] Option<minicbor::bytes::ByteVec>),
 }
 
 /// A number by its name, as in the metrics.
@@ -469,6 +475,8 @@ pub enum Asks {
     Journal,
     /// What counts and watches.
     Metrics,
+    /// The log: the answer is of its newest checkpoint.
+    Proofs,
 }
 
 impl Query {
@@ -494,6 +502,7 @@ impl Query {
             | Self::PositionAt(_) => Asks::Views,
             Self::Transaction { .. } | Self::HoldWhole(_) | Self::Fact(_) => Asks::Journal,
             Self::Engine | Self::Metrics => Asks::Metrics,
+            Self::Receipt(_) => Asks::Proofs,
             Self::Fresh { query, .. } => query.asks(),
         }
     }
@@ -530,7 +539,8 @@ pub fn answer(book: &LedgerBook, query: &Query) -> Said {
         | Query::HoldWhole(_)
         | Query::Fact(_)
         | Query::Engine
-        | Query::Metrics => Said::Status { log: None, views: None },
+        | Query::Metrics
+        | Query::Receipt(_) => Said::Status { log: None, views: None },
         Query::Fresh { query, .. } => answer(book, query),
         Query::Account(id) => match ledger.balances(*id) {
             None => Said::NoAccount(*id),

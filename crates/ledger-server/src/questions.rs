@@ -22,6 +22,7 @@ use terms::Position;
 use crate::contents::Contents;
 use crate::figures::{Figures, Projected, Snapshot, count};
 use crate::projections::Progress;
+use crate::public_log::Prover;
 use crate::query::asked::facts;
 use crate::query::{Asks, Freshness, Query, Said, Told, Unanswered, answer, answer_from};
 
@@ -56,6 +57,9 @@ pub enum NotAnswered {
     /// It keeps no read models.
     #[error("this book keeps no read models: start it with them")]
     NoViews,
+    /// It keeps no log.
+    #[error("this book keeps no log: start it with one")]
+    NoLog,
     /// It has no answer.
     #[error("{why}")]
     Unanswered {
@@ -74,6 +78,8 @@ enum Job {
     Views(Query),
     /// Read these facts; the answer is of this position.
     Facts { positions: Vec<Position>, whole: bool, as_of: Position },
+    /// Prove the fact at a position.
+    Proof(Position),
 }
 
 struct Waiting {
@@ -91,6 +97,8 @@ pub struct Behind {
     pub log: Option<LogFeed>,
     /// The read models, and how far they have come.
     pub views: Option<(Arc<Views>, Progress)>,
+    /// Makes receipts from the log.
+    pub prover: Option<Arc<Prover>>,
 }
 
 /// Answers questions. Clones share its threads, which end with the last of them.
@@ -149,6 +157,7 @@ impl Questions {
                 woken: woken.clone(),
                 parked: Arc::clone(&parked),
                 views: behind.views.clone(),
+                prover: behind.prover.clone(),
                 contents: Arc::clone(contents),
                 figures: Arc::clone(&figures),
             };
@@ -185,6 +194,7 @@ impl Questions {
             Asks::Journal => self.ask_journal(client, &query, fresh, until, done),
             Asks::Views => self.ask_views(query, fresh, until, done),
             Asks::Metrics => self.ask_metrics(&query, done),
+            Asks::Proofs => self.ask_log(&query, until, done),
         }
     }
 
@@ -334,6 +344,14 @@ impl Questions {
         done(Ok(Told { position: snapshot.head, said }));
     }
 
+    /// A receipt is of the newest checkpoint, whatever the question says of freshness.
+    fn ask_log(&self, query: &Query, until: Clock, done: Done) {
+        let Query::Receipt(position) = *query else {
+            return done(Err(NotAnswered::Stopped("this is not asked of the log".into())));
+        };
+        self.queue(Waiting { job: Job::Proof(position), at_least: Position::ZERO, until, done });
+    }
+
     fn queue(&self, waiting: Waiting) {
         if matches!(waiting.job, Job::Views(_)) && self.behind.views.is_none() {
             return (waiting.done)(Err(NotAnswered::NoViews));
@@ -423,6 +441,7 @@ struct Worker {
     woken: Receiver<()>,
     parked: Arc<Parked>,
     views: Option<(Arc<Views>, Progress)>,
+    prover: Option<Arc<Prover>>,
     contents: Arc<Contents>,
     figures: Arc<Figures>,
 }
@@ -480,6 +499,10 @@ impl Worker {
                 Some((views, _)) => answer_from(views, &self.contents, &query),
                 None => return done(Err(NotAnswered::NoViews)),
             },
+            Job::Proof(position) => match &self.prover {
+                Some(prover) => Ok(proved(prover, position)),
+                None => return done(Err(NotAnswered::NoLog)),
+            },
         };
         count(&self.figures.questions);
         done(told.map_err(|why| match why {
@@ -490,6 +513,15 @@ impl Worker {
             why => NotAnswered::Unanswered { position: seen, why },
         }));
     }
+}
+
+/// The answer's position is the size of the checkpoint.
+fn proved(prover: &Prover, position: Position) -> Told {
+    let size = prover.log.checkpoint().map_or(0, |checkpoint| checkpoint.head().size);
+    let receipt = prover.receipt(position);
+    let receipt = receipt.map(|receipt| receipt.map(|receipt| receipt.to_bytes().into()));
+    let said = receipt.map_or_else(Said::NoAnswer, Said::Receipt);
+    Told { position: Position::new(size), said }
 }
 
 /// A queue that nobody feeds is looked at this often.

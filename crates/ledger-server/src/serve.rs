@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bookkeeping::{ClientNumber, Effect, LedgerBook, Request, What};
+use evidence::SignedCheckpoint;
 use ledger::Command;
 use ledger::command::SWEEP_MAX;
 use record::SaltSlot;
@@ -17,6 +18,7 @@ use store::{
 };
 use terms::{BookName, Position, RunId};
 use wire::server::StartError;
+use wire::tls::ServerTls;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
 use crate::clock::BookClock;
@@ -24,8 +26,10 @@ use crate::contents::Contents;
 use crate::events::{EventThreads, Events};
 use crate::figures::{Counted, Figures};
 use crate::folder::{Folder, FolderError};
+use crate::guard::{self, Guard, NotTheNewest};
 use crate::http::{HttpError, HttpServer, Interface};
-use crate::projections::{LogProjection, ViewsProjection};
+use crate::projections::{GuardKeeper, LogProjection, LogStart, LogStartError, ViewsProjection};
+use crate::public_log::Prover;
 use crate::questions::{Answering, Behind, Questions};
 use crate::recall::LedgerRecall;
 use crate::service::LedgerService;
@@ -42,6 +46,9 @@ const SALT_POOL: u64 = 4;
 const QUEUE_REQUESTS: usize = 4096;
 /// Connections, each with buffers of its own.
 const CONNECTIONS_MAX: usize = 4096;
+/// The least time from one published checkpoint to the next, unless it is said otherwise: a receipt
+/// waits no longer, and a sync of the log's thread each is nothing.
+pub const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 /// How often holds are looked at whose time may have come.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
 
@@ -70,6 +77,27 @@ pub enum Kept {
     No,
 }
 
+/// What a book is served with beyond its folder.
+#[derive(Default)]
+pub struct Protections {
+    /// Certificate and key: with them plain TCP is not taken, from nowhere.
+    pub tls: Option<ServerTls>,
+    /// How far the book had come, as a file outside the folder knows it.
+    pub guard: Option<Guard>,
+    /// Checkpoints that others kept, with their names: the log must extend each.
+    pub known: Vec<(SignedCheckpoint, String)>,
+    /// The least time between two checkpoints; `None` for [`PUBLISH_EVERY`].
+    pub publish_every: Option<Duration>,
+    /// Size of a new segment; `None` for the usual one.
+    pub segment_bytes: Option<u64>,
+}
+
+impl std::fmt::Debug for Protections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Protections").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}
+
 /// Why a book is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -91,6 +119,17 @@ pub enum ServeError {
     /// Its writer.
     #[error("the book: {0}")]
     Book(#[from] SpawnError),
+    /// Somebody knows more of this book than the folder holds, or something else.
+    #[error(transparent)]
+    NotTheNewest(#[from] NotTheNewest),
+    /// A checkpoint that somebody kept is not of this book's log.
+    #[error("{by}: {why}")]
+    Known {
+        /// Which.
+        by: String,
+        /// What is wrong with it.
+        why: evidence::checkpoint::CheckpointError,
+    },
     /// Its log or its read models.
     #[error("the projections: {0}")]
     Projection(String),
@@ -120,6 +159,7 @@ pub struct Running {
     followed: EventThreads,
     sweeper: (std::sync::mpsc::Sender<()>, JoinHandle<()>),
     log: Option<LogProjection>,
+    guard: Option<GuardKeeper>,
     views: Option<ViewsProjection>,
 }
 
@@ -140,13 +180,38 @@ pub fn serve_by(
     options: &ServeOptions,
     clock: &BookClock,
 ) -> Result<Running, ServeError> {
-    let opened = Opened::open(folder, options, clock)?;
-    let (log, views) = opened.follow(folder, options)?;
+    serve_protected(folder, options, clock, Protections::default())
+}
+
+/// [`serve_by`], with what lies outside the folder.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn serve_protected(
+    folder: &Folder,
+    options: &ServeOptions,
+    clock: &BookClock,
+    mut with: Protections,
+) -> Result<Running, ServeError> {
+    let opened = Opened::open(folder, options, clock, &with)?;
+    let (log, views) = opened.follow(folder, options, &with)?;
+    let keeper = match (with.guard.take(), &log) {
+        (Some(guard), Some(log)) => Some(GuardKeeper::start(guard, log)),
+        // What the guard would say of the log is not known without one.
+        (Some(_) | None, _) => None,
+    };
+    let guard = keeper.transpose().map_err(ServeError::Projection)?;
+    let Opened { book, handle, writer, slot, recovery, contents, figures, prover_parts, .. } =
+        opened;
+    let prover = log.as_ref().map(|log| {
+        let (journal, salts) = prover_parts;
+        Arc::new(Prover { log: Arc::clone(&log.public), journal, salts })
+    });
     let behind = Behind {
         log: log.as_ref().map(LogProjection::feed),
         views: views.as_ref().map(|views| (Arc::clone(&views.views), views.progress.clone())),
+        prover: prover.clone(),
     };
-    let Opened { book, handle, writer, slot, recovery, contents, figures, .. } = opened;
     let (clients, epoch) = (folder.clients()?, recovery.epoch);
     let (shared, counted, next) = (Arc::clone(&contents), Arc::clone(&figures), recovery.tip.next);
     let started = Events::start(&handle, next, shared, counted);
@@ -157,8 +222,8 @@ pub fn serve_by(
     let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, asked);
     let server_config = ServerConfig {
         book,
-        plain: PlainPolicy::Loopback,
-        tls: None,
+        plain: if with.tls.is_some() { PlainPolicy::Never } else { PlainPolicy::Loopback },
+        tls: with.tls.take(),
         limits: Limits::STANDARD,
         timeouts: Timeouts::STANDARD,
         connections_max: CONNECTIONS_MAX,
@@ -171,7 +236,7 @@ pub fn serve_by(
         let personal = folder.personal_keys();
         let (questions, events) = (questions.clone(), events.clone());
         let interface =
-            Interface { book, handle, clients, slot, epoch, questions, events, personal };
+            Interface { book, handle, clients, slot, epoch, questions, events, personal, prover };
         crate::http::start(address, interface)
     });
     drop((questions, events));
@@ -188,6 +253,7 @@ pub fn serve_by(
         followed,
         sweeper,
         log,
+        guard,
         views,
     })
 }
@@ -202,8 +268,10 @@ struct Opened {
     contents: Arc<Contents>,
     slot: SaltSlot,
     recovery: Recovery,
-    /// For the read models.
+    /// For the read models and the log.
     reader: SegmentReader<FileDisk>,
+    /// For receipts.
+    prover_parts: (SegmentReader<FileDisk>, Arc<SaltKeys<FileDisk>>),
     hash_seed: u64,
 }
 
@@ -212,6 +280,7 @@ impl Opened {
         folder: &Folder,
         options: &ServeOptions,
         clock: &BookClock,
+        with: &Protections,
     ) -> Result<Self, ServeError> {
         let book = folder.book();
         let run = RunId::from_bytes(client::system::random()?);
@@ -223,14 +292,18 @@ impl Opened {
         let salts = Arc::new(SaltKeys::open(&disk, SALT_POOL, entropy)?);
         let slot = salts.take_slot()?;
         let opening = Opening::ReadsTail;
-        let config = SegmentConfig { book, segment_bytes: SEGMENT_BYTES, opening };
+        let segment_bytes = with.segment_bytes.unwrap_or(SEGMENT_BYTES);
+        let config = SegmentConfig { book, segment_bytes, opening };
         let journal = SegmentJournal::open(disk, config)?;
+        // Before an epoch is claimed: an older copy is not written to.
+        with.guard.as_ref().map_or(Ok(()), |guard| guard::compare(&journal, guard))?;
         let seed = IdsSeed::new(client::system::random()?);
         let ids_config = IdsConfig { book, seed, limits: IdsLimits::STANDARD };
         let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
         let look = || FileDisk::look(&folder.part("journal"));
         let (reader, recalled) = (journal.reader(look()), journal.reader(look()));
         let contents = Arc::new(Contents::new(journal.reader(look())));
+        let prover_parts = (journal.reader(look()), Arc::clone(&salts));
         let images = FileDisk::take(&folder.part("images"))?;
         let hash_seed = u64::from_be_bytes(client::system::random()?);
         let stamps = clock.clone();
@@ -245,17 +318,28 @@ impl Opened {
         let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
         let (handle, writer) = spawn_book(config, parts)?;
         let recovery = writer.recovery.clone();
-        Ok(Self { book, handle, writer, figures, contents, slot, recovery, reader, hash_seed })
+        Ok(Self {
+            book,
+            handle,
+            writer,
+            figures,
+            contents,
+            slot,
+            recovery,
+            reader,
+            prover_parts,
+            hash_seed,
+        })
     }
 
     fn follow(
         &self,
         folder: &Folder,
         options: &ServeOptions,
+        with: &Protections,
     ) -> Result<(Option<LogProjection>, Option<ViewsProjection>), ServeError> {
-        let head = self.recovery.tip.next;
         let log = match options.log {
-            Kept::Yes => Some(LogProjection::start(&folder.part("log"), &self.handle, head)),
+            Kept::Yes => Some(self.follow_log(folder, with)?),
             Kept::No => None,
         };
         let views = match options.views {
@@ -265,8 +349,31 @@ impl Opened {
             }
             Kept::No => None,
         };
-        let log = log.transpose().map_err(ServeError::Projection)?;
         Ok((log, views.transpose().map_err(ServeError::Projection)?))
+    }
+}
+
+impl Opened {
+    fn follow_log(&self, folder: &Folder, with: &Protections) -> Result<LogProjection, ServeError> {
+        let signer = folder.log_signer()?;
+        let mut known = Vec::new();
+        for (checkpoint, by) in &with.known {
+            let checked = checkpoint.check(signer.verifier());
+            checked.map_err(|why| ServeError::Known { by: by.clone(), why })?;
+            known.push((checkpoint.head(), by.clone()));
+        }
+        let mark = with.guard.as_ref().and_then(|guard| Some((guard.newest()?, guard.path())));
+        known
+            .extend(mark.map(|(mark, path)| (mark.log, format!("the guard `{}`", path.display()))));
+        let publish_every = with.publish_every.unwrap_or(PUBLISH_EVERY);
+        let start = LogStart { signer, known, publish_every };
+        let head = self.recovery.tip.next;
+        let started =
+            LogProjection::start(&folder.part("log"), &self.handle, &self.reader, head, start);
+        started.map_err(|error| match error {
+            LogStartError::NotTheNewest(why) => why.into(),
+            LogStartError::Failed(why) => ServeError::Projection(why),
+        })
     }
 }
 
@@ -299,7 +406,8 @@ impl Running {
 
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { http, server, handle, writer, answering, followed, log, views, .. } = self;
+        let Self { http, server, handle, writer, answering, followed, .. } = self;
+        let (log, guard, views) = (self.log, self.guard, self.views);
         let (stop, thread) = self.sweeper;
         // Those who follow are told where to go on, while they can still be told.
         followed.stop();
@@ -316,6 +424,9 @@ impl Running {
         followed.join();
         if let Some(log) = log {
             log.join();
+        }
+        if let Some(guard) = guard {
+            guard.join();
         }
         if let Some(views) = views {
             views.join();

@@ -196,7 +196,9 @@ fn answered(told: Result<Told, NotAnswered>) -> ReplyBody {
         NotAnswered::Stopped(why) => {
             ReplyBody::not_done(&NotDone::new(NotDoneCode::Stopped, why), 0)
         }
-        NotAnswered::NoViews => ReplyBody::refused(&Refused::new(RefusedCode::Unsupported, text)),
+        NotAnswered::NoViews | NotAnswered::NoLog => {
+            ReplyBody::refused(&Refused::new(RefusedCode::Unsupported, text))
+        }
         NotAnswered::Unanswered { why: Unanswered::FreshTwice, .. } => {
             ReplyBody::refused(&Refused::new(RefusedCode::Undecodable, text))
         }

@@ -156,8 +156,10 @@ fn said(said: &Said, of: Option<AccountId>, asset: Asset<'_>) -> Value {
         }
         Said::Metrics(text) => json!({ "text": text }),
         Said::NoAnswer(why) => json!({ "no_answer": why }),
-        // The book's own answers have forms of their own, which were there before.
+        // The book's own answers have forms of their own, which were there before; a receipt is a
+        // file.
         Said::NoAccount(_)
+        | Said::Receipt(_)
         | Said::Account(_)
         | Said::Totals(..)
         | Said::Status { .. }

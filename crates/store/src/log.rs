@@ -21,4 +21,4 @@ pub use export::export;
 pub use layout::LOG_NAME;
 pub use packed::{LogFault, OpenLogError, PackedLog};
 pub use reader::{LogReader, TreeView};
-pub use thread::{LogClosed, LogConfig, LogFeed, LogThread, LogWatch};
+pub use thread::{LogClosed, LogConfig, LogFeed, LogThread, LogWatch, Reopen};

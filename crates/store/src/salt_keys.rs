@@ -213,6 +213,43 @@ impl<D: Disk> Salts for SaltKeys<D> {
     }
 }
 
+/// What is wrong with the file, if it is there: each record is a key or an erased one, whole.
+///
+/// # Errors
+/// The device's.
+pub fn faults<D: Disk>(disk: &D) -> io::Result<Vec<String>> {
+    let Some(bytes) = crate::disk::read_whole(disk, SALT_KEYS_NAME)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for (slot, record) in (0..).zip(bytes.chunks(RECORD_BYTES)) {
+        let is_key = decode(slot, record).is_some();
+        if !is_key && encode(slot, STATE_ERASED, &[0; 32]) != record {
+            let offset = offset(slot);
+            found.push(format!("`{SALT_KEYS_NAME}` byte {offset}: slot `{slot}` is damaged"));
+        }
+    }
+    Ok(found)
+}
+
+/// Fills all slots below `slots` that were never filled as erased: a journal that was restored
+/// without its salts has facts of such slots, and a new key in one of them would give their
+/// commitments another opening than they were made with.
+///
+/// # Errors
+/// The device's.
+pub fn erase_up_to<D: Disk>(disk: &D, slots: u64) -> io::Result<()> {
+    let mut file = match disk.open(SALT_KEYS_NAME) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(SALT_KEYS_NAME, 0)?,
+        opened => opened?,
+    };
+    let record = u64::try_from(RECORD_BYTES).unwrap_or(u64::MAX);
+    let filled = file.bytes()?.div_ceil(record);
+    let erased: Vec<u8> =
+        (filled..slots).flat_map(|slot| encode(slot, STATE_ERASED, &[0; 32])).collect();
+    file.write_at(offset(filled), &erased)?;
+    file.sync()?;
+    disk.sync_directory()
+}
+
 /// Every change under these locks is one assignment: a panic elsewhere leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -184,6 +184,18 @@ pub(crate) fn read_summary<D: Disk>(
     fits.then_some(extent)
 }
 
+/// What is wrong with the summary of the segment that begins at `first`, if there is one. Opening
+/// passes over such a summary and reads the segment.
+pub fn summary_fault<D: Disk>(disk: &D, book: &BookName, first: Position) -> Option<String> {
+    let name = summary_name(first);
+    let bytes = match read_whole(disk, &name) {
+        Ok(bytes) => bytes?,
+        Err(error) => return Some(format!("`{name}`: {error}")),
+    };
+    let is_sound = Extent::parse(&bytes, book).is_some_and(|extent| extent.first == first);
+    (!is_sound).then(|| format!("`{name}` is damaged"))
+}
+
 /// All segments of a journal, shared with those who read it beside its writer.
 /// Durable batches only.
 #[derive(Clone, Debug)]

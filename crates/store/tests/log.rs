@@ -26,7 +26,7 @@ use seal::{SigningKey, sha256};
 use store::disk::{Disk, DiskFile, FileDisk};
 use store::fault::{FaultDisk, FaultFile, Faults};
 use store::log::{
-    LOG_NAME, LogConfig, LogReader, LogThread, OpenLogError, PackedLog, check, export,
+    LOG_NAME, LogConfig, LogReader, LogThread, OpenLogError, PackedLog, Reopen, check, export,
 };
 use support::{Dice, Scratch};
 use terms::Position;
@@ -367,7 +367,8 @@ fn fed_and_published(disk: &FaultDisk, to: u64, by: u64) -> Vec<u64> {
         assert_eq!((copy, head), (head, model_head(head.size)));
         tell.send(head.size)
     };
-    let config = LogConfig { queue_runs: 2, flush_entries: 300, gather: Duration::ZERO };
+    let gather = Duration::ZERO;
+    let config = LogConfig { queue_runs: 2, flush_entries: 300, gather, ..LogConfig::USUAL };
     let (feed, thread) = LogThread::spawn(log, config, publish).unwrap();
     // From before what it has: that part is passed over.
     let mut first = start.saturating_sub(10);
@@ -389,6 +390,25 @@ fn the_thread_publishes_what_is_durable_and_goes_on_after_a_restart() {
     assert!(first.is_sorted());
     let second = fed_and_published(&disk, 2500, 7);
     assert_eq!((second.first(), second.last()), (Some(&2000), Some(&2500)));
+}
+
+#[test]
+fn checkpoints_keep_their_distance_and_the_last_head_has_one() {
+    let disk = FaultDisk::new(1);
+    let (tell, told) = std::sync::mpsc::channel();
+    let publish = move |head: TreeHead| tell.send(head.size);
+    let publish_every = Duration::from_secs(3600);
+    let config = LogConfig { gather: Duration::ZERO, publish_every, ..LogConfig::USUAL };
+    let log = PackedLog::open(&disk).unwrap();
+    let (feed, thread) = LogThread::spawn(log, config, publish).unwrap();
+    // The first, at the start, and no other while an hour lasts.
+    assert_eq!(told.recv().unwrap(), 0);
+    for first in 0..20 {
+        feed.feed(Position::new(first), run(first, first + 1)).unwrap();
+    }
+    drop(feed);
+    thread.join().unwrap();
+    assert_eq!(told.iter().collect::<Vec<_>>(), [20]);
 }
 
 #[test]
@@ -414,6 +434,47 @@ fn a_gap_or_a_dead_disk_stops_the_thread_and_says_why() {
     feed.feed(Position::new(0), run(0, 2)).unwrap();
     assert!(thread.join().unwrap_err().reason.contains("planned: a sync failed"));
     assert_eq!(feed.watch().durable(), 0);
+}
+
+#[test]
+fn a_disk_that_fails_for_a_while_delays_the_log_and_loses_nothing() {
+    let disk = FaultDisk::new(7);
+    let log = PackedLog::open(&disk).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let publish = move |head: TreeHead| tell.send(head.size);
+    let again = disk.clone();
+    let reopen = Reopen::by(move || PackedLog::open(&again));
+    let config = LogConfig { queue_runs: 4, gather: Duration::ZERO, ..LogConfig::USUAL };
+    let (feed, thread) = LogThread::spawn_reopening(log, config, publish, reopen).unwrap();
+    feed.feed(Position::new(0), run(0, 300)).unwrap();
+    while feed.watch().durable() < 300 {
+        std::thread::yield_now();
+    }
+    disk.plan(Faults { sync_per_mille: 1000, ..Faults::default() });
+    feed.feed(Position::new(300), run(300, 400)).unwrap();
+    while feed.watch().publish_failure().is_none() {
+        std::thread::yield_now();
+    }
+    assert_eq!((feed.watch().durable(), feed.watch().failure()), (300, None));
+    disk.plan(Faults::default());
+    feed.feed(Position::new(400), run(400, 1000)).unwrap();
+    while feed.watch().durable() < 1000 {
+        std::thread::yield_now();
+    }
+    assert_eq!(feed.watch().head(), model_head(1000));
+    drop(feed);
+    assert_eq!(thread.join().unwrap(), model_head(1000));
+    assert_eq!(told.iter().last(), Some(1000));
+    // Nobody feeds any more, and the disk never comes back: it ends, and says why.
+    let again = disk.clone();
+    let reopen = Reopen::by(move || PackedLog::open(&again));
+    let log = PackedLog::open(&disk).unwrap();
+    let publish = |_: TreeHead| Ok::<(), String>(());
+    let (feed, thread) = LogThread::spawn_reopening(log, config, publish, reopen).unwrap();
+    disk.plan(Faults { sync_per_mille: 1000, ..Faults::default() });
+    feed.feed(Position::new(1000), run(1000, 1001)).unwrap();
+    drop(feed);
+    assert!(thread.join().unwrap_err().reason.contains("planned"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub mod asks;
 pub mod check;
 pub mod ledger;
+pub mod ledger_proofs;
 pub mod wallet;
 
 use std::path::PathBuf;

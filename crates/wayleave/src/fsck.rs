@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use evidence::tile::TileReader;
 use evidence::{CompactRange, SignedCheckpoint, TileStore};
+use ledger_server::archive::manifest_name;
 use record::{Commitment, leaf_bytes};
 use server::roles::core::files::TileFiles;
 use store::segment::{scan, segment_first, segment_name};
@@ -15,6 +16,7 @@ use store::{FileDisk, SaltKeys, fsck};
 use terms::{BookName, Position};
 
 use crate::cli::FsckArgs;
+use crate::cli::ledger::FolderArgs;
 
 /// Folders looked into below the given one: a demo is four deep.
 const DEPTH_MAX: usize = 8;
@@ -29,6 +31,14 @@ struct Checked {
 
 /// Runs the command.
 pub fn command(args: &FsckArgs) -> anyhow::Result<ExitCode> {
+    // A ledger on its own is checked by its own command, which knows what lies in its folder.
+    if args.dir.join("book.json").is_file() {
+        let (dir, json) = (Some(args.dir.clone()), args.json);
+        return crate::command::ledger::fsck(&FolderArgs { dir, json });
+    }
+    if args.dir.join(manifest_name(Position::ZERO)).is_file() {
+        bail!("this is an archive: check it with `wayleave ledger archive verify`");
+    }
     let found = check(&args.dir)?;
     anyhow::ensure!(
         !found.is_empty(),

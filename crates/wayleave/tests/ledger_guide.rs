@@ -116,6 +116,7 @@ impl Shell {
             .args(["-c", "exec 2>&1; exec sh"])
             .env("PATH", format!("{}:{path}", bin.display()))
             .env_remove("WAYLEAVE_LEDGER")
+            .env("WAYLEAVE_STATE", folder.join("state"))
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

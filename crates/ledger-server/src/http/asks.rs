@@ -183,7 +183,7 @@ fn not_answered(why: NotAnswered) -> Problem {
     match why {
         NotAnswered::NotReady { seen, .. } => Problem::of(&NOT_READY).detail(text).at(seen),
         NotAnswered::Busy | NotAnswered::Stopped(_) => Problem::not_done(text),
-        NotAnswered::NoViews => Problem::of(&UNSUPPORTED).detail(text),
+        NotAnswered::NoViews | NotAnswered::NoLog => Problem::of(&UNSUPPORTED).detail(text),
         NotAnswered::Unanswered { position, why } => match why {
             Unanswered::Views(QueryError::UnknownAccount { .. }) => {
                 Problem::of(&NOT_FOUND).detail(text).at(position)

@@ -85,11 +85,12 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// Nothing tells a wrong name from a wrong secret.
+/// Nothing tells a wrong name from a wrong secret, or from a key whose time is over.
 fn known<'a>(app: &'a App, text: &str) -> Option<&'a Client> {
     let (name, secret) = text.strip_prefix("Bearer ")?.split_once('.')?;
     let secret: [u8; 32] = from_hex_array(secret)?;
-    app.interface.clients.with_api_key(name, &secret)
+    let client = app.interface.clients.with_api_key(name, &secret)?;
+    client.api_key_is_good(client::system::now()).then_some(client)
 }
 
 fn options(query: &str) -> Result<Options, Problem> {

@@ -10,11 +10,14 @@ mod bulk;
 mod caller;
 mod events;
 mod form;
+mod log_routes;
 mod more;
 pub mod problem;
 mod reply;
 mod routes;
 mod server;
+
+use std::sync::Arc;
 
 use bookkeeping::{Effect, LedgerBook, Outcome, Request, What};
 use ledger::Command;
@@ -25,6 +28,7 @@ use terms::{BookName, Epoch, HoldId, Instant, Position};
 use crate::clients::Clients;
 use crate::events::Events;
 use crate::personal::PersonalKeys;
+use crate::public_log::Prover;
 use crate::questions::Questions;
 pub(crate) use amounts::show as decimal;
 pub use problem::Problem;
@@ -48,6 +52,8 @@ pub struct Interface {
     pub questions: Questions,
     /// Who hands out facts.
     pub events: Events,
+    /// Tells of the log and makes receipts; `None` where no log is kept.
+    pub prover: Option<Arc<Prover>>,
 }
 
 impl std::fmt::Debug for Interface {

@@ -54,6 +54,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/accounts/{id}/close", post(close))
         .merge(super::asks::router())
         .route("/v1/events", get(super::events::events))
+        .merge(super::log_routes::router())
         .fallback(async || Problem::of(&NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::of(&METHOD))
         .with_state(app)

@@ -151,8 +151,9 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
     if response.status() == StatusCode::BAD_REQUEST && !known {
         response = Problem::of(&BAD_REQUEST).into_response();
     }
+    // What may be kept says so itself: full tiles of the log, which never change.
     let uncached = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, uncached);
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(uncached);
     response
 }
 

@@ -100,7 +100,8 @@ pub fn answer_from(views: &Views, contents: &Contents, query: &Query) -> Result<
         | Query::HoldWhole(_)
         | Query::Fact(_)
         | Query::Engine
-        | Query::Metrics => return Err(Unanswered::AskedOfTheBook),
+        | Query::Metrics
+        | Query::Receipt(_) => return Err(Unanswered::AskedOfTheBook),
         Query::Fresh { .. } => return Err(Unanswered::FreshTwice),
     })
 }

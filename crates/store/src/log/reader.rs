@@ -168,6 +168,14 @@ impl<F: DiskFile> TreeView<'_, F> {
             && end.is_some_and(|end| end <= hashes_at(tile.level, self.size))
     }
 
+    /// Its root.
+    ///
+    /// # Errors
+    /// As [`TreeView::inclusion`].
+    pub fn root(&self) -> Result<Digest, ProveError> {
+        evidence::tree::root(self, self.size)
+    }
+
     /// The inclusion path of an entry in this tree.
     ///
     /// # Errors

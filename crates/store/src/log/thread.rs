@@ -3,10 +3,14 @@
 //! It takes runs of commitments from a bounded queue, appends them, flushes when enough came or
 //! the first of them waited long enough, and then has the checkpoint published. Nobody waits for
 //! it unless the queue is full; how far it is behind is [`LogWatch::lag`].
+//!
+//! A flush that failed leaves the file unknown: it is opened again ([`Reopen`]), as at a start, and
+//! what was not durable is appended again from memory, until it works. So a full disk delays the
+//! log and does not end it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,7 +19,7 @@ use record::Commitment;
 use terms::Position;
 
 use super::layout::as_u64;
-use super::packed::PackedLog;
+use super::packed::{OpenLogError, PackedLog};
 use crate::disk::DiskFile;
 
 /// When the thread flushes.
@@ -29,12 +33,19 @@ pub struct LogConfig {
     pub flush_entries: u64,
     /// How long an entry waits for others at most: the window in which a fact has no leaf yet.
     pub gather: Duration,
+    /// The least time from one published checkpoint to the next; the last head is published at the
+    /// end whatever it is.
+    pub publish_every: Duration,
 }
 
 impl LogConfig {
     /// The limits as they are explained at each field.
-    pub const USUAL: Self =
-        Self { queue_runs: 64, flush_entries: 16_384, gather: Duration::from_millis(100) };
+    pub const USUAL: Self = Self {
+        queue_runs: 64,
+        flush_entries: 16_384,
+        gather: Duration::from_millis(100),
+        publish_every: Duration::ZERO,
+    };
 }
 
 /// The thread ended: what it was fed after [`LogWatch::durable`] may be lost, and is fed again
@@ -44,6 +55,23 @@ impl LogConfig {
 pub struct LogClosed {
     /// Why.
     pub reason: String,
+}
+
+/// Opens the log again after a fault.
+pub struct Reopen<F>(Box<dyn FnMut() -> Result<PackedLog<F>, OpenLogError> + Send>);
+
+impl<F> Reopen<F> {
+    /// By this call, tried until it works.
+    #[must_use]
+    pub fn by(open: impl FnMut() -> Result<PackedLog<F>, OpenLogError> + Send + 'static) -> Self {
+        Self(Box::new(open))
+    }
+}
+
+impl<F> std::fmt::Debug for Reopen<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reopen").finish_non_exhaustive()
+    }
 }
 
 struct Run {
@@ -83,6 +111,8 @@ impl Progress {
 pub struct LogFeed {
     sender: SyncSender<Run>,
     watch: LogWatch,
+    /// What a thread that waits for the disk sees: somebody still feeds it.
+    _alive: Arc<()>,
 }
 
 /// How far the thread is, for whoever serves or measures it. Does not keep it running.
@@ -182,6 +212,38 @@ impl LogThread {
         P: FnMut(TreeHead) -> Result<(), E> + Send + 'static,
         E: std::fmt::Display,
     {
+        Self::start(log, config, publish, None)
+    }
+
+    /// [`LogThread::spawn`], and goes on after a fault with the log opened again.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn spawn_reopening<F, P, E>(
+        log: PackedLog<F>,
+        config: LogConfig,
+        publish: P,
+        reopen: Reopen<F>,
+    ) -> std::io::Result<(LogFeed, Self)>
+    where
+        F: DiskFile + 'static,
+        P: FnMut(TreeHead) -> Result<(), E> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        Self::start(log, config, publish, Some(reopen))
+    }
+
+    fn start<F, P, E>(
+        log: PackedLog<F>,
+        config: LogConfig,
+        publish: P,
+        reopen: Option<Reopen<F>>,
+    ) -> std::io::Result<(LogFeed, Self)>
+    where
+        F: DiskFile + 'static,
+        P: FnMut(TreeHead) -> Result<(), E> + Send + 'static,
+        E: std::fmt::Display,
+    {
         let head = log.durable();
         let progress = Arc::new(Progress {
             fed: AtomicU64::new(head.size),
@@ -190,12 +252,23 @@ impl LogThread {
             state: Mutex::new(State { head, unpublished: None, closed: None }),
         });
         let (sender, receiver) = sync_channel(config.queue_runs);
-        let worker = Worker { log, config, publish, progress: Arc::clone(&progress), owed: true };
+        let alive = Arc::new(());
+        let worker = Worker {
+            log,
+            config,
+            publish,
+            progress: Arc::clone(&progress),
+            owed: true,
+            due: None,
+            reopen,
+            unflushed: Vec::new(),
+            fed_by: Arc::downgrade(&alive),
+        };
         let thread = Builder::new()
             .name("log projection".to_owned())
             .spawn(move || worker.run(&receiver))?;
         let watch = LogWatch { progress: Arc::clone(&progress) };
-        Ok((LogFeed { sender, watch }, Self { thread, progress }))
+        Ok((LogFeed { sender, watch, _alive: alive }, Self { thread, progress }))
     }
 
     /// Waits for the end of the thread: drop all feeds before. What is durable then.
@@ -218,6 +291,13 @@ struct Worker<F, P> {
     progress: Arc<Progress>,
     /// Whether the newest durable head has no checkpoint yet.
     owed: bool,
+    /// The next checkpoint is published no sooner.
+    due: Option<Instant>,
+    reopen: Option<Reopen<F>>,
+    /// What was appended since the last flush, to be appended again to a log opened again. No more
+    /// than a flush takes and one run.
+    unflushed: Vec<Commitment>,
+    fed_by: Weak<()>,
 }
 
 impl<F, P, E> Worker<F, P>
@@ -229,6 +309,9 @@ where
     fn run(mut self, queue: &Receiver<Run>) {
         self.publish_owed();
         let ended = self.serve(queue);
+        // Nothing comes any more: what is owed need not wait for its time.
+        self.due = None;
+        self.publish_owed();
         if let Err(reason) = ended {
             self.progress.state().closed = Some(LogClosed { reason });
         }
@@ -273,12 +356,19 @@ where
         let known = usize::try_from(next.saturating_sub(run.first)).unwrap_or(usize::MAX);
         if let Some(new) = run.commitments.get(known..) {
             self.log.append(new);
+            if self.reopen.is_some() {
+                self.unflushed.extend_from_slice(new);
+            }
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), String> {
-        let head = self.log.flush().map_err(|fault| fault.to_string())?;
+        let head = match self.log.flush() {
+            Ok(head) => head,
+            Err(fault) => self.recover(fault.to_string())?,
+        };
+        self.unflushed.clear();
         let mut state = self.progress.state();
         self.owed |= state.head != head;
         state.head = head;
@@ -288,24 +378,64 @@ where
         Ok(())
     }
 
+    /// Opens the log again and flushes what was not durable, until that works or nobody feeds any
+    /// more. Meanwhile the queue fills, and whoever feeds reads the journal again.
+    fn recover(&mut self, mut fault: String) -> Result<TreeHead, String> {
+        let durable = self.log.durable().size;
+        while let Some(Reopen(open)) = &mut self.reopen {
+            self.progress.state().unpublished = Some(fault.clone());
+            if self.fed_by.strong_count() == 0 {
+                return Err(fault);
+            }
+            std::thread::sleep(RETRY);
+            let flushed = match open() {
+                // Opening may find that the flush that failed was durable after all.
+                Ok(log) if log.size() >= durable => {
+                    self.log = log;
+                    let known = self.log.size().saturating_sub(durable);
+                    let known = usize::try_from(known).unwrap_or(usize::MAX);
+                    self.log.append(self.unflushed.get(known..).unwrap_or_default());
+                    self.log.flush().map_err(|fault| fault.to_string())
+                }
+                Ok(log) => {
+                    let size = log.size();
+                    return Err(format!("{fault}; opened again it has `{size}` of `{durable}`"));
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            match flushed {
+                Ok(head) => return Ok(head),
+                Err(again) => fault = again,
+            }
+        }
+        Err(fault)
+    }
+
     /// Has the newest durable head published. Tiles come first: a head is never published before
     /// it is durable, and stopped in between, the next start publishes it.
     fn publish_owed(&mut self) {
         let head = self.log.durable();
-        if !self.owed {
+        if !self.owed || self.wait().is_some() {
             return;
         }
         let published = (self.publish)(head).map_err(|error| error.to_string());
         if published.is_ok() {
             self.owed = false;
+            self.due = Instant::now().checked_add(self.config.publish_every);
             self.progress.published.store(head.size, Ordering::Release);
         }
         self.progress.state().unpublished = published.err();
     }
 
+    /// How long until the next checkpoint may be published; `None` when it may be now.
+    fn wait(&self) -> Option<Duration> {
+        let left = self.due?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
     /// How long to wait for a run: for ever, nearly, unless a checkpoint is owed.
-    const fn patience(&self) -> Duration {
-        if self.owed { RETRY } else { IDLE }
+    fn patience(&self) -> Duration {
+        if self.owed { self.wait().unwrap_or(RETRY) } else { IDLE }
     }
 }
 

@@ -7,6 +7,7 @@
 mod opened;
 mod recovery;
 mod report;
+mod whole;
 
 use evidence::receipt::inspect;
 use evidence::{Check, Receipt, Trust, Verified};
@@ -15,6 +16,7 @@ use record::TrustList;
 
 pub use recovery::verify_recovery;
 pub use report::{CheckLine, Passed, Report, Verdict};
+pub use whole::read_whole;
 
 pub use crate::trust::{read_trust, read_trust_list};
 
@@ -55,9 +57,12 @@ impl ReadReceipt {
     }
 }
 
-/// Verifies a file: a receipt, or a recovery file.
+/// Verifies a file: a receipt, a ledger's receipt, or a recovery file.
 #[must_use]
 pub fn verify(bytes: &[u8], trust: Option<&VerifyTrust>) -> Report {
+    if whole::is_whole(bytes) {
+        return read_whole(bytes, trust).0;
+    }
     match seal::from_canonical::<record::RecoveryFile>(bytes) {
         Ok(_) => verify_recovery(bytes, trust),
         Err(_) => read_receipt(bytes, trust).0,

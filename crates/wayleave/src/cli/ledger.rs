@@ -13,6 +13,10 @@ use super::asks::{
     BalanceArgs, EventsArgs, FactArgs, FilterArgs, FreshArgs, HistoryArgs, HoldsArgs, LinksArgs,
     RebuildArgs, TransactionArgs,
 };
+use super::ledger_proofs::{
+    ArchiveArgs, CheckpointArgs, ClientKeyArgs, ClientNameArgs, ExportCommand, ReceiptArgs,
+    RestoreArgs, VerifyArgs,
+};
 use crate::command::ledger::ids::Given;
 
 pub use beside::{BesideArgs, BoundArgs, ForgetArgs, MarkArgs, PersonalCommand, SealArgs};
@@ -96,7 +100,8 @@ pub enum LedgerCommand {
     /// Personal data: erase, seal, open.
     #[command(subcommand)]
     Personal(PersonalCommand),
-    /// Check the book's journal without writing, and fold it again from the first fact.
+    /// Check the book without writing: its journal, folded again from the first fact, and what
+    /// lies beside it: log, checkpoint, index of ids, image, read models, salt keys, guard.
     ///
     /// Exit 0: sound. Exit 1: not; file, batch, fact and byte are named. Stop the book first, or
     /// check a copy: beside a writer the last batch may look torn.
@@ -106,6 +111,11 @@ pub enum LedgerCommand {
     /// Needs no server. Beside a running book it ends with what has been written so far, of which
     /// the last facts may not be durable yet.
     Export(ExportArgs),
+    Checkpoint(CheckpointArgs),
+    Receipt(ReceiptArgs),
+    Verify(VerifyArgs),
+    Archive(ArchiveArgs),
+    Restore(RestoreArgs),
     /// Read history from a file: CSV with a head line, or one JSON object a line.
     ///
     /// A transfer has `id`, `business_date` (YYYY-MM-DD), `from`, `to`, `amount` (decimal), and may
@@ -148,6 +158,16 @@ pub struct PlaceArgs {
     /// Longest wait for an answer, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub within: u16,
+    /// Ask over TLS: believe a server whose certificate leads to one of these (PEM) [default:
+    /// `WAYLEAVE_LEDGER_CA`, else plain TCP, which is taken on the server's own machine only].
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The name in the server's certificate.
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub server_name: String,
+    /// Where the book listens [default: what its folder says].
+    #[arg(long, value_name = "ADDR")]
+    pub connect: Option<SocketAddr>,
 }
 
 /// Arguments of `ledger init`.
@@ -158,6 +178,10 @@ pub struct InitArgs {
     /// The book's name.
     #[arg(long, default_value = "ledger")]
     pub book: BookName,
+    /// The name of its log, which checkpoints begin with: best a host name of yours and a path,
+    /// such as `bank.example/ledger` [default: `ledger.invalid/` and the book's name].
+    #[arg(long, value_name = "NAME")]
+    pub origin: Option<String>,
 }
 
 /// Arguments of `ledger serve`.
@@ -165,8 +189,8 @@ pub struct InitArgs {
 pub struct ServeArgs {
     #[command(flatten)]
     pub folder: FolderArgs,
-    /// Where to listen, on this machine; port 0 takes a free one, which commands find by the
-    /// folder.
+    /// Where to listen; without `--tls-cert` on this machine only. Port 0 takes a free one, which
+    /// commands find by the folder.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// Where to listen for HTTP and JSON, too, on this machine.
@@ -175,6 +199,26 @@ pub struct ServeArgs {
     /// Stop when standard input ends: the book lives no longer than whoever started it.
     #[arg(long)]
     pub until_input_ends: bool,
+    /// Serve under TLS 1.3 only: the server's certificate and those that lead to a root (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A file outside the folder that knows how far the book had come, so that an older copy of
+    /// the folder is not served [default: beside the folder, its name and `.guard`].
+    #[arg(long, value_name = "FILE")]
+    pub guard: Option<PathBuf>,
+    /// A checkpoint of this book that somebody kept: the book must extend it.
+    #[arg(long, value_name = "FILE")]
+    pub known_checkpoint: Vec<PathBuf>,
+    /// The least time between two published checkpoints, milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 500)]
+    pub checkpoint_every: u32,
+    /// Size of a new segment of the journal, bytes; sealed segments can be archived.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20,
+          value_parser = clap::value_parser!(u64).range(4096..=1 << 32))]
+    pub segment_bytes: u64,
 }
 
 /// Clients.
@@ -182,8 +226,10 @@ pub struct ServeArgs {
 pub enum ClientCommand {
     /// Register a client and make its key. A running book learns of it when it starts again.
     Add(ClientAddArgs),
-    /// List clients: number, name, what they may.
+    /// List clients: number, name, what they may, and whether they have an API key.
     List(FolderArgs),
+    Key(ClientKeyArgs),
+    Revoke(ClientNameArgs),
 }
 
 /// Arguments of `ledger client add`.
@@ -558,7 +604,14 @@ pub struct FindArgs {
 
 /// Arguments of `ledger export`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ExportArgs {
+    #[command(subcommand)]
+    pub what: Option<ExportCommand>,
+    /// Write to this file, never over another, and what binds all of it to FILE.manifest
+    /// [default: standard output, without a manifest].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Begin with the fact at this position.
     #[arg(long, default_value_t = 0)]
     pub from: u64,

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use evidence::receipt::inspect;
-use evidence::{Policy, Trust, VerifierKey};
+use evidence::whole::inspect_whole;
+use evidence::{Policy, Refused, Trust, VerifierKey, WholeReceipt};
+use record::LEAF_BYTES;
 use serde_json::json;
 
 use super::{files, say, say_json};
@@ -14,16 +16,15 @@ use crate::cli::check::ExportArgs;
 /// Writes the two files and prints the command.
 pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let bytes = files::read(&args.receipt)?;
-    let inspected = inspect(&bytes)
+    let (proof_text, entry_bytes) = parts(&bytes)
         .map_err(|refused| anyhow!("`{}` is no good receipt: {refused}", args.receipt.display()))?;
     let trust = args.trust.as_deref().map(files::read_trust).transpose()?;
-    let receipt = inspected.receipt();
     let stem = args.receipt.file_stem().and_then(|stem| stem.to_str()).unwrap_or("receipt");
     let proof = args.dir.join(format!("{stem}.tlog-proof"));
     let entry = args.dir.join(format!("{stem}.entry"));
     std::fs::create_dir_all(&args.dir).with_context(|| format!("`{}`", args.dir.display()))?;
-    write(&proof, receipt.tlog_proof())?;
-    write(&entry, &receipt.entry())?;
+    write(&proof, &proof_text)?;
+    write(&entry, &entry_bytes)?;
     let command = proofbundle(&proof, &entry, trust.as_ref());
     if args.json {
         say_json(&json!({ "proof": proof, "entry": entry, "command": command }));
@@ -36,6 +37,16 @@ pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         say("KEYS stands for the keys that you trust: `--trust FILE` puts them there");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The proof's text and the log's entry, of a receipt of either kind.
+fn parts(bytes: &[u8]) -> Result<(Vec<u8>, [u8; LEAF_BYTES]), Refused> {
+    if WholeReceipt::is_named_by(bytes) {
+        let read = inspect_whole(bytes)?;
+        return Ok((read.receipt().tlog_proof().to_vec(), read.entry()));
+    }
+    let read = inspect(bytes)?;
+    Ok((read.receipt().tlog_proof().to_vec(), read.receipt().entry()))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

@@ -52,7 +52,9 @@ pub struct Ran {
 
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wayleave"));
-    command.env_remove("WAYLEAVE_WALLET").stdin(Stdio::null());
+    command.env_remove("WAYLEAVE_WALLET").env_remove("WAYLEAVE_LEDGER_CA").stdin(Stdio::null());
+    // What clients have seen is kept apart from what this user's own clients have seen.
+    command.env("WAYLEAVE_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
     command
 }
 

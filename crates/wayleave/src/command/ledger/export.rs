@@ -1,81 +1,33 @@
-//! Every fact of a book as JSON lines, with the hashes that bind it.
+//! Facts in words, for exports and receipts.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, ErrorKind, Write};
-use std::process::ExitCode;
 
-use anyhow::Context;
 use bookkeeping::{Event, LedgerFact};
 use ledger::{Ceiling, Ended, Floor, Opening, Placement, Resolved, Term, Transaction, VoidGround};
-use ledger_server::Folder;
 use seal::text::to_hex;
 use serde_json::{Value, json};
-use terms::{AccountId, AssetCode, HoldId, Minor, Position};
+use terms::{AccountId, AssetCode, HoldId, Minor};
 
-use super::fold::each_batch;
 use super::ids::Names;
 use super::money::decimal;
-use super::session::folder_path;
 use super::words;
-use crate::cli::ledger::{ExportArgs, FolderArgs};
-
-pub(super) fn command(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let folder = Folder::open(&folder_path(&FolderArgs { dir: args.dir.clone(), json: true }))?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut teller = Teller { names: Names::read(&folder), ..Teller::default() };
-    // Read from the first fact even when fewer are printed: openings say what amounts are of.
-    let from = Position::new(args.from);
-    let done = each_batch(&folder.part("journal"), &folder.book(), Position::ZERO, |found| {
-        let origin = found.batch.origin();
-        for stored in found.batch.entries() {
-            let fact: LedgerFact = stored.fact()?;
-            let happened = teller.happened(&fact);
-            if stored.position < from {
-                continue;
-            }
-            let line = json!({
-                "position": stored.position.number(),
-                "stamp": origin.stamp.to_string(),
-                "stamp_nanos": origin.stamp.nanos().to_string(),
-                "epoch": origin.epoch.number(),
-                "batch": {
-                    "first": origin.first.number(),
-                    "digest": found.batch.digest().to_string(),
-                    "previous": origin.previous.to_string(),
-                },
-                "commitment": stored.commitment.0.to_string(),
-                "client": fact.client.0,
-                "fact": happened,
-                "bytes": to_hex(stored.bytes),
-            });
-            writeln!(out, "{line}")?;
-        }
-        Ok(())
-    });
-    match done.and_then(|_| out.flush().context("standard output")) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // A reader that went away is no fault of ours.
-        Err(error) if is_gone(&error) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_gone(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
-}
 
 /// Tells facts in words: remembers what openings and placements said, because later facts name
 /// only ids.
 #[derive(Default)]
-struct Teller {
+pub(super) struct Teller {
     names: Names,
     assets: BTreeMap<AccountId, AssetCode>,
     holds: BTreeMap<HoldId, AccountId>,
 }
 
 impl Teller {
-    fn happened(&mut self, fact: &LedgerFact) -> Value {
+    /// With the names that a folder knows.
+    pub(super) fn with(names: Names) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    pub(super) fn happened(&mut self, fact: &LedgerFact) -> Value {
         match &fact.event {
             Event::Refused(refused) => json!({
                 "kind": "refused",

@@ -6,13 +6,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use bookkeeping::{LedgerBook, LedgerFact};
+use evidence::CompactRange;
 use journal::{Machine, Tip};
 use ledger_server::Folder;
+use record::{Commitment, leaf_hash};
+use seal::Digest;
 use serde_json::json;
+use store::log::LogReader;
 use store::segment::{Found, SegmentEnd, scan, segment_first, segment_name};
 use store::{FileDisk, fsck};
 use terms::{BookName, Position};
 
+use super::fsck_parts;
 use super::session::folder_path;
 use crate::cli::ledger::FolderArgs;
 use crate::command::{say, say_json};
@@ -75,11 +80,13 @@ pub(super) fn command(args: &FolderArgs) -> anyhow::Result<ExitCode> {
     let mut findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     let mut accounts = 0;
     if findings.is_empty() {
-        match refold(&journal, &book) {
+        let mut walked = Walked::new(log_size(&folder));
+        match refold(&journal, &book, None, &mut |_, leaf| walked.take(leaf)) {
             Ok(folded) => {
                 accounts = folded.ledger().accounts_len();
                 let faults = folded.ledger().audit().err();
                 findings.extend(faults.map(|fault| format!("the sums do not fit: {fault:?}")));
+                findings.extend(fsck_parts::findings(&folder, &report.tip, &walked));
             }
             Err(error) => findings.push(format!("{error:#}")),
         }
@@ -113,14 +120,54 @@ pub(super) fn command(args: &FolderArgs) -> anyhow::Result<ExitCode> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn refold(journal: &Path, book: &BookName) -> anyhow::Result<LedgerBook> {
+/// Folds the facts before `until`, or all, and hands each one's commitment on.
+pub(super) fn refold(
+    journal: &Path,
+    book: &BookName,
+    until: Option<Position>,
+    each: &mut dyn FnMut(Position, Commitment),
+) -> anyhow::Result<LedgerBook> {
     let mut folded = LedgerBook::default();
     each_batch(journal, book, Position::ZERO, |found| {
         for stored in found.batch.entries() {
+            if until.is_some_and(|until| stored.position >= until) {
+                continue;
+            }
             let fact: LedgerFact = stored.fact()?;
             folded.apply(stored.position, found.batch.origin().stamp, &fact);
+            each(stored.position, stored.commitment);
         }
         Ok(())
     })?;
     Ok(folded)
+}
+
+/// The log's tree, made again from the journal's commitments as far as the log goes.
+pub(super) struct Walked {
+    tree: CompactRange,
+    size: u64,
+}
+
+impl Walked {
+    pub(super) const fn new(size: u64) -> Self {
+        Self { tree: CompactRange::empty(), size }
+    }
+
+    pub(super) fn take(&mut self, commitment: Commitment) {
+        if self.tree.size() < self.size {
+            self.tree.append(leaf_hash(&commitment));
+        }
+    }
+
+    /// The root at the size that was asked for at the beginning.
+    pub(super) fn root_at(&self, size: u64) -> Option<Digest> {
+        (self.tree.size() == size).then(|| self.tree.root())
+    }
+}
+
+/// How many entries the folder's log has.
+fn log_size(folder: &Folder) -> u64 {
+    let reader = LogReader::open(&FileDisk::look(&folder.part("log")));
+    let head = reader.and_then(|reader| reader.head()).ok().flatten();
+    head.map_or(0, |head| head.size)
 }

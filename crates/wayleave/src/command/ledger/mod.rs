@@ -2,10 +2,13 @@
 //! a folder's files; what is decided is decided by the book.
 
 mod account;
+mod archive;
 mod asks;
 mod beside;
 mod export;
+mod export_file;
 mod fold;
+mod fsck_parts;
 pub mod ids;
 mod import;
 mod look;
@@ -13,8 +16,10 @@ mod money;
 mod pending;
 mod personal;
 mod post;
+mod proofs;
 mod rows;
 mod said;
+mod seen;
 mod serve;
 mod session;
 mod statement;
@@ -26,15 +31,25 @@ pub(crate) use self::rows::instant as moment;
 use self::said::EXIT_NOT_DONE;
 use crate::cli::ledger::LedgerCommand;
 
+/// Checks a ledger's folder: `wayleave fsck` of one does the same.
+pub(crate) fn fsck(args: &crate::cli::ledger::FolderArgs) -> anyhow::Result<ExitCode> {
+    fold::command(args)
+}
+
 /// Does what is asked. What fails before anything was sent is surely not done.
 pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
     let sent = match asked {
         LedgerCommand::Init(args) => return serve::init(args),
         LedgerCommand::Serve(args) => return serve::serve(args),
         LedgerCommand::Client(asked) => return serve::client(asked),
-        LedgerCommand::Fsck(args) => return fold::command(args),
+        LedgerCommand::Fsck(args) => return fsck(args),
         LedgerCommand::Rebuild(args) => return asks::rebuild(args),
-        LedgerCommand::Export(args) => return export::command(args),
+        LedgerCommand::Export(args) => return export_file::command(args),
+        LedgerCommand::Checkpoint(args) => return proofs::checkpoint(args),
+        LedgerCommand::Verify(args) => return proofs::verify(args),
+        LedgerCommand::Archive(args) => return archive::command(args),
+        LedgerCommand::Restore(args) => return archive::restore(args),
+        LedgerCommand::Receipt(args) => proofs::receipt(args),
         LedgerCommand::Account(asked) => account::command(asked),
         LedgerCommand::Post(args) => post::command(args),
         LedgerCommand::Hold(asked) => post::hold(asked),

@@ -224,7 +224,7 @@ fn place(args: &HoldPlaceArgs) -> anyhow::Result<ExitCode> {
     send(&mut session, &command, args.dry_run, &format!("hold {given}"), about)
 }
 
-fn duration(text: &str) -> anyhow::Result<Duration> {
+pub(super) fn duration(text: &str) -> anyhow::Result<Duration> {
     let expected = || anyhow!("expected a time such as `90s`, `15m`, `2h` or `7d`, got `{text}`");
     let last = text.chars().last().ok_or_else(expected)?;
     let seconds = match last {

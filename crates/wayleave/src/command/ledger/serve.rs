@@ -4,19 +4,33 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use ledger_server::{Client, Folder, Kept, ServeOptions};
+use ledger_server::{
+    BookClock, Client, Folder, Guard, Kept, Protections, ServeOptions, serve_protected,
+};
 use serde_json::json;
 use server::sandbox::{Enforcement, Reach, confine, system_files};
 
+use wire::tls::ServerTls;
+
+use super::proofs::read_checkpoint;
 use super::session::folder_path;
 use super::words;
 use crate::cli::ledger::{ClientAddArgs, ClientCommand, InitArgs, ServeArgs};
-use crate::command::{say, say_json, tell};
+use crate::cli::ledger_proofs::{ClientKeyArgs, ClientNameArgs};
+use crate::command::{files, say, say_json, tell};
 use crate::run::told_to_stop;
 
 pub(super) fn init(args: &InitArgs) -> anyhow::Result<ExitCode> {
     let path = folder_path(&args.folder);
-    let folder = Folder::create(&path, args.book)?;
+    let origin = args.origin.as_deref().map(str::parse).transpose()?;
+    let folder = Folder::create_with(&path, args.book, origin)?;
+    // A former book of this name is another book: what its guard knows does not bind this one.
+    let guard = folder.guard_path();
+    if guard.exists() {
+        let former = guard.with_extension("guard.former");
+        std::fs::rename(&guard, &former).with_context(|| format!("`{}`", guard.display()))?;
+        tell(&format!("the guard of a former book is now {}", former.display()));
+    }
     let (book, shown) = (folder.book(), path.display());
     if args.folder.json {
         say_json(&json!({ "book": book.to_string(), "dir": path }));
@@ -29,18 +43,21 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<ExitCode> {
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     ensure!(
-        args.listen.ip().is_loopback(),
-        "expected an address of this machine, such as 127.0.0.1:7100, got `{}`: this version \
-         serves without TLS, and to nobody else",
+        args.listen.ip().is_loopback() || args.tls_cert.is_some(),
+        "expected an address of this machine, such as 127.0.0.1:7100, got `{}`: without \
+         `--tls-cert` and `--tls-key` a book is served to nobody else",
         args.listen
     );
     ensure!(
         args.http.is_none_or(|http| http.ip().is_loopback()),
-        "expected an address of this machine for HTTP: this version serves without TLS"
+        "expected an address of this machine for HTTP: it has no TLS; put a reverse proxy before it"
     );
     let path = folder_path(&args.folder);
     let path = std::path::absolute(&path).with_context(|| format!("`{}`", path.display()))?;
     let folder = Folder::open(&path)?;
+    // What lies outside the folder is opened before it is out of reach.
+    let with = protections(args, &folder)?;
+    let knows_nothing = with.guard.as_ref().is_some_and(|guard| guard.newest().is_none());
     // Before any thread: a thread that is already running would stay unconfined.
     let reach = Reach { read_only: system_files(), read_write: vec![path.clone()] };
     let enforcement = confine(&reach).context("the sandbox cannot be set up")?;
@@ -54,20 +71,26 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         log: Kept::Yes,
         views: Kept::Yes,
     };
-    let running = ledger_server::serve(&folder, &options)?;
+    let running = serve_protected(&folder, &options, &BookClock::system(), with)?;
     let (book, address, recovery) = (folder.book(), running.address, &running.recovery);
     let facts = recovery.tip.next.number();
+    if knows_nothing && facts > 0 {
+        tell("the guard is new: whether this folder is the newest copy is not known to it");
+    }
+    let http = running.http_address();
     let ready = || {
         if args.folder.json {
             say_json(&json!({
                 "ready": address.to_string(),
+                "http": http.map(|http| http.to_string()),
                 "book": book.to_string(),
                 "facts": facts,
                 "epoch": recovery.epoch.number(),
                 "torn_bytes_cut": recovery.torn_bytes_cut,
             }));
         } else {
-            say(&format!("ready  book `{book}` at {address}, {facts} facts"));
+            let http = http.map(|http| format!(", HTTP at {http}")).unwrap_or_default();
+            say(&format!("ready  book `{book}` at {address}{http}, {facts} facts"));
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -86,9 +109,37 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Everything outside the folder that a book is served with.
+fn protections(args: &ServeArgs, folder: &Folder) -> anyhow::Result<Protections> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(chain), Some(key)) => {
+            let (chain, key) = (files::read(chain)?, files::read(key)?);
+            Some(ServerTls::from_pem(&chain, &key)?)
+        }
+        (Some(_) | None, _) => None,
+    };
+    let beside = || std::path::absolute(folder.guard_path());
+    let path = args.guard.clone().map_or_else(beside, Ok)?;
+    let guard = Guard::open(&path, &folder.log_key()?)?;
+    let mut known = Vec::new();
+    for file in &args.known_checkpoint {
+        let by = format!("the checkpoint `{}`", file.display());
+        known.push((read_checkpoint(file)?, by));
+    }
+    Ok(Protections {
+        tls,
+        guard: Some(guard),
+        known,
+        publish_every: Some(Duration::from_millis(args.checkpoint_every.into())),
+        segment_bytes: Some(args.segment_bytes),
+    })
+}
+
 pub(super) fn client(asked: &ClientCommand) -> anyhow::Result<ExitCode> {
     match asked {
         ClientCommand::Add(args) => add(args),
+        ClientCommand::Key(args) => api_key(args),
+        ClientCommand::Revoke(args) => revoke(args),
         ClientCommand::List(args) => {
             let folder = Folder::open(&folder_path(args))?;
             let clients = folder.clients()?.0;
@@ -119,12 +170,46 @@ fn add(args: &ClientAddArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn api_key(args: &ClientKeyArgs) -> anyhow::Result<ExitCode> {
+    let folder = Folder::open(&folder_path(&args.folder))?;
+    let lasts = args.lasts.as_deref().map(super::post::duration).transpose()?;
+    let until = lasts.map(|lasts| client::system::now().plus(lasts));
+    let key = folder.make_api_key_until(&args.name, until)?;
+    let shown = until.map(|until| until.to_string());
+    if args.folder.json {
+        say_json(&json!({ "client": args.name, "api_key": key, "good_until": shown }));
+    } else {
+        say(&key);
+        tell("it is shown this once; a running book learns of it when it starts again");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn revoke(args: &ClientNameArgs) -> anyhow::Result<ExitCode> {
+    let folder = Folder::open(&folder_path(&args.folder))?;
+    let had = folder.revoke_api_key(&args.name)?;
+    if args.folder.json {
+        say_json(&json!({ "client": args.name, "revoked": had }));
+    } else if had {
+        say(&format!("revoked   the API key of `{}`", args.name));
+        tell("a running book learns of it when it starts again");
+    } else {
+        say(&format!("client `{}` has no API key", args.name));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn may(client: &Client) -> Vec<&'static str> {
     client.may.iter().map(|may| words::may(*may)).collect()
 }
 
 fn row(client: &Client) -> Vec<String> {
-    vec![client.number.to_string(), client.name.clone(), may(client).join(", ")]
+    let key = match (&client.api_key, client.api_key_until()) {
+        (None, _) => String::new(),
+        (Some(_), None) => "API key".to_owned(),
+        (Some(_), Some(until)) => format!("API key until {until}"),
+    };
+    vec![client.number.to_string(), client.name.clone(), may(client).join(", "), key]
 }
 
 fn as_json(client: &Client) -> serde_json::Value {
@@ -133,5 +218,7 @@ fn as_json(client: &Client) -> serde_json::Value {
         "name": client.name,
         "key": client.key.to_string(),
         "may": may(client),
+        "has_api_key": client.api_key.is_some(),
+        "api_key_until": client.api_key_until().map(|until| until.to_string()),
     })
 }

@@ -9,13 +9,18 @@ use ledger::{Account, Command, Detail, Entry, Link, Side};
 use ledger_server::query::Told;
 use ledger_server::{Folder, Query, Said};
 use seal::{from_canonical, to_canonical};
-use terms::AccountId;
+use terms::{AccountId, Position};
 use wire::request::PostedHold;
 use wire::results::{Balance, Item};
-use wire::{CallOptions, Client, Completion, RequestFlags, Security, Target, Transfer};
+use wire::tls::ClientTls;
+use wire::{
+    CallOptions, Client, Completion, ConnectError, FaultCode, RequestFlags, Security, Status,
+    Target, Transfer,
+};
 
 use super::ids::{Given, Names};
 use super::pending;
+use super::seen::Seen;
 use crate::cli::ledger::{FolderArgs, PlaceArgs};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -37,6 +42,7 @@ pub(super) struct Session {
     pub(super) json: bool,
     pub(super) names: Names,
     accounts: BTreeMap<AccountId, Option<Account>>,
+    seen: Seen,
 }
 
 /// What became of one command that was sent.
@@ -57,15 +63,17 @@ impl Session {
         let path = folder_path(&place.folder);
         let folder = Folder::open(&path)?;
         let start = format!("start it with `wayleave ledger serve --dir {}`", path.display());
-        let address =
-            folder.address().map_err(|_| anyhow!("the book was never served: {start}"))?;
+        let never = |_| anyhow!("the book was never served: {start}");
+        let noted = || folder.address().map_err(never);
+        let address = place.connect.map_or_else(noted, Ok)?;
         let key = folder.client_key(&place.client)?;
         let book = folder.book();
-        let security = Security::Plain;
+        let security = security(place)?;
         let target = Target { address, book, security, connect_timeout: CONNECT_WITHIN };
-        let client = Client::connect(&target, &key)
-            .with_context(|| format!("the book does not answer: {start}"))?;
-        Ok(Self {
+        let client = Client::connect(&target, &key).map_err(|error| in_words(error, &start))?;
+        let seen = Seen::read(&key.public_key());
+        let mut session = Self {
+            seen,
             names: Names::read(&folder),
             folder,
             client_name: place.client.clone(),
@@ -73,7 +81,12 @@ impl Session {
             within: Duration::from_secs(place.within.max(1).into()),
             json: place.folder.json,
             accounts: BTreeMap::new(),
-        })
+        };
+        if session.seen.is_any() {
+            let came = session.ask(&Query::Status)?.position;
+            session.seen.compare(&session.folder.book(), came)?;
+        }
+        Ok(session)
     }
 
     /// Asks a question.
@@ -81,7 +94,10 @@ impl Session {
         let ticket = self.client.query(&to_canonical(query), self.within)?;
         match self.client.wait(ticket) {
             Completion::Answer(bytes) => {
-                from_canonical(&bytes).context("the book answers in words of another version")
+                let told: Told = from_canonical(&bytes)
+                    .context("the book answers in words of another version")?;
+                self.seen.saw(told.position);
+                Ok(told)
             }
             Completion::Unknown(_) => bail!("no answer came; nothing was asked to be done"),
             other => bail!("{other}"),
@@ -136,10 +152,45 @@ impl Session {
             Err(error) => Sent::NotDone(error.to_string()),
             Ok(ticket) => {
                 let completion = self.client.wait(ticket);
-                of_one(completion)
+                let sent = of_one(completion);
+                if let Sent::Item(item, _) = &sent
+                    && item.status == Status::Done
+                {
+                    self.seen.saw(Position::new(item.position.number().saturating_add(1)));
+                }
+                sent
             }
         }
     }
+}
+
+/// Plain, or TLS under the roots that were named.
+fn security(place: &PlaceArgs) -> anyhow::Result<Security> {
+    let named = || std::env::var_os("WAYLEAVE_LEDGER_CA").map(PathBuf::from);
+    let Some(file) = place.ca.clone().or_else(named) else { return Ok(Security::Plain) };
+    let roots = crate::command::files::read(&file)?;
+    let tls = ClientTls::trusting_pem(&roots, &place.server_name);
+    Ok(Security::Tls(tls.with_context(|| format!("`{}`", file.display()))?))
+}
+
+/// Why there is no connection, and what to do about it.
+fn in_words(error: ConnectError, start: &str) -> anyhow::Error {
+    let mend = match &error {
+        ConnectError::Unreachable { .. } => format!("the book does not answer: {start}"),
+        ConnectError::Refused { fault } => match FaultCode::from_code(fault.said().code) {
+            Some(FaultCode::TlsRequired) => {
+                "the book takes TLS only: name its certificate's root with `--ca FILE`".to_owned()
+            }
+            _ => "the book does not take this connection".to_owned(),
+        },
+        ConnectError::Broken { .. } => {
+            "the connection could not be made: is it TLS on one side only (`--ca`), another root, \
+             or another name (`--server-name`)?"
+                .to_owned()
+        }
+        _ => "the book does not take this connection".to_owned(),
+    };
+    anyhow::Error::new(error).context(mend)
 }
 
 fn of_one(completion: Completion) -> Sent {

@@ -29,6 +29,9 @@ const LOG_CONFIG: LogConfig = LogConfig { gather: Duration::from_millis(20), ..L
 /// missed by the guard when an older copy is served.
 const GUARD_EVERY: Duration = Duration::from_millis(200);
 
+/// How often a guard that knows nothing yet looks for a first fact.
+const GUARD_FIRST: Duration = Duration::from_millis(5);
+
 /// A batch of fewer facts is one of many: the log waits for some of them, so that thousands of
 /// small ones a second do not wake it each.
 const SMALL_BATCH: usize = 1024;
@@ -300,7 +303,9 @@ impl GuardKeeper {
         let (fed, watch) = (Arc::clone(&log.fed), log.feed.watch().clone());
         let thread = named("guard", move || {
             loop {
-                let waited = stopped.recv_timeout(GUARD_EVERY);
+                // A guard that knows nothing learns at once.
+                let pause = if guard.newest().is_some() { GUARD_EVERY } else { GUARD_FIRST };
+                let waited = stopped.recv_timeout(pause);
                 let tip = *fed.lock().unwrap_or_else(PoisonError::into_inner);
                 let raised = tip.map_or(Ok(()), |tip| guard.raise(tip, watch.head()));
                 if let Err(error) = raised {

@@ -86,8 +86,9 @@ fn a_second_wayleave_with_its_own_keys_makes_a_flawless_receipt_and_is_refused()
                 anyhow::bail!("not permitted");
             };
             let order = payer.order(&hand, &permits)?;
-            let PaymentOutcome::Settled(settled) = payer.settle(&mut hand, &order).await? else {
-                anyhow::bail!("not settled");
+            let outcome = payer.settle(&mut hand, &order).await?;
+            let PaymentOutcome::Settled(settled) = outcome else {
+                anyhow::bail!("not settled: {}", outcome.text());
             };
             assert_eq!(settled.terms.payment, payment);
             receipts.push(std::fs::read(settled.receipt.unwrap())?);

@@ -12,7 +12,7 @@ use crate::details::Counterparty;
 use crate::money::Money;
 use crate::node::part;
 use crate::party::Party;
-use crate::payment::OriginalGroup;
+use crate::payment::{OriginalGroup, OriginalTransaction};
 use crate::text::{EndToEndId, InstructionId, Text};
 use crate::time::IsoDateTime;
 
@@ -138,6 +138,8 @@ pub struct RequestedCancellation {
     pub assignee: Option<Agent>,
     /// `CxlRsnInf`.
     pub reasons: Vec<CancellationReasonInformation>,
+    /// `OrgnlTxRef`.
+    pub original: Option<OriginalTransaction>,
 }
 
 part!(RequestedCancellation {
@@ -153,6 +155,7 @@ part!(RequestedCancellation {
     assigner: "Assgnr",
     assignee: "Assgne",
     reasons: "CxlRsnInf",
+    original: "OrgnlTxRef",
 });
 
 /// `PaymentCancellationReason5`.

@@ -521,11 +521,16 @@ impl Part for bool {
 }
 
 impl Part for u64 {
-    /// `Max15NumericText` or `Number` without sign: digits only, at most 18.
+    /// `Max15NumericText` or `Number` without sign: at most 18 digits. The latter is a decimal
+    /// without fraction, so that `7.00` is a way to write 7.
     fn read(node: Node<'_>) -> Result<Self, Fault> {
         let text = node.collapsed()?;
-        let digits = (1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = (1..=18).contains(&whole.len())
+            && whole.bytes().all(|b| b.is_ascii_digit())
+            && fraction.len() <= 17
+            && fraction.bytes().all(|b| b == b'0');
+        let number = digits.then(|| whole.parse().ok()).flatten();
         number.ok_or_else(|| node.wrong("a count of at most 18 digits", text))
     }
 

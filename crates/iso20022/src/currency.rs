@@ -78,7 +78,9 @@ pub enum CurrencyError {
 impl CurrencyError {
     pub(crate) fn expected(self) -> String {
         match self {
-            Self::NoMoney { code, what } => format!("a currency; `{code}` is {what}"),
+            Self::NoMoney { code, what } => {
+                format!("a currency that money can be in (`{code}` is {what})")
+            }
             Self::Unknown { .. } => "an active currency of ISO 4217 such as `EUR`".to_owned(),
         }
     }

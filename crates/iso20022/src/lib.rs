@@ -62,10 +62,13 @@ pub use message::{Definition, Ignored, Incoming, Message, read, write};
 pub use money::{Money, MoneyError};
 pub use party::{Address, OrganisationId, OtherId, Party};
 pub use payment::{
-    AgentCharge, OriginalGroup, PaymentIds, PaymentType, SettlementInstruction, SettlementSystem,
+    AgentCharge, OriginalGroup, OriginalTransaction, PaymentIds, PaymentType,
+    SettlementInstruction, SettlementSystem,
 };
 pub use remittance::{ReferredDocument, Remittance, StructuredRemittance};
-pub use returns::{PaymentReturn, ReturnHeader, ReturnReasonInformation, ReturnedTransaction};
+pub use returns::{
+    PaymentReturn, ReturnChain, ReturnHeader, ReturnReasonInformation, ReturnedTransaction,
+};
 pub use statement::{
     AccountReport, Balance, BalanceKind, EntryTotals, Notification, Notifications, Page, Period,
     ReportHeader, Statement, Statements, TransactionSummary,

@@ -9,9 +9,7 @@ use crate::limits::IGNORED_PATHS_MAX;
 use crate::node::{Fault, Node, Part, Scope};
 use crate::out::Writer;
 use crate::returns::PaymentReturn;
-use crate::statement::{
-    AccountReport, Notifications, Statements, check_each, check_notification, check_statement,
-};
+use crate::statement::{AccountReport, Notifications, Statements, check_each, check_statement};
 use crate::status::StatusReport;
 use crate::transfer::CreditTransfers;
 use crate::tree::{Element, Tree, place};
@@ -334,7 +332,8 @@ fn header_of(
             format!("`MsgDefIdr` of the message that follows, `{}`", definition.identifier());
         let mend = "header and message do not belong together; ask the sender";
         let got = header.definition.as_str();
-        return Err(node.fault(Rule::HeaderMismatch, expected, got, mend));
+        let named = node.required("MsgDefIdr")?;
+        return Err(named.fault(Rule::HeaderMismatch, expected, got, mend));
     }
     Ok(header)
 }
@@ -347,11 +346,7 @@ fn message_of(definition: Definition, body: Node<'_>) -> Result<Message, Fault> 
             check_each(body, "Stmt", &message.statements, check_statement)?;
             Message::Statements(message)
         }
-        Definition::Camt054V08 => {
-            let message = Notifications::read(body)?;
-            check_each(body, "Ntfctn", &message.notifications, check_notification)?;
-            Message::Notifications(message)
-        }
+        Definition::Camt054V08 => Message::Notifications(Part::read(body)?),
         Definition::Camt056V08 => Message::CancellationRequest(Part::read(body)?),
         Definition::Pacs002V10 => Message::StatusReport(Part::read(body)?),
         Definition::Pacs004V09 => {

@@ -1,12 +1,14 @@
 //! What the messages between banks share.
 
-use terms::Uetr;
+use terms::{BusinessDate, Uetr};
 
 use crate::account::Account;
 use crate::agent::Agent;
 use crate::codes::{Choice, SettlementMethod};
+use crate::details::Counterparty;
 use crate::money::Money;
 use crate::node::part;
+use crate::remittance::Remittance;
 use crate::text::{EndToEndId, InstructionId, Text};
 use crate::time::IsoDateTime;
 
@@ -107,4 +109,40 @@ part!(OriginalGroup {
     message_id: "OrgnlMsgId",
     definition: "OrgnlMsgNmId",
     created_at: "OrgnlCreDtTm",
+});
+
+/// `OriginalTransactionReference28`: the original payment, told again by who writes about it. A
+/// hint to find it by; what was agreed stands in our own record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct OriginalTransaction {
+    /// `IntrBkSttlmAmt`.
+    pub amount: Option<Money>,
+    /// `IntrBkSttlmDt`.
+    pub settlement_date: Option<BusinessDate>,
+    /// `RmtInf`.
+    pub remittance: Option<Remittance>,
+    /// `Dbtr`.
+    pub debtor: Option<Counterparty>,
+    /// `DbtrAcct`.
+    pub debtor_account: Option<Account>,
+    /// `DbtrAgt`.
+    pub debtor_agent: Option<Agent>,
+    /// `CdtrAgt`.
+    pub creditor_agent: Option<Agent>,
+    /// `Cdtr`.
+    pub creditor: Option<Counterparty>,
+    /// `CdtrAcct`.
+    pub creditor_account: Option<Account>,
+}
+
+part!(OriginalTransaction {
+    amount: "IntrBkSttlmAmt",
+    settlement_date: "IntrBkSttlmDt",
+    remittance: "RmtInf",
+    debtor: "Dbtr",
+    debtor_account: "DbtrAcct",
+    debtor_agent: "DbtrAgt",
+    creditor_agent: "CdtrAgt",
+    creditor: "Cdtr",
+    creditor_account: "CdtrAcct",
 });

@@ -5,11 +5,12 @@ use terms::{BusinessDate, Uetr};
 use crate::agent::Agent;
 use crate::codes::{ChargeBearer, Choice, ReturnReason};
 use crate::decimal::{Decimal, Rate};
+use crate::details::Counterparty;
 use crate::error::Rule;
 use crate::money::Money;
 use crate::node::{Fault, Node, part};
 use crate::party::Party;
-use crate::payment::{AgentCharge, OriginalGroup, SettlementInstruction};
+use crate::payment::{AgentCharge, OriginalGroup, OriginalTransaction, SettlementInstruction};
 use crate::text::{EndToEndId, InstructionId, Text};
 use crate::time::IsoDateTime;
 use crate::transfer::Totals;
@@ -100,8 +101,12 @@ pub struct ReturnedTransaction {
     pub instructing_agent: Option<Agent>,
     /// `InstdAgt`.
     pub instructed_agent: Option<Agent>,
+    /// `RtrChain`: who pays whom in the return; CBPR+ asks for it.
+    pub chain: Option<ReturnChain>,
     /// `RtrRsnInf`.
     pub reasons: Vec<ReturnReasonInformation>,
+    /// `OrgnlTxRef`.
+    pub original: Option<OriginalTransaction>,
 }
 
 part!(ReturnedTransaction {
@@ -121,7 +126,29 @@ part!(ReturnedTransaction {
     charges: "ChrgsInf",
     instructing_agent: "InstgAgt",
     instructed_agent: "InstdAgt",
+    chain: "RtrChain",
     reasons: "RtrRsnInf",
+    original: "OrgnlTxRef",
+});
+
+/// `TransactionParties7`: the debtor of a return is the original creditor.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReturnChain {
+    /// `Dbtr`.
+    pub debtor: Counterparty,
+    /// `DbtrAgt`.
+    pub debtor_agent: Option<Agent>,
+    /// `CdtrAgt`.
+    pub creditor_agent: Option<Agent>,
+    /// `Cdtr`.
+    pub creditor: Counterparty,
+}
+
+part!(ReturnChain {
+    debtor: "Dbtr",
+    debtor_agent: "DbtrAgt",
+    creditor_agent: "CdtrAgt",
+    creditor: "Cdtr",
 });
 
 /// `PaymentReturnReason6`.

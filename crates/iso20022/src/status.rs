@@ -6,7 +6,7 @@ use crate::agent::Agent;
 use crate::codes::{Choice, StatusReason, TransactionStatus};
 use crate::node::part;
 use crate::party::Party;
-use crate::payment::OriginalGroup;
+use crate::payment::{OriginalGroup, OriginalTransaction};
 use crate::text::{EndToEndId, InstructionId, Text};
 use crate::time::{DateOrTime, IsoDateTime};
 
@@ -100,6 +100,8 @@ pub struct TransactionStatusReport {
     pub instructing_agent: Option<Agent>,
     /// `InstdAgt`.
     pub instructed_agent: Option<Agent>,
+    /// `OrgnlTxRef`.
+    pub original: Option<OriginalTransaction>,
 }
 
 part!(TransactionStatusReport {
@@ -117,6 +119,7 @@ part!(TransactionStatusReport {
     clearing_reference: "ClrSysRef",
     instructing_agent: "InstgAgt",
     instructed_agent: "InstdAgt",
+    original: "OrgnlTxRef",
 });
 
 /// `StatusReasonInformation12`.

@@ -1,5 +1,5 @@
 //! Vectors read in place, `xmllint`, and messages made from a seed.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part")]
 
 mod maker;
 

@@ -11,6 +11,7 @@
 mod account;
 mod agent;
 mod cancellation;
+mod checks;
 mod codes;
 mod currency;
 mod decimal;
@@ -41,6 +42,7 @@ pub use cancellation::{
     CancellationStatusReason, Case, ControlData, RequestedCancellation, RequestedGroup, Resolution,
     ResolvedTransaction, UnderlyingAnswers, UnderlyingRequests,
 };
+pub use checks::{Counted, ReportBreak};
 pub use codes::{
     BalanceType, CancellationReason, CancellationRejection, CancellationStatus, ChargeBearer,
     Choice, CopyDuplicate, EntryStatus, InvestigationConfirmation, OtherCode, ReturnReason,

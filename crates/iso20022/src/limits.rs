@@ -16,6 +16,8 @@ pub const ATTRIBUTES_MAX: usize = 16;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Different namespaces in one file; an envelope with header and document has three.
 pub const NAMESPACES_MAX: usize = 32;
+/// Namespace declarations in scope at once.
+pub const NAMESPACE_DECLARATIONS_MAX: usize = 64;
 /// Digits of an amount (`totalDigits` of `ActiveCurrencyAndAmount_SimpleType`).
 pub const AMOUNT_DIGITS_MAX: usize = 18;
 /// Digits of an amount behind the point (`fractionDigits` of the same type).

@@ -11,12 +11,12 @@ use quick_xml::NsReader;
 use quick_xml::XmlVersion;
 use quick_xml::errors::Error as XmlError;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
-use quick_xml::name::ResolveResult;
+use quick_xml::name::{NamespaceError, ResolveResult};
 
 use crate::error::{Problem, ReadError, Rule};
 use crate::limits::{
-    ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, NAME_BYTES_MAX, NAMESPACES_MAX,
-    TEXT_BYTES_MAX,
+    ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, NAME_BYTES_MAX,
+    NAMESPACE_DECLARATIONS_MAX, NAMESPACES_MAX, TEXT_BYTES_MAX,
 };
 
 /// The only attribute that the messages of ISO 20022 use.
@@ -167,6 +167,7 @@ impl<'i> Builder<'i> {
     fn new(source: &'i str) -> Self {
         let mut reader = NsReader::from_str(source);
         reader.config_mut().check_comments = true;
+        reader.resolver_mut().set_max_namespace_bindings(NAMESPACE_DECLARATIONS_MAX);
         Self {
             source,
             reader,
@@ -182,7 +183,7 @@ impl<'i> Builder<'i> {
             let offset = self.offset();
             let event = match self.reader.read_event() {
                 Ok(event) => event,
-                Err(error) => return Err(self.not_xml(&error)),
+                Err(error) => return Err(self.not_xml(&error, offset)),
             };
             match event {
                 Event::Start(start) => self.start(&start, offset)?,
@@ -378,16 +379,12 @@ impl<'i> Builder<'i> {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
-    fn not_xml(&self, error: &XmlError) -> Stop {
-        let offset = usize::try_from(self.reader.error_position()).unwrap_or(0);
-        if let XmlError::Namespace(_) = error {
-            return stop(
-                offset,
-                Rule::TooManyNamespaces,
-                "few, proper namespaces",
-                &error.to_string(),
-            );
+    fn not_xml(&self, error: &XmlError, began: usize) -> Stop {
+        if let XmlError::Namespace(NamespaceError::TooManyBindings(_)) = error {
+            let expected = format!("at most {NAMESPACE_DECLARATIONS_MAX} namespace declarations");
+            return stop(began, Rule::TooManyNamespaces, expected, "more");
         }
+        let offset = usize::try_from(self.reader.error_position()).unwrap_or(0).max(began);
         stop(offset, Rule::NotXml, "well-formed XML", &error.to_string())
     }
 

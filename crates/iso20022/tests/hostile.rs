@@ -1,5 +1,18 @@
 //! Files that want to do harm, and files that are nearly right: each is refused by its rule, where
 //! it happens.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    clippy::unreachable,
+    clippy::too_many_lines,
+    reason = "tests: a panic is a failure, and helpers are not marked as tests"
+)]
 
 mod support;
 
@@ -102,6 +115,54 @@ fn each_near_miss_is_refused_by_its_rule_at_its_place() {
         let error = refused(&changed(from, to));
         assert_eq!((error.problem.rule, &error.path), (rule, &path), "{from} → {to}: {error}");
     }
+}
+
+/// A statement of two credits and a debit; opening 100.00, closing as given.
+fn statement(closing: &str, page: &str) -> String {
+    let balance = |kind: &str, amount: &str, side: &str| {
+        format!(
+            "<Bal><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp><Amt Ccy=\"EUR\">{amount}</Amt>\
+             <CdtDbtInd>{side}</CdtDbtInd><Dt><Dt>2026-11-22</Dt></Dt></Bal>"
+        )
+    };
+    let entry = |amount: &str, side: &str, status: &str| {
+        format!(
+            "<Ntry><Amt Ccy=\"EUR\">{amount}</Amt><CdtDbtInd>{side}</CdtDbtInd>\
+             <Sts><Cd>{status}</Cd></Sts><BkTxCd/></Ntry>"
+        )
+    };
+    let (amount, side) = closing.split_once(' ').unwrap();
+    format!(
+        "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt>\
+         <GrpHdr><MsgId>M</MsgId><CreDtTm>2026-11-22T20:50:00Z</CreDtTm></GrpHdr>\
+         <Stmt><Id>S</Id>{page}<Acct><Id><Othr><Id>1</Id></Othr></Id></Acct>{}{}{}{}{}{}</Stmt>\
+         </BkToCstmrStmt></Document>",
+        balance("OPBD", "100.00", "CRDT"),
+        balance("CLBD", amount, side),
+        entry("20.00", "CRDT", "BOOK"),
+        entry("7.00", "CRDT", "PDNG"),
+        entry("150.01", "DBIT", "BOOK"),
+        entry("1000.00", "DBIT", "INFO"),
+    )
+}
+
+#[test]
+fn booked_lines_lead_from_the_opening_to_the_closing_balance() {
+    let page = "<StmtPgntn><PgNb>2</PgNb><LastPgInd>true</LastPgInd></StmtPgntn>";
+    let table = [
+        ("30.01 DBIT", "", ""),
+        ("30.01 CRDT", "", "the booked lines miss the closing balance 30.01 EUR CRDT by 60.02 EUR"),
+        ("30.00 DBIT", "", "the booked lines miss the closing balance 30.00 EUR DBIT by 0.01 EUR"),
+        ("30.00 DBIT", page, ""),
+    ];
+    for (closing, page, told) in table {
+        let message = read(statement(closing, page).as_bytes()).unwrap().message;
+        let breaks = message.account_reports()[0].breaks();
+        let text: Vec<String> = breaks.iter().map(ToString::to_string).collect();
+        assert_eq!(text.join("; "), told, "{closing}");
+    }
+    let twice = statement("30.01 DBIT", "").replace("CLBD", "OPBD");
+    assert_eq!(refused(&twice).problem.rule, Rule::Repeated);
 }
 
 #[test]

@@ -1,5 +1,18 @@
 //! Published example, sample and deliberately broken files: each gives the figures, or the refusal,
 //! that `published.txt` lists.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    clippy::unreachable,
+    clippy::too_many_lines,
+    reason = "tests: a panic is a failure, and helpers are not marked as tests"
+)]
 
 mod support;
 
@@ -153,4 +166,26 @@ fn a_reference_with_a_slash_is_carried_by_a_statement_and_is_no_instruction_id()
         }
     }
     assert_eq!(seen, 4);
+}
+
+/// The figures were counted by hand from the file: 10 credits of 10.00, debits of 40.00 USD and
+/// 29.06 EUR, and balances that have nothing to do with them.
+#[test]
+fn a_published_statement_that_disagrees_with_itself_has_its_breaks_named() {
+    let Some(folder) = vectors() else { return };
+    let bytes = std::fs::read(folder.join("bank_samples/camt053_001_02.xml")).unwrap();
+    let message = read(&bytes).unwrap().message;
+    let breaks: Vec<String> =
+        message.account_reports()[0].breaks().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        breaks,
+        [
+            "the bank counts 14 lines, the file has 15",
+            "the bank sums its lines up to 140, those in the file make 169.06",
+            "the bank counts 9 credits, the file has 10",
+            "the bank sums its credits up to 90, those in the file make 100.00",
+            "the bank sums its debits up to 50, those in the file make 69.06",
+            "the booked lines miss the closing balance 846665.15 USD DBIT by 3038.95 USD",
+        ]
+    );
 }

@@ -1,4 +1,17 @@
 //! What is written reads back as it was, and independent validators find nothing wrong with it.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    clippy::unreachable,
+    clippy::too_many_lines,
+    reason = "tests: a panic is a failure, and helpers are not marked as tests"
+)]
 
 mod support;
 

@@ -11,7 +11,7 @@ use crate::limits::SHOWN_MAX;
 #[error("`{path}` (line {line}, column {column}): {problem}")]
 pub struct ReadError {
     /// The element, as a path of local names: `/Document/BkToCstmrStmt/Stmt[1]/Ntry[3]/Amt`. A
-    /// number stands where there are several of one name. Empty path: the file as a whole.
+    /// number stands where there are several of one name. `/`: the file as a whole.
     pub path: String,
     /// The line, from 1.
     pub line: usize,

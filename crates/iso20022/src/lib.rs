@@ -6,6 +6,29 @@
 //! Start at [`read`] and [`write`]; then [`Message`]. A line of a statement may be booked only as
 //! a [`BookedEntry`], which is made from status `BOOK` alone. Amounts are exact minor units
 //! ([`Money`]); no float occurs.
+//!
+//! ```
+//! let file = br#"<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.054.001.08">
+//!   <BkToCstmrDbtCdtNtfctn>
+//!     <GrpHdr><MsgId>M-1</MsgId><CreDtTm>2026-11-22T20:50:00Z</CreDtTm></GrpHdr>
+//!     <Ntfctn>
+//!       <Id>N-1</Id>
+//!       <Acct><Id><IBAN>NL91ABNA0417164300</IBAN></Id></Acct>
+//!       <Ntry>
+//!         <Amt Ccy="EUR">1250.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>
+//!         <BkTxCd/>
+//!       </Ntry>
+//!     </Ntfctn>
+//!   </BkToCstmrDbtCdtNtfctn>
+//! </Document>"#;
+//! let incoming = iso20022::read(file)?;
+//! for report in incoming.message.account_reports() {
+//!     for line in report.booked() {
+//!         assert_eq!(line.amount.minor().units(), 125_000);
+//!     }
+//! }
+//! # Ok::<(), iso20022::ReadError>(())
+//! ```
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod account;

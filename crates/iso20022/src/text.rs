@@ -8,8 +8,12 @@ use thiserror::Error;
 use crate::error::{Rule, shown};
 use crate::node::leaf;
 
-/// `Max35Text` and its relatives: 1 to `MAX` characters, none of them a control character other
-/// than tab and line end, none outside XML.
+/// Up to this length a text is a name or a reference, which tab and line end would only disguise;
+/// longer ones are free text, which may have lines.
+const ONE_LINE_MAX: usize = 70;
+
+/// `Max35Text` and its relatives: 1 to `MAX` characters, kept exactly. No control characters, save
+/// tab and line end in free text (`MAX` above 70).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<const MAX: usize>(Box<str>);
 
@@ -27,14 +31,14 @@ impl<const MAX: usize> FromStr for Text<MAX> {
     fn from_str(text: &str) -> Result<Self, TextError> {
         let fits = !text.is_empty() && text.chars().nth(MAX).is_none();
         let foreign = |c: char| {
-            (c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
-                || matches!(c, '\u{fffe}' | '\u{ffff}')
+            let line = MAX > ONE_LINE_MAX && matches!(c, '\t' | '\n' | '\r');
+            (c.is_control() && !line) || matches!(c, '\u{fffe}' | '\u{ffff}')
         };
         if fits && !text.contains(foreign) {
             return Ok(Self(text.into()));
         }
         Err(TextError {
-            expected: format!("1 to {MAX} characters without control characters"),
+            expected: format!("1 to {MAX} characters, none of them a control character"),
             got: shown(text),
         })
     }
@@ -189,7 +193,8 @@ mod tests {
         assert!("é".repeat(35).parse::<Text<35>>().is_ok());
         assert!("é".repeat(36).parse::<Text<35>>().is_err());
         assert!("a\u{7}".parse::<Text<35>>().is_err());
-        assert!("a\nb".parse::<Text<35>>().is_ok());
+        assert!("a\nb".parse::<Text<35>>().is_err());
+        assert!("a\nb".parse::<Text<105>>().is_ok());
         assert!("".parse::<Text<35>>().is_err());
     }
 }

@@ -21,6 +21,8 @@ use crate::limits::{
 
 /// The only attribute that the messages of ISO 20022 use.
 const CURRENCY_ATTRIBUTE: &str = "Ccy";
+/// The path of an error that is in no element.
+const WHOLE: &str = "/";
 /// Index of the empty namespace.
 pub(crate) const NO_NAMESPACE: u8 = 0;
 
@@ -96,7 +98,7 @@ fn step(siblings: &[Element<'_>], at: &Element<'_>) -> String {
 
 /// The bytes as text: bounded, UTF-8, without byte order mark and control characters.
 fn text_of(bytes: &[u8]) -> Result<&str, ReadError> {
-    let whole = |problem| ReadError { path: String::new(), line: 1, column: 1, problem };
+    let whole = |problem| ReadError { path: WHOLE.to_owned(), line: 1, column: 1, problem };
     if bytes.len() > FILE_BYTES_MAX {
         let expected = format!("a file of at most {FILE_BYTES_MAX} bytes");
         let got = format!("{} bytes", bytes.len());
@@ -113,7 +115,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, ReadError> {
         let (line, column) = place(core::str::from_utf8(good).unwrap_or(""), good.len());
         let got = format!("byte {:#04x}", bytes.get(good.len()).copied().unwrap_or(0));
         let problem = Problem::new(Rule::Encoding, "UTF-8", &got, mend);
-        ReadError { path: String::new(), line, column, problem }
+        ReadError { path: WHOLE.to_owned(), line, column, problem }
     })?;
     match text.char_indices().find(|(_, c)| is_forbidden(*c)) {
         None => Ok(text),
@@ -126,7 +128,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, ReadError> {
                 &got,
                 "the sender must remove it",
             );
-            Err(ReadError { path: String::new(), line, column, problem })
+            Err(ReadError { path: WHOLE.to_owned(), line, column, problem })
         }
     }
 }
@@ -399,6 +401,9 @@ impl<'i> Builder<'i> {
                 path.push_str(&format!("[{}]", same.saturating_add(1)));
             }
             siblings = &open.children;
+        }
+        if path.is_empty() {
+            WHOLE.clone_into(&mut path);
         }
         let (line, column) = place(self.source, stop.offset);
         ReadError { path, line, column, problem: stop.problem }

@@ -40,6 +40,7 @@ impl Maker {
         let alphabet: Vec<char> = "abcXYZ 019.,-&<>\"'/ü你\t\n\r;é".chars().collect();
         let length = 1 + self.below(MAX as u64);
         let text: String = (0..length).map(|_| self.pick(&alphabet)).collect();
+        let text = if MAX > 70 { text } else { text.replace(['\t', '\r', '\n'], "_") };
         text.parse().unwrap()
     }
 

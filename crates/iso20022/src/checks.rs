@@ -135,7 +135,7 @@ fn check_totals(
     }
     let sum = counted.fold(0_u128, |sum, entry| sum.saturating_add(entry.amount.fixed()));
     if let Some(told) = totals.sum
-        && told.fixed() != sum
+        && told.fixed() != Some(sum)
     {
         breaks.push(ReportBreak::Sum { of, told, found: decimal_text(sum, 17, 2) });
     }

@@ -443,27 +443,7 @@ leaf!(ReturnReason, Rule::Value);
 leaf!(CancellationReason, Rule::Value);
 leaf!(CancellationRejection, Rule::Value);
 leaf!(InvestigationConfirmation, Rule::Value);
-
-impl Part for EntryStatus {
-    /// A plain code in camt.053.001.02; `Cd` since version 08. A proprietary status is no status
-    /// that anything can rest on.
-    fn read(node: Node<'_>) -> Result<Self, Fault> {
-        let held = if node.scope.old {
-            node
-        } else {
-            node.complex()?;
-            node.one("Cd")?.ok_or_else(|| choice(node, "`Cd` with `BOOK`", "another status"))?
-        };
-        let text = held.value()?;
-        text.parse().map_err(|error: TextError| held.wrong(error.expected, text))
-    }
-
-    fn write(&self, out: &mut Writer, name: &str) {
-        out.open(name);
-        out.value("Cd", self.code());
-        out.close(name);
-    }
-}
+leaf!(EntryStatus, Rule::Value);
 
 /// A code of a set, or the sender's own word: `Cd` or `Prtry`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -487,6 +467,10 @@ impl<C> Choice<C> {
 
 impl<C: Part> Part for Choice<C> {
     fn read(node: Node<'_>) -> Result<Self, Fault> {
+        // The status of an entry was a plain code in camt.053.001.02.
+        if node.scope.old && node.element.children.is_empty() {
+            return C::read(node).map(Self::Code);
+        }
         node.complex()?;
         match (node.one("Cd")?, node.one("Prtry")?) {
             (Some(code), None) => C::read(code).map(Self::Code),

@@ -1,4 +1,4 @@
-//! Exact decimal numbers: control sums, totals, rates. No sign, no exponent, no float.
+//! Exact decimal numbers: control sums, totals, rates. No exponent, no float.
 
 use core::fmt;
 use core::str::FromStr;
@@ -13,11 +13,13 @@ const DIGITS_MAX: usize = 18;
 /// Digits of `DecimalNumber` behind the point.
 const FRACTION_MAX: usize = 17;
 
-/// `DecimalNumber`: at most 18 digits, at most 17 of them behind the point, not negative.
+/// `DecimalNumber`: at most 18 digits, at most 17 of them behind the point; some banks sum debits
+/// up below nothing.
 ///
 /// Held in its shortest form, so `1.50` and `1.5` are one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal {
+    negative: bool,
     units: u64,
     scale: u8,
 }
@@ -25,7 +27,7 @@ pub struct Decimal {
 impl Decimal {
     /// `units` divided by ten to the power of `scale`.
     pub fn new(units: u64, scale: u8) -> Result<Self, DecimalError> {
-        let mut number = Self { units, scale };
+        let mut number = Self { negative: false, units, scale };
         while number.scale > 0 && number.units.is_multiple_of(10) {
             number.units /= 10;
             number.scale = number.scale.saturating_sub(1);
@@ -37,7 +39,19 @@ impl Decimal {
         if fits { Ok(number) } else { Err(DecimalError::new(&number.to_string())) }
     }
 
-    /// The digits, without the point.
+    /// The number with the other sign; nothing has none.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        Self { negative: !self.negative && self.units != 0, ..self }
+    }
+
+    /// Whether it is below nothing.
+    #[must_use]
+    pub const fn is_negative(self) -> bool {
+        self.negative
+    }
+
+    /// The digits, without point and sign.
     #[must_use]
     pub const fn units(self) -> u64 {
         self.units
@@ -49,20 +63,22 @@ impl Decimal {
         self.scale
     }
 
-    /// The number at 17 digits behind the point: two numbers are compared and added there.
-    pub(crate) fn fixed(self) -> u128 {
+    /// The number at 17 digits behind the point, where two are compared and added; `None` below
+    /// nothing.
+    pub(crate) fn fixed(self) -> Option<u128> {
         let shift = FRACTION_MAX.saturating_sub(usize::from(self.scale));
         let factor = 10_u128.saturating_pow(u32::try_from(shift).unwrap_or(u32::MAX));
-        u128::from(self.units).saturating_mul(factor)
+        (!self.negative).then(|| u128::from(self.units).saturating_mul(factor))
     }
 }
 
 impl FromStr for Decimal {
     type Err = DecimalError;
 
-    /// Reads digits with at most one point among them, as `xs:decimal` without sign.
+    /// Reads digits with at most one point among them and a minus before them if any sign.
     fn from_str(text: &str) -> Result<Self, DecimalError> {
-        let (whole, fraction) = split(text).ok_or_else(|| DecimalError::new(text))?;
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = split(unsigned).ok_or_else(|| DecimalError::new(text))?;
         let fraction = fraction.trim_end_matches('0');
         let scale = u8::try_from(fraction.len()).map_err(|_| DecimalError::new(text))?;
         let all = format!("{whole}{fraction}");
@@ -71,13 +87,15 @@ impl FromStr for Decimal {
             return Err(DecimalError::new(text));
         }
         let units = if significant.is_empty() { Ok(0) } else { significant.parse() };
-        Self::new(units.map_err(|_| DecimalError::new(text))?, scale)
+        let number = Self::new(units.map_err(|_| DecimalError::new(text))?, scale)?;
+        Ok(if unsigned == text { number } else { number.negated() })
     }
 }
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&pointed(u128::from(self.units), usize::from(self.scale)))
+        let sign = if self.negative { "-" } else { "" };
+        write!(f, "{sign}{}", pointed(u128::from(self.units), usize::from(self.scale)))
     }
 }
 
@@ -97,7 +115,7 @@ impl TryFrom<Decimal> for Rate {
     type Error = DecimalError;
 
     fn try_from(number: Decimal) -> Result<Self, DecimalError> {
-        if number.units == 0 || digits(number.units) > 11 || number.scale > 10 {
+        if number.negative || number.units == 0 || digits(number.units) > 11 || number.scale > 10 {
             let expected = "a rate above nothing of at most 11 digits, 10 behind the point";
             return Err(DecimalError { expected, got: number.to_string() });
         }
@@ -131,7 +149,7 @@ pub struct DecimalError {
 
 impl DecimalError {
     fn new(got: &str) -> Self {
-        let expected = "a number such as `1250.5`, not negative, of at most 18 digits";
+        let expected = "a number such as `1250.5` of at most 18 digits";
         Self { expected, got: shown(got) }
     }
 
@@ -172,6 +190,8 @@ mod tests {
             ("1.50", "1.5"),
             ("0", "0"),
             ("0.00", "0"),
+            ("-0.0", "0"),
+            ("-12.50", "-12.5"),
             ("007", "7"),
             (".5", "0.5"),
             ("5.", "5"),
@@ -182,7 +202,9 @@ mod tests {
         for (text, shortest) in table {
             assert_eq!(text.parse::<Decimal>().unwrap().to_string(), shortest, "{text}");
         }
-        for bad in ["", ".", "-1", "+1", "1e3", "1,5", "1.2.3", "٣", "1000000000000000000", " 1"] {
+        for bad in
+            ["", ".", "-", "--1", "+1", "1e3", "1,5", "1.2.3", "٣", "1000000000000000000", " 1"]
+        {
             assert!(bad.parse::<Decimal>().is_err(), "{bad}");
         }
     }
@@ -190,7 +212,7 @@ mod tests {
     #[test]
     fn a_rate_is_above_nothing_and_of_eleven_digits() {
         assert_eq!("1.4282".parse::<Rate>().unwrap().to_string(), "1.4282");
-        for bad in ["0", "0.000", "123456789012", "0.12345678901"] {
+        for bad in ["0", "0.000", "-1", "123456789012", "0.12345678901"] {
             assert!(bad.parse::<Rate>().is_err(), "{bad}");
         }
     }

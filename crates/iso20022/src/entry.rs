@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-use crate::codes::{EntryStatus, Side};
+use crate::codes::{Choice, EntryStatus, Side};
 use crate::details::{AmountDetails, Charges, EntryDetails, TransactionDetails};
 use crate::money::Money;
 use crate::node::part;
@@ -20,8 +20,8 @@ pub struct Entry {
     pub side: Side,
     /// `RvslInd`: the line takes an earlier one back.
     pub reversal: Option<bool>,
-    /// `Sts`.
-    pub status: EntryStatus,
+    /// `Sts`. A bank's own word is never `BOOK`.
+    pub status: Choice<EntryStatus>,
     /// `BookgDt`.
     pub booking_date: Option<DateOrTime>,
     /// `ValDt`.
@@ -59,14 +59,8 @@ part!(Entry {
 impl Entry {
     /// The line as one that may be booked; `None` unless its status is `BOOK`.
     #[must_use]
-    pub const fn booked(&self) -> Option<BookedEntry<'_>> {
-        match self.status {
-            EntryStatus::Booked => Some(BookedEntry(self)),
-            EntryStatus::Pending
-            | EntryStatus::Information
-            | EntryStatus::Future
-            | EntryStatus::Other(_) => None,
-        }
+    pub fn booked(&self) -> Option<BookedEntry<'_>> {
+        (self.status.code() == Some(&EntryStatus::Booked)).then_some(BookedEntry(self))
     }
 
     /// Whether the line takes an earlier one back.

@@ -156,7 +156,7 @@ impl Totals {
         }
         let sum = amounts.iter().try_fold(0_u128, |sum, each| sum.checked_add(each.fixed()));
         if let Some(told) = self.control_sum
-            && sum != Some(told.fixed())
+            && (sum.is_none() || sum != told.fixed())
         {
             return Err(wrong(
                 "`CtrlSum` equal to the sum of the amounts".into(),

@@ -49,7 +49,8 @@ fn report_figures(report: &AccountReport<'_>) -> Vec<String> {
     }
     for entry in report.entries() {
         let (minor, currency) = (entry.amount.minor(), entry.amount.currency());
-        let (side, status, count) = (entry.side, &entry.status, entry.transactions().count());
+        let (side, status, count) =
+            (entry.side, code_of(Some(&entry.status)), entry.transactions().count());
         figures.push(format!("{minor} {currency} {side} {status} {count}"));
     }
     figures

@@ -73,7 +73,8 @@ impl Maker {
 
     fn decimal(&mut self) -> Decimal {
         let scale = u8::try_from(self.below(18)).unwrap();
-        Decimal::new(self.below(1_000_000_000_000_000_000), scale).unwrap()
+        let number = Decimal::new(self.below(1_000_000_000_000_000_000), scale).unwrap();
+        if self.flag() { number } else { number.negated() }
     }
 
     fn date(&mut self) -> BusinessDate {
@@ -310,7 +311,7 @@ impl Maker {
             amount: self.money(),
             side: self.side(),
             reversal: self.maybe(Self::flag),
-            status: self.pick(EntryStatus::NAMED),
+            status: self.choice(|m| m.pick(EntryStatus::NAMED)),
             booking_date: self.maybe(Self::day),
             value_date: self.maybe(Self::day),
             account_servicer_reference: self.maybe(Self::text),

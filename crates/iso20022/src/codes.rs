@@ -275,8 +275,8 @@ open! {
         AmountExceedsAgreedLimit = "AM14",
         /// Name and account do not belong together.
         InconsistentWithEndCustomer = "BE01",
-        /// Creditor unknown.
-        UnknownCreditor = "BE06",
+        /// End customer unknown at the agent.
+        UnknownEndCustomer = "BE06",
         /// Date not valid.
         InvalidDate = "DT01",
         /// Settlement failed.
@@ -320,6 +320,8 @@ open! {
         InvalidCreditorAccountNumber = "AC03",
         /// Account closed.
         ClosedAccount = "AC04",
+        /// Creditor's account closed.
+        ClosedCreditorAccount = "AC07",
         /// Account blocked.
         BlockedAccount = "AC06",
         /// Transaction forbidden on this account.
@@ -332,19 +334,19 @@ open! {
         WrongAmount = "AM09",
         /// Name and account do not belong together.
         InconsistentWithEndCustomer = "BE01",
-        /// Creditor unknown.
-        UnknownCreditor = "BE06",
+        /// End customer unknown at the agent.
+        UnknownEndCustomer = "BE06",
         /// The customer asked for its cancellation.
         RequestedByCustomer = "CUST",
         /// After a request for cancellation.
         FollowingCancellationRequest = "FOCR",
-        /// Suspicion of fraud.
-        FraudulentOrigin = "FRAD",
+        /// Fraud.
+        Fraud = "FR01",
         /// Reason not given by the customer.
         NotSpecifiedByCustomer = "MS02",
         /// Reason not given by the agent.
         NotSpecifiedByAgent = "MS03",
-        /// The creditor's agent cannot tell whose it is.
+        /// The customer does not answer.
         NoAnswerFromCustomer = "NOAS",
         /// Debtor's account or identification missing.
         MissingDebtorAccount = "RR01",
@@ -357,7 +359,7 @@ open! {
         /// Agent's identification not valid.
         BankIdentifierIncorrect = "RC01",
         /// Sent by a technical error.
-        TechnicalProblem = "TECH",
+        TechnicalProblem = "DS28",
         /// Told in words.
         Narrative = "NARR",
     }
@@ -383,8 +385,8 @@ open! {
         IncorrectAccountNumber = "AC03",
         /// Sent by a technical error.
         TechnicalProblem = "TECH",
-        /// Nobody knows what it is for.
-        UndueName = "UPAY",
+        /// Not owed.
+        UnduePayment = "UPAY",
         /// Told in words.
         Narrative = "NARR",
     }
@@ -410,10 +412,8 @@ open! {
         LegalDecision = "LEGL",
         /// Told in words.
         Narrative = "NARR",
-        /// An indemnity is asked for.
-        IndemnityRequested = "INDM",
-        /// The payment waits for another one.
-        PendingCase = "PTNA",
+        /// The request was passed on to the next agent.
+        PassedToNextAgent = "PTNA",
         /// The agent asks its customer.
         RequestedDebitAuthority = "RQDA",
     }

@@ -40,6 +40,8 @@ pub(crate) fn workspace_tests(workspace: &Workspace) -> Result<Outcome> {
     // What the quick loop leaves out, with a reason, is run here; what needs a server, in a suite
     // of its own.
     command.args(["--", "--include-ignored", "--skip", ON_POSTGRES]);
+    // A panic's words and place are what a reader needs; its frames would push them out of sight.
+    command.env("RUST_BACKTRACE", "0");
     match vectors(workspace) {
         Some(folder) => drop(command.env(VECTORS, folder)),
         None if in_ci() => {

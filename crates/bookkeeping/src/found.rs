@@ -6,7 +6,7 @@ use ledger::Rows;
 use terms::{Instant, Position};
 
 use crate::fact::{Event, LedgerFact, Refused};
-use crate::keys::Key;
+use crate::keys::{Key, Tag};
 
 /// What the journal says of the ids of one request that are no longer in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,11 @@ impl Found {
     /// Learns from a fact that names a wanted key; for one key in order of position.
     pub fn learn(&mut self, key: &Key, position: Position, stamp: Instant, fact: &LedgerFact) {
         match &fact.event {
-            Event::Changed(change) => self.rows.learn(stamp, change),
+            Event::Changed(change) => match key.tag {
+                Tag::Transaction => self.rows.learn(stamp, change),
+                // Another client's transaction may have ended the hold: its id is that client's.
+                Tag::Hold => self.rows.learn_of_holds(stamp, change),
+            },
             Event::Refused(refused) => {
                 if refused.id == key.id && refused.tag == key.tag {
                     self.refused.entry(*key).or_insert_with(|| (position, refused.clone()));

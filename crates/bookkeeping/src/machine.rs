@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use journal::{Checked, Image, ImageError, Machine};
+use ledger::state::HASH_SEED;
 use ledger::{Balances, Change, Command, Findings, Ledger, Refusal};
 use minicbor::{Decode, Encode};
 use seal::digest::{Domain, digest};
@@ -27,9 +28,11 @@ const IMAGE_STEP_ROWS: u32 = 65_536;
 const ROWS_PER_FACT: u64 = 3;
 
 /// A stand-alone ledger.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LedgerBook {
     ledger: Ledger,
+    /// Keys the ledger's indexes; in no image.
+    hash_seed: u64,
     clients: BTreeMap<ClientNumber, Tally>,
     /// The first bytes of an image that was begun.
     image: Option<Vec<u8>>,
@@ -45,11 +48,29 @@ struct Tally {
     refused: u64,
 }
 
+impl Default for LedgerBook {
+    fn default() -> Self {
+        Self::new(HASH_SEED)
+    }
+}
+
 impl LedgerBook {
     /// A book without accounts. `hash_seed` keys the indexes and changes no answer.
     #[must_use]
     pub fn new(hash_seed: u64) -> Self {
-        Self { ledger: Ledger::with_hash_seed(hash_seed), ..Self::default() }
+        let ledger = Ledger::with_hash_seed(hash_seed);
+        Self { ledger, hash_seed, clients: BTreeMap::new(), image: None }
+    }
+
+    fn loaded(bytes: &[u8], hash_seed: u64) -> Result<Self, ImageError> {
+        let short = || ImageError("the image of a ledger book ends early".into());
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let (clients, ledger) = rest.split_at_checked(length).ok_or_else(short)?;
+        let clients = from_canonical(clients).map_err(|error| ImageError(error.to_string()))?;
+        let ledger = Ledger::load_with_hash_seed(ledger, hash_seed)
+            .map_err(|error| ImageError(error.to_string()))?;
+        Ok(Self { ledger, hash_seed, clients, image: None })
     }
 
     /// Accounts, open holds, limits and totals.
@@ -275,13 +296,11 @@ impl Image for LedgerBook {
     }
 
     fn load(bytes: &[u8]) -> Result<Self, ImageError> {
-        let short = || ImageError("the image of a ledger book ends early".into());
-        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        let (clients, ledger) = rest.split_at_checked(length).ok_or_else(short)?;
-        let clients = from_canonical(clients).map_err(|error| ImageError(error.to_string()))?;
-        let ledger = Ledger::load(ledger).map_err(|error| ImageError(error.to_string()))?;
-        Ok(Self { ledger, clients, image: None })
+        Self::loaded(bytes, HASH_SEED)
+    }
+
+    fn load_beside(genesis: &Self, bytes: &[u8]) -> Result<Self, ImageError> {
+        Self::loaded(bytes, genesis.hash_seed)
     }
 
     fn begin_image(&mut self) -> bool {
@@ -309,5 +328,19 @@ impl LedgerBook {
         let mut bytes = u32::try_from(clients.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
         bytes.extend_from_slice(&clients);
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise strangers could choose ids that collide in the indexes after every restart.
+    #[test]
+    fn a_loaded_book_keys_its_indexes_as_its_genesis_does() {
+        let (genesis, image) = (LedgerBook::new(7), LedgerBook::new(8).save());
+        let loaded = LedgerBook::load_beside(&genesis, &image).unwrap();
+        assert_eq!(loaded.hash_seed, 7);
+        assert_eq!(loaded.save(), image, "no image holds it");
     }
 }

@@ -57,12 +57,14 @@ fn post(id: u16, from: u8, to: u8, amount: u128) -> Command {
 struct Kept {
     book: LedgerBook,
     facts: Vec<LedgerFact>,
+    /// Who asks.
+    client: ClientNumber,
 }
 
 impl Kept {
     /// Account 1 may fall, 2 and 3 may not.
     fn new() -> Self {
-        let mut kept = Self { book: LedgerBook::new(1), facts: vec![] };
+        let mut kept = Self { book: LedgerBook::new(1), facts: vec![], client: ClientNumber(1) };
         let opened = kept.together(vec![
             open(1, Floor::Unlimited),
             open(2, Floor::MayNotGoBelowZero),
@@ -73,7 +75,7 @@ impl Kept {
     }
 
     fn ask(&mut self, what: What, effect: Effect) -> (Position, Outcome) {
-        let request = Request { client: ClientNumber(1), slot: SaltSlot(3), what, effect };
+        let request = Request { client: self.client, slot: SaltSlot(3), what, effect };
         let mut found = Found::default();
         keys::to_find(self.book.ledger(), &request, |key| {
             for (position, fact) in (0..).zip(&self.facts) {
@@ -155,6 +157,38 @@ fn each_is_judged_as_if_those_before_it_were_done() {
     let Outcome::Done { balances } = &all[3].1 else { panic!() };
     assert_eq!(balances[1].credits_posted, Minor::new(100), "as it stands after that item");
     assert_eq!(kept.facts.len(), 8);
+}
+
+/// A transaction that ended a hold is found by that hold, and its id is its own client's.
+#[test]
+fn a_hold_does_not_tell_of_another_clients_transaction() {
+    let mut kept = Kept::new();
+    let hold = HoldId::from_bytes([7; 16]);
+    let placement = Placement {
+        id: hold,
+        account: account(1),
+        side: Side::Debit,
+        amount: Minor::new(30),
+        term: Term::Pinned,
+        business_date: BusinessDate::from_days(20_780),
+        limits: vec![],
+        links: vec![],
+    };
+    let mut held = post(12, 1, 3, 30);
+    let Command::Post(transaction) = &mut held else { panic!() };
+    transaction.entries[0].hold = Some(hold);
+    kept.together(vec![Command::PlaceHold(placement.clone()), held.clone()]);
+    kept.client = ClientNumber(2);
+    let (_, again) = kept.ask(What::Do(held), Effect::Lasting);
+    let posted = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Refused { refusal: Refusal::HoldAlreadyPosted { .. } })
+    };
+    assert!(posted(&again), "{again:?}");
+    // With the hold looked up beside it, an id of one's own is still free.
+    let mixed = kept.together(vec![post(12, 1, 2, 5), Command::PlaceHold(placement)]);
+    assert_eq!(words(&mixed), ["refused", "not done"], "its refusal used it up");
+    let mixed = kept.together(vec![post(13, 1, 2, 5)]);
+    assert_eq!(words(&mixed), ["done"]);
 }
 
 #[test]

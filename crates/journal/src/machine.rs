@@ -79,6 +79,15 @@ pub trait Image: Machine + Sized {
     /// [`ImageError`] when the bytes are no state of this machine's present version.
     fn load(bytes: &[u8]) -> Result<Self, ImageError>;
 
+    /// As [`Image::load`], for a book that began as `genesis`: what no image holds, such as the key
+    /// of an index, is taken from there.
+    ///
+    /// # Errors
+    /// As [`Image::load`].
+    fn load_beside(_genesis: &Self, bytes: &[u8]) -> Result<Self, ImageError> {
+        Self::load(bytes)
+    }
+
     /// Begins an image of the state as it is now, to be taken in steps while the state goes on.
     /// `false` from a machine that only saves at once; its `save` is called instead. An image that
     /// was begun before and not finished is given up.

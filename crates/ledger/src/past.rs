@@ -107,6 +107,15 @@ impl Rows {
     /// Learns from a change that names a wanted id. For one id the changes come in order of
     /// their positions, the first one that names it included; learning one twice does no harm.
     pub fn learn(&mut self, stamp: Instant, change: &Change) {
+        self.learn_of_holds(stamp, change);
+        if let Resolved::Posted { transaction, asked, .. } = change.resolved() {
+            // Learned twice, it is the same twice.
+            self.posted(stamp, transaction, *asked);
+        }
+    }
+
+    /// As [`Rows::learn`], what it says of holds only: for a change that was found by a hold.
+    pub fn learn_of_holds(&mut self, stamp: Instant, change: &Change) {
         match change.resolved() {
             Resolved::HoldPlaced(placement) => {
                 self.holds.entry(placement.id).or_insert_with(|| Hold {
@@ -120,12 +129,10 @@ impl Rows {
             Resolved::HoldPinned { hold } => self.turn(*hold, HoldState::Open(Term::Pinned)),
             Resolved::HoldVoided { hold, .. } => self.turn(*hold, HoldState::Voided),
             Resolved::HoldExpired { hold, .. } => self.turn(*hold, HoldState::Expired),
-            Resolved::Posted { transaction, ended, asked } => {
+            Resolved::Posted { transaction, ended, .. } => {
                 for end in ended {
                     self.learn_post(transaction.id, end);
                 }
-                // Learned twice, it is the same twice.
-                self.posted(stamp, transaction, *asked);
             }
             Resolved::AccountOpened(_)
             | Resolved::LimitsSet { .. }

@@ -5,7 +5,7 @@
 //! `wayleave/image/v2` of all before (32 bytes). Integers big-endian. What the state is the fold of
 //! stands at the end, because it is known when that is durable: after the writing began.
 
-use journal::{Image, Start, Tip};
+use journal::{Image, ImageError, Start, Tip};
 use seal::Digest;
 use seal::digest::{DigestStream, Domain, digest};
 use terms::{BookName, Instant, Position};
@@ -121,10 +121,30 @@ pub fn load_image<M: Image, D: Disk>(
     disk: &D,
     book: &BookName,
 ) -> Result<Option<Start<M>>, String> {
+    load_by(disk, book, M::load)
+}
+
+/// As [`load_image`], for a book that began as `genesis`.
+///
+/// # Errors
+/// As [`load_image`].
+pub fn load_image_beside<M: Image, D: Disk>(
+    disk: &D,
+    book: &BookName,
+    genesis: &M,
+) -> Result<Option<Start<M>>, String> {
+    load_by(disk, book, |bytes| M::load_beside(genesis, bytes))
+}
+
+fn load_by<M, D: Disk>(
+    disk: &D,
+    book: &BookName,
+    load: impl FnOnce(&[u8]) -> Result<M, ImageError>,
+) -> Result<Option<Start<M>>, String> {
     let read = read_whole(disk, IMAGE_NAME).map_err(|error| error.to_string())?;
     let Some(bytes) = read else { return Ok(None) };
     let (tip, state) = parse(&bytes, book).ok_or("the image is damaged or of another book")?;
-    let state = M::load(state).map_err(|error| error.to_string())?;
+    let state = load(state).map_err(|error| error.to_string())?;
     Ok(Some(Start { state, tip }))
 }
 

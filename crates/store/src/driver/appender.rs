@@ -160,7 +160,7 @@ where
         recall: &mut R,
     ) -> Result<(Book<M>, Recovery), OpenFailure> {
         let started = std::time::Instant::now();
-        let loaded = self.images.as_ref().map_or(Ok(None), |images| (images.load)());
+        let loaded = self.images.as_ref().map_or(Ok(None), |images| (images.load)(&self.genesis));
         let (image, mut image_refused) = match loaded {
             Ok(image) => (image, None),
             Err(why) => (None, Some(why)),

@@ -7,7 +7,7 @@ use journal::{Image, Start, Tip};
 use terms::BookName;
 
 use crate::disk::Disk;
-use crate::image::{ImageWriter, load_image};
+use crate::image::{ImageWriter, load_image_beside};
 
 /// Whether and how often the state is saved. Images bound the time of a restart and nothing
 /// else: a bad one is ignored.
@@ -18,7 +18,7 @@ pub struct ImagePolicy<M> {
 
 #[expect(clippy::type_complexity, reason = "a name for each would only be looked up")]
 pub(super) struct Images<M> {
-    pub(super) load: Arc<dyn Fn() -> Result<Option<Start<M>>, String> + Send + Sync>,
+    pub(super) load: Arc<dyn Fn(&M) -> Result<Option<Start<M>>, String> + Send + Sync>,
     /// Writes what comes, on a thread of its own, until nobody sends any more.
     pub(super) store: Arc<dyn Fn(&Receiver<Piece>, &Sender<Vec<u8>>) + Send + Sync>,
     pub(super) save: fn(&M) -> Vec<u8>,
@@ -68,7 +68,7 @@ impl<M> ImagePolicy<M> {
             write_all(&*disk, &book, pieces, spare);
         };
         let images = Images {
-            load: Arc::new(move || load_image(&*load_disk, &book)),
+            load: Arc::new(move |genesis| load_image_beside(&*load_disk, &book, genesis)),
             store: Arc::new(store),
             save: M::save,
             begin: M::begin_image,

@@ -183,8 +183,27 @@ pub enum Query {
         fresh: Freshness,
         /// The question: not one that says so again.
         #[n(1)]
+        #[cbor(decode_with = "said_once")]
         query: Box<Query>,
     },
+}
+
+/// Number of [`Query::Fresh`].
+const FRESH: u32 = 33;
+
+/// Looks at a question before it reads it: questions within questions, a million bytes of them,
+/// would use up the stack.
+fn said_once<'b, C>(
+    decoder: &mut minicbor::Decoder<'b>,
+    context: &mut C,
+) -> Result<Box<Query>, minicbor::decode::Error> {
+    let mut ahead = decoder.probe();
+    ahead.array()?;
+    if ahead.u32()? == FRESH {
+        let why = "a question says once how fresh its answer must be";
+        return Err(minicbor::decode::Error::message(why));
+    }
+    Box::decode(decoder, context)
 }
 
 /// How fresh an answer must be. Without a word, the book's own answers are of the moment they are
@@ -586,6 +605,18 @@ mod tests {
     use seal::{from_canonical, to_canonical};
 
     use super::*;
+
+    /// A million bytes of questions within questions are refused before the stack ends.
+    #[test]
+    fn a_question_says_once_how_fresh_its_answer_must_be() {
+        let level = [0x82, 0x18, 0x21, 0x82, 0x82, 0x01, 0x80];
+        let nest = [level.repeat(149_000), to_canonical(&Query::Metrics)].concat();
+        assert!(from_canonical::<Query>(&nest).is_err());
+        let once = [&level[..], &to_canonical(&Query::Metrics)].concat();
+        assert!(matches!(from_canonical::<Query>(&once), Ok(Query::Fresh { .. })));
+        let twice = [&level[..], &once].concat();
+        assert!(from_canonical::<Query>(&twice).is_err());
+    }
 
     /// Golden bytes: never edited, since clients of every version send them.
     #[test]

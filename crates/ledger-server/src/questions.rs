@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant as Clock};
 
+use bookkeeping::keys::CLIENTS_MAX;
 use bookkeeping::{ClientNumber, Effect, Key, LedgerBook, Outcome, Request, What};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use record::SaltSlot;
@@ -291,7 +292,10 @@ impl Questions {
     ) {
         let questions = self.clone();
         let key = match query {
-            Query::Transaction { client: whose, id } => {
+            // A client beyond the numbers that there are has no keys of its own.
+            Query::Transaction { client: whose, id }
+                if whose.is_none_or(|number| number < CLIENTS_MAX) =>
+            {
                 Key::transaction(ClientNumber(whose.unwrap_or(client)), *id)
             }
             Query::HoldWhole(id) => Key::hold(*id),
@@ -313,7 +317,7 @@ impl Questions {
         let (slot, effect) = (self.slot, Effect::None);
         let request =
             Request { client: ClientNumber(client), slot, what: What::Trace(key), effect };
-        self.handle.submit(request, move |answered| match questions.at(answered) {
+        self.handle.submit_as(client, request, move |answered| match questions.at(answered) {
             Ok((Outcome::Traced { positions, whole }, as_of)) => {
                 let job = Job::Facts { positions, whole, as_of };
                 questions.read(fresh, job, until, done);

@@ -102,6 +102,16 @@ enum Work<M: Machine> {
     Read(Look<M>),
 }
 
+impl<M: Machine> Work<M> {
+    /// How many items it is judged as.
+    fn items(&self) -> u64 {
+        match self {
+            Self::Command(..) | Self::Read(_) => 1,
+            Self::Bulk(bulk) => u64::try_from(bulk.items()).unwrap_or(u64::MAX).max(1),
+        }
+    }
+}
+
 /// The line of all reads together, and the line of what comes from the book's own process.
 const READS: u32 = u32::MAX;
 const OWN: u32 = 0;

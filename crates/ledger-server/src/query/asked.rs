@@ -221,9 +221,13 @@ fn statement(
     }
     // Pages that shrink to what is still wanted, so that the cursor of the last one is right.
     let (mut start, mut looked, mut lines) = (start, 0_usize, Vec::new());
+    let mut first = None;
     loop {
         let most = limit.saturating_sub(lines.len()).min(READ_MAX.saturating_sub(looked));
         let seen = ask(start, most.max(1))?;
+        // From the newest on, what came while this went on is not in the answer.
+        let position = *first.get_or_insert(seen.next);
+        let position = if page.newest_first { position } else { seen.next };
         let mut entries: VecDeque<&StatementEntry> = seen.answer.lines.iter().collect();
         looked = looked.saturating_add(entries.len());
         while let Some(entry) = entries.pop_front() {
@@ -234,7 +238,7 @@ fn statement(
         let done = lines.len() >= limit || looked >= READ_MAX || seen.answer.lines.is_empty();
         if seen.answer.at_end || done {
             let (next, at_end) = (seen.answer.next.to_string(), seen.answer.at_end);
-            return Ok(Told { position: seen.next, said: Said::Statement { lines, next, at_end } });
+            return Ok(Told { position, said: Said::Statement { lines, next, at_end } });
         }
         start = Start::At(seen.answer.next);
     }

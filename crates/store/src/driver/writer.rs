@@ -17,7 +17,7 @@ use super::appender::{Appender, OpenFailure, Order, Report};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
 use super::imaging::Imager;
 use super::recall::{Recall, RecallError};
-use super::turns::Turns;
+use super::turns::{QUANTUM, Turns};
 use super::{
     Answer, BookConfig, Call, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline,
 };
@@ -177,26 +177,35 @@ where
 
     /// What is queued, up to as much as the queue holds.
     fn take_all(&mut self, first: Call, calls: &Receiver<Call>, turns: &Turns<Work<M>>) {
-        self.take_call(first, turns);
+        let mut judged = self.take_call(first, turns);
         for _ in 0..self.config.queue {
             while let Ok(report) = self.reports.try_recv() {
                 self.take_report(report);
             }
+            // Many items without a fact, as look-ups are, would keep others' facts waiting.
+            if judged >= QUANTUM {
+                self.close_if_idle();
+                judged = 0;
+            }
             let Ok(next) = calls.try_recv() else { return };
-            self.take_call(next, turns);
+            judged = judged.saturating_add(self.take_call(next, turns));
         }
     }
 
-    fn take_call(&mut self, call: Call, turns: &Turns<Work<M>>) {
+    /// Returns how many items it came to.
+    fn take_call(&mut self, call: Call, turns: &Turns<Work<M>>) -> u64 {
         match call {
             Call::Subscribe(next, sender) => self.order(Order::Subscribe(next, sender)),
             // Whose turn it is, and not who called.
             Call::Turn => {
                 if let Some(work) = turns.next() {
+                    let items = work.items();
                     self.take(work);
+                    return items;
                 }
             }
         }
+        0
     }
 
     fn take(&mut self, work: Work<M>) {

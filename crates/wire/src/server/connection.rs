@@ -318,7 +318,12 @@ impl Connection {
                     self.read_at = thread.now;
                 }
                 Got::Later => self.readable = false,
-                Got::End => self.ended = true,
+                Got::End => {
+                    self.ended = true;
+                    // No more credit can come: whoever follows is told the end of it, and a
+                    // connection whose other side is gone is found out by that write.
+                    self.follows.0.values().for_each(|follow| follow.give(0));
+                }
             }
         }
         // A frame that was cut off can never be finished.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers may stop")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test wants one outcome, and no other")]
 
+mod follow;
 mod hostile;
 mod limits;
 mod protocol;

@@ -9,10 +9,12 @@
 //! known again. Once its key is forgotten it cannot be repeated: its id can still be looked up.
 //! The sealed bytes show how long the words were.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::Key;
 use seal::digest::Domain;
@@ -23,6 +25,10 @@ use terms::{BookName, TransactionId};
 /// Domain of what is sealed here; bound to book ‖ 0 ‖ transaction ‖ key of the metadata.
 pub const PERSONAL_DOMAIN: Domain = Domain::new("wayleave/ledger-personal/v1");
 const SECRET_FILE_MODE: u32 = 0o600;
+/// What a key is overwritten with: no digit, so that what is left of one is no key.
+const ERASED: [u8; 64] = [b'-'; 64];
+/// Slots that are remembered as durable; when there are more it begins again.
+const REMEMBERED_MAX: usize = 65_536;
 
 /// Why something cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +57,29 @@ pub enum PersonalError {
 pub struct PersonalKeys {
     path: PathBuf,
     book: BookName,
+    makes: bool,
+    durable: Arc<Mutex<Durable>>,
+}
+
+/// What surely outlives a crash, as far as this process made it so.
+#[derive(Debug, Default)]
+struct Durable {
+    folder: bool,
+    slots: BTreeSet<u32>,
 }
 
 impl PersonalKeys {
     /// Those that lie in this folder.
     #[must_use]
-    pub const fn new(path: PathBuf, book: BookName) -> Self {
-        Self { path, book }
+    pub fn new(path: PathBuf, book: BookName) -> Self {
+        Self { path, book, makes: true, durable: Arc::default() }
+    }
+
+    /// The same keys for what is only tried: where a slot has none yet, none is made, and a key is
+    /// used that nobody keeps.
+    #[must_use]
+    pub fn without_making(self) -> Self {
+        Self { makes: false, ..self }
     }
 
     /// Seals words for a place in a transaction; makes the slot's key when there is none yet.
@@ -72,8 +94,12 @@ impl PersonalKeys {
         words: &str,
     ) -> Result<Vec<u8>, PersonalError> {
         let data_key = match self.read(slot)? {
-            Some(data_key) => data_key,
-            None => self.make(slot)?,
+            Some(data_key) => {
+                self.settle(slot)?;
+                data_key
+            }
+            None if self.makes => self.make(slot)?,
+            None => DataKey::from_bytes(client::system::random()?),
         };
         let about = self.about(transaction, key);
         seal_with(&data_key, PERSONAL_DOMAIN, &about, words.as_bytes())
@@ -115,9 +141,12 @@ impl PersonalKeys {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(failed(error)),
         };
-        let zeros = [b'0'; 64];
-        file.write_all(&zeros).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::remove_file(&path).and_then(|()| sync(&self.path)).map_err(failed)?;
+        file.write_all(&ERASED).and_then(|()| file.sync_all()).map_err(failed)?;
+        match fs::remove_file(&path) {
+            // Somebody else saw the mark, and removed it.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => sync(&self.path).map_err(failed)?,
+        }
         Ok(true)
     }
 
@@ -130,18 +159,39 @@ impl PersonalKeys {
         self.path.join(format!("{slot}.key"))
     }
 
+    fn is_not_forgotten(&self, slot: u32) -> Result<(), PersonalError> {
+        let mark = self.path.join(format!("{slot}.forgotten"));
+        match mark.try_exists() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(PersonalError::Forgotten(slot)),
+            Err(source) => Err(PersonalError::File { path: mark, source }),
+        }
+    }
+
     /// The key of a slot; `None` when none was made yet.
     fn read(&self, slot: u32) -> Result<Option<DataKey>, PersonalError> {
-        if self.path.join(format!("{slot}.forgotten")).exists() {
-            return Err(PersonalError::Forgotten(slot));
+        self.is_not_forgotten(slot)?;
+        let text = self.text(slot)?;
+        self.key_in(slot, text)
+    }
+
+    /// What stands in the key's file.
+    fn text(&self, slot: u32) -> Result<Option<String>, PersonalError> {
+        let path = self.key_path(slot);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(PersonalError::File { path, source }),
         }
+    }
+
+    /// The key that was read, unless it was forgotten meanwhile: the mark stands before the file
+    /// is touched, so that what was read without one was whole.
+    fn key_in(&self, slot: u32, text: Option<String>) -> Result<Option<DataKey>, PersonalError> {
+        self.is_not_forgotten(slot)?;
+        let Some(text) = text else { return Ok(None) };
         let path = self.key_path(slot);
         let failed = |source| PersonalError::File { path: path.clone(), source };
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
         let bytes = text.strip_suffix('\n').and_then(from_hex_array);
         let malformed = || failed(io::Error::other("expected 64 lower-case hex digits"));
         bytes.map(DataKey::from_bytes).map(Some).ok_or_else(malformed)
@@ -152,14 +202,52 @@ impl PersonalKeys {
         self.make_folder()?;
         let bytes: [u8; 32] = client::system::random()?;
         let whole = format!("{}\n", to_hex(&bytes));
-        self.write_new(&self.key_path(slot), whole.as_bytes())?;
-        self.read(slot)?.ok_or(PersonalError::Forgotten(slot))
+        let path = self.key_path(slot);
+        self.write_new(&path, whole.as_bytes())?;
+        let data_key = self.read(slot);
+        if matches!(data_key, Err(PersonalError::Forgotten(_))) {
+            // It was forgotten while it was made: nothing was sealed under it.
+            let _gone = fs::remove_file(&path);
+        }
+        let data_key = data_key?.ok_or(PersonalError::Forgotten(slot))?;
+        self.remember(slot);
+        Ok(data_key)
+    }
+
+    /// A key that somebody else made may be there before its name is durable.
+    fn settle(&self, slot: u32) -> Result<(), PersonalError> {
+        if !self.makes || self.durable().slots.contains(&slot) {
+            return Ok(());
+        }
+        let failed = |source| PersonalError::File { path: self.path.clone(), source };
+        sync(&self.path).map_err(failed)?;
+        self.remember(slot);
+        Ok(())
+    }
+
+    fn durable(&self) -> MutexGuard<'_, Durable> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, slot: u32) {
+        let mut durable = self.durable();
+        if durable.slots.len() >= REMEMBERED_MAX {
+            durable.slots.clear();
+        }
+        durable.slots.insert(slot);
     }
 
     fn make_folder(&self) -> Result<(), PersonalError> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
-        made.map_err(|source| PersonalError::File { path: self.path.clone(), source })
+        let failed = |source| PersonalError::File { path: self.path.clone(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(failed)?;
+        if !self.durable().folder {
+            if let Some(parent) = self.path.parent() {
+                sync(parent).map_err(failed)?;
+            }
+            self.durable().folder = true;
+        }
+        Ok(())
     }
 
     /// Puts a whole file in place unless there is one; whether it did.
@@ -176,7 +264,10 @@ impl PersonalKeys {
         let _gone = fs::remove_file(&temporary);
         match linked {
             Ok(()) => sync(&self.path).map(|()| true).map_err(failed),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // Whoever made it may not have come so far yet.
+                sync(&self.path).map(|()| false).map_err(failed)
+            }
             Err(error) => Err(failed(error)),
         }
     }
@@ -216,6 +307,53 @@ mod tests {
         let left: Vec<_> =
             fs::read_dir(&keys.path).unwrap().map(|f| f.unwrap().file_name()).collect();
         assert_eq!(left.len(), 2, "{left:?}");
+        fs::remove_dir_all(&keys.path).unwrap();
+    }
+
+    /// What a reader finds that opened the key's file just before it was forgotten.
+    #[test]
+    fn what_is_left_of_a_forgotten_key_is_no_key() {
+        let keys = keys("personal-left");
+        let (txn, name): (_, Key) = (TransactionId::from_bytes([1; 16]), "payer".parse().unwrap());
+        keys.seal(7, txn, &name, "Jan").unwrap();
+        let aside = keys.path.join("aside");
+        fs::hard_link(keys.key_path(7), &aside).unwrap();
+        assert!(keys.forget(7).unwrap());
+        assert_eq!(fs::read(&aside).unwrap().first_chunk(), Some(&ERASED));
+        fs::rename(&aside, keys.key_path(8)).unwrap();
+        assert!(matches!(keys.seal(8, txn, &name, "Jan"), Err(PersonalError::File { .. })));
+        fs::remove_dir_all(&keys.path).unwrap();
+    }
+
+    /// Each moment of a seal at which its slot may be forgotten.
+    #[test]
+    fn a_key_that_is_forgotten_while_it_is_read_is_not_used() {
+        let keys = keys("personal-race");
+        let (txn, name): (_, Key) = (TransactionId::from_bytes([1; 16]), "payer".parse().unwrap());
+        keys.seal(7, txn, &name, "Jan").unwrap();
+        keys.is_not_forgotten(7).unwrap();
+        let before = keys.text(7).unwrap();
+        assert!(before.is_some());
+        keys.forget(7).unwrap();
+        let after = keys.text(7).unwrap();
+        for text in [before, Some("-".repeat(64)), after] {
+            assert!(matches!(keys.key_in(7, text), Err(PersonalError::Forgotten(7))));
+        }
+        // Nobody makes one anew, and what was made meanwhile does not stay.
+        assert!(matches!(keys.make(7), Err(PersonalError::Forgotten(7))));
+        assert!(!keys.key_path(7).exists());
+        fs::remove_dir_all(&keys.path).unwrap();
+    }
+
+    #[test]
+    fn what_is_only_tried_makes_no_key() {
+        let keys = keys("personal-tried");
+        let (txn, name): (_, Key) = (TransactionId::from_bytes([1; 16]), "payer".parse().unwrap());
+        let tried = keys.clone().without_making();
+        let length = tried.seal(7, txn, &name, "Jan").unwrap().len();
+        assert!(!keys.path.exists());
+        let sealed = keys.seal(7, txn, &name, "Jan").unwrap();
+        assert_eq!((sealed.len(), tried.seal(7, txn, &name, "Jan").unwrap()), (length, sealed));
         fs::remove_dir_all(&keys.path).unwrap();
     }
 }

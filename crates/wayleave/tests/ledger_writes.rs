@@ -9,6 +9,8 @@
 
 #[path = "support/book.rs"]
 mod book;
+#[path = "ledger_writes/imports.rs"]
+mod imports;
 mod support;
 
 use book::Book;

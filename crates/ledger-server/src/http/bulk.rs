@@ -39,9 +39,10 @@ pub(super) async fn bulk(State(app): Shared, caller: Caller, body: Bytes) -> Ans
     // without being handed to the book.
     let mut early = Vec::with_capacity(drafts.len());
     let mut asked = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let held = draft.holds();
-        early.push(match draft.command(&app.assets, &app.interface.personal) {
+    let held: Vec<Holds> = drafts.iter().map(form::Draft::holds).collect();
+    let commands = form::commands(&app, drafts, caller.options).await?;
+    for (command, held) in commands.into_iter().zip(held) {
+        early.push(match command {
             Ok(command) => {
                 asked.push((command, held));
                 None

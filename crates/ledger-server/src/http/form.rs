@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ledger::{
@@ -20,6 +21,7 @@ use super::amounts::{Assets, parse};
 use super::more::{ClaimForm, DatumForm, LimitForm, LinkForm, More, MoreForm, each, links, marks};
 use super::problem::{BAD_JSON, Problem, REFUSED};
 use super::reply::{FREEZES, PURPOSES};
+use super::{App, Options};
 use crate::personal::PersonalKeys;
 
 /// Most transactions of one bulk.
@@ -405,13 +407,19 @@ impl Draft {
         self.lines.iter().filter_map(|line| Some((line.hold?, line.account))).collect()
     }
 
+    /// [`Draft::command`] of one.
+    pub(super) async fn commanded(
+        self,
+        app: &Arc<App>,
+        options: Options,
+    ) -> Result<Command, Problem> {
+        let mut commands = commands(app, vec![self], options).await?;
+        commands.pop().unwrap_or_else(|| Err(Problem::unknown()))
+    }
+
     /// The command, once the assets of its accounts are known: a transaction where every amount
     /// is exact, else a draft.
-    pub(super) fn command(
-        self,
-        assets: &Assets,
-        personal: &PersonalKeys,
-    ) -> Result<Command, Problem> {
+    fn command(self, assets: &Assets, personal: &PersonalKeys) -> Result<Command, Problem> {
         let mut lines = SmallVec::<[(&Line, Ask); 2]>::with_capacity(self.lines.len());
         for (place, line) in self.lines.iter().enumerate() {
             let ask = line
@@ -443,6 +451,28 @@ impl Draft {
         let draft = ledger::Draft { id, business_date, reason, lines, claims, links, detail };
         Ok(Command::PostDraft(draft))
     }
+}
+
+/// The commands of drafts, or what is wrong with each. What is about persons is sealed on a thread
+/// that may wait for the disk: those that serve all clients do not.
+pub(super) async fn commands(
+    app: &Arc<App>,
+    drafts: Vec<Draft>,
+    options: Options,
+) -> Result<Vec<Result<Command, Problem>>, Problem> {
+    let read = |app: &App, keys: &PersonalKeys, drafts: Vec<Draft>| {
+        drafts.into_iter().map(|draft| draft.command(&app.assets, keys)).collect()
+    };
+    if !drafts.iter().any(|draft| draft.more.is_personal()) {
+        return Ok(read(app, &app.interface.personal, drafts));
+    }
+    let mut keys = app.interface.personal.clone();
+    if options.dry_run {
+        keys = keys.without_making();
+    }
+    let app = Arc::clone(app);
+    let sealed = tokio::task::spawn_blocking(move || read(&app, &keys, drafts)).await;
+    sealed.map_err(|error| Problem::not_done(error.to_string()))
 }
 
 /// Minor units of an amount on an account. An account that is not there scales nothing.

@@ -1,6 +1,7 @@
 //! What a transaction, a hold or an account says beyond accounts and amounts: metadata, links,
 //! claims, marks.
 
+use ledger::label::METADATA_MAX;
 use ledger::{
     Claim, Datum, Detail, Key, LimitKey, Link, Marks, Period, Tag, Tags, Value, VelocityLimit,
 };
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use terms::{Amount, AssetCode, PaymentId, QuoteId, TransactionId};
 
 use super::form::{Members, amount_of, asset, id, instant, transaction_id};
-use super::problem::{FORGOTTEN, Problem};
+use super::problem::{FORGOTTEN, Problem, REFUSED};
 use crate::limits;
 use crate::personal::{PersonalError, PersonalKeys};
 
@@ -123,6 +124,11 @@ impl MoreForm {
 type Parts = (Vec<Claim>, Vec<Link>, Option<Box<Detail>>);
 
 impl More {
+    /// Whether something is to be sealed, which reads and makes files.
+    pub(super) const fn is_personal(&self) -> bool {
+        !self.plain.is_empty()
+    }
+
     /// With what is about persons sealed, for that transaction.
     pub(super) fn parts(
         self,
@@ -130,6 +136,10 @@ impl More {
         keys: &PersonalKeys,
     ) -> Result<Parts, Problem> {
         let Self { links, claims, mut detail, plain } = self;
+        let got = detail.metadata.len();
+        if got > METADATA_MAX {
+            return Err(too_many(got));
+        }
         for (place, text) in plain {
             let Some(Datum { key, value: Value::Personal { key_slot, sealed } }) =
                 detail.metadata.get_mut(place)
@@ -152,6 +162,16 @@ impl More {
         let says_nothing = detail == Detail::default();
         Ok((claims, links, (!says_nothing).then(|| Box::new(detail))))
     }
+}
+
+/// What the book would say, before a key is made for what it refuses; no id is used up by it.
+fn too_many(got: usize) -> Problem {
+    Problem::of(&REFUSED)
+        .rule("metadata_out_of_range", false)
+        .of_field("metadata")
+        .expected(format!("at most {METADATA_MAX}"))
+        .got(got.to_string())
+        .repeated(false)
 }
 
 /// Each form of a list, with its place in what is wrong with it.

@@ -136,10 +136,10 @@ async fn transaction(State(app): Shared, caller: Caller, body: Bytes) -> Answere
     post_draft(&app, caller.number, draft, options).await
 }
 
-async fn post_draft(app: &App, client: u32, draft: form::Draft, options: Options) -> Answered {
+async fn post_draft(app: &Arc<App>, client: u32, draft: form::Draft, options: Options) -> Answered {
     app.assets.learn(&app.interface.handle, draft.accounts()).await?;
     let holds = draft.holds();
-    let command = draft.command(&app.assets, &app.interface.personal)?;
+    let command = draft.commanded(app, options).await?;
     Ok(ok(&app.command(client, command, options, &holds).await?))
 }
 

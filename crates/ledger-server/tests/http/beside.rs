@@ -113,6 +113,38 @@ fn personal_words_are_nowhere_in_the_journal_and_gone_when_their_key_is_forgotte
 }
 
 #[test]
+fn no_key_is_made_for_what_is_not_done() {
+    let site = Site::new();
+    let (a, b) = (site.open(1, "unlimited"), site.open(2, "0"));
+    let keys = || std::fs::read_dir(site.dir.join("personal")).map_or(0, Iterator::count);
+    let personal = |id: u64, slots: std::ops::Range<u32>| {
+        let entry = |slot: u32| json!({ "key": format!("k{slot}"), "personal": "Jan Jansen", "key_slot": slot });
+        let metadata: Vec<Value> = slots.map(entry).collect();
+        with(transfer(id, &a, &b, "1.00"), &json!({ "metadata": metadata }))
+    };
+    let many = site.post("/v1/transactions", &personal(1, 0..17)).expect(422, "refused");
+    let told = (&many["rule"], &many["expected"], &many["got"]);
+    assert_eq!(told, (&json!("metadata_out_of_range"), &json!("at most 16"), &json!("17")));
+    let bulk = json!({ "transactions": [personal(2, 0..17), transfer(3, &a, &b, "1.00")] });
+    let items = site.post("/v1/transactions/bulk", &bulk).body["items"].clone();
+    assert_eq!((&items[0]["rule"], &items[1]["outcome"]), (&many["rule"], &json!("done")));
+    assert_eq!(keys(), 0);
+    let dry = "/v1/transactions?dry_run=true";
+    site.post(dry, &personal(4, 0..16)).expect(200, "would_be_done");
+    let bulk = json!({ "transactions": [personal(4, 0..16)] });
+    let passes = site.post("/v1/transactions/bulk?dry_run=true", &bulk).body;
+    assert_eq!(passes["items"][0]["outcome"], "would_be_done");
+    assert_eq!(keys(), 0);
+    site.post("/v1/transactions", &personal(4, 0..16)).expect(200, "done");
+    assert_eq!(keys(), 16);
+    // With the keys that are there it says what would be said.
+    let again = site.post(dry, &personal(4, 0..16));
+    assert_eq!(again.expect(200, "done")["repeated"], true);
+    Folder::open(&site.dir).unwrap().personal_keys().forget(3).unwrap();
+    site.post(dry, &personal(5, 0..16)).expect(410, "refused");
+}
+
+#[test]
 fn limits_are_counted_refused_with_numbers_and_given_back() {
     let site = Site::new();
     let (a, b) = (site.open(1, "unlimited"), site.open(2, "0"));

@@ -11,9 +11,9 @@ use super::money::parse;
 use super::rows::instant;
 use crate::cli::ledger::{BesideArgs, BoundArgs, MarkArgs};
 
-/// `KEY=VALUE`.
+/// `KEY=VALUE`; what is not of that form is not shown, because it may be about a person.
 fn pair<'a>(text: &'a str, like: &str) -> anyhow::Result<(&'a str, &'a str)> {
-    text.split_once('=').with_context(|| format!("expected `{like}`, got `{text}`"))
+    text.split_once('=').with_context(|| format!("expected `{like}`, got no `=`"))
 }
 
 /// Metadata, effective time and code; what is about persons is sealed here.
@@ -39,7 +39,7 @@ pub(super) fn detail(
     for text in &args.personal {
         let (slot, rest) = text.split_once(':').context("expected `SLOT:KEY=TEXT`")?;
         let (key, words) = pair(rest, "SLOT:KEY=TEXT")?;
-        let key_slot = slot.parse().with_context(|| format!("a slot's number, got `{slot}`"))?;
+        let key_slot = slot.parse().ok().context("expected a slot's number before `:KEY=TEXT`")?;
         put(key, sealed(keys, key_slot, transaction, key, words)?)?;
     }
     let effective = args.effective.as_deref().map(instant).transpose()?;

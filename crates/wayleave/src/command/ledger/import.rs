@@ -1,6 +1,7 @@
 //! History from a file, in bulk. Ids come from the file, so running it again finds what is done and
 //! does the rest.
 
+mod groups;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -8,14 +9,16 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use seal::to_canonical;
 use serde_json::json;
 use wire::client::{SubmitError, Ticket, WhyNotDone};
+use wire::request::COMMAND_BYTES_MAX;
 use wire::{CallOptions, Completion, RequestFlags, Transfer};
 
+use self::groups::{Group, Groups};
 use self::plan::{Planned, Planner};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Rows, Unread, Whose};
 use super::said::{Ending, Report};
 use super::session::{Sent, Session, transfer_of};
 use crate::cli::ledger::ImportArgs;
@@ -35,24 +38,22 @@ const BAR: u64 = 30;
 pub(super) fn command(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let session = Session::open(&args.place)?;
     let rows = Rows::open(&args.file)?;
+    let mut keys = session.folder.personal_keys();
+    if args.dry_run {
+        keys = keys.without_making();
+    }
     let mut import = Import {
         session,
         dry_run: args.dry_run,
         together: args.all_or_nothing,
-        planner: Planner::default(),
+        planner: Planner::new(keys),
         batch: Vec::new(),
         bytes: 0,
-        group: None,
+        groups: Groups::default(),
         counts: BTreeMap::new(),
         worst: Ending::Done,
     };
     import.run(rows)
-}
-
-/// Rows of kind `entry` that follow each other under one id: one transaction.
-struct Group {
-    id: String,
-    rows: Vec<Row>,
 }
 
 struct Import {
@@ -64,7 +65,7 @@ struct Import {
     batch: Vec<Planned>,
     /// Bytes of the batch as commands.
     bytes: usize,
-    group: Option<Group>,
+    groups: Groups,
     counts: BTreeMap<&'static str, u64>,
     worst: Ending,
 }
@@ -74,14 +75,17 @@ impl Import {
         let mut bar = Bar::new();
         loop {
             match rows.next_row() {
-                Ok(Some(Ok(row))) => self.take(row)?,
-                Ok(Some(Err((line, error)))) => {
-                    self.end_group()?;
+                Ok(Some(Ok(row))) => self.take(row),
+                Ok(Some(Err(Unread { line, whose, error }))) => {
+                    let cut = self.groups.cut(line, &whose);
+                    self.ended(cut);
                     self.malformed(line, &error);
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    // What was read before is posted; the rest of the file is not known.
+                    // What was read whole before is posted; the rest of the file is not known.
+                    let cut = self.groups.cut(rows.line_ahead(), &Whose::Unknown);
+                    self.ended(cut);
                     self.malformed(0, &error);
                     break;
                 }
@@ -92,7 +96,8 @@ impl Import {
                 bar.show(rows.read, rows.bytes, &self.counts);
             }
         }
-        self.end_group()?;
+        let last = self.groups.end();
+        self.ended(last);
         self.send_rest()?;
         bar.show(rows.read, rows.bytes, &self.counts);
         bar.end();
@@ -100,40 +105,51 @@ impl Import {
         Ok(ExitCode::from(self.worst.code()))
     }
 
-    fn take(&mut self, row: Row) -> anyhow::Result<()> {
-        if row.optional("kind") != Some("entry") {
-            self.end_group()?;
-            let planned = self.planner.plan(&mut self.session, &row);
-            self.planned(row.line, planned);
-            return Ok(());
+    fn take(&mut self, row: Row) {
+        let whose = row.whose();
+        if row.optional("kind") == Some("entry") {
+            let Whose::Transaction(id) = &whose else {
+                let cut = self.groups.cut(row.line, &whose);
+                self.ended(cut);
+                self.malformed(row.line, &anyhow!("expected a field `id`, got none"));
+                return;
+            };
+            let ended = self.groups.entry(id, row);
+            return self.ended(ended);
         }
-        let Some(id) = row.optional("id").map(str::to_owned) else {
-            self.end_group()?;
-            self.malformed(row.line, &anyhow::anyhow!("expected a field `id`, got none"));
-            return Ok(());
+        // A row that may have been meant as one of the entries before it leaves them in doubt.
+        let is_sound = row.is_by_itself() && !self.groups.is_open(&whose);
+        let ended = if is_sound { self.groups.end() } else { self.groups.cut(row.line, &whose) };
+        self.ended(ended);
+        let planned = match self.groups.cut_at(&whose) {
+            Some((id, cut)) if row.is_by_itself() => Err(not_whole(id, cut)),
+            _ => self.planner.plan(&mut self.session, &row),
         };
-        match &mut self.group {
-            Some(group) if group.id == id => group.rows.push(row),
-            _ => {
-                self.end_group()?;
-                self.group = Some(Group { id, rows: vec![row] });
-            }
-        }
-        Ok(())
+        self.planned(row.line, planned);
     }
 
-    fn end_group(&mut self) -> anyhow::Result<()> {
-        let Some(Group { rows, .. }) = self.group.take() else { return Ok(()) };
-        let Some(head) = rows.first() else { return Ok(()) };
-        let planned = self.planner.transaction(&mut self.session, head, &rows);
+    /// All rows of a transaction were read, or it is known that they were not.
+    fn ended(&mut self, group: Option<Group>) {
+        let Some(Group { id, rows, cut, .. }) = group else { return };
+        let Some(head) = rows.first() else { return };
+        let planned = match cut {
+            Some(line) => Err(not_whole(&id, line)),
+            None => self.planner.transaction(&mut self.session, head, &rows),
+        };
         self.planned(head.line, planned);
-        Ok(())
     }
 
     fn planned(&mut self, line: u64, planned: anyhow::Result<Result<Planned, Report>>) {
         match planned {
             Ok(Ok(one)) => {
-                self.bytes = self.bytes.saturating_add(to_canonical(&one.command).len() + 4);
+                let bytes = to_canonical(&one.command).len();
+                // Found here, because a client refuses the whole request of such a one.
+                if u32::try_from(bytes).map_or(true, |bytes| bytes > COMMAND_BYTES_MAX) {
+                    let most = COMMAND_BYTES_MAX;
+                    let why = anyhow!("expected at most {most} bytes as a command, got {bytes}");
+                    return self.malformed(line, &why);
+                }
+                self.bytes = self.bytes.saturating_add(bytes.saturating_add(4));
                 self.batch.push(one);
             }
             Ok(Err(report)) => self.report(line, None, &report),
@@ -266,6 +282,12 @@ impl Import {
         let counts = counts.collect::<Vec<_>>().join(", ");
         say(&format!("{whole} rows: {}", if whole == 0 { "none" } else { &counts }));
     }
+}
+
+/// Why nothing of a transaction was sent.
+fn not_whole(id: &str, line: u64) -> anyhow::Error {
+    let id: String = id.chars().take(64).collect();
+    anyhow!("transaction `{id}` is not whole, so nothing of it is sent: line {line} was not read")
 }
 
 /// How far an import is, on standard error where that is a terminal.

@@ -26,13 +26,21 @@ struct Stored {
 }
 
 /// A command that is stored.
-pub(super) struct Kept(PathBuf);
+pub(super) struct Kept {
+    path: PathBuf,
+    client: String,
+    /// Where it lies when an older version stored it, which did not name the client.
+    old: PathBuf,
+}
 
 impl Kept {
     /// A definite answer came.
     pub(super) fn forget(self) {
         // What stays is sent again by `retry` and answered as it was: no harm.
-        let _ = fs::remove_file(self.0);
+        let _ = fs::remove_file(self.path);
+        if read(&self.old).is_ok_and(|(client, _)| client == self.client) {
+            let _ = fs::remove_file(self.old);
+        }
     }
 }
 
@@ -44,11 +52,13 @@ pub(super) fn keep(
 ) -> anyhow::Result<Option<Kept>> {
     let Some(id) = id_of(command) else { return Ok(None) };
     let place = folder.part(PENDING);
-    let path = place.join(format!("{id}{SUFFIX}"));
+    // Ids are each client's own: what another one waits for stays.
+    let path = place.join(format!("{id}.{client}{SUFFIX}"));
+    let old = place.join(format!("{id}{SUFFIX}"));
     let stored = Stored { client: client.into(), command: to_hex(&to_canonical(command)) };
     write(&place, &path, &serde_json::to_vec(&stored)?)
         .with_context(|| format!("nothing was sent: `{}`", path.display()))?;
-    Ok(Some(Kept(path)))
+    Ok(Some(Kept { path, client: client.into(), old }))
 }
 
 /// All that is stored: by which client, and what.
@@ -92,5 +102,43 @@ pub(super) fn id_of(command: &Command) -> Option<String> {
         Command::PostDraft(draft) => Some(draft.id.to_string()),
         Command::PlaceHold(placement) => Some(placement.id.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_one_client_is_none_of_another() {
+        let dir = std::env::temp_dir().join(format!("wayleave-pending-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        let folder = Folder::create(&dir, "book".parse().unwrap()).unwrap();
+        let (transaction, business_date) =
+            (terms::TransactionId::from_bytes([7; 16]), "2026-01-05".parse().unwrap());
+        let command = Command::PostDraft(ledger::Draft {
+            id: transaction,
+            business_date,
+            reason: ledger::Reason::Payment,
+            lines: Vec::new(),
+            claims: Vec::new(),
+            links: Vec::new(),
+            detail: None,
+        });
+        let clients = || -> Vec<String> {
+            all(&folder).unwrap().into_iter().map(|(client, _)| client).collect()
+        };
+        let kept = |client: &str| keep(&folder, client, &command).unwrap().unwrap();
+        let first = kept("first");
+        kept("second").forget();
+        assert_eq!(clients(), ["first"]);
+        // As it was stored before the client was in the name.
+        fs::rename(&first.path, &first.old).unwrap();
+        assert_eq!(clients(), ["first"]);
+        kept("second").forget();
+        assert_eq!(clients(), ["first"]);
+        kept("first").forget();
+        assert!(clients().is_empty());
+        fs::remove_dir_all(&dir).unwrap();
     }
 }

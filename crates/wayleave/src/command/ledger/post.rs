@@ -114,6 +114,10 @@ fn post(
         Ask::Exact(amount) | Ask::UpTo(amount) => Some(amount),
         Ask::Everything | Ask::Share { .. } | Ask::Remainder => None,
     };
+    let mut keys = session.folder.personal_keys();
+    if under.dry_run {
+        keys = keys.without_making();
+    }
     let command = posting(Draft {
         id: given.id,
         business_date: under.date.unwrap_or_else(|| day_of(&given.id)),
@@ -121,7 +125,7 @@ fn post(
         lines,
         claims: beside::claims(&more.bounds, account.opening().asset, amount)?,
         links: beside::links(&more.bounds)?,
-        detail: beside::detail(more, given.id, &session.folder.personal_keys())?,
+        detail: beside::detail(more, given.id, &keys)?,
     });
     let about = json!({ "transaction": given.id.to_string(), "name": given.name });
     let what = format!("transaction {given}");

@@ -38,8 +38,13 @@ const FIELDS: [&str; 25] = [
     "key_slot",
     "ground",
 ];
+/// Fields that a transaction has once, beside its metadata; entries may repeat them.
+const OF_TRANSACTIONS: [&str; 7] =
+    ["id", "business_date", "effective", "reason", "code", "links", "key_slot"];
 /// Columns of a file that has no `kind`: transfers alone.
 const OF_TRANSFERS: [&str; 5] = ["id", "business_date", "from", "to", "amount"];
+/// Kinds of rows that are no transaction.
+const NO_TRANSACTIONS: [&str; 6] = ["account", "hold", "pin", "void", "freeze", "close"];
 /// What metadata is named by.
 pub(super) const NOTE: &str = "note.";
 /// What metadata about a person is named by.
@@ -52,6 +57,34 @@ fn is_field(name: &str) -> bool {
 fn unknown(name: &str) -> anyhow::Error {
     let name: String = name.chars().take(64).collect();
     anyhow!("expected one of `{}`, `note.KEY`, `personal.KEY`, got `{name}`", FIELDS.join(", "))
+}
+
+/// Whose row it is, as far as that can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// It may be of any transaction that stands beside it.
+    Unknown,
+    /// Of the transaction of this id.
+    Transaction(String),
+    /// It is no part of a transaction.
+    Other,
+}
+
+impl Whose {
+    fn of(kind: Option<&str>, id: Option<&str>) -> Self {
+        if kind.is_some_and(|kind| NO_TRANSACTIONS.contains(&kind)) {
+            return Self::Other;
+        }
+        let id = id.filter(|id| !id.is_empty());
+        id.map_or(Self::Unknown, |id| Self::Transaction(id.to_owned()))
+    }
+}
+
+/// A row that cannot be read.
+pub(super) struct Unread {
+    pub(super) line: u64,
+    pub(super) whose: Whose,
+    pub(super) error: anyhow::Error,
 }
 
 /// One row: where it stands, and its fields as they came.
@@ -105,6 +138,32 @@ impl Row {
         })
     }
 
+    /// Which transaction it is of.
+    pub(super) fn whose(&self) -> Whose {
+        Whose::of(self.optional("kind"), self.optional("id"))
+    }
+
+    /// Whether it surely is no entry among others: it says so, or moves money by itself.
+    pub(super) fn is_by_itself(&self) -> bool {
+        match self.optional("kind") {
+            Some(kind) => {
+                NO_TRANSACTIONS.contains(&kind) || ["transfer", "transaction"].contains(&kind)
+            }
+            None => self.optional("from").is_some(),
+        }
+    }
+
+    /// The first field that says something else than another row's, of those that say something
+    /// of the whole transaction.
+    pub(super) fn differs(&self, head: &Self) -> Option<&str> {
+        let is_whole = |name: &str| {
+            OF_TRANSACTIONS.contains(&name)
+                || [NOTE, PERSONAL].iter().any(|kind| name.starts_with(kind))
+        };
+        let mut names = self.fields.keys().map(String::as_str).filter(|name| is_whole(name));
+        names.find(|name| self.optional(name).is_some_and(|it| head.optional(name) != Some(it)))
+    }
+
     fn place(&self, name: &str) -> String {
         match self.fields.get(name) {
             Some((Some(column), _)) => format!("column {column} `{name}`"),
@@ -145,7 +204,7 @@ impl Rows {
 
     /// The next row; `None` after the last. An error names the line and ends the reading only
     /// when the file cannot be read.
-    pub(super) fn next_row(&mut self) -> anyhow::Result<Option<Result<Row, (u64, anyhow::Error)>>> {
+    pub(super) fn next_row(&mut self) -> anyhow::Result<Option<Result<Row, Unread>>> {
         loop {
             let line = self.line.saturating_add(1);
             let Some(record) = self.record()? else { return Ok(None) };
@@ -153,11 +212,20 @@ impl Rows {
                 continue;
             }
             let row = match &self.head {
-                Some(head) => of_csv(line, head, &record),
+                Some(head) => of_csv(line, head, &record).map_err(|error| Unread {
+                    line,
+                    whose: Whose::Unknown,
+                    error,
+                }),
                 None => of_json(line, &record),
             };
-            return Ok(Some(row.map_err(|error| (line, error))));
+            return Ok(Some(row));
         }
+    }
+
+    /// The line that is read next.
+    pub(super) fn line_ahead(&self) -> u64 {
+        self.line.saturating_add(1)
     }
 
     /// A line, or several where a quoted field holds line ends.
@@ -208,13 +276,19 @@ fn of_csv(line: u64, head: &[String], record: &str) -> anyhow::Result<Row> {
 
 type Object = BTreeMap<String, serde_json::Value>;
 
-fn of_json(line: u64, record: &str) -> anyhow::Result<Row> {
+fn of_json(line: u64, record: &str) -> Result<Row, Unread> {
+    let unread = |whose, error| Unread { line, whose, error };
     let object: Object = serde_json::from_str(record).map_err(|error| {
         let text = error.to_string();
-        let why = text.split(" at line ").next().unwrap_or_default();
-        anyhow!("column {}: expected a JSON object: {why}", error.column())
+        // Another value than an object would be shown, and may be about a person.
+        let why = (!error.is_data()).then(|| text.split(" at line ").next()).flatten();
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        let error = anyhow!("column {}: expected a JSON object{why}", error.column());
+        unread(Whose::Unknown, error)
     })?;
-    of_object(line, object, true)
+    let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str);
+    let whose = Whose::of(text("kind"), text("id"));
+    of_object(line, object, true).map_err(|error| unread(whose, error))
 }
 
 fn of_object(line: u64, object: Object, may_nest: bool) -> anyhow::Result<Row> {
@@ -225,7 +299,7 @@ fn of_object(line: u64, object: Object, may_nest: bool) -> anyhow::Result<Row> {
             ("entries", Value::Array(entries)) if may_nest => {
                 for entry in entries {
                     let Value::Object(entry) = entry else {
-                        bail!("field `entries`: expected objects, got `{entry}`");
+                        bail!("field `entries`: expected objects, got {}", sort(&entry));
                     };
                     row.entries.push(of_object(line, entry.into_iter().collect(), false)?);
                 }
@@ -234,7 +308,7 @@ fn of_object(line: u64, object: Object, may_nest: bool) -> anyhow::Result<Row> {
                 let kind = if name == "notes" { NOTE } else { PERSONAL };
                 for (key, text) in all {
                     let Value::String(text) = text else {
-                        bail!("field `{name}.{key}`: expected a string, got `{text}`");
+                        bail!("field `{name}.{key}`: expected a string, got {}", sort(&text));
                     };
                     row.fields.insert(format!("{kind}{key}"), (None, text));
                 }
@@ -244,12 +318,25 @@ fn of_object(line: u64, object: Object, may_nest: bool) -> anyhow::Result<Row> {
             }
             (_, Value::Null) if is_field(&name) => {}
             (_, other) if is_field(&name) => {
-                bail!("field `{name}`: expected a string, got `{other}`")
+                bail!("field `{name}`: expected a string, got {}", sort(&other))
             }
             _ => return Err(unknown(&name)),
         }
     }
     Ok(row)
+}
+
+/// What stands in a field that is wrong: never the words themselves, which may be about a person.
+const fn sort(value: &serde_json::Value) -> &'static str {
+    use serde_json::Value;
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// The fields of one record.
@@ -277,10 +364,7 @@ fn csv(record: &str) -> anyhow::Result<Vec<String>> {
         match after.strip_prefix(',') {
             Some(more) => rest = more,
             None if after.is_empty() => return Ok(fields),
-            None => {
-                let got = head_of(after);
-                bail!("column {column}: expected `,` after a quoted field, got `{got}`")
-            }
+            None => bail!("column {column}: expected `,` after a quoted field"),
         }
     }
 }
@@ -300,10 +384,6 @@ fn unquote(text: &str) -> anyhow::Result<(String, &str)> {
             None => return Ok((field, after)),
         }
     }
-}
-
-fn head_of(text: &str) -> String {
-    text.chars().take(20).collect()
 }
 
 /// A moment: whole seconds since 1970, or RFC 3339 in UTC.

@@ -8,6 +8,7 @@ use ledger::{
     Ask, Ceiling, Command, Datum, Detail, Draft, Floor, Line, Link, Marks, Opening, Owner, Part,
     Placement, Rest, Side, Tags, Term, Value, VoidGround,
 };
+use ledger_server::{PersonalKeys, Query, Said};
 use terms::{AccountId, AssetCode, BusinessDate, HoldId, TransactionId};
 use wire::Rule;
 
@@ -43,10 +44,15 @@ macro_rules! known {
     };
 }
 
-/// Reads rows, and knows the assets of the accounts that they open.
-#[derive(Default)]
+/// Reads rows, and knows the assets of the accounts that they name.
 pub(super) struct Planner {
+    /// Of accounts that the book has: for ever.
+    known: BTreeMap<AccountId, AssetCode>,
+    /// Of accounts that the book has not, as the file opens them.
     opened: BTreeMap<AccountId, AssetCode>,
+    /// Accounts that the file opens in another asset, and why no row that names one is sent.
+    opposed: BTreeMap<AccountId, String>,
+    keys: PersonalKeys,
 }
 
 fn given<I: Id>(row: &Row, name: &str) -> anyhow::Result<Given<I>> {
@@ -82,6 +88,11 @@ fn part(row: &Row) -> anyhow::Result<Option<Part>> {
 }
 
 impl Planner {
+    /// That seals under these keys.
+    pub(super) const fn new(keys: PersonalKeys) -> Self {
+        Self { known: BTreeMap::new(), opened: BTreeMap::new(), opposed: BTreeMap::new(), keys }
+    }
+
     /// A row by itself.
     pub(super) fn plan(&mut self, session: &mut Session, row: &Row) -> Read<Planned> {
         match row.optional("kind").unwrap_or("transfer") {
@@ -90,7 +101,7 @@ impl Planner {
                 ensure!(!row.entries.is_empty(), "expected `entries`, got none");
                 self.transaction(session, row, &row.entries)
             }
-            "account" => self.account(session, row).map(Ok),
+            "account" => self.account(session, row),
             "hold" => self.hold(session, row),
             "pin" => of_hold(row, |hold| Command::PinHold { hold }).map(Ok),
             "void" => {
@@ -109,21 +120,61 @@ impl Planner {
         }
     }
 
-    /// The asset of an account: of this file or of the book.
-    fn asset(&self, session: &mut Session, of: &Given<AccountId>) -> Read<AssetCode> {
+    /// The asset of an account in the book. That there is none is asked anew each time, because
+    /// the file may open it.
+    fn in_book(
+        &mut self,
+        session: &mut Session,
+        id: AccountId,
+    ) -> anyhow::Result<Option<AssetCode>> {
+        if let Some(asset) = self.known.get(&id) {
+            return Ok(Some(*asset));
+        }
+        let asset = match session.ask(&Query::AccountWhole(id))?.said {
+            Said::AccountWhole(account) => account.opening().asset,
+            Said::NoAccount(_) => return Ok(None),
+            _ => bail!("the book answers another question"),
+        };
+        self.known.insert(id, asset);
+        Ok(Some(asset))
+    }
+
+    /// The asset of an account: of the book, and only where it has none, of this file.
+    fn asset(&mut self, session: &mut Session, of: &Given<AccountId>) -> Read<AssetCode> {
         session.names.learn(of);
+        if let Some(why) = self.opposed.get(&of.id) {
+            return Ok(Err(Report::refused(Rule::IdUsedWithOtherContent, why.clone())));
+        }
         if let Some(asset) = self.opened.get(&of.id) {
             return Ok(Ok(*asset));
         }
-        Ok(match session.account(of.id)? {
-            Some(account) => Ok(account.opening().asset),
+        Ok(match self.in_book(session, of.id)? {
+            Some(asset) => Ok(asset),
             None => {
                 Err(Report::refused(Rule::UnknownAccount, format!("there is no account `{of}`")))
             }
         })
     }
 
-    fn transfer(&self, session: &mut Session, row: &Row) -> Read<Planned> {
+    /// That a row opens an account in this asset: the book has none, or has it so.
+    fn opens(&mut self, session: &mut Session, row: &Row, asset: AssetCode) -> Read<()> {
+        let of = given::<AccountId>(row, "id")?;
+        session.names.learn(&of);
+        let before = match self.opened.get(&of.id) {
+            Some(opened) => Some(*opened),
+            None => self.in_book(session, of.id)?,
+        };
+        if let Some(before) = before.filter(|before| *before != asset) {
+            let line = row.line;
+            let why = format!("account `{of}` is in `{before}`, and in `{asset}` on line {line}");
+            self.opposed.insert(of.id, why.clone());
+            return Ok(Err(Report::refused(Rule::IdUsedWithOtherContent, why)));
+        }
+        self.opened.insert(of.id, asset);
+        Ok(Ok(()))
+    }
+
+    fn transfer(&mut self, session: &mut Session, row: &Row) -> Read<Planned> {
         let (from, to) = (given::<AccountId>(row, "from")?, given::<AccountId>(row, "to")?);
         ensure!(from.id != to.id, "`from` and `to` are one account");
         let asset = known!(self.asset(session, &from));
@@ -134,18 +185,22 @@ impl Planner {
             Line { account: from.id, side: Side::Debit, ask, part: part(row)? },
             Line { account: to.id, side: Side::Credit, ask: other, part: None },
         ];
-        posted(session, row, lines).map(Ok)
+        posted(&self.keys, row, lines).map(Ok)
     }
 
     /// Entries that stand or fall together: rows of their own, or within one.
     pub(super) fn transaction(
-        &self,
+        &mut self,
         session: &mut Session,
         head: &Row,
         entries: &[Row],
     ) -> Read<Planned> {
         let mut lines = Vec::with_capacity(entries.len());
         for row in entries {
+            if let Some(field) = row.differs(head) {
+                let (line, first) = (row.line, head.line);
+                bail!("entry on line {line}: field `{field}` is another than on line {first}");
+            }
             let account = given::<AccountId>(row, "account")?;
             let asset = known!(self.asset(session, &account));
             row.field("side")?;
@@ -159,12 +214,11 @@ impl Planner {
             };
             lines.push(line().with_context(|| format!("entry on line {}", row.line))?);
         }
-        posted(session, head, lines).map(Ok)
+        posted(&self.keys, head, lines).map(Ok)
     }
 
-    fn account(&mut self, session: &mut Session, row: &Row) -> anyhow::Result<Planned> {
+    fn account(&mut self, session: &mut Session, row: &Row) -> Read<Planned> {
         let given = given::<AccountId>(row, "id")?;
-        session.names.learn(&given);
         let asset = row.read("asset", str::parse::<AssetCode>)?;
         let floor = row.read_optional("overdraft", |text| match text {
             "unlimited" => Ok(Floor::Unlimited),
@@ -195,11 +249,11 @@ impl Planner {
             ceiling: ceiling.map_or(Ceiling::Unlimited, Ceiling::At),
             marks,
         });
-        self.opened.insert(given.id, asset);
-        Ok(planned(row, "account", &given, command))
+        known!(self.opens(session, row, asset));
+        Ok(Ok(planned(row, "account", &given, command)))
     }
 
-    fn hold(&self, session: &mut Session, row: &Row) -> Read<Planned> {
+    fn hold(&mut self, session: &mut Session, row: &Row) -> Read<Planned> {
         let (id, on) = (given::<HoldId>(row, "id")?, given::<AccountId>(row, "account")?);
         let asset = known!(self.asset(session, &on));
         let expires = row.read_optional("expires", instant)?;
@@ -231,7 +285,7 @@ fn of_account(row: &Row, command: impl FnOnce(AccountId) -> Command) -> anyhow::
     Ok(planned(row, "account", &account, command(account.id)))
 }
 
-fn posted(session: &Session, row: &Row, lines: Vec<Line>) -> anyhow::Result<Planned> {
+fn posted(keys: &PersonalKeys, row: &Row, lines: Vec<Line>) -> anyhow::Result<Planned> {
     let id = given::<TransactionId>(row, "id")?;
     let reason = row.read_optional("reason", |text| {
         words::reason_named(text).ok_or_else(|| anyhow!("there is no reason `{text}`"))
@@ -243,7 +297,7 @@ fn posted(session: &Session, row: &Row, lines: Vec<Line>) -> anyhow::Result<Plan
     }
     for (key, text) in row.beginning(PERSONAL) {
         let slot = row.read("key_slot", str::parse::<u32>)?;
-        let value = sealed(&session.folder.personal_keys(), slot, id.id, key, text)?;
+        let value = sealed(keys, slot, id.id, key, text)?;
         metadata.push(Datum { key: key.parse()?, value });
     }
     let detail =

@@ -5,8 +5,11 @@
 //! Manifests are chained. Nothing in the folder is ever changed. `docs/formats/archive.md`.
 
 mod check;
+mod later;
 mod manifest;
+mod opened;
 mod restore;
+mod taken;
 mod write;
 
 use std::fs::{self, File, OpenOptions};
@@ -19,6 +22,7 @@ use terms::Position;
 
 pub use check::{ArchiveReport, check};
 pub use manifest::{MANIFEST_MAGIC, MANIFEST_SUFFIX, Manifest, manifest_name};
+pub use opened::{NotItsCommitment, Opened, known, salts_beside};
 pub use restore::{Restored, restore, restore_by};
 pub use write::{Archived, archive};
 

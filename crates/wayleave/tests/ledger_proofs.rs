@@ -21,10 +21,14 @@ mod damage;
 mod doors;
 #[path = "ledger_proofs/exports.rs"]
 mod exports;
+#[path = "ledger_proofs/forge.rs"]
+mod forge;
 #[path = "ledger_proofs/full_disk.rs"]
 mod full_disk;
 #[path = "ledger_proofs/older_copies.rs"]
 mod older_copies;
 #[path = "ledger_proofs/receipts.rs"]
 mod receipts;
+#[path = "ledger_proofs/restored.rs"]
+mod restored;
 mod support;

@@ -14,6 +14,7 @@ use store::{FileDisk, fsck};
 use terms::BookName;
 
 use super::manifest::{MANIFEST_SUFFIX, Manifest, manifest_name};
+use super::opened::Opened;
 use super::{ArchiveError, failed, names};
 
 /// What the check saw.
@@ -27,6 +28,9 @@ pub struct ArchiveReport {
     pub last: Option<Manifest>,
     /// The log's tree at its end, made again from the facts' commitments.
     pub head: Option<TreeHead>,
+    /// How many facts of the manifests' segments were compared with their commitments: what the log
+    /// signed says nothing of the others' contents.
+    pub opened: Opened,
     /// A segment that was copied and has no manifest yet: the next run completes it.
     pub incomplete: Option<String>,
 }
@@ -40,7 +44,8 @@ impl ArchiveReport {
 }
 
 /// Reads everything again. With `trusted`, the log's key must be that one; with the salts of the
-/// book, damage is named down to the fact.
+/// book, each fact must be what its commitment says, and damage is named down to the fact. An
+/// archive of nothing is not sound.
 ///
 /// # Errors
 /// [`ArchiveError::File`]: what could not be read was not checked.
@@ -49,8 +54,8 @@ pub fn check(
     trusted: Option<&VerifierKey>,
     salts: Option<&dyn Salts>,
 ) -> Result<ArchiveReport, ArchiveError> {
-    let mut walk = Walk { report: ArchiveReport::default(), tip: Tip::GENESIS, tree: None };
-    walk.tree = Some(CompactRange::empty());
+    let (report, tree) = (ArchiveReport::default(), Some(CompactRange::empty()));
+    let mut walk = Walk { report, tip: Tip::GENESIS, tree, salts };
     let manifests = names(dir, MANIFEST_SUFFIX)?;
     for name in &manifests {
         walk.one(dir, name, trusted)?;
@@ -65,9 +70,12 @@ pub fn check(
         }
     }
     let Walk { mut report, tree, .. } = walk;
+    if manifests.is_empty() {
+        report.findings.push("it holds no archive: no manifest is in it".to_owned());
+    }
     report.head = tree.map(|tree| TreeHead { size: tree.size(), root: tree.root() });
     let book = report.last.as_ref().and_then(|last| last.book.parse::<BookName>().ok());
-    if let Some(book) = book.filter(|_| salts.is_some() || !report.is_sound()) {
+    if let Some(book) = book.filter(|_| report.incomplete.is_some() || !report.is_sound()) {
         // Names batch and fact of what a digest alone calls different.
         let found = fsck(&FileDisk::look(dir), &book, salts).map_err(failed(dir))?;
         let in_segments = |finding: &&store::Finding| finding.file.ends_with(SEGMENT_SUFFIX);
@@ -76,14 +84,15 @@ pub fn check(
     Ok(report)
 }
 
-struct Walk {
+struct Walk<'s> {
+    salts: Option<&'s dyn Salts>,
     report: ArchiveReport,
     tip: Tip,
     /// The log's tree so far; `None` behind damage, where it cannot be made.
     tree: Option<CompactRange>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn add(&mut self, name: &str, why: impl std::fmt::Display) {
         self.report.findings.push(format!("`{name}`: {why}"));
     }
@@ -180,6 +189,11 @@ impl Walk {
         }
         if scanned.tip != manifest.tip() {
             self.tree = None;
+        }
+        for found in &scanned.found {
+            if let Err(why) = self.report.opened.batch(self.salts, &found.batch) {
+                self.add(&name, why);
+            }
         }
         if let Some(tree) = &mut self.tree {
             for found in &scanned.found {

@@ -11,7 +11,7 @@ use record::{Fact, leaf_hash};
 use seal::{Digest, sha256};
 use store::disk::SystemFile;
 use store::log::{LogReader, TreeView};
-use store::segment::{Scan, SegmentEnd, scan, segment_first, segment_name};
+use store::segment::{Found, Scan, SegmentEnd, scan, segment_first, segment_name};
 use store::{FileDisk, fsck};
 use terms::{BookName, Position};
 
@@ -151,7 +151,7 @@ impl Source<'_> {
             root,
             checkpoint: self.checkpoint.to_string(),
             consistency,
-            salt_slots: salt_slots(&scanned)?.max(last.map_or(0, |last| last.salt_slots)),
+            salt_slots: salt_slots(&scanned.found)?.max(last.map_or(0, |last| last.salt_slots)),
             epoch: scanned.found.last().map_or(0, |found| found.batch.origin().epoch.number()),
         };
         manifest.check_log().map_err(|why| ArchiveError::Unready(format!("`{name}`: {why}")))?;
@@ -206,10 +206,10 @@ fn unready(error: &dyn std::fmt::Display) -> ArchiveError {
     ArchiveError::Unready(format!("the log cannot be read: {error}"))
 }
 
-/// One more than the highest salt slot of a segment's facts.
-pub(super) fn salt_slots(scanned: &Scan) -> Result<u64, ArchiveError> {
+/// One more than the highest salt slot of the batches' facts.
+pub(super) fn salt_slots(batches: &[Found]) -> Result<u64, ArchiveError> {
     let mut slots = 0;
-    for found in &scanned.found {
+    for found in batches {
         for stored in found.batch.entries() {
             let fact: Fact =
                 stored.fact().map_err(|error| ArchiveError::Damaged(vec![error.to_string()]))?;

@@ -87,7 +87,12 @@ pub struct ArchiveArgs {
 #[derive(Debug, Subcommand)]
 pub enum ArchiveCommand {
     /// Check every byte of an archive, anywhere: chain, digests, facts, the log's roots and
-    /// signatures. Exit 1: segment, batch and fact of the damage are named.
+    /// signatures.
+    ///
+    /// Exit 0: the log whose key was given vouches for it, and with the salts (`--with`) each fact
+    /// is what its commitment says. Exit 1: segment, batch and fact of the damage are named. Exit
+    /// 3: it is consistent, and nobody vouches for it, or only for its order: the log signs
+    /// commitments, and without the salts whoever could change the archive could change its facts.
     Verify(ArchiveVerifyArgs),
 }
 
@@ -100,8 +105,8 @@ pub struct ArchiveVerifyArgs {
     /// the exit code is 3.
     #[arg(long, value_name = "VKEY")]
     pub key: Option<String>,
-    /// A book's folder with its salt keys: then each fact's commitment is made again, and damage is
-    /// named down to the fact.
+    /// A book's folder with its salt keys: each fact's commitment is made again, and damage is
+    /// named down to the fact. Without them nothing is good: exit 3.
     #[arg(long, value_name = "DIR")]
     pub with: Option<PathBuf>,
     /// Print one JSON object.
@@ -116,8 +121,9 @@ pub enum ExportCommand {
     /// it, its words against its bytes, its bytes against the journal's own digests, all of it
     /// against the log's root.
     ///
-    /// Exit 0: the log whose key was given vouches for it. Exit 1: the first row that differs is
-    /// named. Exit 3: it is consistent, and nobody vouches for it.
+    /// Exit 0: the log whose key was given vouches for it, and with the salts (`--with`) each fact
+    /// is what its commitment says. Exit 1: the first row that differs is named. Exit 3: it is
+    /// consistent, and nobody vouches for it, or only for its order.
     Verify(ExportVerifyArgs),
 }
 
@@ -129,6 +135,10 @@ pub struct ExportVerifyArgs {
     /// The log's verifier key, from whom you trust.
     #[arg(long, value_name = "VKEY")]
     pub key: Option<String>,
+    /// A book's folder with its salt keys: each fact's commitment is made again. Without them
+    /// nothing is good: exit 3.
+    #[arg(long, value_name = "DIR")]
+    pub with: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -137,8 +147,11 @@ pub struct ExportVerifyArgs {
 /// Build a book's folder from an archive, or from an export.
 ///
 /// What it is built from is checked first. What is left of the old folder (`--with`) gives what an
-/// archive does not hold: later segments of the journal, clients and keys. Without it the book has
-/// a new operator key, a new log key, and receipts of the old facts cannot be made any more.
+/// archive does not hold: later segments of the journal, clients and keys; it must not be served
+/// meanwhile, nor ever again when the log goes on in the new one. Without it the book has a new
+/// operator key, a new log key, and receipts of the old facts cannot be made any more.
+///
+/// With its salts each fact must be what its commitment says; how many had none is said.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     /// The archive's folder.

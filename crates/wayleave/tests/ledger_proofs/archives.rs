@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::book::{Book, json};
+use crate::forge::{self, AMOUNT};
 use crate::support::{Ran, run};
 
 /// Ten posts or so fill one.
@@ -46,8 +47,14 @@ fn sealed_segments_are_archived_checked_and_restored() {
     assert!(!more["added"].as_array().unwrap().is_empty(), "{more}");
     let archived = more["next"].as_u64().unwrap();
     let key = json(&book.ask(&["checkpoint", "--key"]))["key"].as_str().unwrap().to_owned();
-    let good = run(&["ledger", "archive", "verify", &archive, "--key", &key, "--json"]);
+    let dir = book.dir();
+    let verify = ["ledger", "archive", "verify", &archive, "--key", &key, "--json"];
+    let good = run(&[&verify[..], &["--with", dir.to_str().unwrap()]].concat());
     assert_eq!((good.code, &json(&good)["facts"]), (Some(0), &archived.into()), "{good:?}");
+    assert_eq!(json(&good)["opened"], archived, "{good:?}");
+    // Without the salts the log vouches for commitments alone.
+    let order = run(&verify);
+    assert_eq!((order.code, &json(&order)["verdict"]), (Some(3), &"not-opened".into()));
     assert_eq!(run(&["ledger", "archive", "verify", &archive]).code, Some(3));
     assert!(!segments(Path::new(&archive), ".keys").iter().any(|_| true), "keys in the archive");
 
@@ -55,7 +62,7 @@ fn sealed_segments_are_archived_checked_and_restored() {
     let kept = book.checkpoint(54);
     let kept_file = book.folder.write("kept", kept["checkpoint"].as_str().unwrap());
     book.stop();
-    let (dir, whole) = (book.dir(), book.folder.path().join("whole"));
+    let whole = book.folder.path().join("whole");
     let with = ["--from", &archive, "--to", whole.to_str().unwrap(), "--with"];
     let done = restore(&[&with[..], &[dir.to_str().unwrap()]].concat());
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -95,6 +102,51 @@ fn sealed_segments_are_archived_checked_and_restored() {
     // A folder that is there is not touched.
     let taken = restore(&["--from", &archive, "--to", alone.to_str().unwrap()]);
     assert!(taken.code != Some(0) && taken.err.contains("is there already"), "{taken:?}");
+}
+
+#[test]
+fn a_forged_archive_is_never_good_and_nothing_is_restored_from_it_beside_the_salts() {
+    let mut book = Book::new(&SMALL);
+    book.post("cash", "bob", AMOUNT, "forged");
+    posts(&book, 0, 25);
+    book.checkpoint(30);
+    let archive = book.path("archive");
+    assert_eq!(book.ask(&["archive", "--to", &archive]).code, Some(0));
+    let key = json(&book.ask(&["checkpoint", "--key"]))["key"].as_str().unwrap().to_owned();
+    book.stop();
+    let names = segments(Path::new(&archive), ".segment");
+    let firsts: Vec<u64> = names.iter().map(|name| name[..20].parse().unwrap()).collect();
+    forge::archive(Path::new(&archive), &firsts);
+    let dir = book.dir();
+    let dir = dir.to_str().unwrap();
+    // Every digest without a key fits, and the log did sign these commitments.
+    let verify = ["ledger", "archive", "verify", &archive, "--key", &key];
+    let order = run(&verify);
+    assert_eq!(order.code, Some(3), "{order:?}");
+    assert!(order.out.contains("not opened") && !order.out.contains("good"), "{order:?}");
+    let opened = run(&[&verify[..], &["--with", dir, "--json"]].concat());
+    assert_eq!(opened.code, Some(1), "{opened:?}");
+    assert!(json(&opened)["findings"].to_string().contains("fact `4`"), "{opened:?}");
+    let to = book.path("restored");
+    let refused = restore(&["--from", &archive, "--to", &to, "--with", dir]);
+    assert!(refused.code != Some(0) && refused.err.contains("fact `4`"), "{refused:?}");
+    assert!(!Path::new(&to).exists());
+    // Without the salts nobody can tell: that is said, and the log does not go on.
+    let done = restore(&["--from", &archive, "--to", &to]);
+    let told = json(&done);
+    assert_eq!((&told["opened"], &told["same_log"]), (&0.into(), &false.into()), "{told}");
+    assert_eq!(told["not_opened"], told["facts"], "{told}");
+}
+
+#[test]
+fn an_archive_of_nothing_is_not_good() {
+    let book = Book::empty();
+    let archive = book.path("empty");
+    std::fs::create_dir(&archive).unwrap();
+    let ran = run(&["ledger", "archive", "verify", &archive, "--json"]);
+    assert_eq!((ran.code, &json(&ran)["verdict"]), (Some(1), &"damaged".into()), "{ran:?}");
+    let refused = restore(&["--from", &archive, "--to", &book.path("to")]);
+    assert!(refused.err.contains("holds no archive"), "{refused:?}");
 }
 
 #[test]

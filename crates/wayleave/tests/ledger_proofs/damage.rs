@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::book::{Book, json};
+use crate::book::{Book, copy, json};
 
 #[test]
 fn a_flipped_byte_beside_the_journal_is_named_by_its_part() {
@@ -69,4 +69,33 @@ fn a_flipped_byte_beside_the_journal_is_named_by_its_part() {
     named(in_dir("views/views.redb"), 64, "views: ");
     let again = book.ask(&["fsck"]);
     assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+#[test]
+fn a_journal_that_went_another_way_than_its_guard_is_named() {
+    let mut book = Book::new(&[]);
+    book.stop();
+    let (old, guard) = (book.folder.path().join("old"), book.path("book.guard"));
+    copy(&book.dir(), &old);
+    let old_guard = std::fs::read(&guard).unwrap();
+    book.start(&[]).unwrap();
+    book.post("cash", "bob", "1", "one");
+    book.stop();
+    let newest = std::fs::read(&guard).unwrap();
+    std::fs::remove_dir_all(book.dir()).unwrap();
+    copy(&old, &book.dir());
+    std::fs::write(&guard, old_guard).unwrap();
+    book.start(&[]).unwrap();
+    let post = ["ledger", "post", "--from", "cash", "--to", "bob", "--amount", "2", "--id", "two"];
+    let dir = book.dir();
+    let mut other = crate::support::command();
+    other.env("WAYLEAVE_STATE", book.path("other-state")).args(post).arg("--dir").arg(&dir);
+    assert!(other.output().unwrap().status.success());
+    book.stop();
+    assert_eq!(book.ask(&["fsck"]).code, Some(0));
+    // As long as the guard's history, and another.
+    std::fs::write(&guard, newest).unwrap();
+    let ran = book.ask(&["fsck"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(json(&ran)["findings"].to_string().contains("guard: JournalForked"), "{ran:?}");
 }

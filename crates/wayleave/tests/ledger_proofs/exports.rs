@@ -1,6 +1,11 @@
 //! Exports: everything, checked by anybody, and a book built from one is the same book.
 
+use journal::Batch;
+use journal::batch::{Entry, Origin};
+use serde_json::Value;
+
 use crate::book::{Book, json};
+use crate::forge::{self, AMOUNT, FORGED};
 use crate::support::run;
 
 /// Accounts, postings, holds placed, posted, voided and expired, limits, a freeze, a refusal.
@@ -55,12 +60,16 @@ fn an_export_carries_everything_and_a_book_built_from_it_is_the_same() {
     assert_eq!(book.ask(&["export"]).out, text);
     assert_ne!(book.ask(&["export", "--out", &file]).code, Some(0));
     let key = json(&book.ask(&["checkpoint", "--key"]))["key"].as_str().unwrap().to_owned();
-    let good = run(&["ledger", "export", "verify", &file, "--key", &key, "--json"]);
+    let dir = book.dir();
+    let verify = ["ledger", "export", "verify", &file, "--key", &key, "--json"];
+    let good = run(&[&verify[..], &["--with", dir.to_str().unwrap()]].concat());
     assert_eq!((good.code, &json(&good)["covered"]), (Some(0), &next.into()), "{good:?}");
+    assert_eq!(json(&good)["opened"], next, "{good:?}");
+    let order = run(&verify);
+    assert_eq!((order.code, &json(&order)["verdict"]), (Some(3), &"not-opened".into()));
     assert_eq!(run(&["ledger", "export", "verify", &file]).code, Some(3));
 
     // Built anew, with the old keys: equal to the byte, and it serves.
-    let dir = book.dir();
     let again = book.folder.path().join("again");
     let asked = ["ledger", "restore", "--from-export", &file, "--json", "--to"];
     let with = ["--with", dir.to_str().unwrap()];
@@ -85,6 +94,118 @@ fn an_export_carries_everything_and_a_book_built_from_it_is_the_same() {
     assert_eq!(["cash", "alice", "bob"].map(|one| book.balance_in(&alone, one)), balances);
 }
 
+/// Rows with their hashes made again, each first changed by `change`.
+fn rehashed(text: &str, mut change: impl FnMut(usize, &str) -> String) -> String {
+    let (mut hash, mut all) = (seal::Digest::ZERO, String::new());
+    let domain = seal::digest::Domain::new("wayleave/ledger-export/row/v1");
+    for (number, line) in text.lines().enumerate() {
+        let (open, _) = line.rsplit_once(",\"hash\":\"").unwrap();
+        let open = change(number, open);
+        hash = seal::digest::digest_of(domain, &[hash.as_bytes(), open.as_bytes()]);
+        all.push_str(&format!("{open},\"hash\":\"{hash}\"}}\n"));
+    }
+    all
+}
+
+/// The manifest of an export, to end as its rows now do.
+fn ends_as(file: &str, text: &str, digest: Option<&str>) {
+    let path = format!("{file}.manifest");
+    let mut about: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    about["hash"] = last["hash"].clone();
+    if let Some(digest) = digest {
+        about["digest"] = digest.into();
+    }
+    std::fs::write(path, about.to_string()).unwrap();
+    std::fs::write(file, text).unwrap();
+}
+
+#[test]
+fn a_forged_export_is_never_good_and_nothing_is_built_from_it_beside_the_salts() {
+    let mut book = Book::new(&[]);
+    // One fact a batch: the batches are made again from the rows, each on its own.
+    book.post("cash", "bob", AMOUNT, "forged");
+    book.post("cash", "bob", "1", "after");
+    book.checkpoint(6);
+    book.stop();
+    let file = book.path("book.jsonl");
+    assert_eq!(book.ask(&["export", "--out", &file]).code, Some(0));
+    let key = json(&book.ask(&["checkpoint", "--key"]))["key"].as_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let about: Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{file}.manifest")).unwrap())
+            .unwrap();
+    let name: terms::BookName = about["book"].as_str().unwrap().parse().unwrap();
+    let mut digest = seal::Digest::ZERO;
+    let forged = rehashed(&text, |_, open| {
+        let mut row: Value = serde_json::from_str(&format!("{open}}}")).unwrap();
+        let bytes = seal::text::from_hex(row["bytes"].as_str().unwrap()).unwrap();
+        let commitment = record::Commitment(row["commitment"].as_str().unwrap().parse().unwrap());
+        let entry = Entry { fact: seal::from_canonical(&bytes).unwrap(), commitment };
+        let (entry, _) = forge::forged(entry);
+        let run = seal::text::from_hex_array(row["batch"]["run"].as_str().unwrap()).unwrap();
+        let nanos = row["stamp_nanos"].as_str().unwrap().parse().unwrap();
+        let origin = Origin {
+            book: name,
+            first: terms::Position::new(row["batch"]["first"].as_u64().unwrap()),
+            epoch: terms::Epoch::new(row["epoch"].as_u64().unwrap()),
+            run: terms::RunId::from_bytes(run),
+            previous: digest,
+            stamp: terms::Instant::from_nanos(nanos),
+        };
+        assert_eq!(row["position"], row["batch"]["first"], "one fact a batch");
+        row["bytes"] = seal::text::to_hex(&seal::to_canonical(&entry.fact)).into();
+        row["batch"]["previous"] = digest.to_string().into();
+        digest = Batch::seal(origin, &[entry]).unwrap().digest();
+        row["batch"]["digest"] = digest.to_string().into();
+        row.to_string().strip_suffix('}').unwrap().replace(AMOUNT, FORGED)
+    });
+    ends_as(&file, &forged, Some(&digest.to_string()));
+    let verify = ["ledger", "export", "verify", &file, "--key", &key];
+    let order = run(&verify);
+    assert_eq!(order.code, Some(3), "{order:?}");
+    assert!(order.out.contains("not opened") && !order.out.contains("good"), "{order:?}");
+    let dir = book.dir();
+    let with = ["--with", dir.to_str().unwrap()];
+    let opened = run(&[&verify[..], &with].concat());
+    assert_eq!(opened.code, Some(1), "{opened:?}");
+    assert!(opened.out.contains("row 5: its commitment"), "{opened:?}");
+    let to = book.path("to");
+    let restore = ["ledger", "restore", "--from-export", &file, "--to", &to, "--json"];
+    let refused = run(&[&restore[..], &with].concat());
+    assert!(refused.code != Some(0) && refused.err.contains("row 5"), "{refused:?}");
+    assert!(!std::path::Path::new(&to).exists());
+    let done = run(&restore);
+    assert_eq!(json(&done)["opened"], 0, "{done:?}");
+}
+
+#[test]
+fn a_row_has_its_members_once_and_no_others() {
+    let book = lived();
+    let file = book.path("book.jsonl");
+    assert_eq!(book.ask(&["export", "--out", &file]).code, Some(0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let third = |change: &dyn Fn(&str) -> String| {
+        let changed =
+            rehashed(&text, |row, open| if row == 2 { change(open) } else { open.to_owned() });
+        ends_as(&file, &changed, None);
+        let ran = run(&["ledger", "export", "verify", &file, "--json"]);
+        (ran.code, json(&ran).to_string())
+    };
+    assert_eq!(third(&str::to_owned).0, Some(3));
+    for (what, words) in [
+        ("{\"note\":\"free\",", "unknown"),
+        ("{\"client\":1,", "written"),
+        ("{ ", "written"),
+        ("{\"position\":77,", "written"),
+    ] {
+        let (code, said) = third(&|open| open.replacen('{', what, 1));
+        assert!(code == Some(1) && said.contains("row 3") && said.contains(words), "{what} {said}");
+    }
+    let (code, said) = third(&|open| open.replace("\"batch\":{", "\"batch\":{\"a\":1,"));
+    assert!(code == Some(1) && said.contains("unknown"), "{said}");
+}
+
 #[test]
 fn a_changed_export_is_refused_by_its_row() {
     let book = lived();
@@ -105,13 +226,6 @@ fn a_changed_export_is_refused_by_its_row() {
         [lines[1], lines[0]].into_iter().chain(lines[2..].iter().copied()).collect();
     refused(&format!("{}\n", swapped.join("\n")), "row 1");
     // Words that were changed together with every hash from there on.
-    let (mut hash, mut forged) = (seal::Digest::ZERO, String::new());
-    let domain = seal::digest::Domain::new("wayleave/ledger-export/row/v1");
-    for line in &lines {
-        let (open, _) = line.rsplit_once(",\"hash\":\"").unwrap();
-        let open = open.replace("7.77", "7.78");
-        hash = seal::digest::digest_of(domain, &[hash.as_bytes(), open.as_bytes()]);
-        forged.push_str(&format!("{open},\"hash\":\"{hash}\"}}\n"));
-    }
+    let forged = rehashed(&text, |_, open| open.replace("7.77", "7.78"));
     refused(&forged, "its words are not those of its bytes");
 }

@@ -1,17 +1,19 @@
 //! Archiving, checking an archive, and building a book from one.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use evidence::VerifierKey;
 use ledger_server::Folder;
-use ledger_server::archive::{self, ArchiveReport};
+use ledger_server::archive::{self, ArchiveReport, Restored, known, salts_beside};
 use serde_json::json;
+use store::{FileDisk, SaltKeys};
 use wallet::EXIT_NOBODY_VOUCHES;
 
 use super::session::folder_path;
 use crate::cli::ledger_proofs::{ArchiveArgs, ArchiveCommand, ArchiveVerifyArgs, RestoreArgs};
 use crate::command::{say, say_json, tell};
-use crate::fsck::salts;
 
 pub(super) fn command(args: &ArchiveArgs) -> anyhow::Result<ExitCode> {
     match (&args.what, &args.to) {
@@ -43,16 +45,14 @@ pub(super) fn command(args: &ArchiveArgs) -> anyhow::Result<ExitCode> {
 
 fn verify(args: &ArchiveVerifyArgs) -> anyhow::Result<ExitCode> {
     let key = args.key.as_deref().map(|key| key.trim().parse::<VerifierKey>()).transpose()?;
-    let keys = args.with.as_ref().map(|with| salts(&with.join("journal"))).transpose()?.flatten();
-    let known: Option<&dyn journal::Salts> = match &keys {
-        Some(keys) => Some(keys),
-        None => None,
-    };
-    let report = archive::check(&args.dir, key.as_ref(), known)?;
+    let keys = salts_of(args.with.as_deref())?;
+    let report = archive::check(&args.dir, key.as_ref(), known(keys.as_ref()))?;
     let verdict = match (report.is_sound(), &key) {
         (false, _) => "damaged",
-        (true, Some(_)) => "good",
         (true, None) => "nobody-vouches",
+        // The log signed commitments: whose fact stands beside one, only its salt tells.
+        (true, Some(_)) if report.opened.not > 0 => "not-opened",
+        (true, Some(_)) => "good",
     };
     if args.json {
         say_json(&as_json(&report, verdict));
@@ -66,6 +66,14 @@ fn verify(args: &ArchiveVerifyArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The salts of the book in a folder.
+pub(super) fn salts_of(with: Option<&Path>) -> anyhow::Result<Option<SaltKeys<FileDisk>>> {
+    let Some(with) = with else { return Ok(None) };
+    let keys = salts_beside(&with.join("journal"))?;
+    let shown = with.display();
+    Ok(Some(keys.with_context(|| format!("`{shown}` holds no salts: expected a book's folder"))?))
+}
+
 fn as_json(report: &ArchiveReport, verdict: &str) -> serde_json::Value {
     json!({
         "verdict": verdict,
@@ -74,6 +82,8 @@ fn as_json(report: &ArchiveReport, verdict: &str) -> serde_json::Value {
         "key": report.last.as_ref().map(|last| &last.key),
         "facts": report.last.as_ref().map(|last| last.next.number()),
         "digest": report.last.as_ref().map(|last| last.chain_after.to_string()),
+        "opened": report.opened.facts,
+        "not_opened": report.opened.not,
         "root": report.head.map(|head| head.root.to_string()),
         "incomplete": report.incomplete,
         "findings": report.findings,
@@ -84,7 +94,11 @@ fn say_report(report: &ArchiveReport, verdict: &str) {
     let facts = report.last.as_ref().map_or(0, |last| last.next.number());
     let segments = report.segments;
     match verdict {
-        "good" => say("good archive: the log that you trust vouches for it"),
+        "good" => say("good archive: the log that you trust vouches for it, and each fact opens"),
+        "not-opened" => say(
+            "the log that you trust vouches for the order of this archive; its contents were not \
+             opened and may be anybody's: bring the book's salts with `--with`",
+        ),
         "damaged" => say("DAMAGED archive"),
         _ => say("consistent archive, vouched for by nobody: bring the log's key with `--key`"),
     }
@@ -92,6 +106,8 @@ fn say_report(report: &ArchiveReport, verdict: &str) {
     if let Some(head) = report.head {
         say(&format!("  root of the log at {}: {}", head.size, head.root));
     }
+    let (opened, not) = (report.opened.facts, report.opened.not);
+    say(&format!("  {opened} facts are what their commitments say, {not} were not opened"));
     if let Some(name) = &report.incomplete {
         say(&format!("  `{name}` has no manifest yet: the next `archive` completes it"));
     }
@@ -115,22 +131,44 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
             "later_refused": done.later_refused,
             "same_log": done.same_log,
             "has_salts": done.has_salts,
+            "salts_missing": done.salts_missing,
+            "opened": done.opened.facts,
+            "not_opened": done.opened.not,
             "had": done.had.map(terms::Position::number),
         }));
         return Ok(ExitCode::SUCCESS);
     }
-    let (book, dir, facts) = (done.book, args.to.display(), done.facts);
+    say_restored(&done, &args.to);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say_restored(done: &Restored, to: &Path) {
+    let (book, dir, facts) = (done.book, to.display(), done.facts);
     say(&format!("restored  book `{book}` in {dir}, {facts} facts"));
     let (archived, later) = (done.archived, done.later);
     say(&format!("          {archived} segments of the archive, {later} later ones"));
     if let Some(why) = &done.later_refused {
         say(&format!("          no more later ones: {why}"));
     }
-    if !done.same_log {
+    let (opened, not) = (done.opened.facts, done.opened.not);
+    say(&format!("          {opened} facts are what their commitments say"));
+    if not > 0 {
+        say(&format!(
+            "UNOPENED  {not} facts, for want of their salts: whoever could change what this was \
+             built from could change them"
+        ));
+    }
+    if done.same_log {
+        say("          the log goes on here: never serve the old folder again");
+    } else {
         say("          its log has a new key: give it to whoever verifies");
     }
     if !done.has_salts {
-        say("          without its salts: receipts of the old facts cannot be made any more");
+        let missing = done.salts_missing;
+        say(&format!(
+            "          without the salts of {missing} slots: receipts of their facts cannot be \
+             made any more"
+        ));
     }
     if let Some(had) = done.had {
         let last = had.number().saturating_sub(1);
@@ -139,5 +177,4 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
              were published: the old log ends, and this folder begins another"
         ));
     }
-    Ok(ExitCode::SUCCESS)
 }

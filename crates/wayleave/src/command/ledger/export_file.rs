@@ -13,9 +13,11 @@ use anyhow::{Context, anyhow, bail, ensure};
 use bookkeeping::LedgerFact;
 use evidence::tree::TreeHead;
 use evidence::{CompactRange, SignedCheckpoint, VerifierKey};
-use journal::batch::{Entry, Origin};
-use journal::{Batch, Tip};
-use ledger_server::archive::{ArchiveError, Manifest, Restored, put_new, restore_by};
+use journal::batch::{Entry, Origin, Uncommitted};
+use journal::{Batch, Salts, Tip};
+use ledger_server::archive::{
+    ArchiveError, Manifest, Opened, Restored, known, put_new, restore_by, salts_beside,
+};
 use ledger_server::{Folder, stored_checkpoint};
 use record::{Commitment, leaf_hash};
 use seal::Digest;
@@ -29,6 +31,7 @@ use store::segment::segment_name;
 use terms::{BookName, Epoch, Instant, Position, RunId};
 use wallet::EXIT_NOBODY_VOUCHES;
 
+use super::archive::salts_of;
 use super::export::Teller;
 use super::fold::each_batch;
 use super::ids::Names;
@@ -41,6 +44,11 @@ const EXPORT_MAGIC: &str = "wayleave/ledger-export/v1";
 const ROW_DOMAIN: Domain = Domain::new("wayleave/ledger-export/row/v1");
 /// Bytes of one segment that is made of an export.
 const SEGMENT_BYTES: usize = 64 << 20;
+
+/// What a row has before its hash.
+const ROW_MEMBERS: [&str; 9] =
+    ["position", "stamp", "stamp_nanos", "epoch", "batch", "commitment", "client", "fact", "bytes"];
+const BATCH_MEMBERS: [&str; 4] = ["first", "run", "digest", "previous"];
 
 /// What binds all rows.
 #[derive(Serialize, Deserialize)]
@@ -86,9 +94,11 @@ pub(super) fn command(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let about = manifest_path(path);
     ensure!(!about.exists(), "`{}` is there already", about.display());
     let mut out = BufWriter::new(create(path)?);
+    // Before the rows: on a busy book one that is read after them covers more than they are.
+    let checkpoint = published(&folder)?;
     let (tip, hash) = rows(&folder, args.from, &mut out)?;
     out.flush().and_then(|()| out.get_ref().sync_all()).context("the export")?;
-    let manifest = manifest(&folder, args.from, &tip, hash)?;
+    let manifest = manifest(&folder, args.from, (&tip, hash), checkpoint)?;
     let mut file = create(&about)?;
     writeln!(file, "{}", serde_json::to_string(&manifest)?)?;
     file.sync_all()?;
@@ -108,12 +118,24 @@ fn manifest_path(export: &Path) -> PathBuf {
     export.with_file_name(name)
 }
 
-fn manifest(folder: &Folder, from: u64, tip: &Tip, hash: Digest) -> anyhow::Result<ExportManifest> {
+/// The newest checkpoint of the book's log.
+fn published(folder: &Folder) -> anyhow::Result<Option<SignedCheckpoint>> {
+    let log = folder.part("log");
+    if !log.is_dir() {
+        return Ok(None);
+    }
+    stored_checkpoint(&log, &folder.log_key()?).map_err(|why| anyhow!(why))
+}
+
+fn manifest(
+    folder: &Folder,
+    from: u64,
+    (tip, hash): (&Tip, Digest),
+    checkpoint: Option<SignedCheckpoint>,
+) -> anyhow::Result<ExportManifest> {
     let key = folder.log_key()?;
     let log = folder.part("log");
-    let covers = |one: &SignedCheckpoint| one.head().size <= tip.next.number();
-    let stored = if log.is_dir() { stored_checkpoint(&log, &key) } else { Ok(None) };
-    let checkpoint = stored.map_err(|why| anyhow!(why))?.filter(covers);
+    let checkpoint = checkpoint.filter(|one| one.head().size <= tip.next.number());
     if let Some(checkpoint) = &checkpoint {
         let head = checkpoint.head();
         let root = LogReader::open(&FileDisk::look(&log))?.view(head.size).root()?;
@@ -182,11 +204,14 @@ struct Row {
     batch_digest: Digest,
     position: Position,
     entry: Entry,
+    bytes: Vec<u8>,
     value: Value,
 }
 
 /// Reads an export row by row and makes the journal's batches again.
-struct Reading {
+struct Reading<'s> {
+    salts: Option<&'s dyn Salts>,
+    opened: Opened,
     book: BookName,
     hash: Digest,
     teller: Teller,
@@ -201,7 +226,7 @@ struct Reading {
     epoch: u64,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn line(
         &mut self,
         line: &str,
@@ -211,7 +236,11 @@ impl Reading {
         let hash = hash.strip_suffix("\"}").context("it does not end with its hash")?;
         self.hash = row_hash(&self.hash, open);
         ensure!(self.hash.to_string() == hash, "its hash does not follow from the row before it");
-        let row = self.row(&serde_json::from_str(line)?)?;
+        let whole = format!("{open}}}");
+        let value: Value = serde_json::from_str(&whole)?;
+        // Members twice, blanks, another order: what two readers may read as two things.
+        ensure!(value.to_string() == whole, "it is not written as an export writes it");
+        let row = self.row(&value)?;
         let fact = LedgerFact::of(&row.entry.fact).map_err(|why| anyhow!(why))?;
         let mut told = self.teller.happened(&fact);
         let mut says = row.value;
@@ -227,6 +256,14 @@ impl Reading {
         if self.open.as_ref().is_some_and(|(origin, _, _)| *origin != row.origin) {
             self.close(each)?;
         }
+        let uncommitted = Uncommitted {
+            position: row.position,
+            slot: row.entry.fact.salt_slot,
+            is_whole: row.entry.fact.kind.is_whole(),
+            bytes: &row.bytes,
+        };
+        let opened = self.opened.one(self.salts, uncommitted, row.entry.commitment);
+        opened.map_err(|_| anyhow!("its commitment is not that of its bytes"))?;
         self.salt_slots = self.salt_slots.max(row.entry.fact.salt_slot.0.saturating_add(1));
         self.tree.append(leaf_hash(&row.entry.commitment));
         if self.tree.size() == self.size {
@@ -263,6 +300,8 @@ impl Reading {
             text(name, of)?.parse().map_err(|error| anyhow!("`{name}`: {error}"))
         };
         let batch = &value["batch"];
+        only(value, &ROW_MEMBERS)?;
+        only(batch, &BATCH_MEMBERS)?;
         let run = from_hex_array(&text("run", batch)?).context("`run` is no number of a run")?;
         let stamp: u64 = text("stamp_nanos", value)?.parse().context("`stamp_nanos`")?;
         let stamp = Instant::from_nanos(stamp);
@@ -284,9 +323,17 @@ impl Reading {
             batch_digest: digest("digest", batch)?,
             position: Position::new(number("position", value)?),
             entry: Entry { fact, commitment: Commitment(digest("commitment", value)?) },
+            bytes,
             value: value["fact"].clone(),
         })
     }
+}
+
+/// That an object has no other members.
+fn only(value: &Value, members: &[&str]) -> anyhow::Result<()> {
+    let object = value.as_object().context("expected an object")?;
+    let other = object.keys().find(|name| !members.contains(&name.as_str()));
+    other.map_or(Ok(()), |name| Err(anyhow!("its member `{name}` is unknown")))
 }
 
 fn without_names(value: &mut Value) {
@@ -301,10 +348,11 @@ fn without_names(value: &mut Value) {
 }
 
 /// Reads and checks all of an export; each batch, made again, is handed on.
-fn read(
+fn read<'s>(
     file: &Path,
+    salts: Option<&'s dyn Salts>,
     each: &mut dyn FnMut(&Batch) -> anyhow::Result<()>,
-) -> anyhow::Result<(ExportManifest, Reading)> {
+) -> anyhow::Result<(ExportManifest, Reading<'s>)> {
     let about = manifest_path(file);
     let text = std::fs::read_to_string(&about)
         .with_context(|| format!("`{}`: export with `--out` to have one", about.display()))?;
@@ -317,6 +365,8 @@ fn read(
     );
     ensure!(manifest.from == 0, "the export begins at position `{}`, not at 0", manifest.from);
     let mut reading = Reading {
+        salts,
+        opened: Opened::default(),
         book: manifest.book.parse()?,
         hash: Digest::ZERO,
         teller: Teller::default(),
@@ -352,7 +402,8 @@ fn read(
 
 fn verify(args: &ExportVerifyArgs) -> anyhow::Result<ExitCode> {
     let trusted = args.key.as_deref().map(|key| key.trim().parse::<VerifierKey>()).transpose()?;
-    let (manifest, _) = match read(&args.file, &mut |_| Ok(())) {
+    let keys = salts_of(args.with.as_deref())?;
+    let (manifest, reading) = match read(&args.file, known(keys.as_ref()), &mut |_| Ok(())) {
         Ok(read) => read,
         Err(why) => {
             if args.json {
@@ -364,23 +415,45 @@ fn verify(args: &ExportVerifyArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let is_trusted = trusted.is_some_and(|key| key.to_string() == manifest.key);
-    let vouched = is_trusted && manifest.checkpoint.is_some();
-    let (facts, covered) = (manifest.next, manifest.size);
+    let vouched = is_trusted && manifest.size > 0;
+    let (facts, covered, opened) = (manifest.next, manifest.size, reading.opened);
+    let verdict = match (vouched, opened.not) {
+        (false, _) => "nobody-vouches",
+        // The log signed commitments: whose fact stands beside one, only its salt tells.
+        (true, 1..) => "not-opened",
+        (true, 0) => "good",
+    };
     if args.json {
-        let verdict = if vouched { "good" } else { "nobody-vouches" };
-        say_json(&json!({ "verdict": verdict, "facts": facts, "covered": covered }));
-    } else if vouched {
-        say(&format!("good export: {facts} facts, the log vouches for the first {covered}"));
+        say_json(&json!({
+            "verdict": verdict,
+            "facts": facts,
+            "covered": covered,
+            "opened": opened.facts,
+            "not_opened": opened.not,
+        }));
     } else {
-        say(&format!("consistent export of {facts} facts, vouched for by nobody whom you trust"));
+        say(&match verdict {
+            "good" => format!(
+                "good export: {facts} facts, each opens, the log vouches for the first {covered}"
+            ),
+            "not-opened" => format!(
+                "the log that you trust vouches for the order of the first {covered} of {facts} \
+                 facts; {} were not opened and may be anybody's: bring the book's salts with \
+                 `--with`",
+                opened.not
+            ),
+            _ => format!("consistent export of {facts} facts, vouched for by nobody you trust"),
+        });
     }
-    Ok(if vouched { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NOBODY_VOUCHES) })
+    let is_good = verdict == "good";
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NOBODY_VOUCHES) })
 }
 
 /// Builds a folder whose journal is the one that was exported.
 pub(super) fn restore(file: &Path, to: &Path, with: Option<&Path>) -> anyhow::Result<Restored> {
     // Twice: nothing is written before all of it was read and found good.
-    let (manifest, reading) = read(file, &mut |_| Ok(()))?;
+    let keys = with.map(|with| salts_beside(&with.join("journal"))).transpose()?.flatten();
+    let (manifest, reading) = read(file, known(keys.as_ref()), &mut |_| Ok(()))?;
     if reading.tip == Tip::GENESIS {
         bail!("the export has no facts");
     }
@@ -405,7 +478,7 @@ pub(super) fn restore(file: &Path, to: &Path, with: Option<&Path>) -> anyhow::Re
     };
     let fill = |journal: &Path| {
         let mut writing = (Position::ZERO, Vec::new());
-        let written = read(file, &mut |batch| {
+        let written = read(file, known(keys.as_ref()), &mut |batch| {
             if writing.1.len().saturating_add(batch.bytes().len()) > SEGMENT_BYTES {
                 put_new(journal, &segment_name(writing.0), &writing.1)?;
                 writing = (batch.origin().first, Vec::new());
@@ -416,5 +489,5 @@ pub(super) fn restore(file: &Path, to: &Path, with: Option<&Path>) -> anyhow::Re
         written.map_err(|error| ArchiveError::Unready(format!("{error:#}")))?;
         put_new(journal, &segment_name(writing.0), &writing.1)
     };
-    Ok(restore_by(to, with, &last, fill)?)
+    Ok(restore_by(to, with, (&last, reading.opened), fill)?)
 }

@@ -158,5 +158,17 @@ fn against_guard(folder: &Folder, path: &Path, tip: &Tip) -> anyhow::Result<()> 
         mark.tip.next,
         tip.next
     );
+    let (known, book) = (mark.tip, folder.book());
+    let Some(last) = known.next.number().checked_sub(1) else { return Ok(()) };
+    let mut is_there = false;
+    each_batch(&folder.part("journal"), &book, Position::new(last), |found| {
+        is_there |= found.batch.tip() == known;
+        Ok(())
+    })?;
+    anyhow::ensure!(
+        is_there,
+        "JournalForked: up to position `{}` the journal has other facts than it knows",
+        known.next
+    );
     Ok(())
 }

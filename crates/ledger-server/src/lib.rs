@@ -25,6 +25,7 @@ pub mod http;
 pub mod limits;
 pub mod load;
 pub mod load_http;
+pub mod log_follower;
 pub mod personal;
 pub mod projections;
 pub mod public_log;

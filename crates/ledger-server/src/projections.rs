@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use bookkeeping::{Event, LedgerBook, LedgerFact};
 use evidence::tree::TreeHead;
 use evidence::{NoteSigner, SignedCheckpoint};
 use journal::Tip;
-use store::log::{LogConfig, LogFeed, LogThread, PackedLog, Reopen};
+use store::log::{LogConfig, LogFeed, LogThread, LogWatch, PackedLog, Reopen};
 use store::views::{Config as ViewsConfig, Feed, OpenError, Views};
 use store::{BookHandle, FileDisk, SegmentReader};
 use terms::Position;
 
 use crate::guard::{Guard, NotTheNewest};
+use crate::log_follower::{Fed, LogFollower};
 use crate::public_log::{PublicLog, stored_checkpoint};
 
 /// The log follows within a fiftieth of a second: the window in which a fact has no leaf yet.
@@ -29,14 +30,14 @@ const LOG_CONFIG: LogConfig = LogConfig { gather: Duration::from_millis(20), ..L
 /// missed by the guard when an older copy is served.
 const GUARD_EVERY: Duration = Duration::from_millis(200);
 
-/// How often a guard that knows nothing yet looks for a first fact.
-const GUARD_FIRST: Duration = Duration::from_millis(5);
-
-/// A batch of fewer facts is one of many: the log waits for some of them, so that thousands of
-/// small ones a second do not wake it each.
-const SMALL_BATCH: usize = 1024;
-/// How long it waits for them. A subscription holds the batches of that time.
-const SMALL_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+/// A log that makes no progress for so long at a start, while somebody knows more, is given up.
+const STILL_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Looks without progress after which what it waits for is read here: a fifth of a second.
+const LOOKS: u32 = 100;
+/// Batches of the journal that are read at once.
+const READ_BATCHES: usize = 8;
 
 /// How far a projection has come, and whether it still goes on.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ impl std::fmt::Debug for Progress {
 }
 
 impl Progress {
-    fn new(next: Position) -> Self {
+    pub(crate) fn new(next: Position) -> Self {
         let next = Arc::new(AtomicU64::new(next.number()));
         Self { next, failed: Arc::default(), moved: Arc::default() }
     }
@@ -70,12 +71,12 @@ impl Progress {
         }
     }
 
-    fn reached(&self, next: Position) {
+    pub(crate) fn reached(&self, next: Position) {
         self.next.store(next.number(), Ordering::SeqCst);
         self.moved();
     }
 
-    fn fail(&self, why: String) {
+    pub(crate) fn fail(&self, why: String) {
         tracing::error!(why, "a projection stopped");
         *self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why);
         self.moved();
@@ -111,8 +112,8 @@ pub struct LogProjection {
     pub progress: Progress,
     /// What others see of it.
     pub public: Arc<PublicLog>,
-    /// The end of the last batch that it was fed.
-    pub fed: Arc<Mutex<Option<Tip>>>,
+    /// How far the journal had come, whatever the log does.
+    pub fed: Arc<Fed>,
     feed: LogFeed,
     log: LogThread,
     follower: JoinHandle<()>,
@@ -129,11 +130,12 @@ impl LogProjection {
     pub fn start(
         folder: &Path,
         handle: &BookHandle<LedgerBook>,
-        reader: &SegmentReader<FileDisk>,
-        head: Position,
+        reader: &Arc<SegmentReader<FileDisk>>,
+        tip: Tip,
         start: LogStart,
     ) -> Result<Self, LogStartError> {
         let LogStart { signer, mut known, publish_every } = start;
+        let head = tip.next;
         let disk = Arc::new(FileDisk::take(folder).map_err(in_words)?);
         let log = PackedLog::open(disk.as_ref()).map_err(in_words)?;
         let public = Arc::new(PublicLog::open(folder).map_err(in_words)?);
@@ -164,10 +166,20 @@ impl LogProjection {
         let started = LogThread::spawn_reopening(log, config, publish, reopen);
         let (feed, log) = started.map_err(in_words)?;
         let progress = Progress::new(Position::new(size));
-        let fed = Arc::default();
-        let follower = follow(handle, Position::new(size), feed.clone(), &progress, &fed)?;
+        let fed = Arc::new(Fed::new(tip));
+        let from = Position::new(size);
+        let again = Arc::clone(reader);
+        let read = move |at| again.read_from(at, READ_BATCHES).map_err(|error| error.to_string());
+        let (of, to) = (progress.clone(), Arc::clone(&fed));
+        let follower = LogFollower::new(from, feed.clone(), of, to, read);
+        let batches = handle.subscribe(from);
+        let follower = named("log feed", move || follower.run(&batches))?;
         let this = Self { progress, public, fed, feed, log, follower };
-        this.compare(&known)?;
+        if let Err(why) = this.compare(&known, reader) {
+            // Nobody waits any more for a disk that fails.
+            this.feed.stop();
+            return Err(why);
+        }
         // Until the next one is signed, the last one is what others are told.
         this.public.begin(own);
         gate.store(true, Ordering::Release);
@@ -175,17 +187,17 @@ impl LogProjection {
     }
 
     /// Waits until the log holds what is known, and compares the roots.
-    fn compare(&self, known: &[(TreeHead, String)]) -> Result<(), LogStartError> {
+    fn compare(
+        &self,
+        known: &[(TreeHead, String)],
+        reader: &SegmentReader<FileDisk>,
+    ) -> Result<(), LogStartError> {
         let wanted = known.iter().map(|(head, _)| head.size).max().unwrap_or(0);
-        while self.feed.watch().durable() < wanted {
-            if let Some(why) = self.progress.failure() {
-                return Err(LogStartError::Failed(why));
-            }
-            if let Some(closed) = self.feed.watch().failure() {
-                return Err(LogStartError::Failed(closed.to_string()));
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let read = |at| match reader.read_from(at, READ_BATCHES) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        wait_for(self.feed.watch(), &self.progress, wanted, STILL_MAX, read)?;
         for (head, by) in known {
             if self.public.root_at(head.size)? != head.root {
                 let known = Position::new(head.size);
@@ -209,6 +221,8 @@ impl LogProjection {
 
     /// Waits until the book is closed and all of it is in the log.
     pub fn join(self) {
+        // A disk that fails is not waited for: what is not in the log is fed at the next start.
+        self.feed.stop();
         let _ = self.follower.join();
         drop(self.feed);
         if let Err(error) = self.log.join() {
@@ -256,40 +270,45 @@ fn same_leaf(
     Err(NotTheNewest::Forked { by, known }.into())
 }
 
-fn follow(
-    handle: &BookHandle<LedgerBook>,
-    from: Position,
-    feed: LogFeed,
-    reached: &Progress,
-    fed: &Arc<Mutex<Option<Tip>>>,
-) -> Result<JoinHandle<()>, String> {
-    let (batches, reached, tip) = (handle.subscribe(from), reached.clone(), Arc::clone(fed));
-    named("log feed", move || {
-        while let Ok(batch) = batches.recv() {
-            if batch.entries().len() < SMALL_BATCH {
-                std::thread::sleep(SMALL_PAUSE);
-            }
-            let first = batch.origin().first;
-            let (mut end, mut commitments) = (batch.tip(), Vec::new());
-            let mut more = Some(batch);
-            while let Some(batch) = more {
-                commitments.extend(batch.entries().map(|entry| entry.commitment));
-                end = batch.tip();
-                more = batches.try_recv().ok();
-            }
-            if let Err(error) = feed.feed(first, commitments) {
-                return reached.fail(error.to_string());
-            }
-            *tip.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-            reached.reached(end.next);
+/// Waits until so many entries are durable; an error when the log has ended, or has made no
+/// progress for as long as `still`. Where it stands still, what it needs next is read: nobody else
+/// tells of a journal that cannot be read there.
+pub(crate) fn wait_for(
+    watch: &LogWatch,
+    progress: &Progress,
+    wanted: u64,
+    still: Duration,
+    read: impl Fn(Position) -> Result<(), String>,
+) -> Result<(), String> {
+    let (mut seen, mut looks) = (watch.durable(), 0_u32);
+    while seen < wanted {
+        if let Some(why) = progress.failure() {
+            return Err(why);
         }
-    })
+        if let Some(closed) = watch.failure() {
+            return Err(closed.to_string());
+        }
+        std::thread::sleep(LOOK_EVERY);
+        let durable = watch.durable();
+        looks = if durable > seen { 0 } else { looks.saturating_add(1) };
+        seen = durable;
+        if looks > 0 && looks.is_multiple_of(LOOKS) {
+            let next = progress.next();
+            read(next)
+                .map_err(|why| format!("the log cannot go on at position `{next}`: {why}"))?;
+        }
+        if LOOK_EVERY.saturating_mul(looks) >= still {
+            let why = watch.fault().unwrap_or_else(|| "nothing comes from the journal".to_owned());
+            return Err(format!("the log stays at `{seen}` of `{wanted}` entries: {why}"));
+        }
+    }
+    Ok(())
 }
 
-/// Raises a guard behind the log until it is told to stop, and once more then.
+/// Raises a guard behind the journal until it is told to stop, and once more then.
 #[derive(Debug)]
 pub struct GuardKeeper {
-    stop: std::sync::mpsc::Sender<()>,
+    fed: Arc<Fed>,
     thread: JoinHandle<()>,
 }
 
@@ -298,32 +317,31 @@ impl GuardKeeper {
     ///
     /// # Errors
     /// In words.
-    pub fn start(mut guard: Guard, log: &LogProjection) -> Result<Self, String> {
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let (fed, watch) = (Arc::clone(&log.fed), log.feed.watch().clone());
+    pub fn start(mut guard: Guard, fed: Arc<Fed>, watch: LogWatch) -> Result<Self, String> {
+        let of = Arc::clone(&fed);
         let thread = named("guard", move || {
+            // A guard that knows nothing learns at once.
+            let mut pause = guard.newest().map(|_| GUARD_EVERY);
             loop {
-                // A guard that knows nothing learns at once.
-                let pause = if guard.newest().is_some() { GUARD_EVERY } else { GUARD_FIRST };
-                let waited = stopped.recv_timeout(pause);
-                let tip = *fed.lock().unwrap_or_else(PoisonError::into_inner);
+                let (tip, goes_on) = of.wait(pause);
+                pause = Some(GUARD_EVERY);
                 let raised = tip.map_or(Ok(()), |tip| guard.raise(tip, watch.head()));
                 if let Err(error) = raised {
                     // The book goes on: what it acknowledges is as durable as before, and what is
                     // lost is the knowledge of it outside the folder.
                     tracing::error!(%error, "the guard could not be raised");
                 }
-                if waited != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                if !goes_on {
                     return;
                 }
             }
         })?;
-        Ok(Self { stop, thread })
+        Ok(Self { fed, thread })
     }
 
     /// Raises it a last time and ends. To be called when the log has ended.
     pub fn join(self) {
-        drop(self.stop);
+        self.fed.stop();
         let _ = self.thread.join();
     }
 }

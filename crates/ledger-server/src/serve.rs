@@ -196,7 +196,10 @@ pub fn serve_protected(
     let opened = Opened::open(folder, options, clock, &with)?;
     let (log, views) = opened.follow(folder, options, &with)?;
     let keeper = match (with.guard.take(), &log) {
-        (Some(guard), Some(log)) => Some(GuardKeeper::start(guard, log)),
+        (Some(guard), Some(log)) => {
+            let watch = log.feed().watch().clone();
+            Some(GuardKeeper::start(guard, Arc::clone(&log.fed), watch))
+        }
         // What the guard would say of the log is not known without one.
         (Some(_) | None, _) => None,
     };
@@ -269,7 +272,7 @@ struct Opened {
     slot: SaltSlot,
     recovery: Recovery,
     /// For the read models and the log.
-    reader: SegmentReader<FileDisk>,
+    reader: Arc<SegmentReader<FileDisk>>,
     /// For receipts.
     prover_parts: (SegmentReader<FileDisk>, Arc<SaltKeys<FileDisk>>),
     hash_seed: u64,
@@ -301,7 +304,7 @@ impl Opened {
         let ids_config = IdsConfig { book, seed, limits: IdsLimits::STANDARD };
         let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
         let look = || FileDisk::look(&folder.part("journal"));
-        let (reader, recalled) = (journal.reader(look()), journal.reader(look()));
+        let (reader, recalled) = (Arc::new(journal.reader(look())), journal.reader(look()));
         let contents = Arc::new(Contents::new(journal.reader(look())));
         let prover_parts = (journal.reader(look()), Arc::clone(&salts));
         let images = FileDisk::take(&folder.part("images"))?;
@@ -367,9 +370,9 @@ impl Opened {
             .extend(mark.map(|(mark, path)| (mark.log, format!("the guard `{}`", path.display()))));
         let publish_every = with.publish_every.unwrap_or(PUBLISH_EVERY);
         let start = LogStart { signer, known, publish_every };
-        let head = self.recovery.tip.next;
+        let tip = self.recovery.tip;
         let started =
-            LogProjection::start(&folder.part("log"), &self.handle, &self.reader, head, start);
+            LogProjection::start(&folder.part("log"), &self.handle, &self.reader, tip, start);
         started.map_err(|error| match error {
             LogStartError::NotTheNewest(why) => why.into(),
             LogStartError::Failed(why) => ServeError::Projection(why),

@@ -478,6 +478,48 @@ fn a_disk_that_fails_for_a_while_delays_the_log_and_loses_nothing() {
 }
 
 #[test]
+fn a_fault_that_lasts_ends_when_it_is_told_to_and_at_damage() {
+    let start = |disk: &FaultDisk, queue_runs| {
+        let again = disk.clone();
+        let reopen = Reopen::by(move || PackedLog::open(&again));
+        let config = LogConfig { queue_runs, gather: Duration::ZERO, ..LogConfig::USUAL };
+        let publish = |_: TreeHead| Ok::<(), String>(());
+        let log = PackedLog::open(disk).unwrap();
+        LogThread::spawn_reopening(log, config, publish, reopen).unwrap()
+    };
+    // Somebody still feeds, the queue is full, and the disk never comes back.
+    let disk = FaultDisk::new(8);
+    let (feed, thread) = start(&disk, 1);
+    disk.plan(Faults { sync_per_mille: 1000, ..Faults::default() });
+    let mut next = 0;
+    let refused = loop {
+        match feed.offer(Position::new(next), run(next, next + 2)).unwrap() {
+            None => next += 2,
+            Some(back) if feed.watch().fault().is_some() => break back,
+            Some(_) => std::thread::yield_now(),
+        }
+    };
+    assert_eq!(refused, run(next, next + 2));
+    assert_eq!(feed.watch().lag(), next + 2);
+    feed.stop();
+    assert!(thread.join().unwrap_err().reason.contains("planned"));
+    assert!(feed.offer(Position::new(next), refused).is_err());
+
+    // What is damaged when it is opened again is not mended by waiting.
+    let disk = FaultDisk::new(9);
+    let log = PackedLog::open(&disk).unwrap();
+    let reopen =
+        Reopen::by(|| Err::<PackedLog<FaultFile>, _>(OpenLogError::Damaged("torn".into())));
+    let publish = |_: TreeHead| Ok::<(), String>(());
+    let config = LogConfig { gather: Duration::ZERO, ..LogConfig::USUAL };
+    let (feed, thread) = LogThread::spawn_reopening(log, config, publish, reopen).unwrap();
+    disk.plan(Faults { sync_per_mille: 1000, ..Faults::default() });
+    feed.feed(Position::new(0), run(0, 1)).unwrap();
+    assert!(thread.join().unwrap_err().reason.contains("damaged: torn"));
+    assert!(feed.watch().failure().is_some());
+}
+
+#[test]
 fn the_export_is_the_directory_that_evidence_opens() {
     let (data, plain) = (Scratch::new("log"), Scratch::new("log-plain"));
     let disk = FileDisk::take(data.path()).unwrap();

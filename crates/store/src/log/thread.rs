@@ -6,10 +6,11 @@
 //!
 //! A flush that failed leaves the file unknown: it is opened again ([`Reopen`]), as at a start, and
 //! what was not durable is appended again from memory, until it works. So a full disk delays the
-//! log and does not end it.
+//! log and does not end it. A file that is damaged when it is opened again ends it: waiting does
+//! not mend that. So does [`LogFeed::stop`]: nobody can wait for a disk for ever.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -87,6 +88,8 @@ struct Progress {
     durable: AtomicU64,
     /// Size of the newest published checkpoint.
     published: AtomicU64,
+    /// A fault is not waited for any more.
+    stopping: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -95,6 +98,8 @@ struct State {
     head: TreeHead,
     /// Why the newest durable head has no checkpoint.
     unpublished: Option<String>,
+    /// Why nothing can be flushed at the moment.
+    fault: Option<String>,
     closed: Option<LogClosed>,
 }
 
@@ -135,6 +140,32 @@ impl LogFeed {
         Ok(())
     }
 
+    /// Puts a run into the queue if there is room, and gives it back if there is none: as
+    /// [`LogFeed::feed`], for whoever has more to do than to wait for a disk.
+    ///
+    /// # Errors
+    /// [`LogClosed`].
+    pub fn offer(
+        &self,
+        first: Position,
+        commitments: Vec<Commitment>,
+    ) -> Result<Option<Vec<Commitment>>, LogClosed> {
+        let end = end_of(first, &commitments);
+        // Also of what found no room: it is waited for.
+        self.watch.progress.fed.fetch_max(end, Ordering::Relaxed);
+        match self.sender.try_send(Run { first: first.number(), commitments }) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(run)) => Ok(Some(run.commitments)),
+            Err(TrySendError::Disconnected(_)) => Err(self.watch.closed()),
+        }
+    }
+
+    /// From now on a fault ends the thread, the one that it waits out too, even while others feed:
+    /// what is not durable then is fed again after the next opening.
+    pub fn stop(&self) {
+        self.watch.progress.stopping.store(true, Ordering::SeqCst);
+    }
+
     /// How far the thread is.
     #[must_use]
     pub const fn watch(&self) -> &LogWatch {
@@ -171,6 +202,12 @@ impl LogWatch {
     #[must_use]
     pub fn publish_failure(&self) -> Option<String> {
         self.progress.state().unpublished.clone()
+    }
+
+    /// Why nothing becomes durable at the moment; `None` when nothing is in the way.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.progress.state().fault.clone()
     }
 
     /// Why the thread ended; `None` while it runs.
@@ -249,7 +286,8 @@ impl LogThread {
             fed: AtomicU64::new(head.size),
             durable: AtomicU64::new(head.size),
             published: AtomicU64::new(0),
-            state: Mutex::new(State { head, unpublished: None, closed: None }),
+            stopping: AtomicBool::new(false),
+            state: Mutex::new(State { head, unpublished: None, fault: None, closed: None }),
         });
         let (sender, receiver) = sync_channel(config.queue_runs);
         let alive = Arc::new(());
@@ -372,19 +410,23 @@ where
         let mut state = self.progress.state();
         self.owed |= state.head != head;
         state.head = head;
+        state.fault = None;
         drop(state);
         self.progress.durable.store(head.size, Ordering::Release);
         self.publish_owed();
         Ok(())
     }
 
-    /// Opens the log again and flushes what was not durable, until that works or nobody feeds any
-    /// more. Meanwhile the queue fills, and whoever feeds reads the journal again.
+    /// Opens the log again and flushes what was not durable, until that works, waiting is no use, or
+    /// nobody waits any more. Meanwhile the queue fills, and whoever feeds reads the journal again.
     fn recover(&mut self, mut fault: String) -> Result<TreeHead, String> {
         let durable = self.log.durable().size;
         while let Some(Reopen(open)) = &mut self.reopen {
-            self.progress.state().unpublished = Some(fault.clone());
-            if self.fed_by.strong_count() == 0 {
+            let mut state = self.progress.state();
+            state.unpublished = Some(fault.clone());
+            state.fault = Some(fault.clone());
+            drop(state);
+            if self.fed_by.strong_count() == 0 || self.progress.stopping.load(Ordering::SeqCst) {
                 return Err(fault);
             }
             std::thread::sleep(RETRY);
@@ -401,7 +443,10 @@ where
                     let size = log.size();
                     return Err(format!("{fault}; opened again it has `{size}` of `{durable}`"));
                 }
-                Err(error) => Err(error.to_string()),
+                Err(damaged @ OpenLogError::Damaged(_)) => {
+                    return Err(format!("{fault}; opened again: {damaged}"));
+                }
+                Err(error @ OpenLogError::Failed(_)) => Err(error.to_string()),
             };
             match flushed {
                 Ok(head) => return Ok(head),

@@ -28,6 +28,18 @@ fn restore(args: &[&str]) -> Ran {
     run(&[&["ledger", "restore", "--json"], args].concat())
 }
 
+/// Good with key and salts, and only then.
+fn verdicts(archive: &str, key: &str, dir: &Path, facts: u64) {
+    let verify = ["ledger", "archive", "verify", archive, "--key", key, "--json"];
+    let good = run(&[&verify[..], &["--with", dir.to_str().unwrap()]].concat());
+    assert_eq!((good.code, &json(&good)["facts"]), (Some(0), &facts.into()), "{good:?}");
+    assert_eq!(json(&good)["opened"], facts, "{good:?}");
+    // Without the salts the log vouches for commitments alone.
+    let order = run(&verify);
+    assert_eq!((order.code, &json(&order)["verdict"]), (Some(3), &"not-opened".into()));
+    assert_eq!(run(&["ledger", "archive", "verify", archive]).code, Some(3));
+}
+
 #[test]
 fn sealed_segments_are_archived_checked_and_restored() {
     let mut book = Book::new(&SMALL);
@@ -47,22 +59,14 @@ fn sealed_segments_are_archived_checked_and_restored() {
     assert!(!more["added"].as_array().unwrap().is_empty(), "{more}");
     let archived = more["next"].as_u64().unwrap();
     let key = json(&book.ask(&["checkpoint", "--key"]))["key"].as_str().unwrap().to_owned();
-    let dir = book.dir();
-    let verify = ["ledger", "archive", "verify", &archive, "--key", &key, "--json"];
-    let good = run(&[&verify[..], &["--with", dir.to_str().unwrap()]].concat());
-    assert_eq!((good.code, &json(&good)["facts"]), (Some(0), &archived.into()), "{good:?}");
-    assert_eq!(json(&good)["opened"], archived, "{good:?}");
-    // Without the salts the log vouches for commitments alone.
-    let order = run(&verify);
-    assert_eq!((order.code, &json(&order)["verdict"]), (Some(3), &"not-opened".into()));
-    assert_eq!(run(&["ledger", "archive", "verify", &archive]).code, Some(3));
+    verdicts(&archive, &key, &book.dir(), archived);
     assert!(!segments(Path::new(&archive), ".keys").iter().any(|_| true), "keys in the archive");
 
     // With what is left of the folder nothing is missing, and the log goes on.
     let kept = book.checkpoint(54);
     let kept_file = book.folder.write("kept", kept["checkpoint"].as_str().unwrap());
     book.stop();
-    let whole = book.folder.path().join("whole");
+    let (dir, whole) = (book.dir(), book.folder.path().join("whole"));
     let with = ["--from", &archive, "--to", whole.to_str().unwrap(), "--with"];
     let done = restore(&[&with[..], &[dir.to_str().unwrap()]].concat());
     assert_eq!(done.code, Some(0), "{done:?}");

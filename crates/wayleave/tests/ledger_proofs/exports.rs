@@ -142,7 +142,7 @@ fn a_forged_export_is_never_good_and_nothing_is_built_from_it_beside_the_salts()
         let bytes = seal::text::from_hex(row["bytes"].as_str().unwrap()).unwrap();
         let commitment = record::Commitment(row["commitment"].as_str().unwrap().parse().unwrap());
         let entry = Entry { fact: seal::from_canonical(&bytes).unwrap(), commitment };
-        let (entry, _) = forge::forged(entry);
+        let (entry, _) = forge::forged(&entry);
         let run = seal::text::from_hex_array(row["batch"]["run"].as_str().unwrap()).unwrap();
         let nanos = row["stamp_nanos"].as_str().unwrap().parse().unwrap();
         let origin = Origin {

@@ -17,7 +17,7 @@ const UNITS: [u8; 5] = [0x1a, 0x00, 0x09, 0xff, 0xf6];
 const FORGED_UNITS: [u8; 5] = [0x1a, 0x00, 0x09, 0xff, 0xf7];
 
 /// The entry with the other amount, if it has the one.
-pub(crate) fn forged(entry: Entry) -> (Entry, bool) {
+pub(crate) fn forged(entry: &Entry) -> (Entry, bool) {
     let bytes = seal::to_canonical(&entry.fact);
     let mut changed = bytes.clone();
     for place in 0..bytes.len().saturating_sub(UNITS.len()) {
@@ -31,10 +31,32 @@ pub(crate) fn forged(entry: Entry) -> (Entry, bool) {
 
 /// The batch with forged entries behind `previous`; how many entries were changed.
 pub(crate) fn batch(of: &Batch, previous: Digest) -> (Batch, usize) {
-    let both = of.entries().map(|stored| forged(stored.entry().unwrap()));
+    let both = of.entries().map(|stored| forged(&stored.entry().unwrap()));
     let (entries, changed): (Vec<Entry>, Vec<bool>) = both.unzip();
     let sealed = Batch::seal(Origin { previous, ..*of.origin() }, &entries).unwrap();
     (sealed, changed.into_iter().filter(|changed| *changed).count())
+}
+
+/// The segments of a journal behind `tip`, of the book `name`, consistently.
+pub(crate) fn journal(dir: &Path, name: &str, tip: journal::Tip) {
+    let (mut old, mut new, mut count) = (tip, tip, 0);
+    loop {
+        let path = dir.join(segment_name(old.next));
+        let Ok(bytes) = std::fs::read(&path) else { break };
+        let found = scan(&bytes, old, &name.parse().unwrap());
+        if found.found.is_empty() {
+            break;
+        }
+        let mut bytes = Vec::new();
+        for found in &found.found {
+            let (batch, changed) = batch(&found.batch, new.digest);
+            bytes.extend_from_slice(batch.bytes());
+            (new, count) = (batch.tip(), count + changed);
+        }
+        old = found.tip;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(count, 1, "one fact is forged");
 }
 
 /// An archive, consistently; the first positions of its segments are given.

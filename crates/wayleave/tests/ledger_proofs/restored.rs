@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use ledger_server::archive::Manifest;
+
 use crate::book::{Book, copy, json};
+use crate::forge::{self, AMOUNT};
 use crate::support::{Ran, run};
 
 const SMALL: [&str; 2] = ["--segment-bytes", "4096"];
@@ -134,6 +137,32 @@ fn facts_that_went_another_way_do_not_follow_an_export() {
     assert_eq!((&told["facts"], &told["opened"]), (&7.into(), &0.into()), "{told}");
     let why = told["later_refused"].as_str().unwrap();
     assert!(why.contains("does not go on at position `7`"), "{why}");
+}
+
+#[test]
+fn a_forged_fact_behind_the_archive_is_not_taken() {
+    let (mut book, archive) = archived(|_| ());
+    book.start(&SMALL).unwrap();
+    book.post("cash", "bob", "2", "before");
+    book.post("cash", "bob", AMOUNT, "forged");
+    book.checkpoint(31);
+    book.stop();
+    let mut manifests: Vec<PathBuf> = std::fs::read_dir(&archive)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "manifest"))
+        .collect();
+    manifests.sort();
+    let last = std::fs::read(manifests.last().unwrap()).unwrap();
+    let last = Manifest::from_bytes(&last).unwrap();
+    forge::journal(&book.dir().join("journal"), &last.book, last.tip());
+    let (_, ran) = restored(&book, &["--from", &archive]);
+    let told = done(&ran);
+    // All before it, and under another log: the fact was published.
+    assert_eq!((&told["facts"], &told["had"]), (&30.into(), &31.into()), "{told}");
+    assert_eq!((&told["opened"], &told["same_log"]), (&30.into(), &false.into()), "{told}");
+    let why = told["later_refused"].as_str().unwrap();
+    assert!(why.contains("fact `30`: its commitment is not that of its bytes"), "{why}");
 }
 
 #[test]

@@ -239,7 +239,8 @@ impl Reading<'_> {
         let whole = format!("{open}}}");
         let value: Value = serde_json::from_str(&whole)?;
         // Members twice, blanks, another order: what two readers may read as two things.
-        ensure!(value.to_string() == whole, "it is not written as an export writes it");
+        let written = value.to_string();
+        ensure!(written == whole, "it is not written as an export writes it");
         let row = self.row(&value)?;
         let fact = LedgerFact::of(&row.entry.fact).map_err(|why| anyhow!(why))?;
         let mut told = self.teller.happened(&fact);

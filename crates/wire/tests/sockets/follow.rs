@@ -19,7 +19,9 @@ fn a_follower_that_hangs_up_is_known_to_be_gone() {
     let (_, reply) = requests.recv().unwrap();
     let Ok(stream) = reply.stream() else { panic!("no stream") };
     let (woken, wakes) = channel();
-    stream.on_credit(move || drop(woken.send(())));
+    stream.on_credit(move || {
+        let _ = woken.send(());
+    });
     assert!(!stream.is_ended() && !stream.is_gone());
     drop(raw);
     wakes.recv_timeout(Duration::from_secs(20)).unwrap();

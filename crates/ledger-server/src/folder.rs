@@ -164,6 +164,7 @@ impl Folder {
         if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
             return Err(FolderError::BadName(name.to_owned()));
         }
+        let _alone = self.alone()?;
         let mut clients = self.clients()?;
         if clients.0.iter().any(|client| client.name == name) {
             return Err(FolderError::NameTaken(name.to_owned()));
@@ -222,6 +223,7 @@ impl Folder {
         name: &str,
         change: impl FnOnce(&mut Client) -> R,
     ) -> Result<R, FolderError> {
+        let _alone = self.alone()?;
         let mut clients = self.clients()?;
         let client = clients.0.iter_mut().find(|client| client.name == name);
         let client = client.ok_or_else(|| FolderError::NoClient(name.to_owned()))?;
@@ -304,6 +306,15 @@ impl Folder {
         text.trim_end().parse().map_err(malformed)
     }
 
+    /// Keeps others who change the clients out until it is dropped: what one of them writes holds
+    /// what the one before wrote. The kernel lets go of it when the process dies.
+    fn alone(&self) -> Result<File, FolderError> {
+        let failed = |source| FolderError::File { path: self.path.clone(), source };
+        let folder = File::open(&self.path).map_err(failed)?;
+        folder.lock().map_err(failed)?;
+        Ok(folder)
+    }
+
     /// Puts a whole file in place, or leaves the old one.
     fn put(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), FolderError> {
         let path = self.path.join(name);
@@ -369,4 +380,41 @@ fn read_json<T: for<'d> Deserialize<'d>>(path: &Path) -> Result<T, FolderError> 
         path: path.to_owned(),
         problem: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_of_clients_at_the_same_time_are_all_kept() {
+        let name = format!("wayleave-clients-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        let folder = Folder::create(&path, "book".parse().unwrap()).unwrap();
+        for name in ["kept", "revoked"] {
+            folder.add_client(name, vec![May::Read]).unwrap();
+            folder.make_api_key(name).unwrap();
+        }
+        let (threads, each) = (4, 8);
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let folder = &folder;
+                scope.spawn(move || {
+                    for number in 0..each {
+                        folder.add_client(&format!("c{thread}-{number}"), vec![May::Post]).unwrap();
+                    }
+                });
+            }
+            assert!(folder.revoke_api_key("revoked").unwrap());
+        });
+        let clients = folder.clients().unwrap();
+        let has_key = |name: &str| clients.0.iter().any(|c| c.name == name && c.api_key.is_some());
+        assert!(has_key("kept") && !has_key("revoked"));
+        assert_eq!(clients.0.len(), 3 + threads * each);
+        let numbers: std::collections::BTreeSet<u32> =
+            clients.0.iter().map(|client| client.number).collect();
+        assert_eq!(numbers.len(), clients.0.len(), "each has a number of its own");
+        fs::remove_dir_all(&path).unwrap();
+    }
 }

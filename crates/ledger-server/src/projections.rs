@@ -213,6 +213,14 @@ impl LogProjection {
         self.feed.clone()
     }
 
+    /// Has a guard raised behind the journal and this log.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn keeps(&self, guard: Guard) -> Result<GuardKeeper, String> {
+        GuardKeeper::start(guard, Arc::clone(&self.fed), self.feed.watch().clone())
+    }
+
     /// Entries that are durable in the log.
     #[must_use]
     pub fn durable(&self) -> Position {

@@ -196,10 +196,7 @@ pub fn serve_protected(
     let opened = Opened::open(folder, options, clock, &with)?;
     let (log, views) = opened.follow(folder, options, &with)?;
     let keeper = match (with.guard.take(), &log) {
-        (Some(guard), Some(log)) => {
-            let watch = log.feed().watch().clone();
-            Some(GuardKeeper::start(guard, Arc::clone(&log.fed), watch))
-        }
+        (Some(guard), Some(log)) => Some(log.keeps(guard)),
         // What the guard would say of the log is not known without one.
         (Some(_) | None, _) => None,
     };

@@ -14,13 +14,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use hyper::body::Frame;
 use serde_json::{Value, json};
-use terms::{AccountId, Position};
+use terms::{AccountId, Instant, Position};
 use tokio::sync::mpsc;
 
 use super::App;
 use super::asks::Asker;
-use super::problem::{NOT_READY, Problem};
+use super::problem::{NOT_READY, Problem, UNAUTHENTICATED};
 use super::reply::ok;
+use crate::clients::Client;
 use crate::contents::FactLine;
 use crate::events::Head;
 use crate::query::{Said, Told};
@@ -52,8 +53,11 @@ pub(super) async fn events(
         return Err(Problem::of(&NOT_READY).detail(detail).at(durable));
     }
     if accepts.is_some_and(|text| text.split(',').any(|one| one.trim() == "text/event-stream")) {
+        let clients = &app.interface.clients.0;
+        let asks = clients.iter().find(|client| client.number == asker.number);
+        let until = asks.and_then(Client::api_key_until);
         asker.end()?;
-        return Ok(stream(app, from));
+        return Ok(stream(app, from, until));
     }
     let limit = asker.limit(PAGE)?;
     if !(1..=PAGE_MAX).contains(&limit) {
@@ -107,12 +111,20 @@ async fn shown_lines(
 }
 
 /// Server-sent events: the position as `id`, so that `Last-Event-ID` plus one is where to go on.
-fn stream(app: Arc<App>, from: Position) -> Response {
+/// They end with the API key of whoever asked.
+fn stream(app: Arc<App>, from: Position, until: Option<Instant>) -> Response {
     let (pages, received) = mpsc::channel(PAGES_AHEAD);
     tokio::spawn(async move {
         let mut next = from;
         loop {
-            let head = reached(&app, next, STILL_HERE).await;
+            let head = reached(&app, next, STILL_HERE.min(left(until))).await;
+            if left(until).is_zero() {
+                let problem = Problem::of(&UNAUTHENTICATED)
+                    .detail("the time of the API key is over")
+                    .mend("have another key made, go on one above the last `id`");
+                let _ = pages.send(fault(problem)).await;
+                return;
+            }
             if head.next <= next && head.closed {
                 let text = format!("event: end\ndata: {{\"next\":{next}}}\n\n");
                 let _ = pages.send(Bytes::from(text)).await;
@@ -124,10 +136,7 @@ fn stream(app: Arc<App>, from: Position) -> Response {
                     text
                 }
                 Err(problem) => {
-                    let problem = serde_json::to_string(&problem.into_document());
-                    let text = problem.unwrap_or_default();
-                    let text = format!("event: fault\ndata: {text}\n\n");
-                    let _ = pages.send(Bytes::from(text)).await;
+                    let _ = pages.send(fault(problem)).await;
                     return;
                 }
             };
@@ -141,6 +150,17 @@ fn stream(app: Arc<App>, from: Position) -> Response {
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// How long a key is still good.
+fn left(until: Option<Instant>) -> Duration {
+    let now = client::system::now().nanos();
+    until.map_or(Duration::MAX, |until| Duration::from_nanos(until.nanos().saturating_sub(now)))
+}
+
+fn fault(problem: Problem) -> Bytes {
+    let text = serde_json::to_string(&problem.into_document()).unwrap_or_default();
+    Bytes::from(format!("event: fault\ndata: {text}\n\n"))
 }
 
 async fn page(

@@ -1,8 +1,10 @@
 //! Questions by HTTP: content, the past, holds, links, facts, metrics.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
+use ledger_server::Folder;
 use serde_json::{Value, json};
 
 use super::{Site, hex, transfer};
@@ -182,6 +184,28 @@ fn facts_come_as_server_sent_events() {
     assert_eq!(ids(2), ["4", "5"]);
     site.post("/v1/transactions", &transfer(8, &a, &b, "1.00")).expect(200, "done");
     assert_eq!(ids(1), ["6"]);
+}
+
+#[test]
+fn server_sent_events_end_with_the_key_of_whoever_asked() {
+    let (mut site, _, _) = booked();
+    let folder = Folder::open(&site.dir).unwrap();
+    let lasts = Duration::from_secs(4);
+    let until = client::system::now().plus(lasts);
+    let key = folder.make_api_key_until("reader", Some(until)).unwrap();
+    site.restart();
+    let mut stream = TcpStream::connect(site.address()).unwrap();
+    // It ends by itself, before the next sign that it is still there.
+    stream.set_read_timeout(Some(lasts * 3)).unwrap();
+    let head = format!(
+        "GET /v1/events?from=4 HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\
+         connection: close\r\nauthorization: Bearer {key}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.take(1 << 20).read_to_string(&mut text).unwrap();
+    assert!(text.contains("id: 5\n"), "{text}");
+    assert!(text.contains("event: fault\n") && text.contains("unauthenticated"), "{text}");
 }
 
 #[test]

@@ -417,8 +417,9 @@ where
         Ok(())
     }
 
-    /// Opens the log again and flushes what was not durable, until that works, waiting is no use, or
-    /// nobody waits any more. Meanwhile the queue fills, and whoever feeds reads the journal again.
+    /// Opens the log again and flushes what was not durable, until that works, waiting is no use,
+    /// or nobody waits any more. Meanwhile the queue fills, and whoever feeds reads the journal
+    /// again.
     fn recover(&mut self, mut fault: String) -> Result<TreeHead, String> {
         let durable = self.log.durable().size;
         while let Some(Reopen(open)) = &mut self.reopen {

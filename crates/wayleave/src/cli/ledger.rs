@@ -162,9 +162,9 @@ pub struct PlaceArgs {
     /// `WAYLEAVE_LEDGER_CA`, else plain TCP, which is taken on the server's own machine only].
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// The name in the server's certificate.
-    #[arg(long, value_name = "NAME", default_value = "localhost")]
-    pub server_name: String,
+    /// The name in the server's certificate, with `--ca` [default: `localhost`].
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
     /// Where the book listens [default: what its folder says].
     #[arg(long, value_name = "ADDR")]
     pub connect: Option<SocketAddr>,

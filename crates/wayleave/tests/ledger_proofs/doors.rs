@@ -64,6 +64,26 @@ fn a_book_under_tls_is_believed_by_its_root_and_name_only() {
 }
 
 #[test]
+fn nothing_is_asked_in_plain_words_of_another_machine() {
+    let book = Book::new(&[]);
+    let ask = |more: &[&str]| book.ask(&[&["balance", "alice"], more].concat());
+    for (more, words) in [
+        (&["--connect", "192.0.2.7:7100"][..], "`192.0.2.7:7100` is another machine"),
+        (&["--connect", "[2001:db8::1]:7100"], "is another machine"),
+        (&["--server-name", "ledger.test"], "proved by its certificate only"),
+        (&["--connect", "192.0.2.7:7100", "--server-name", "x"], "by its certificate only"),
+    ] {
+        let refused = ask(more);
+        assert!(!matches!(refused.code, Some(0)), "{refused:?}");
+        assert!(refused.err.contains(words) && refused.err.contains("--ca"), "{}", refused.err);
+    }
+    // On this machine plain words go on.
+    let noted = std::fs::read_to_string(book.dir().join("address")).unwrap();
+    let asked = ask(&["--connect", noted.trim_end()]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+}
+
+#[test]
 fn an_api_key_is_good_until_it_is_revoked_or_its_time_is_over() {
     const HTTP: [&str; 2] = ["--http", "127.0.0.1:0"];
     let mut book = Book::new(&[]);

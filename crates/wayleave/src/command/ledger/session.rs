@@ -1,10 +1,11 @@
 //! One connection to a running book, by what its folder says.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use ledger::{Account, Command, Detail, Entry, Link, Side};
 use ledger_server::query::Told;
 use ledger_server::{Folder, Query, Said};
@@ -68,7 +69,7 @@ impl Session {
         let address = place.connect.map_or_else(noted, Ok)?;
         let key = folder.client_key(&place.client)?;
         let book = folder.book();
-        let security = security(place)?;
+        let security = security(place, address)?;
         let target = Target { address, book, security, connect_timeout: CONNECT_WITHIN };
         let client = Client::connect(&target, &key).map_err(|error| in_words(error, &start))?;
         let seen = Seen::read(&key.public_key());
@@ -164,12 +165,25 @@ impl Session {
     }
 }
 
-/// Plain, or TLS under the roots that were named.
-fn security(place: &PlaceArgs) -> anyhow::Result<Security> {
+/// TLS under the roots that were named, or plain, which stays on this machine.
+fn security(place: &PlaceArgs, address: SocketAddr) -> anyhow::Result<Security> {
     let named = || std::env::var_os("WAYLEAVE_LEDGER_CA").map(PathBuf::from);
-    let Some(file) = place.ca.clone().or_else(named) else { return Ok(Security::Plain) };
+    let Some(file) = place.ca.clone().or_else(named) else {
+        ensure!(
+            place.server_name.is_none(),
+            "a server's name is proved by its certificate only: name its root with `--ca FILE`"
+        );
+        // Anybody between here and there could read it and answer in the book's place.
+        ensure!(
+            address.ip().is_loopback() || address.ip().is_unspecified(),
+            "`{address}` is another machine, which is asked over TLS only: name its certificate's \
+             root with `--ca FILE`"
+        );
+        return Ok(Security::Plain);
+    };
     let roots = crate::command::files::read(&file)?;
-    let tls = ClientTls::trusting_pem(&roots, &place.server_name);
+    let name = place.server_name.as_deref().unwrap_or("localhost");
+    let tls = ClientTls::trusting_pem(&roots, name);
     Ok(Security::Tls(tls.with_context(|| format!("`{}`", file.display()))?))
 }
 

@@ -15,7 +15,6 @@
 
 pub mod archive;
 pub mod clients;
-pub mod clock;
 pub mod contents;
 pub mod events;
 pub mod figures;
@@ -39,7 +38,7 @@ pub mod service;
 pub mod shown;
 
 pub use clients::{Client, Clients, May};
-pub use clock::{BookClock, Clocks};
+pub use client::{BookClock, Clocks};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use guard::{Guard, GuardError, NotTheNewest};
 pub use personal::{PersonalError, PersonalKeys};

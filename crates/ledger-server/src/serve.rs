@@ -21,7 +21,7 @@ use wire::server::StartError;
 use wire::tls::ServerTls;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
-use crate::clock::BookClock;
+use client::BookClock;
 use crate::contents::Contents;
 use crate::events::{EventThreads, Events};
 use crate::figures::{Counted, Figures};

@@ -11,13 +11,13 @@ use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
 use record::settlement::{
-    EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
+    DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
     RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
 use record::{
-    Document, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged, PackNotice,
-    PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate, Refusal,
-    RefusedBy, SaltSlot, Side, Signed, Snapshot, TrustList,
+    Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
+    PackNotice, PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate,
+    Refusal, RefusedBy, SaltSlot, Side, Signed, Snapshot, TrustList,
 };
 use seal::{Digest, PublicKey, from_canonical, to_canonical};
 use terms::{
@@ -29,6 +29,7 @@ use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
 
+pub mod drills;
 mod judge;
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
@@ -75,6 +76,8 @@ pub enum SettlementWork {
     PublishSnapshot(Box<Signed<Snapshot>>),
     /// Let an edge instance join. The caller has verified the signature.
     JoinEdge(Box<Signed<EdgeNotice>>),
+    /// Record the report of a recovery drill. The caller has verified the signature.
+    RecordDrill(Box<Signed<DrillReport>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
 }
@@ -180,6 +183,8 @@ pub struct SettlementBook {
     quotes_used: BTreeSet<QuoteId>,
     #[n(12)]
     recoveries: u64,
+    #[n(26)]
+    drills: drills::Drills,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -233,6 +238,7 @@ impl SettlementBook {
             payments: BTreeMap::new(),
             quotes_used: BTreeSet::new(),
             recoveries: 0,
+            drills: drills::Drills::default(),
         }
     }
 
@@ -526,6 +532,7 @@ impl Machine for SettlementBook {
             SettlementWork::NoticePack(notice) => self.notice_pack(slot, notice),
             SettlementWork::PublishSnapshot(snapshot) => self.publish(slot, snapshot),
             SettlementWork::JoinEdge(notice) => self.join_edge(slot, notice),
+            SettlementWork::RecordDrill(report) => self.record_drill(slot, report),
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
@@ -555,6 +562,7 @@ impl Machine for SettlementBook {
                 let (signed, notice) = signed_document::<EdgeNotice>(fact);
                 self.edges.insert(notice.mark.edge, signed);
             }
+            DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }

@@ -37,8 +37,8 @@ pub mod serve;
 pub mod service;
 pub mod shown;
 
-pub use clients::{Client, Clients, May};
 pub use client::{BookClock, Clocks};
+pub use clients::{Client, Clients, May};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use guard::{Guard, GuardError, NotTheNewest};
 pub use personal::{PersonalError, PersonalKeys};

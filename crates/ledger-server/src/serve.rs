@@ -21,7 +21,6 @@ use wire::server::StartError;
 use wire::tls::ServerTls;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
-use client::BookClock;
 use crate::contents::Contents;
 use crate::events::{EventThreads, Events};
 use crate::figures::{Counted, Figures};
@@ -33,6 +32,7 @@ use crate::public_log::Prover;
 use crate::questions::{Answering, Behind, Questions};
 use crate::recall::LedgerRecall;
 use crate::service::LedgerService;
+use client::BookClock;
 
 /// Size of a segment: some half a million transactions.
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;

@@ -5,6 +5,7 @@
 
 pub mod decision;
 pub mod document;
+pub mod drill;
 pub mod fact;
 pub mod permit;
 pub mod promise;
@@ -20,6 +21,9 @@ pub use decision::{
     FindingValue, ListVersion, OpenOutcome, OpenPart, Reason, ReasonEffect, Visibility,
 };
 pub use document::{Document, DocumentError, Signed};
+pub use drill::{
+    DrillCounts, DrillReport, DrillTimes, DrillVerdict, IN_DOUBT_MAX, InDoubt, InDoubtEnd,
+};
 pub use fact::{
     Blinding, Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedFact,
     OpenedFactError, OpenedField, SaltSlot, WHOLE_KINDS_FROM, commitment_of, field_commitment,

@@ -32,6 +32,8 @@ pub const SNAPSHOT_PUBLISHED: FactKind = FactKind { number: 6, version: 1 };
 pub const EDGE_JOINED: FactKind = FactKind { number: 7, version: 1 };
 /// A recovery certificate. Settlement book.
 pub const RECOVERY_CERTIFIED: FactKind = FactKind { number: 8, version: 1 };
+/// The report of a recovery drill. Settlement book.
+pub const DRILL_RECORDED: FactKind = FactKind { number: 60, version: 1 };
 /// A customer's account with its owner and keys. Customers' books.
 pub const ACCOUNT_OPENED: FactKind = FactKind { number: 32, version: 1 };
 /// One step of a payment in a customers' book.

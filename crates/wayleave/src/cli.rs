@@ -2,6 +2,7 @@
 
 pub mod asks;
 pub mod check;
+pub mod drill;
 pub mod ledger;
 pub mod ledger_proofs;
 pub mod wallet;
@@ -40,6 +41,8 @@ pub enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    #[command(subcommand)]
+    Drill(drill::DrillCommand),
     // What these say of themselves stands beside their arguments, in `cli/`.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),

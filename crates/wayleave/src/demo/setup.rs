@@ -14,7 +14,7 @@ use record::{
 use seal::{BoxSecretKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use server::keys::{Descriptor, KeyStore, REQUEST_KEY};
-use server::roles::core::{Hosted, WitnessEntry};
+use server::roles::core::{DrillDuty, Hosted, WitnessEntry};
 use server::roles::{Common, core, edge, issuer, provider, supervisor};
 use terms::{AccountId, Instant, Jurisdiction};
 
@@ -273,6 +273,7 @@ impl Stage {
             assets: vec!["EUR.2@tcb-sandbox".into(), "SGD.2@mas-sandbox".into()],
             policy: self.policy()?,
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
+            drills: vec![DrillDuty { name: "core-kill".into(), every_days: 7 }],
         };
         write_json(&self.folder("core").join("role.json"), &config)
     }

@@ -8,6 +8,7 @@ use seal::digest::{Domain, digest_of};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
+use super::drills::DrillDuty;
 use crate::roles::Common;
 
 /// Domain of the ids of accounts that the configuration opens.
@@ -41,6 +42,9 @@ pub struct Config {
     pub policy: String,
     /// Witnesses to be asked for cosignatures: names of peers and their verifier keys.
     pub witnesses: Vec<WitnessEntry>,
+    /// Recovery drills that must be run, and how often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<DrillDuty>,
 }
 
 /// A hosted customers' book.

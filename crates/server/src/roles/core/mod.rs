@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod books;
 pub mod config;
+pub mod drills;
 pub mod facts;
 pub mod files;
 pub mod lists;
@@ -32,6 +33,8 @@ use terms::RunId;
 use tokio::net::TcpListener;
 
 pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
+
+pub use self::drills::{DrillDuty, DrillStanding};
 
 use self::files::TileFiles;
 use self::orders::Clearing;
@@ -204,7 +207,8 @@ async fn start_server(
         peer.admit_to(&mut callers).map_err(unsound)?;
     }
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
-    let routes = crate::web::when_ready(readiness, routes::routes(&core, &gate));
+    let all = routes::routes(&core, &gate).merge(drills::routes(&core, &gate));
+    let routes = crate::web::when_ready(readiness, all);
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     Ok((listener, Site { router, limits: LIMITS, signer }))

@@ -292,7 +292,7 @@ fn own(caller: &Caller) -> Result<InstitutionName, Problem> {
     institution_of(caller).ok_or_else(|| not_accepted("the caller names no institution"))
 }
 
-fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
+pub(super) fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
     Signed::from_bytes(body).map_err(|error| {
         Problem::of(&problem::BAD_CBOR)
             .detail(error.to_string())
@@ -309,7 +309,7 @@ fn done() -> Answer {
     Ok(Json(serde_json::json!({"done": true})).into_response())
 }
 
-fn not_accepted(reason: &str) -> Problem {
+pub(super) fn not_accepted(reason: &str) -> Problem {
     Problem::of(&NOT_ACCEPTED).detail(reason.to_owned())
 }
 
@@ -341,14 +341,14 @@ const NOT_YET: api::Kind = api::Kind {
     title: "not under a cosigned checkpoint yet",
 };
 
-fn failed(error: Failed) -> Problem {
+pub(super) fn failed(error: Failed) -> Problem {
     match error {
         Failed::NotDone(reason) => Problem::of(&problem::NOT_READY).detail(reason),
         Failed::Unknown => Problem::of(&UNKNOWN).mend("ask `GET /v1/payments/{id}`"),
     }
 }
 
-fn not_done(error: NotDone) -> Problem {
+pub(super) fn not_done(error: NotDone) -> Problem {
     match error {
         NotDone::NotAccepted(reason) => not_accepted(&reason),
         NotDone::Failed(error) => failed(error),
@@ -369,7 +369,7 @@ fn no_promise(error: NoPromise) -> Problem {
     }
 }
 
-fn no_receipt(error: NoReceipt) -> Problem {
+pub(super) fn no_receipt(error: NoReceipt) -> Problem {
     let detail = error.to_string();
     match error {
         NoReceipt::NotEnded(_) => Problem::of(&problem::NOT_FOUND).detail(detail),

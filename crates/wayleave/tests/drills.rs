@@ -1,5 +1,10 @@
 //! Every drill of the catalogue, once, over real processes; and the file that each leaves behind.
-#![expect(clippy::unwrap_used, reason = "tests: a failure ends the test with its words")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests: a failure ends the test with its words"
+)]
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};

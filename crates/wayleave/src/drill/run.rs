@@ -36,10 +36,6 @@ const FAILED_TRIES_MAX: usize = 20_000;
 pub struct Outcome {
     /// The report, not yet signed.
     pub report: DrillReport,
-    /// From the fault to the first sign.
-    pub detected: Option<Duration>,
-    /// From the fault to the first payment past the last sign.
-    pub recovered: Option<Duration>,
     /// What log and journal were before the fault.
     pub before: Before,
 }
@@ -99,7 +95,7 @@ pub async fn run(scene: &mut Scene, drill: &Drill, seed: u64) -> anyhow::Result<
     until_whole(scene, drill).await?;
     load.stop().await;
     let record = std::mem::take(&mut *load.record());
-    judge(scene, drill, seed, &watch, record, before, shown).await
+    judge(scene, drill, seed, Seen { watch, record, before, shown }).await
 }
 
 async fn warm_up(scene: &mut Scene, load: &Load) -> anyhow::Result<()> {
@@ -204,49 +200,70 @@ async fn until_whole(scene: &mut Scene, drill: &Drill) -> anyhow::Result<()> {
     }
 }
 
-async fn judge(
-    scene: &Scene,
-    drill: &Drill,
-    seed: u64,
-    watch: &Watch,
+/// Everything that was seen of one drill.
+struct Seen {
+    watch: Watch,
     record: Record,
     before: Before,
     shown: Option<DrillVerdict>,
-) -> anyhow::Result<Outcome> {
+}
+
+impl Seen {
+    fn signs(&self) -> Option<(Instant, Instant)> {
+        self.watch.signs(&self.record)
+    }
+
+    /// From the fault to the first payment past the last sign; `None` when there was no sign.
+    fn took(&self) -> Option<Duration> {
+        self.signs()?;
+        let at = self.watch.recovered(&self.record)?;
+        Some(at.saturating_duration_since(self.watch.injected))
+    }
+
+    fn times(&self) -> DrillTimes {
+        let wall = |at: Instant| self.watch.wall_of(at);
+        DrillTimes {
+            injected_at: wall(self.watch.injected),
+            detected_at: self.signs().map(|(first, _)| wall(first)),
+            healed_at: self.watch.mended.map(wall),
+            recovered_at: self.took().map(|took| wall(self.watch.injected + took)),
+        }
+    }
+
+    fn counts(&self, lost: usize) -> DrillCounts {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let record = &self.record;
+        let acknowledged = record.promises.len();
+        DrillCounts {
+            orders: count(record.orders()),
+            acknowledged: count(acknowledged),
+            found: count(acknowledged.saturating_sub(lost)),
+            lost: count(lost),
+            in_doubt: count(record.open.len()),
+            failed_tries: count(record.tries.iter().filter(|one| !one.acknowledged).count()),
+        }
+    }
+}
+
+/// Asks for every payment in doubt, compares every promise with the journal's files, and says how
+/// it went.
+async fn judge(scene: &Scene, drill: &Drill, seed: u64, seen: Seen) -> anyhow::Result<Outcome> {
     let payer = super::payer(&scene.rig)?;
     let mut in_doubt = Vec::new();
-    for (payment, open) in &record.open {
+    for (payment, open) in &seen.record.open {
         let end = super::journal::end_of(&payer, *payment).await?;
         if *open == Open::Refused && end == InDoubtEnd::Settled {
             bail!("payment {payment} was refused and settled");
         }
         in_doubt.push(InDoubt { payment: *payment, end });
     }
-    let head = super::journal::head(&payer).await?;
-    let held = Held::read(&scene.rig)?;
-    let lost: Vec<&Promise> =
-        record.promises.values().filter(|promise| !held.holds(promise)).collect();
-    for promise in &lost {
-        eprintln!("lost: payment {} at position {}", promise.payment, promise.position);
-    }
-    let recovered = watch.recovered(&record);
-    let signs = watch.signs(&record);
-    let took = |at: Instant| at.saturating_duration_since(watch.injected);
-    let detected = signs.map(|(first, _)| took(first));
-    let back = recovered.filter(|_| signs.is_some()).map(took);
-    let verdict = verdict(drill, shown, back, &lost, &record, &payer).await;
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let acknowledged = record.promises.len();
-    let counts = DrillCounts {
-        orders: count(record.orders()),
-        acknowledged: count(acknowledged),
-        found: count(acknowledged.saturating_sub(lost.len())),
-        lost: count(lost.len()),
-        in_doubt: count(in_doubt.len()),
-        failed_tries: count(record.tries.iter().filter(|one| !one.acknowledged).count()),
-    };
     in_doubt.truncate(IN_DOUBT_MAX);
-    let last = record.promises.values().map(|promise| promise.position).max();
+    let head_after = super::journal::head(&payer).await?;
+    let held = Held::read(&scene.rig)?;
+    let promises = seen.record.promises.values();
+    let lost: Vec<&Promise> = promises.filter(|promise| !held.holds(promise)).collect();
+    let verdict = verdict(drill, &seen, &lost, &payer).await;
+    let last = seen.record.promises.values().map(|promise| promise.position).max();
     let report = DrillReport {
         layout: 1,
         environment: "sandbox".parse().context("environment")?,
@@ -255,41 +272,30 @@ async fn judge(
         hypothesis: drill.hypothesis.to_owned(),
         seed,
         build: super::build(),
-        started_at: watch.wall,
-        times: DrillTimes {
-            injected_at: watch.wall_of(watch.injected),
-            detected_at: signs.map(|(first, _)| watch.wall_of(first)),
-            healed_at: watch.mended.map(|at| watch.wall_of(at)),
-            recovered_at: recovered.filter(|_| signs.is_some()).map(|at| watch.wall_of(at)),
-        },
-        counts,
+        started_at: seen.watch.wall,
+        times: seen.times(),
+        counts: seen.counts(lost.len()),
         last_acknowledged: last.unwrap_or(Position::ZERO),
-        head_before: before.head,
-        head_after: head,
+        head_before: seen.before.head,
+        head_after,
         in_doubt,
         verdict,
-        checkpoint_size: before.size(),
-        checkpoint_root: before.root(),
+        checkpoint_size: seen.before.size(),
+        checkpoint_root: seen.before.root(),
     };
-    Ok(Outcome { report, detected, recovered: back, before })
+    Ok(Outcome { report, before: seen.before })
 }
 
-async fn verdict(
-    drill: &Drill,
-    shown: Option<DrillVerdict>,
-    recovered: Option<Duration>,
-    lost: &[&Promise],
-    record: &Record,
-    payer: &Wallet,
-) -> DrillVerdict {
+async fn verdict(drill: &Drill, seen: &Seen, lost: &[&Promise], payer: &Wallet) -> DrillVerdict {
+    let record = &seen.record;
     if let Some(first) = lost.first() {
         let payment = first.payment;
         return DrillVerdict::Refuted(format!("acknowledged and lost: payment {payment}"));
     }
-    if let Some(shown) = shown {
-        return shown;
+    if let Some(shown) = &seen.shown {
+        return shown.clone();
     }
-    if let Some(took) = recovered.filter(|took| *took > drill.recovers_within) {
+    if let Some(took) = seen.took().filter(|took| *took > drill.recovers_within) {
         let allowed = drill.recovers_within;
         return DrillVerdict::Refuted(format!("it took {took:?}, and {allowed:?} were allowed"));
     }

@@ -1,6 +1,7 @@
 //! What can be asked of the binary, in words that teach.
 
 pub mod asks;
+pub mod backup;
 pub mod check;
 pub mod ledger;
 pub mod ledger_proofs;
@@ -40,6 +41,8 @@ pub enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     // What these say of themselves stands beside their arguments, in `cli/`.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),

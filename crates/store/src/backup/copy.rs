@@ -88,37 +88,53 @@ impl Source {
         cut: Instant,
         told: &mut dyn FnMut(&BookName, &BookPart),
     ) -> Result<Copied, CopyError> {
-        let firsts = self.segments()?;
-        let mut done = Copied::default();
-        let mut run = Gathered::after(part);
-        let begin = firsts.iter().rposition(|first| *first <= part.next);
-        if begin.is_none() && (!firsts.is_empty() || part.next > Position::ZERO) {
-            let why = format!("position `{}` is in no segment of this folder", part.next);
-            return Err(self.other(why));
-        }
-        let last = firsts.last().copied();
-        let mut segments = firsts.into_iter().skip(begin.unwrap_or(0)).peekable();
-        while let Some(first) = segments.next() {
-            let batches = self.batches(first, Some(first) == last, &part.tip())?;
-            for batch in batches {
-                if batch.origin().stamp > cut || done.later > 0 {
-                    let count = batch.tip().next.number() - batch.origin().first.number();
-                    done.later = done.later.saturating_add(count);
-                    continue;
-                }
-                part.take(&batch).map_err(|error| self.damaged(first, 0, error))?;
-                run.take(&batch);
-                if run.bytes.len() >= RUN_BYTES {
-                    run.put(objects, part, &mut done)?;
-                    told(&self.book, part);
-                }
+        let (mut done, mut run) = (Copied::default(), Gathered::after(part));
+        self.each::<CopyError>(&part.tip(), |batch| {
+            if batch.origin().stamp > cut || done.later > 0 {
+                let (first, next) = (batch.origin().first, batch.tip().next);
+                let count = next.number().saturating_sub(first.number());
+                done.later = done.later.saturating_add(count);
+                return Ok(());
             }
-        }
+            let first = batch.origin().first;
+            part.take(batch).map_err(|error| self.damaged(first, 0, error))?;
+            run.take(batch);
+            if run.bytes.len() >= RUN_BYTES {
+                run.put(objects, part, &mut done)?;
+                told(&self.book, part);
+            }
+            Ok(())
+        })?;
         if !run.bytes.is_empty() {
             run.put(objects, part, &mut done)?;
             told(&self.book, part);
         }
         Ok(done)
+    }
+
+    /// Each durable batch behind `from`, which must be the end of one of the journal's batches.
+    ///
+    /// # Errors
+    /// [`CopyError`], or what `each` says.
+    pub fn each<E: From<CopyError>>(
+        &self,
+        from: &Tip,
+        mut each: impl FnMut(&Batch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let firsts = self.segments()?;
+        let begin = firsts.iter().rposition(|first| *first <= from.next);
+        if begin.is_none() && (!firsts.is_empty() || from.next > Position::ZERO) {
+            let why = format!("position `{}` is in no segment of this folder", from.next);
+            return Err(self.other(why).into());
+        }
+        let (mut tip, last) = (*from, firsts.last().copied());
+        for first in firsts.into_iter().skip(begin.unwrap_or(0)) {
+            for batch in self.batches(first, Some(first) == last, &tip)? {
+                tip = batch.tip();
+                each(&batch)?;
+            }
+        }
+        Ok(())
     }
 
     fn segments(&self) -> Result<Vec<Position>, CopyError> {

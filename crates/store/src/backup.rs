@@ -409,3 +409,7 @@ impl Held {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "backup/tests.rs"]
+mod tests;

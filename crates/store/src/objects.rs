@@ -1,17 +1,19 @@
 //! Objects that are written whole and conditionally: an S3 bucket, a folder, memory.
 //!
-//! What a backup needs of a place is small, and nothing of it may be weaker
+//! What a backup and [`ObjectJournal`] need of a place is small, and nothing of it may be weaker
 //! than said here: a name is *created* once, whoever races for it, and a named object is *updated*
 //! by whoever knows its present version, and by nobody else. [`Target::parse`] reads where.
 
 mod dial;
 mod folder;
+mod object_journal;
 mod remote;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use folder::FolderObjects;
+pub use object_journal::{ObjectJournal, OpenObjectsError};
 pub use remote::RemoteObjects;
 
 /// Largest object that is read: nothing of ours is near it, so a larger one is not ours.

@@ -88,7 +88,7 @@ fn a_core_restored_from_its_newest_backup_goes_on() {
         world.process("core").ready().await?;
         assert_eq!(world.balance("lim").await?, balance);
         let payer = &world.players.payer;
-        let again = payer.ask(settled.promise.promise.payment).await?;
+        let again = payer.ask(settled.terms.payment).await?;
         assert_eq!(again.held, Held::Debited, "{again:?}");
         world.settled("BN-2", 10_000).await?;
         Ok(())

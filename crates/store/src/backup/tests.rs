@@ -139,7 +139,7 @@ fn a_backup_that_fails_at_any_call_is_completed_by_the_next() {
         for at in 1..12 {
             let calls = Mutex::new((0, at, after));
             let place = Failing { objects: RemoteObjects::in_memory().unwrap(), calls };
-            let cut = batch_stamp(&folder, 20);
+            let cut = stamps(&folder)[20];
             let ends = [cut, EVER, EVER, EVER].map(|cut| backed_up(&place, &folder, cut));
             let failed = ends.iter().filter(|end| end.is_err()).count();
             assert!(failed <= 1, "one call failed, so at most one backup: {ends:?}");
@@ -148,21 +148,21 @@ fn a_backup_that_fails_at_any_call_is_completed_by_the_next() {
     }
 }
 
-fn batch_stamp(folder: &Folder, number: usize) -> Instant {
+fn stamps(folder: &Folder) -> Vec<Instant> {
     let mut stamps = Vec::new();
     let take = |batch: &Batch| {
         stamps.push(batch.origin().stamp);
         Ok::<(), CopyError>(())
     };
     folder.source().each(&Tip::GENESIS, take).unwrap();
-    stamps[number]
+    stamps
 }
 
 #[test]
 fn nothing_behind_the_cut_is_copied_and_it_comes_with_the_next() {
     let folder = Folder::new("backup-cut", 30);
     let place = RemoteObjects::in_memory().unwrap();
-    let cut = batch_stamp(&folder, 9);
+    let cut = stamps(&folder)[9];
     let copied = backed_up(&place, &folder, cut).unwrap();
     let part = held(&place).unwrap().unwrap().manifest.books.pop().unwrap();
     assert_eq!((part.stamp, part.next.number()), (cut.nanos(), copied.facts));
@@ -176,12 +176,11 @@ fn nothing_behind_the_cut_is_copied_and_it_comes_with_the_next() {
 
 #[test]
 fn many_runs_move_into_indexes_and_are_all_found_again() {
-    let folder = Folder::new("backup-index", 1);
-    let place = RemoteObjects::in_memory().unwrap();
     let runs = RUNS_MAX * 2 + 3;
-    for _ in 0..runs {
-        backed_up(&place, &folder, EVER).unwrap();
-        folder.append(1);
+    let folder = Folder::new("backup-index", u64::try_from(runs).unwrap());
+    let place = RemoteObjects::in_memory().unwrap();
+    for cut in stamps(&folder) {
+        backed_up(&place, &folder, cut).unwrap();
     }
     let part = held(&place).unwrap().unwrap().manifest.books.pop().unwrap();
     assert!(part.runs.len() < RUNS_MAX && !part.index.is_empty());

@@ -94,4 +94,3 @@ fn a_core_restored_from_its_newest_backup_goes_on() {
         Ok(())
     });
 }
-

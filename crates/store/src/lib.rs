@@ -5,6 +5,7 @@
 //! writer thread, at [`fsck`] for the check that anybody may run on a copy.
 #![expect(clippy::disallowed_methods, reason = "rank 5: recovery reports how many seconds it took")]
 
+pub mod backup;
 pub mod disk;
 pub mod driver;
 pub mod epoch_file;
@@ -14,6 +15,7 @@ pub mod fsck;
 pub mod ids;
 pub mod image;
 pub mod log;
+pub mod objects;
 pub mod postgres;
 pub mod recovery;
 pub mod salt_keys;

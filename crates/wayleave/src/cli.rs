@@ -1,6 +1,7 @@
 //! What can be asked of the binary, in words that teach.
 
 pub mod asks;
+pub mod backup;
 pub mod check;
 pub mod drill;
 pub mod ledger;
@@ -43,6 +44,8 @@ pub enum Command {
     Fsck(FsckArgs),
     #[command(subcommand)]
     Drill(drill::DrillCommand),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     // What these say of themselves stands beside their arguments, in `cli/`.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),

@@ -8,6 +8,7 @@
     reason = "rank 6: whatever is not the expected answer ends the story with its words"
 )]
 
+pub mod backup;
 pub mod cli;
 pub mod command;
 pub mod demo;
@@ -37,6 +38,8 @@ pub fn main() -> ExitCode {
         Command::Load(LoadCommand::Soak(args)) => {
             load::soak::run(&args).map(|()| ExitCode::SUCCESS)
         }
+        Command::Backup(args) => backup::command(&args),
+        Command::Restore(args) => backup::restore_command(&args),
         Command::Wallet(asked) => command::wallet::command(&asked),
         Command::Privacy(args) => command::privacy::command(&args),
         Command::Verify(args) => command::verify::command(&args),

@@ -12,7 +12,7 @@ use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
 use record::settlement::{
     EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
-    RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
+    PAYMENTS_COMPLETED, RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
 use record::{
     Document, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged, PackNotice,
@@ -28,8 +28,10 @@ use terms::{
 use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
+use transit::Transit;
 
 mod judge;
+pub mod transit;
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -77,6 +79,8 @@ pub enum SettlementWork {
     JoinEdge(Box<Signed<EdgeNotice>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+    /// Record that settled payments are complete in both customers' books.
+    Complete(Vec<PaymentId>),
 }
 
 /// What the settlement book answers.
@@ -180,6 +184,8 @@ pub struct SettlementBook {
     quotes_used: BTreeSet<QuoteId>,
     #[n(12)]
     recoveries: u64,
+    #[n(23)]
+    transit: Transit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -233,6 +239,7 @@ impl SettlementBook {
             payments: BTreeMap::new(),
             quotes_used: BTreeSet::new(),
             recoveries: 0,
+            transit: Transit::default(),
         }
     }
 
@@ -274,6 +281,12 @@ impl SettlementBook {
     #[must_use]
     pub const fn recoveries(&self) -> u64 {
         self.recoveries
+    }
+
+    /// Settled payments that are not known to be complete in the customers' books.
+    #[must_use]
+    pub const fn transit(&self) -> &Transit {
+        &self.transit
     }
 
     /// The version of the snapshot in force for an institution.
@@ -529,6 +542,7 @@ impl Machine for SettlementBook {
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
+            SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
         }
     }
 
@@ -556,6 +570,7 @@ impl Machine for SettlementBook {
                 self.edges.insert(notice.mark.edge, signed);
             }
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -594,6 +609,7 @@ impl SettlementBook {
             self.quotes_used.insert(quote.quote);
         }
         self.apply_change(stamp, &body.postings);
+        self.transit.settled(position, &body);
         self.remember(position, &body.ended);
     }
 

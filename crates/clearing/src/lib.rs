@@ -12,6 +12,7 @@
 
 pub mod customers;
 pub mod order;
+pub mod pins;
 pub mod readers;
 pub mod route;
 pub mod rule;
@@ -21,8 +22,11 @@ pub mod settlement;
 pub mod testkit;
 pub mod trusted;
 
+pub use customers::proven::BankWork;
+pub use customers::returns::ReturnOwed;
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};
 pub use order::{CheckedOrder, check_order};
+pub use pins::Pins;
 pub use readers::{Reader, fields_for};
 pub use route::{Action, Finish, Heard, Route};
 pub use rule::Rule;

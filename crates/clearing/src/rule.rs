@@ -66,6 +66,8 @@ rules! {
     PackNotInForce => "RR04", "a permit rests on rules that are not in force; ask for a new permit";
     /// A permit rests on a superseded or stale snapshot of lists.
     SnapshotTooOld => "RR04", "a permit rests on lists that were superseded; ask for a new permit";
+    /// What the settlement book signed does not prove the step that is asked for.
+    EndingNotProven => "DS0H", "the settlement book's signed word does not prove this step; ask the operator for the promise";
     /// A party is suspended.
     PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
     /// The account to debit is not the one its institution may debit for this owner.

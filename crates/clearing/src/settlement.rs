@@ -12,7 +12,7 @@ use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
 use record::settlement::{
     DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
-    RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
+    PAYMENTS_COMPLETED, RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
 use record::{
     Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
@@ -28,9 +28,11 @@ use terms::{
 use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
+use transit::Transit;
 
 pub mod drills;
 mod judge;
+pub mod transit;
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -80,6 +82,8 @@ pub enum SettlementWork {
     RecordDrill(Box<Signed<DrillReport>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+    /// Record that settled payments are complete in both customers' books.
+    Complete(Vec<PaymentId>),
 }
 
 /// What the settlement book answers.
@@ -185,6 +189,8 @@ pub struct SettlementBook {
     recoveries: u64,
     #[n(26)]
     drills: drills::Drills,
+    #[n(23)]
+    transit: Transit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -239,6 +245,7 @@ impl SettlementBook {
             quotes_used: BTreeSet::new(),
             recoveries: 0,
             drills: drills::Drills::default(),
+            transit: Transit::default(),
         }
     }
 
@@ -280,6 +287,12 @@ impl SettlementBook {
     #[must_use]
     pub const fn recoveries(&self) -> u64 {
         self.recoveries
+    }
+
+    /// Settled payments that are not known to be complete in the customers' books.
+    #[must_use]
+    pub const fn transit(&self) -> &Transit {
+        &self.transit
     }
 
     /// The version of the snapshot in force for an institution.
@@ -536,6 +549,7 @@ impl Machine for SettlementBook {
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
+            SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
         }
     }
 
@@ -564,6 +578,7 @@ impl Machine for SettlementBook {
             }
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -602,6 +617,7 @@ impl SettlementBook {
             self.quotes_used.insert(quote.quote);
         }
         self.apply_change(stamp, &body.postings);
+        self.transit.settled(position, &body);
         self.remember(position, &body.ended);
     }
 

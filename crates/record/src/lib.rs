@@ -3,6 +3,7 @@
 //! Start at [`fact`] for what a journal stores and how a log leaf commits to it, and at
 //! [`document`] for what parties sign.
 
+pub mod bank;
 pub mod decision;
 pub mod document;
 pub mod drill;
@@ -16,6 +17,7 @@ pub mod statement;
 pub mod terms_string;
 pub mod trust;
 
+pub use bank::{COMPLETED_MAX, PaymentsCompleted, ProvenStep, ReturnDutyClosed};
 pub use decision::{
     DECISION_DOMAIN, DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, Finding,
     FindingValue, ListVersion, OpenOutcome, OpenPart, Reason, ReasonEffect, Visibility,

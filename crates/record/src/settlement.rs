@@ -34,12 +34,18 @@ pub const EDGE_JOINED: FactKind = FactKind { number: 7, version: 1 };
 pub const RECOVERY_CERTIFIED: FactKind = FactKind { number: 8, version: 1 };
 /// The report of a recovery drill. Settlement book.
 pub const DRILL_RECORDED: FactKind = FactKind { number: 60, version: 1 };
+/// Settled payments that are complete in both customers' books. Settlement book.
+pub const PAYMENTS_COMPLETED: FactKind = FactKind { number: 11, version: 1 };
 /// A customer's account with its owner and keys. Customers' books.
 pub const ACCOUNT_OPENED: FactKind = FactKind { number: 32, version: 1 };
 /// One step of a payment in a customers' book.
 pub const CUSTOMER_STEP: FactKind = FactKind { number: 33, version: 1 };
 /// A sealed payload. Customers' books.
 pub const PARCEL_STORED: FactKind = FactKind { number: 34, version: 1 };
+/// A step of a payment with the promise that proves it. Customers' books run by themselves.
+pub const PROVEN_STEP: FactKind = FactKind { number: 35, version: 1 };
+/// A duty to return is done. Customers' books.
+pub const RETURN_DUTY_CLOSED: FactKind = FactKind { number: 36, version: 1 };
 
 /// Field of the payment id in both ending kinds.
 pub const PAYMENT_FIELD: u16 = HEADING_FIELDS;
@@ -132,7 +138,7 @@ impl Fields<'_> {
         self.body.get(place).map(|field| field.as_slice()).ok_or(refused)
     }
 
-    fn value<T>(&self, index: u16) -> Result<T, BodyError>
+    pub(crate) fn value<T>(&self, index: u16) -> Result<T, BodyError>
     where
         T: Encode<()> + for<'b> Decode<'b, ()>,
     {

@@ -16,6 +16,7 @@ use terms::{AccountId, Amount, BusinessDate, InstitutionName, Minor, Transaction
 
 use super::books::{Failed, Placed, Running};
 use super::config::{Config, own_account};
+use super::customers::CustomersPort;
 use super::orders::Clearing;
 use crate::system;
 
@@ -67,6 +68,7 @@ pub fn book_of(
         .books
         .customers
         .get(&institution)
+        .and_then(CustomersPort::hosted)
         .ok_or_else(|| refused(format!("the book of `{institution}` is not hosted here")))
 }
 

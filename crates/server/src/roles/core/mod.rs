@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod books;
 pub mod config;
+pub mod customers;
 pub mod drills;
 pub mod facts;
 pub mod files;

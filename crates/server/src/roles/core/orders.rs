@@ -270,9 +270,7 @@ impl Clearing {
         let settlement = &self.books.settlement;
         match action {
             Action::Customers(institution, work) => match self.books.customers.get(&institution) {
-                Some(book) => {
-                    heard(book.ask(work).await, |placed| Heard::Customers(placed.outcome))
-                }
+                Some(book) => heard(book.step(work).await, Heard::Customers),
                 None => {
                     Heard::Customers(clearing::CustomerAnswer::Refused(not_hosted(institution)))
                 }
@@ -281,9 +279,7 @@ impl Clearing {
                 Heard::Settlement(placed.outcome, placed.position)
             }),
             Action::AskDebtor(institution) => match self.books.customers.get(&institution) {
-                Some(book) => heard(book.look(move |s| s.debtor_seen(payment)).await, |placed| {
-                    Heard::SawDebtor(placed.outcome)
-                }),
+                Some(book) => heard(book.debtor_seen(payment).await, Heard::SawDebtor),
                 None => Heard::NotDone,
             },
             Action::AskSettlement => {
@@ -292,9 +288,7 @@ impl Clearing {
                 })
             }
             Action::AskCreditor(institution) => match self.books.customers.get(&institution) {
-                Some(book) => heard(book.look(move |s| s.creditor_side(payment)).await, |placed| {
-                    Heard::SawCreditor(placed.outcome)
-                }),
+                Some(book) => heard(book.creditor_side(payment).await, Heard::SawCreditor),
                 None => Heard::NotDone,
             },
             Action::Finished(_) => Heard::NotDone,
@@ -387,9 +381,9 @@ fn unanswered(error: NoPromise) -> NoPromise {
     }
 }
 
-fn heard<O>(answer: Result<Placed<O>, Failed>, hear: impl FnOnce(Placed<O>) -> Heard) -> Heard {
+fn heard<O>(answer: Result<O, Failed>, hear: impl FnOnce(O) -> Heard) -> Heard {
     match answer {
-        Ok(placed) => hear(placed),
+        Ok(said) => hear(said),
         Err(Failed::NotDone(_)) => Heard::NotDone,
         Err(Failed::Unknown) => Heard::Unknown,
     }

@@ -142,10 +142,7 @@ async fn party_side(
     ];
     for (side, institution, account) in ends {
         let Some(book) = clearing.books.customers.get(&institution) else { continue };
-        let owned = move |state: &clearing::CustomersBook| {
-            state.profile(account).is_some_and(|profile| profile.client_key == key)
-        };
-        if book.look(owned).await?.outcome {
+        if book.is_owner(account, key).await? {
             return Ok(Some(side));
         }
     }

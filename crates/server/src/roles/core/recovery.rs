@@ -10,6 +10,7 @@
 //!
 //! A crash in the middle of recovery is an ordinary crash: every step is a fact or a read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -155,10 +156,7 @@ async fn ask(
 pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> {
     let mut resolved = Vec::new();
     for book in clearing.books.customers.values() {
-        let held = |state: &clearing::CustomersBook| {
-            state.open_holds().map(|(_, order)| order.clone()).collect::<Vec<_>>()
-        };
-        for order in book.look(held).await?.outcome {
+        for order in book.open_holds().await? {
             let Some(mut route) = Route::of_recovery(&order) else { continue };
             let payment = route.payment();
             let known = settled_before(clearing, payment).await?;
@@ -195,7 +193,7 @@ async fn complete_credits(
             .payments()
             .filter(|(_, entry)| entry.ending == Ending::Settled)
             .map(|(payment, entry)| (*payment, entry.position))
-            .collect::<Vec<_>>()
+            .collect::<BTreeMap<_, _>>()
     };
     let settled = clearing.books.settlement.look(settled).await?.outcome;
     for (payment, position) in uncredited(clearing, settled).await? {
@@ -217,22 +215,13 @@ async fn complete_credits(
 
 async fn uncredited(
     clearing: &Clearing,
-    settled: Vec<(PaymentId, Position)>,
+    settled: BTreeMap<PaymentId, Position>,
 ) -> Result<Vec<(PaymentId, Position)>, Failed> {
-    let mut left = settled;
+    let mut left: Vec<PaymentId> = settled.keys().copied().collect();
     for book in clearing.books.customers.values() {
-        let candidates = left;
-        let open = move |state: &clearing::CustomersBook| {
-            candidates
-                .into_iter()
-                .filter(|(payment, _)| {
-                    state.creditor_side(*payment) == clearing::saga::CreditorSide::Untouched
-                })
-                .collect::<Vec<_>>()
-        };
-        left = book.look(open).await?.outcome;
+        left = book.uncredited(left).await?;
     }
-    Ok(left)
+    Ok(left.into_iter().filter_map(|one| Some((one, *settled.get(&one)?))).collect())
 }
 
 /// What a recovery certificate is made of.

@@ -117,7 +117,7 @@ async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
     let seen = core.clearing.books.settlement.look(look).await.map_err(failed)?;
     let mut held = DebtorSide::Untouched;
     for book in core.clearing.books.customers.values() {
-        let side = book.look(move |s| s.debtor_side(payment)).await.map_err(failed)?.outcome;
+        let side = book.debtor_seen(payment).await.map_err(failed)?.side;
         if side != DebtorSide::Untouched {
             held = side;
         }

@@ -11,6 +11,7 @@ use ledger::{
     Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
+use record::funding::CUSTOMER_FUNDED;
 use record::settlement::{ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED};
 use record::{
     AccountProfile, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged, Parcel, Quote,
@@ -27,6 +28,10 @@ use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
+
+mod funding;
+
+pub use funding::{CustomerFunding, CustomerFundings};
 
 /// What a customers' book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -61,6 +66,8 @@ pub enum CustomerWork {
     Credit(Box<CreditOrder>),
     /// Keep a sealed payload.
     Store(Parcel),
+    /// Credit a customer for a line of an outside account that names it.
+    Fund(CustomerFunding),
 }
 
 /// What is credited, from the settlement fact.
@@ -143,6 +150,8 @@ pub struct CustomersBook {
     credited: BTreeMap<PaymentId, Position>,
     #[n(8)]
     parcels: BTreeMap<ParcelKey, ParcelEntry>,
+    #[n(11)]
+    funding: CustomerFundings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -208,6 +217,7 @@ impl CustomersBook {
             ended: BTreeMap::new(),
             credited: BTreeMap::new(),
             parcels: BTreeMap::new(),
+            funding: CustomerFundings::default(),
         }
     }
 
@@ -606,6 +616,7 @@ impl Machine for CustomersBook {
             }
             CustomerWork::Credit(order) => stepped(slot, self.credit(stamp, order)),
             CustomerWork::Store(parcel) => self.store(slot, parcel),
+            CustomerWork::Fund(asked) => self.fund(stamp, slot, asked),
         }
     }
 
@@ -635,6 +646,7 @@ impl Machine for CustomersBook {
                 }
                 Err(error) => stop(&error.to_string()),
             },
+            CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

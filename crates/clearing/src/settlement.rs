@@ -10,6 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
+use record::funding::{
+    BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
+    OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
+};
 use record::settlement::{
     EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
     RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
@@ -29,7 +33,10 @@ use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
 
+pub mod funding;
 mod judge;
+
+pub use funding::{Funding, FundingAnswer, FundingWork};
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -77,6 +84,8 @@ pub enum SettlementWork {
     JoinEdge(Box<Signed<EdgeNotice>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+    /// Files of outside accounts, their lines, breaks, the close of a day.
+    Funding(Box<FundingWork>),
 }
 
 /// What the settlement book answers.
@@ -97,6 +106,8 @@ pub enum SettlementAnswer {
     Done,
     /// Not done and not recorded: the request itself is not acceptable.
     NotAccepted(String),
+    /// To [`SettlementWork::Funding`].
+    Funding(Box<FundingAnswer>),
 }
 
 /// How a payment ended, and where.
@@ -180,6 +191,8 @@ pub struct SettlementBook {
     quotes_used: BTreeSet<QuoteId>,
     #[n(12)]
     recoveries: u64,
+    #[n(13)]
+    funding: Funding,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -233,6 +246,7 @@ impl SettlementBook {
             payments: BTreeMap::new(),
             quotes_used: BTreeSet::new(),
             recoveries: 0,
+            funding: Funding::default(),
         }
     }
 
@@ -304,6 +318,9 @@ impl SettlementBook {
         match self.ledger.check(at, command) {
             Ok(checked) => {
                 let (changes, _) = checked.into_parts();
+                if let Some(date) = self.day_over(&changes) {
+                    return not_accepted(format!("business day {date} is closed"));
+                }
                 let fact = |change: &Change| {
                     LedgerChanged { change: to_canonical(change), reason: why.to_owned() }
                         .to_fact(slot, Heading::default())
@@ -313,6 +330,15 @@ impl SettlementBook {
             }
             Err(refusal) => not_accepted(refusal.to_string()),
         }
+    }
+
+    /// The closed business day that one of these changes would be posted on.
+    fn day_over(&self, changes: &[Change]) -> Option<terms::BusinessDate> {
+        let dates = changes.iter().filter_map(|change| match change.resolved() {
+            ledger::Resolved::Posted { transaction, .. } => Some(transaction.business_date),
+            _ => None,
+        });
+        dates.into_iter().find(|date| self.funding.days().is_over(*date))
     }
 
     fn adopt(&self, slot: SaltSlot, signed: &Signed<TrustList>) -> Checked<SettlementAnswer> {
@@ -529,6 +555,7 @@ impl Machine for SettlementBook {
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
+            SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
         }
     }
 
@@ -538,6 +565,7 @@ impl Machine for SettlementBook {
     // INVARIANT (FactsReadBack): every fact was written by `check` of a build whose kinds this
     // build still knows; guarded by golden journals, and by the journal's digests against damage.
     fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact) {
+        self.funding.days_mut().begin(position);
         match fact.kind {
             PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
             PAYMENT_REFUSED => {
@@ -556,6 +584,14 @@ impl Machine for SettlementBook {
                 self.edges.insert(notice.mark.edge, signed);
             }
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            OUTSIDE_ACCOUNT_NAMED
+            | STATEMENT_FILE_TAKEN
+            | OUTSIDE_LINE_BOOKED
+            | OUTSIDE_LINE_RESOLVED
+            | BREAKS_CHANGED
+            | BUSINESS_DAY_CLOSED => {
+                self.apply_funding(position, stamp, fact);
+            }
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -616,6 +652,7 @@ impl SettlementBook {
             self.index(opening);
         }
         self.ledger.apply(stamp, &change);
+        self.funding.days_mut().note(&change, &self.ledger);
     }
 
     fn index(&mut self, opening: &Opening) {

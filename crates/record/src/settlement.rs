@@ -130,7 +130,7 @@ impl Fields<'_> {
         self.body.get(place).map(|field| field.as_slice()).ok_or(refused)
     }
 
-    fn value<T>(&self, index: u16) -> Result<T, BodyError>
+    pub(crate) fn value<T>(&self, index: u16) -> Result<T, BodyError>
     where
         T: Encode<()> + for<'b> Decode<'b, ()>,
     {

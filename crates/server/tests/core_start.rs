@@ -51,7 +51,6 @@ async fn config(dir: &Path) -> Config {
         book: settlement_name(),
         origin: ORIGIN.to_owned(),
         operator: "tcb".parse().unwrap(),
-        operator_key: root(Who::Operator),
         roots: BTreeMap::from([
             ("NL".to_owned(), root(Who::RootNl)),
             ("SG".to_owned(), root(Who::RootSg)),
@@ -63,6 +62,7 @@ async fn config(dir: &Path) -> Config {
         providers: vec!["fx-dealer".to_owned()],
         assets: vec!["EUR.2@tcb-sandbox".to_owned(), "SGD.2@tcb-sandbox".to_owned()],
         policy: format!("log {log}\nquorum none\n"),
+        outside_accounts: vec![],
         witnesses: vec![],
     }
 }

@@ -232,6 +232,11 @@ impl Funding {
         self.accounts.get(&asset)
     }
 
+    /// All outside accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = &OutsideAccount> {
+        self.accounts.values()
+    }
+
     /// A file that was taken.
     #[must_use]
     pub fn file(&self, digest: Digest) -> Option<&StatementFile> {

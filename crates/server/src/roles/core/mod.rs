@@ -13,6 +13,8 @@ pub mod facts;
 pub mod files;
 pub mod lists;
 pub mod orders;
+pub mod outside;
+pub mod outside_routes;
 pub mod projection;
 pub mod receipts;
 pub mod recovery;
@@ -31,10 +33,11 @@ use seal::SigningKey;
 use terms::RunId;
 use tokio::net::TcpListener;
 
-pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
+pub use config::{Config, Hosted, OutsideEntry, WitnessEntry, account_id, own_account};
 
 use self::files::TileFiles;
 use self::orders::Clearing;
+use self::outside::StatementFolder;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::routes::Core;
@@ -62,6 +65,7 @@ pub async fn run(
     let fresh = books.settlement.recovery.tip.next.number() == 0;
     books::open_accounts(&books, &config).await?;
     let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
+    outside::name_accounts(&clearing, &config).await?;
     let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
     recovery::compare(&clearing, &published).await?;
     let before = published.log().published().cloned().filter(|note| note.head().size > 0);
@@ -73,6 +77,7 @@ pub async fn run(
         clearing: Arc::clone(&clearing),
         published: Arc::clone(&published),
         tiles,
+        statements: StatementFolder::below(&dir),
         config: config.clone(),
         log_vkey: signer.verifier().to_string(),
     });
@@ -96,6 +101,7 @@ pub async fn run(
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
     let mut keeper = tokio::spawn(keeper);
     let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
+    outside::resume(&clearing, &StatementFolder::below(&dir)).await.map_err(unsound)?;
     let interrupted = !in_order || !resolved.is_empty();
     if !fresh && interrupted {
         let comeback = Comeback { run, started_at, before, resolved };

@@ -13,7 +13,7 @@ use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
 use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
 use record::{
-    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SandboxStatement, SettleOrder,
+    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SettleOrder,
     Side, Signed, Snapshot, TrustList,
 };
 use seal::{KeyId, PublicKey};
@@ -25,6 +25,7 @@ use super::config::Config;
 use super::facts::READ_PATIENCE;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
+use super::outside::StatementFolder;
 use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use crate::web::{Gate, Refuse};
@@ -38,6 +39,8 @@ pub struct Core {
     pub published: Arc<Published>,
     /// The log's files.
     pub tiles: TileFiles,
+    /// Files of statements, as they came.
+    pub statements: StatementFolder,
     /// The configuration.
     pub config: Config,
     /// The log's verifier key (C2SP vkey text).
@@ -64,7 +67,7 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/packs", post(pack))
         .route("/v1/edges", post(edge));
     let lists = Router::new().route("/v1/trust-lists", post(trust_list));
-    let operators = Router::new().route("/v1/sandbox-statements", post(statement));
+    let operators = super::outside_routes::routes();
     Router::new()
         .merge(open.with_state(Arc::clone(core)))
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(core))))
@@ -249,12 +252,6 @@ async fn edge(State(core): Shared, Extension(caller): Extension<Caller>, body: B
     done()
 }
 
-async fn statement(State(core): Shared, body: Bytes) -> Answer {
-    let signed = signed::<SandboxStatement>(&body)?;
-    admin::book_statement(&core.clearing, &core.config, &signed).await.map_err(not_done)?;
-    done()
-}
-
 /// Opens a document that the caller's own institution signed with a permit key of the lists.
 fn by_institution<T: Document>(
     core: &Core,
@@ -341,7 +338,7 @@ const NOT_YET: api::Kind = api::Kind {
     title: "not under a cosigned checkpoint yet",
 };
 
-fn failed(error: Failed) -> Problem {
+pub(super) fn failed(error: Failed) -> Problem {
     match error {
         Failed::NotDone(reason) => Problem::of(&problem::NOT_READY).detail(reason),
         Failed::Unknown => Problem::of(&UNKNOWN).mend("ask `GET /v1/payments/{id}`"),

@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod books;
 pub mod config;
+pub mod day;
 pub mod facts;
 pub mod files;
 pub mod lists;
@@ -78,6 +79,7 @@ pub async fn run(
         published: Arc::clone(&published),
         tiles,
         statements: StatementFolder::below(&dir),
+        dir: dir.clone(),
         config: config.clone(),
         log_vkey: signer.verifier().to_string(),
     });

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clearing::customers::CustomerFunding;
 use clearing::rule::RuleName;
 use clearing::settlement::funding::{
     FileClaim, FundingAnswer, FundingWork, LineClaim, LineStanding, News, Reconciled,
@@ -15,7 +16,6 @@ use clearing::settlement::funding::{
 use clearing::{
     CustomerAnswer, CustomerWork, Rule, SettlementAnswer, SettlementBook, SettlementWork,
 };
-use clearing::customers::CustomerFunding;
 use record::{Break, LineId, LineOutcome};
 use seal::{Digest, sha256};
 use serde_json::{Value, json};
@@ -86,9 +86,7 @@ async fn ask(
             FundingAnswer::Refused(rule) => Err(NoVerdict::Refused(rule)),
             answer => Ok((answer, placed.position)),
         },
-        other => {
-            Err(Failed::NotDone(format!("the book answers something else: {other:?}")).into())
-        }
+        other => Err(Failed::NotDone(format!("the book answers something else: {other:?}")).into()),
     }
 }
 
@@ -129,11 +127,7 @@ pub async fn take(
     taken
 }
 
-async fn book(
-    clearing: &Arc<Clearing>,
-    bytes: &[u8],
-    digest: Digest,
-) -> Result<Value, NoVerdict> {
+async fn book(clearing: &Arc<Clearing>, bytes: &[u8], digest: Digest) -> Result<Value, NoVerdict> {
     let claim = read(bytes, digest).map_err(NoVerdict::Refused)?;
     let judged = FundingWork::JudgeFile(claim.clone());
     let (FundingAnswer::Taken { assets, .. }, _) = ask(clearing, judged).await? else {
@@ -178,9 +172,7 @@ async fn book_lines(
             && let Some((at, (asset, claim))) = waiting.next()
         {
             let clearing = Arc::clone(clearing);
-            running.spawn(async move {
-                (at, book_line(&clearing, file, asset, claim).await)
-            });
+            running.spawn(async move { (at, book_line(&clearing, file, asset, claim).await) });
         }
         match running.join_next().await {
             Some(Ok((at, line))) => booked.push((at, line?)),

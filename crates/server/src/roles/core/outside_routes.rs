@@ -11,11 +11,13 @@ use bytes::Bytes;
 use clearing::Rule;
 use clearing::settlement::funding::{FundingWork, ResolutionWish};
 use record::LineId;
-use serde::{Deserialize, Serialize};
 use seal::Digest;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use terms::BusinessDate;
 
 use super::books::Failed;
+use super::day;
 use super::outside::{self, NoVerdict};
 use super::routes::{Core, failed};
 use crate::web::Refuse;
@@ -30,13 +32,14 @@ pub fn routes() -> Router<Arc<Core>> {
         .route("/v1/outside-accounts", get(overview))
         .route("/v1/outside-lines/{line}/resolution", post(resolution))
         .route("/v1/reconciliations", post(reconciliation))
+        .route("/v1/day-closes", post(close))
+        .route("/v1/day-closes/{date}/{name}", get(day_file))
 }
 
 async fn statement(State(core): Shared, body: Bytes) -> Answer {
     // A task of its own: a client that goes away does not leave a file half counted.
-    let taken = tokio::spawn(async move {
-        outside::take(&core.clearing, &core.statements, &body).await
-    });
+    let taken =
+        tokio::spawn(async move { outside::take(&core.clearing, &core.statements, &body).await });
     told(taken.await.unwrap_or(Err(NoVerdict::Failed(Failed::Unknown))))
 }
 
@@ -92,6 +95,44 @@ async fn resolution(
     let work = FundingWork::Resolve { line: LineId(line), wish, by, reason: asked.reason };
     told(outside::resolve(&core.clearing, work).await)
 }
+
+/// Which day to close.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloseRequest {
+    /// `YYYY-MM-DD`; absent: the day that runs.
+    pub date: Option<String>,
+}
+
+async fn close(State(core): Shared, body: Bytes) -> Answer {
+    let asked: CloseRequest = serde_json::from_slice(&body).map_err(|error| {
+        Problem::of(&problem::BAD_JSON).detail(error.to_string()).expected("`date`, or null")
+    })?;
+    let date = asked.date.map(|date| wire::read_text("date", &date)).transpose()?;
+    let closed = tokio::spawn(async move { day::close(&core.clearing, &core.dir, date).await });
+    told(closed.await.unwrap_or(Err(NoVerdict::Failed(Failed::Unknown))))
+}
+
+/// A file of a close, as JSON: every answer of the core but the log's is.
+async fn day_file(State(core): Shared, Path((date, name)): Path<(String, String)>) -> Answer {
+    let date: BusinessDate = wire::read_text("date", &date)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let unknown = || Problem::of(&problem::NOT_FOUND);
+    if name.starts_with('.') || !name.chars().all(plain) {
+        return Err(unknown().into());
+    }
+    let path = day::folder(&core.dir, date).join(&name);
+    let text = std::fs::read_to_string(&path).map_err(|_| unknown())?;
+    if text.len() > DAY_FILE_BYTES_MAX {
+        let detail =
+            format!("{} bytes: take it from `days/{date}` in the core's folder", text.len());
+        return Err(Problem::of(&problem::REFUSED).detail(detail).into());
+    }
+    Ok(Json(serde_json::json!({ "text": text })).into_response())
+}
+
+/// What an answer carries of a file, with room for the escapes of JSON: clients take 4 MiB.
+const DAY_FILE_BYTES_MAX: usize = 3 << 20;
 
 pub(super) fn told(outcome: Result<Value, NoVerdict>) -> Answer {
     match outcome {

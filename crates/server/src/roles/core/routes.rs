@@ -1,5 +1,6 @@
 //! The core's routes: parse, call one use case, map its outcome.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use api::messages::{EndedAt, Held, NewCustomer, PaymentStatus};
@@ -13,8 +14,8 @@ use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
 use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
 use record::{
-    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SettleOrder,
-    Side, Signed, Snapshot, TrustList,
+    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SettleOrder, Side, Signed,
+    Snapshot, TrustList,
 };
 use seal::{KeyId, PublicKey};
 use terms::{AccountId, InstitutionName, PaymentId};
@@ -41,6 +42,8 @@ pub struct Core {
     pub tiles: TileFiles,
     /// Files of statements, as they came.
     pub statements: StatementFolder,
+    /// The core's own folder.
+    pub dir: PathBuf,
     /// The configuration.
     pub config: Config,
     /// The log's verifier key (C2SP vkey text).

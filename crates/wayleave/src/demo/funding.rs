@@ -192,7 +192,6 @@ async fn compare(stage: &Stage, funded: &mut Funded) -> anyhow::Result<()> {
     let [one] = found.as_slice() else { bail!("expected one break, got {found:?}") };
     funded.named = Some(one.clone());
     post(stage, "/v1/outside-statements", text.clone()).await?;
-    funded.lines += 1;
     funded.left = breaks(&post(stage, "/v1/reconciliations", text).await?).len();
     Ok(())
 }
@@ -208,16 +207,16 @@ pub fn tell(funded: &Funded, screen: &Screen) {
         return;
     }
     let Funded { lines, sums, named, left } = funded;
-    screen.say("funded", &format!("{lines} booked lines of camt files: {}", sums.join(", ")));
+    screen.say("funded", &format!("{lines} booked lines of camt.054 files: {}", sums.join(", ")));
     let Some(named) = named else { return };
     let word = |key: &str| named.get(key).and_then(Value::as_str).unwrap_or_default();
     screen.say(
         "reconciled",
         &format!(
-            "break: {} {}, line {}, counted from the statement; then {left} breaks",
+            "camt.053: line {}, {}, {}; counted from it, {left} left",
+            word("reference"),
             word("amount"),
             word("kind"),
-            word("reference"),
         ),
     );
     screen.fact("reconciled", named);

@@ -11,6 +11,7 @@ use ledger::{
     Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
+use record::funding::CUSTOMER_FUNDED;
 use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
 };
@@ -32,8 +33,11 @@ use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
 
+mod funding;
 pub mod proven;
 pub mod returns;
+
+pub use funding::{CustomerFunding, CustomerFundings};
 
 /// What a customers' book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -70,6 +74,8 @@ pub enum CustomerWork {
     Store(Parcel),
     /// A step that the institution checked for itself.
     Bank(Box<BankWork>),
+    /// Credit a customer for a line of an outside account that names it.
+    Fund(CustomerFunding),
 }
 
 /// What is credited, from the settlement fact.
@@ -154,6 +160,8 @@ pub struct CustomersBook {
     parcels: BTreeMap<ParcelKey, ParcelEntry>,
     #[n(9)]
     returns: Returns,
+    #[n(11)]
+    funding: CustomerFundings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -220,6 +228,7 @@ impl CustomersBook {
             credited: BTreeMap::new(),
             parcels: BTreeMap::new(),
             returns: Returns::default(),
+            funding: CustomerFundings::default(),
         }
     }
 
@@ -625,6 +634,7 @@ impl Machine for CustomersBook {
             CustomerWork::Credit(order) => stepped(slot, self.credit(stamp, order)),
             CustomerWork::Store(parcel) => self.store(slot, parcel),
             CustomerWork::Bank(work) => self.bank(stamp, slot, work),
+            CustomerWork::Fund(asked) => self.fund(stamp, slot, asked),
         }
     }
 
@@ -662,6 +672,7 @@ impl Machine for CustomersBook {
                 }
                 Err(error) => stop(&error.to_string()),
             },
+            CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

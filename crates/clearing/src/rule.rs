@@ -96,6 +96,30 @@ rules! {
     LimitExceeded => "AM02", "a limit on the total of a period would be passed; try less or later";
     /// The ledger refuses for another reason, which the detail names.
     LedgerRefuses => "AC04", "an account does not take this entry; ask the institution that holds it";
+    /// A file of statements does not read.
+    StatementUnreadable => "FF01", "the file is no statement or notification that is taken; ask the bank for one";
+    /// A statement speaks of an account, or comes from a bank, that no asset has.
+    StatementAccountUnknown => "AC01", "the statement is of no outside account of this book; send it where it belongs";
+    /// A statement or line is in another currency than the account's asset.
+    StatementCurrencyDiffers => "AM11", "the statement is in another currency than the asset; the bank must correct it";
+    /// The message id came before with other content.
+    StatementMessageIdUsed => "DUPL", "the bank used this message id for another file; ask it which one holds";
+    /// A statement is dated in the future, or a booked line has no day.
+    StatementDateWrong => "DT01", "a date of the statement cannot be; the bank must correct it";
+    /// A booked line has no name of the bank's.
+    StatementLineUnnamed => "FF10", "a booked line has no reference of the bank's, so it cannot be booked once; ask the bank for one";
+    /// The bank's name of a line is that of a line with another amount.
+    StatementLineDiffers => "AM09", "the bank gave one line two amounts; ask it which one holds";
+    /// A page of a statement cannot be reconciled alone.
+    StatementPaged => "FF10", "the statement is one page of several; ask the bank for it whole";
+    /// No such line is open.
+    StatementLineNotOpen => "NOOR", "there is no such line in suspense or without match; look at the open ones again";
+    /// Money of this asset may not leave while a break is open.
+    BreakOpen => "AG01", "the book and the outside account disagree; resolve the break first";
+    /// The business day has not begun.
+    BusinessDayNotBegun => "DT01", "that business day has not begun; close the one that runs";
+    /// The business day was closed.
+    BusinessDayOver => "DT01", "that business day is closed; post on the one that runs";
 }
 
 impl fmt::Display for RuleName {

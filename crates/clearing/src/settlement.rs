@@ -10,6 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
+use record::funding::{
+    BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
+    OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
+};
 use record::settlement::{
     DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
     PAYMENTS_COMPLETED, RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
@@ -31,8 +35,11 @@ use crate::trusted::TrustView;
 use transit::Transit;
 
 pub mod drills;
+pub mod funding;
 mod judge;
 pub mod transit;
+
+pub use funding::{Funding, FundingAnswer, FundingWork};
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -84,6 +91,8 @@ pub enum SettlementWork {
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
     /// Record that settled payments are complete in both customers' books.
     Complete(Vec<PaymentId>),
+    /// Files of outside accounts, their lines, breaks, the close of a day.
+    Funding(Box<FundingWork>),
 }
 
 /// What the settlement book answers.
@@ -104,6 +113,8 @@ pub enum SettlementAnswer {
     Done,
     /// Not done and not recorded: the request itself is not acceptable.
     NotAccepted(String),
+    /// To [`SettlementWork::Funding`].
+    Funding(Box<FundingAnswer>),
 }
 
 /// How a payment ended, and where.
@@ -191,6 +202,8 @@ pub struct SettlementBook {
     drills: drills::Drills,
     #[n(23)]
     transit: Transit,
+    #[n(13)]
+    funding: Funding,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -246,6 +259,7 @@ impl SettlementBook {
             recoveries: 0,
             drills: drills::Drills::default(),
             transit: Transit::default(),
+            funding: Funding::default(),
         }
     }
 
@@ -323,6 +337,9 @@ impl SettlementBook {
         match self.ledger.check(at, command) {
             Ok(checked) => {
                 let (changes, _) = checked.into_parts();
+                if let Some(date) = self.day_over(&changes) {
+                    return not_accepted(format!("business day {date} is closed"));
+                }
                 let fact = |change: &Change| {
                     LedgerChanged { change: to_canonical(change), reason: why.to_owned() }
                         .to_fact(slot, Heading::default())
@@ -332,6 +349,15 @@ impl SettlementBook {
             }
             Err(refusal) => not_accepted(refusal.to_string()),
         }
+    }
+
+    /// The closed business day that one of these changes would be posted on.
+    fn day_over(&self, changes: &[Change]) -> Option<terms::BusinessDate> {
+        let dates = changes.iter().filter_map(|change| match change.resolved() {
+            ledger::Resolved::Posted { transaction, .. } => Some(transaction.business_date),
+            _ => None,
+        });
+        dates.into_iter().find(|date| self.funding.days().is_over(*date))
     }
 
     fn adopt(&self, slot: SaltSlot, signed: &Signed<TrustList>) -> Checked<SettlementAnswer> {
@@ -550,6 +576,7 @@ impl Machine for SettlementBook {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
             SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
+            SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
         }
     }
 
@@ -559,6 +586,7 @@ impl Machine for SettlementBook {
     // INVARIANT (FactsReadBack): every fact was written by `check` of a build whose kinds this
     // build still knows; guarded by golden journals, and by the journal's digests against damage.
     fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact) {
+        self.funding.days_mut().begin(position);
         match fact.kind {
             PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
             PAYMENT_REFUSED => {
@@ -579,6 +607,14 @@ impl Machine for SettlementBook {
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
             PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
+            OUTSIDE_ACCOUNT_NAMED
+            | STATEMENT_FILE_TAKEN
+            | OUTSIDE_LINE_BOOKED
+            | OUTSIDE_LINE_RESOLVED
+            | BREAKS_CHANGED
+            | BUSINESS_DAY_CLOSED => {
+                self.apply_funding(position, stamp, fact);
+            }
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -640,6 +676,7 @@ impl SettlementBook {
             self.index(opening);
         }
         self.ledger.apply(stamp, &change);
+        self.funding.days_mut().note(&change, &self.ledger);
     }
 
     fn index(&mut self, opening: &Opening) {

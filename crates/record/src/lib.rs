@@ -8,6 +8,7 @@ pub mod decision;
 pub mod document;
 pub mod drill;
 pub mod fact;
+pub mod funding;
 pub mod permit;
 pub mod promise;
 pub mod quote;
@@ -30,6 +31,12 @@ pub use fact::{
     Blinding, Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedFact,
     OpenedFactError, OpenedField, SaltSlot, WHOLE_KINDS_FROM, commitment_of, field_commitment,
     leaf_bytes, leaf_hash, whole_commitment,
+};
+pub use funding::{
+    Break, BreakId, BreakKind, BreaksChanged, BusinessDayClosed, CustomerFunded, DayAccount,
+    DayAsset, FileKind, FundingReference, LineBooked, LineId, LineNature, LineOutcome,
+    LineResolved, LineSide, NamedBy, OutsideAccount, OutsideLine, Resolution, StatementFile,
+    SuspenseReason, TransitItem,
 };
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,

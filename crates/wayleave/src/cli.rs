@@ -6,6 +6,7 @@ pub mod check;
 pub mod drill;
 pub mod ledger;
 pub mod ledger_proofs;
+pub mod operator;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -60,6 +61,11 @@ pub enum Command {
     Receipt(check::ReceiptCommand),
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    Reconcile(operator::ReconcileArgs),
+    #[command(subcommand)]
+    Day(operator::DayCommand),
     /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
     #[command(hide = true, subcommand)]
     Load(LoadCommand),

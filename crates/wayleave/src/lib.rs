@@ -49,6 +49,9 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),
         Command::Ledger(asked) => command::ledger::command(&asked),
+        Command::Operator(asked) => command::operator::command(&asked),
+        Command::Reconcile(args) => command::operator::reconcile(&args),
+        Command::Day(asked) => command::operator::day(&asked),
     };
     done.unwrap_or_else(|error| command::failed(&error))
 }

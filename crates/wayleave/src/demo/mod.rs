@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod cheat;
 pub mod crash;
+pub mod funding;
 mod keys;
 pub mod onboard;
 pub mod processes;
@@ -47,7 +48,7 @@ async fn tell(args: &DemoArgs) -> anyhow::Result<()> {
         onboard::onboard(&stage).await?;
         stage.memory.onboarded = true;
     }
-    onboard::prefund(&mut stage).await?;
+    funding::tell(&funding::prefund(&mut stage).await?, &screen);
     stage.keep_memory()?;
     let players = Players::open(&stage).await?;
     let figures = Figures::of(args.seed);

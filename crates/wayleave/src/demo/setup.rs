@@ -64,7 +64,7 @@ pub const CAST: [Member; 11] = [
         7005,
     ),
     member("provider", "fx-dealer", "fx-dealer", Role::Provider, &["quote"], 7006),
-    member("", "operator", "operator", Role::Operator, &["statement"], 0),
+    member("", "operator", "operator", Role::Operator, &["report"], 0),
     member("", "brightwater", "wallets/brightwater", Role::Wallet, &[], 0),
     member("", "lim", "wallets/lim", Role::Wallet, &[], 0),
     member("", "blacktide", "wallets/blacktide", Role::Wallet, &[], 0),
@@ -123,6 +123,7 @@ impl Stage {
     /// Writes every role's `role.json` and what goes with it.
     pub fn write_roles(&self) -> anyhow::Result<()> {
         self.write_core()?;
+        write_json(&self.folder("operator").join("role.json"), &self.common("operator"))?;
         std::fs::write(self.dir.join("trust"), self.policy()?).context("trust")?;
         provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
         let issuers = issuer::example_config(self.common("issuers"), "operator");
@@ -262,7 +263,6 @@ impl Stage {
             book: "settlement".parse()?,
             origin: ORIGIN.into(),
             operator: "wayleave-operator".parse()?,
-            operator_key: self.key("operator", "statement")?.public_key().to_string(),
             roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
                 .into(),
             hosted: vec![
@@ -272,6 +272,7 @@ impl Stage {
             providers: vec!["fx-dealer".into()],
             assets: vec!["EUR.2@tcb-sandbox".into(), "SGD.2@mas-sandbox".into()],
             policy: self.policy()?,
+            outside_accounts: super::funding::outside_accounts()?,
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
             drills: vec![DrillDuty { name: "core-kill".into(), every_days: 7 }],
         };

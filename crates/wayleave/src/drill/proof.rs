@@ -9,6 +9,7 @@ use client::{Outcome, Outgoing, Peer};
 use evidence::SignedCheckpoint;
 use record::{DrillReport, RecoveryFile, Signed};
 use seal::Digest;
+use server::roles::core::drills::REPORT_KEY;
 use serde::Deserialize;
 use terms::Position;
 use wallet::verify::verify_recovery;
@@ -70,7 +71,7 @@ pub async fn certify(
     before: &Before,
     to: &Path,
 ) -> anyhow::Result<PathBuf> {
-    let signed = Signed::sign(report, &rig.stage.key("operator", "statement")?);
+    let signed = Signed::sign(report, &rig.stage.key("operator", REPORT_KEY)?);
     let calls = Calls::new(&rig.stage);
     let answer = calls
         .post("operator", "core", "/v1/drills", api::wire::CBOR, signed.to_bytes())

@@ -13,7 +13,8 @@ use server::keys::REQUEST_KEY;
 use wallet::{KeyFolder, Wallet};
 
 use crate::demo::crash::copy_folder;
-use crate::demo::onboard::{onboard, prefund};
+use crate::demo::funding::prefund;
+use crate::demo::onboard::onboard;
 use crate::demo::processes::RoleProcess;
 use crate::demo::setup::{Stage, write_json};
 use crate::demo::start;

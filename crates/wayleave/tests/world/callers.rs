@@ -9,9 +9,10 @@ use super::stage::{World, play};
 
 const CBOR: &str = api::wire::CBOR;
 const JSON: &str = api::wire::JSON;
+const XML: &str = "application/xml";
 
 /// Callee, method, target, media type, and one who is known there and may not do this.
-const ROUTES: [(&str, &str, &str, &str, &str); 21] = [
+const ROUTES: [(&str, &str, &str, &str, &str); 24] = [
     ("core", "POST", "/v1/orders", CBOR, "bank-nl.1"),
     ("core", "POST", "/v1/refusals", CBOR, "brightwater"),
     ("core", "POST", "/v1/parcels", CBOR, "brightwater"),
@@ -20,7 +21,10 @@ const ROUTES: [(&str, &str, &str, &str, &str); 21] = [
     ("core", "POST", "/v1/packs", CBOR, "operator"),
     ("core", "POST", "/v1/edges", CBOR, "brightwater"),
     ("core", "POST", "/v1/trust-lists", CBOR, "brightwater"),
-    ("core", "POST", "/v1/sandbox-statements", CBOR, "bank-nl.1"),
+    ("core", "POST", "/v1/outside-statements", XML, "bank-nl.1"),
+    ("core", "GET", "/v1/outside-accounts", "", "bank-nl.1"),
+    ("core", "POST", "/v1/reconciliations", XML, "brightwater"),
+    ("core", "POST", "/v1/day-closes", JSON, "bank-nl.1"),
     ("core", "GET", "/v1/payments/PAYMENT", "", "operator"),
     ("core", "GET", "/v1/payments/PAYMENT/receipt", "", "operator"),
     ("core", "GET", "/v1/parcels/PAYMENT/debtor/decision", "", "brightwater"),

@@ -17,6 +17,7 @@ mod crash;
 mod crossing;
 mod form;
 mod freshness;
+mod funding;
 mod keys;
 mod links;
 mod ownership;

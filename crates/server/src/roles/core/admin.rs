@@ -1,24 +1,14 @@
 //! What institutions, supervisors and the operator do to the books besides payments.
 
-use std::sync::Arc;
-
 use api::messages::{AccountView, NewCustomer, Taken};
-use clearing::{
-    CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook, SettlementWork,
-};
-use ledger::{
-    Available, Ceiling, Command, Entry, Floor, Freeze, FullLedger, Opening, Owner, Purpose, Reason,
-    Side, Transaction,
-};
-use record::{SandboxLine, SandboxStatement, Signed};
+use clearing::{CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementWork};
+use ledger::{Available, Ceiling, Floor, Freeze, Opening, Owner, Purpose, Side};
 use seal::PublicKey;
-use terms::{AccountId, Amount, BusinessDate, InstitutionName, Minor, TransactionId};
+use terms::{AccountId, Amount, InstitutionName, Minor};
 
 use super::books::{Failed, Placed, Running};
-use super::config::{Config, own_account};
 use super::customers::CustomersPort;
 use super::orders::Clearing;
-use crate::system;
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +36,8 @@ fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
         SettlementAnswer::NotAccepted(reason) => Err(refused(reason)),
         SettlementAnswer::EndedNow(_)
         | SettlementAnswer::EndedBefore(_)
-        | SettlementAnswer::PaymentIdUsed { .. } => Err(refused("the answer is of a payment")),
+        | SettlementAnswer::PaymentIdUsed { .. }
+        | SettlementAnswer::Funding(_) => Err(refused("the answer is of something else")),
     }
 }
 
@@ -138,73 +129,4 @@ pub async fn account_of_client(
         }
     }
     Err(refused("there is no such account of yours"))
-}
-
-/// Books what a sandbox statement says, each line once, against the control account in the
-/// settlement book and against what the settlement book owes in a customers' book.
-pub async fn book_statement(
-    clearing: &Arc<Clearing>,
-    config: &Config,
-    signed: &Signed<SandboxStatement>,
-) -> Result<usize, NotDone> {
-    let key: PublicKey = config.operator_key.parse().map_err(|_| refused("operator key"))?;
-    let statement = signed.verify(&key).map_err(|error| refused(error.to_string()))?;
-    if statement.environment != clearing.environment
-        || clearing.environment.as_str() == "production"
-    {
-        return Err(refused("a sandbox statement is worth nothing in this environment"));
-    }
-    for line in &statement.lines {
-        book_line(clearing, config, &statement.number, line).await?;
-    }
-    Ok(statement.lines.len())
-}
-
-async fn book_line(
-    clearing: &Clearing,
-    config: &Config,
-    number: &str,
-    line: &SandboxLine,
-) -> Result<(), NotDone> {
-    let reason = format!("sandbox statement {number}, line {}", line.reference);
-    let reference = line.reference;
-    if line.book == clearing.book {
-        let control =
-            own_account(config.book, config.operator, line.amount.asset, Purpose::Control).id;
-        let look = move |state: &SettlementBook| booked_on(state.ledger(), reference);
-        let date = clearing.books.settlement.look(look).await?.outcome;
-        let command = Box::new(funding(control, line, date));
-        return submit(clearing, SettlementWork::Ledger { command, reason }).await;
-    }
-    let hosted = config
-        .hosted
-        .iter()
-        .find(|hosted| hosted.book == line.book)
-        .ok_or_else(|| refused(format!("there is no book `{}` here", line.book)))?;
-    let asset = line.amount.asset;
-    let due_from = own_account(hosted.book, hosted.institution, asset, Purpose::DueFrom).id;
-    let book = book_of(clearing, hosted.institution)?;
-    let look = move |state: &CustomersBook| booked_on(state.ledger(), reference);
-    let date = book.look(look).await?.outcome;
-    let command = Box::new(funding(due_from, line, date));
-    submit_customer(book, CustomerWork::Ledger { command, reason }).await
-}
-
-/// The business date that a line was booked on, if it was. A statement that is sent again after
-/// midnight, to finish what was interrupted, must find its first lines booked and not in conflict.
-fn booked_on(ledger: &FullLedger, reference: TransactionId) -> Option<BusinessDate> {
-    ledger.transaction(reference).map(|(_, booked)| booked.business_date)
-}
-
-fn funding(against: AccountId, line: &SandboxLine, booked: Option<BusinessDate>) -> Command {
-    let entry = |account, side| Entry { account, side, amount: line.amount.minor, hold: None };
-    Command::Post(Transaction {
-        id: line.reference,
-        business_date: booked.unwrap_or_else(|| system::now().date()),
-        reason: Reason::Funding,
-        entries: [entry(against, Side::Debit), entry(line.account, Side::Credit)].into(),
-        claims: vec![],
-        links: vec![],
-        detail: None,
-    })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger::{Ceiling, Floor, Opening, Owner, Purpose, Side};
+use record::{FundingReference, OutsideAccount};
 use seal::PublicKey;
 use seal::digest::{Domain, digest_of};
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,6 @@ pub struct Config {
     /// Who operates the book.
     #[serde(with = "api::wire::text")]
     pub operator: InstitutionName,
-    /// The operator's key that signs sandbox statements, hex.
-    pub operator_key: String,
     /// The pinned root key of each jurisdiction's trust list, hex, by country code.
     pub roots: BTreeMap<String, String>,
     /// Institutions whose customers' books are hosted here.
@@ -40,6 +39,8 @@ pub struct Config {
     pub assets: Vec<String>,
     /// The tlog-policy of the log's receipts, text.
     pub policy: String,
+    /// Where each asset's money lies outside, and by which word a line credits whom.
+    pub outside_accounts: Vec<OutsideEntry>,
     /// Witnesses to be asked for cosignatures: names of peers and their verifier keys.
     pub witnesses: Vec<WitnessEntry>,
     /// Recovery drills that must be run, and how often.
@@ -59,6 +60,20 @@ pub struct Hosted {
     /// Its one asset.
     #[serde(with = "api::wire::text")]
     pub asset: AssetCode,
+}
+
+/// The outside account of an asset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutsideEntry {
+    /// The asset.
+    #[serde(with = "api::wire::text")]
+    pub asset: AssetCode,
+    /// IBAN, or the servicer's other number.
+    pub number: String,
+    /// BIC of the bank that keeps it.
+    pub servicer: String,
+    /// The word in a remittance, and the participant that it credits.
+    pub references: BTreeMap<String, String>,
 }
 
 /// A witness.
@@ -101,7 +116,7 @@ impl Config {
     }
 
     /// The accounts of the settlement book: one per member and asset with a floor at nothing,
-    /// the operator's fee account and the control account per asset.
+    /// the operator's fee, control and suspense account per asset.
     #[must_use]
     pub fn settlement_accounts(&self) -> Vec<Opening> {
         let mut openings = Vec::new();
@@ -111,8 +126,34 @@ impl Config {
             }
             openings.push(self.opening(self.operator, asset, Purpose::Fee));
             openings.push(self.opening(self.operator, asset, Purpose::Control));
+            openings.push(self.opening(self.operator, asset, Purpose::Suspense));
         }
         openings
+    }
+
+    /// The outside accounts, as the book is told of them.
+    pub fn outside(&self) -> Result<Vec<OutsideAccount>, String> {
+        self.outside_accounts
+            .iter()
+            .map(|entry| {
+                let wrong = |error: &dyn core::fmt::Display| {
+                    format!("outside_accounts, `{}`: {error}", entry.asset)
+                };
+                let named = entry.references.iter().map(|(reference, participant)| {
+                    let participant = participant.parse().map_err(|error| wrong(&error))?;
+                    Ok(FundingReference { reference: reference.clone(), participant })
+                });
+                Ok(OutsideAccount {
+                    asset: entry.asset,
+                    number: entry.number.clone(),
+                    servicer: entry.servicer.clone(),
+                    control: self.opening(self.operator, entry.asset, Purpose::Control).id,
+                    suspense: self.opening(self.operator, entry.asset, Purpose::Suspense).id,
+                    owner: self.operator,
+                    references: named.collect::<Result<_, String>>()?,
+                })
+            })
+            .collect()
     }
 
     fn opening(&self, owner: InstitutionName, asset: AssetCode, purpose: Purpose) -> Opening {

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use clearing::{SettlementBook, SettlementWork};
 use record::settlement::{CERTIFICATE_FIELD, DRILL_RECORDED};
 use record::{DrillReport, RecoveryFile};
-use seal::PublicKey;
 use serde::{Deserialize, Serialize};
 use terms::{Instant, Position};
 
@@ -26,6 +25,8 @@ use crate::web::{Gate, Refuse};
 type Shared = State<Arc<Core>>;
 type Answer = Result<Response, Refuse>;
 
+/// The operator's key that signs reports, in its descriptor.
+pub const REPORT_KEY: &str = "report";
 const SECONDS_A_DAY: u64 = 86_400;
 /// Who may know how the system stands drills: whoever answers for it.
 const READING: &[Role] = &[Role::Operator, Role::Supervisor, Role::Witness];
@@ -71,8 +72,10 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
 async fn record(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let signed = routes::signed::<DrillReport>(&body)?;
     let refused = |why: String| Refuse::from(routes::not_accepted(&why));
-    let key: PublicKey =
-        core.config.operator_key.parse().map_err(|_| refused("operator key".into()))?;
+    let operators = core.config.common.peers_of(Role::Operator);
+    let mut keys = operators.filter_map(|operator| operator.key(REPORT_KEY));
+    let key = keys.find(|key| key.key_id() == signed.key());
+    let key = key.ok_or_else(|| refused("no operator's key signed this report".into()))?;
     let report = signed.verify(&key).map_err(|error| refused(error.to_string()))?;
     tracing::info!(drill = %report.drill, verdict = %report.verdict, by = caller.name(), "a drill");
     let work = SettlementWork::RecordDrill(Box::new(signed));

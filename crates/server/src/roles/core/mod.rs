@@ -10,11 +10,14 @@ pub mod admin;
 pub mod books;
 pub mod config;
 pub mod customers;
+pub mod day;
 pub mod drills;
 pub mod facts;
 pub mod files;
 pub mod lists;
 pub mod orders;
+pub mod outside;
+pub mod outside_routes;
 pub mod projection;
 pub mod receipts;
 pub mod recovery;
@@ -33,12 +36,13 @@ use seal::SigningKey;
 use terms::RunId;
 use tokio::net::TcpListener;
 
-pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
+pub use config::{Config, Hosted, OutsideEntry, WitnessEntry, account_id, own_account};
 
 pub use self::drills::{DrillDuty, DrillStanding};
 
 use self::files::TileFiles;
 use self::orders::Clearing;
+use self::outside::StatementFolder;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::routes::Core;
@@ -66,6 +70,7 @@ pub async fn run(
     let fresh = books.settlement.recovery.tip.next.number() == 0;
     books::open_accounts(&books, &config).await?;
     let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
+    outside::name_accounts(&clearing, &config).await?;
     let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
     recovery::compare(&clearing, &published).await?;
     let before = published.log().published().cloned().filter(|note| note.head().size > 0);
@@ -77,6 +82,8 @@ pub async fn run(
         clearing: Arc::clone(&clearing),
         published: Arc::clone(&published),
         tiles,
+        statements: StatementFolder::below(&dir),
+        dir: dir.clone(),
         config: config.clone(),
         log_vkey: signer.verifier().to_string(),
     });
@@ -100,6 +107,7 @@ pub async fn run(
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
     let mut keeper = tokio::spawn(keeper);
     let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
+    outside::resume(&clearing, &StatementFolder::below(&dir)).await.map_err(unsound)?;
     let interrupted = !in_order || !resolved.is_empty();
     if !fresh && interrupted {
         let comeback = Comeback { run, started_at, before, resolved };

@@ -1,5 +1,6 @@
 //! The core's routes: parse, call one use case, map its outcome.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use api::messages::{EndedAt, Held, NewCustomer, PaymentStatus};
@@ -13,8 +14,8 @@ use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
 use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
 use record::{
-    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SandboxStatement, SettleOrder,
-    Side, Signed, Snapshot, TrustList,
+    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SettleOrder, Side, Signed,
+    Snapshot, TrustList,
 };
 use seal::{KeyId, PublicKey};
 use terms::{AccountId, InstitutionName, PaymentId};
@@ -25,6 +26,7 @@ use super::config::Config;
 use super::facts::READ_PATIENCE;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
+use super::outside::StatementFolder;
 use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use crate::web::{Gate, Refuse};
@@ -38,6 +40,10 @@ pub struct Core {
     pub published: Arc<Published>,
     /// The log's files.
     pub tiles: TileFiles,
+    /// Files of statements, as they came.
+    pub statements: StatementFolder,
+    /// The core's own folder.
+    pub dir: PathBuf,
     /// The configuration.
     pub config: Config,
     /// The log's verifier key (C2SP vkey text).
@@ -64,7 +70,7 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/packs", post(pack))
         .route("/v1/edges", post(edge));
     let lists = Router::new().route("/v1/trust-lists", post(trust_list));
-    let operators = Router::new().route("/v1/sandbox-statements", post(statement));
+    let operators = super::outside_routes::routes();
     Router::new()
         .merge(open.with_state(Arc::clone(core)))
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(core))))
@@ -246,12 +252,6 @@ async fn edge(State(core): Shared, Extension(caller): Extension<Caller>, body: B
     same_environment(&core, document.environment)?;
     let work = SettlementWork::JoinEdge(Box::new(signed));
     admin::submit(&core.clearing, work).await.map_err(not_done)?;
-    done()
-}
-
-async fn statement(State(core): Shared, body: Bytes) -> Answer {
-    let signed = signed::<SandboxStatement>(&body)?;
-    admin::book_statement(&core.clearing, &core.config, &signed).await.map_err(not_done)?;
     done()
 }
 

@@ -167,7 +167,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
         let answer = books.settlement.ask(work).await.unwrap().outcome;
         assert_eq!(answer, SettlementAnswer::Done);
     }
-    let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap().hosted().unwrap();
+    let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap();
     for work in customers_setup(Side::Debtor) {
         assert_eq!(payer.ask(work).await.unwrap().outcome, CustomerAnswer::Done);
     }
@@ -180,7 +180,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
     std::fs::write(dir.path().join("clean"), b"").unwrap();
     run_once(dir.path(), &config).await;
     let books = open(dir.path(), &config).await;
-    let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap().hosted().unwrap();
+    let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap();
     let side = payer.look(move |state| state.debtor_side(payment)).await.unwrap().outcome;
     assert_eq!(side, DebtorSide::Released);
     let ended = books.settlement.look(move |state| state.payment(payment).cloned()).await.unwrap();

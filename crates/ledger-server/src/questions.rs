@@ -209,6 +209,7 @@ impl Questions {
             queued: self.handle.queued(),
             questions_queued: self.queue.len(),
             questions_parked: self.parked.count.load(Ordering::Relaxed),
+            pauses: self.handle.pauses(),
         }
     }
 

@@ -86,7 +86,7 @@ enum Job {
 
 /// What waits for a thread.
 enum Queued {
-    Question(Waiting),
+    Question(Box<Waiting>),
     /// Facts of a request that looked up many ids.
     Past(Box<Reading>),
 }
@@ -369,13 +369,14 @@ impl Questions {
         if matches!(waiting.job, Job::Views(_)) && self.behind.views.is_none() {
             return (waiting.done)(Err(NotAnswered::NoViews));
         }
-        let why = match self.queue.try_send(Queued::Question(waiting)) {
+        let refused = match self.queue.try_send(Queued::Question(Box::new(waiting))) {
             Ok(()) => return,
             Err(TrySendError::Full(back)) => (NotAnswered::Busy, back),
             Err(TrySendError::Disconnected(back)) => (NotAnswered::Stopped(String::new()), back),
         };
-        if let (why, Queued::Question(waiting)) = why {
-            (waiting.done)(Err(why));
+        if let (why, Queued::Question(waiting)) = refused {
+            let Waiting { done, .. } = *waiting;
+            done(Err(why));
         }
     }
 
@@ -482,7 +483,7 @@ impl Worker {
             let pause = next.map_or(IDLE, |until| until.saturating_duration_since(Clock::now()));
             crossbeam_channel::select! {
                 recv(self.queued) -> waiting => match waiting {
-                    Ok(Queued::Question(waiting)) => self.take(waiting),
+                    Ok(Queued::Question(waiting)) => self.take(*waiting),
                     Ok(Queued::Past(reading)) => match reading.read(&self.contents) {
                         Some(rest) => rest.again(&self.contents),
                         None => count(&self.figures.questions),

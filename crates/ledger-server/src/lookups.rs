@@ -1,9 +1,10 @@
 //! Looking up many ids at once without holding anybody up.
 //!
-//! The writer says only where the facts of each id lie, some hundred ids a turn, so that others come
-//! in between. What the facts say is read by the threads that answer questions, batch by batch in
-//! the order of the journal and a few batches a turn: reading and hashing batches back on the
-//! writer's thread would stop the book for seconds, since each of 8,190 old ids may lie in another.
+//! The writer says only where the facts of each id lie, some hundred ids a turn, so that others
+//! come in between. What the facts say is read by the threads that answer questions, batch by
+//! batch in the order of the journal and a few batches a turn: reading and hashing batches back
+//! on the writer's thread would stop the book for seconds, since each of 8,190 old ids may lie in
+//! another.
 
 use std::sync::Arc;
 use std::time::Instant as Clock;

@@ -217,8 +217,9 @@ fn content(command: &Command) -> Digest {
     digest(ASKED_DOMAIN, &bytes)
 }
 
-/// The first answer to an id, from its facts.
-fn said_before(found: &Found, key: &Key) -> Outcome {
+/// The first answer to an id, from its facts: what [`What::Find`] is told.
+#[must_use]
+pub fn said_before(found: &Found, key: &Key) -> Outcome {
     if let Some((position, refused)) = found.refused(key) {
         return Outcome::RefusedBefore { refused: refused.clone(), position: *position };
     }

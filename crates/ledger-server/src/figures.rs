@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Clock};
 
 use journal::{Append, Batch, ClaimError, Journal, ReadError, Tip};
+use store::PausesSeen;
 use store::times::{BOUNDS_US, Times, TimesSeen};
 use terms::{Epoch, Position, RunId};
 use wire::Rule;
@@ -160,6 +161,8 @@ pub struct Snapshot {
     pub questions_queued: usize,
     /// Questions that wait for a projection.
     pub questions_parked: usize,
+    /// How long images held the book up.
+    pub pauses: PausesSeen,
 }
 
 /// A name, how it is declared, what it says, and its numbers.
@@ -239,7 +242,27 @@ impl Snapshot {
     fn families(&self, of: &Figures) -> Vec<Family> {
         let mut all = self.standing(of);
         all.extend(counted(of));
+        all.extend(self.paused());
         all
+    }
+
+    /// What images cost those who wait for the writer.
+    fn paused(&self) -> [Family; 3] {
+        let PausesSeen { images, append, step } = self.pauses;
+        let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
+        [
+            counter("wayleave_ledger_images", "Images put in place.", images),
+            gauge(
+                "wayleave_ledger_image_longest_append_microseconds",
+                "Longest append of a batch while an image was written.",
+                micros(append),
+            ),
+            gauge(
+                "wayleave_ledger_image_longest_step_microseconds",
+                "Longest step of an image on the writer's thread.",
+                micros(step),
+            ),
+        ]
     }
 
     /// How things are now.
@@ -347,6 +370,11 @@ mod tests {
             queued: 1,
             questions_queued: 0,
             questions_parked: 0,
+            pauses: PausesSeen {
+                images: 2,
+                append: Duration::from_millis(12),
+                step: Duration::from_micros(1_900),
+            },
         };
         let text = snapshot.text(&figures);
         for line in [
@@ -356,6 +384,9 @@ mod tests {
             "wayleave_ledger_fsync_seconds_bucket{le=\"0.000500\"} 1",
             "wayleave_ledger_fsync_seconds_sum 0.000300000",
             "wayleave_ledger_troubles 1",
+            "wayleave_ledger_images_total 2",
+            "wayleave_ledger_image_longest_append_microseconds 12000",
+            "wayleave_ledger_image_longest_step_microseconds 1900",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }

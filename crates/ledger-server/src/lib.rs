@@ -25,6 +25,7 @@ pub mod limits;
 pub mod load;
 pub mod load_http;
 pub mod log_follower;
+mod lookups;
 pub mod personal;
 pub mod projections;
 pub mod public_log;

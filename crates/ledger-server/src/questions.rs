@@ -22,6 +22,7 @@ use terms::Position;
 
 use crate::contents::Contents;
 use crate::figures::{Figures, Projected, Snapshot, count};
+use crate::lookups::Reading;
 use crate::projections::Progress;
 use crate::public_log::Prover;
 use crate::query::asked::facts;
@@ -83,6 +84,13 @@ enum Job {
     Proof(Position),
 }
 
+/// What waits for a thread.
+enum Queued {
+    Question(Box<Waiting>),
+    /// Facts of a request that looked up many ids.
+    Past(Box<Reading>),
+}
+
 struct Waiting {
     job: Job,
     /// The read models must have seen what lies before it.
@@ -109,7 +117,7 @@ pub struct Questions {
     slot: SaltSlot,
     behind: Behind,
     figures: Arc<Figures>,
-    queue: Sender<Waiting>,
+    queue: Sender<Queued>,
     parked: Arc<Parked>,
 }
 
@@ -209,6 +217,7 @@ impl Questions {
             queued: self.handle.queued(),
             questions_queued: self.queue.len(),
             questions_parked: self.parked.count.load(Ordering::Relaxed),
+            pauses: self.handle.pauses(),
         }
     }
 
@@ -360,12 +369,26 @@ impl Questions {
         if matches!(waiting.job, Job::Views(_)) && self.behind.views.is_none() {
             return (waiting.done)(Err(NotAnswered::NoViews));
         }
-        match self.queue.try_send(waiting) {
-            Ok(()) => {}
-            Err(TrySendError::Full(waiting)) => (waiting.done)(Err(NotAnswered::Busy)),
-            Err(TrySendError::Disconnected(waiting)) => {
-                (waiting.done)(Err(NotAnswered::Stopped(String::new())));
-            }
+        let refused = match self.queue.try_send(Queued::Question(Box::new(waiting))) {
+            Ok(()) => return,
+            Err(TrySendError::Full(back)) => (NotAnswered::Busy, back),
+            Err(TrySendError::Disconnected(back)) => (NotAnswered::Stopped(String::new()), back),
+        };
+        if let (why, Queued::Question(waiting)) = refused {
+            let Waiting { done, .. } = *waiting;
+            done(Err(why));
+        }
+    }
+
+    /// Has facts read that were looked up, after what waits already; gives them back when there is
+    /// no room.
+    pub(crate) fn read_past(&self, reading: Box<Reading>) -> Result<(), Box<Reading>> {
+        match self.queue.try_send(Queued::Past(reading)) {
+            Err(
+                TrySendError::Full(Queued::Past(back))
+                | TrySendError::Disconnected(Queued::Past(back)),
+            ) => Err(back),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 
@@ -441,7 +464,7 @@ impl Parked {
 }
 
 struct Worker {
-    queued: Receiver<Waiting>,
+    queued: Receiver<Queued>,
     woken: Receiver<()>,
     parked: Arc<Parked>,
     views: Option<(Arc<Views>, Progress)>,
@@ -460,7 +483,11 @@ impl Worker {
             let pause = next.map_or(IDLE, |until| until.saturating_duration_since(Clock::now()));
             crossbeam_channel::select! {
                 recv(self.queued) -> waiting => match waiting {
-                    Ok(waiting) => self.take(waiting),
+                    Ok(Queued::Question(waiting)) => self.take(*waiting),
+                    Ok(Queued::Past(reading)) => match reading.read(&self.contents) {
+                        Some(rest) => rest.again(&self.contents),
+                        None => count(&self.figures.questions),
+                    },
                     Err(_) => ended = true,
                 },
                 recv(self.woken) -> _ => {},

@@ -206,7 +206,11 @@ where
             return Err(error.clone());
         }
         if let bookkeeping::What::Trace(key) = &request.what {
-            let found = self.ids.lookup(&self.hasher.hashed(&id_key(key)));
+            let hashed = match self.warmed.pop_front_if(|(warmed, _)| warmed == key) {
+                Some((_, hashed)) => hashed,
+                None => self.hasher.hashed(&id_key(key)),
+            };
+            let found = self.ids.lookup(&hashed);
             let mut traced = Found::default();
             traced.traced_at(found.map_err(|error| failed(&error))?.into_iter());
             return Ok(traced);

@@ -19,6 +19,7 @@ mod appender;
 mod bulk;
 mod images;
 mod imaging;
+mod pauses;
 mod recall;
 mod teaching;
 mod turns;
@@ -34,6 +35,7 @@ use terms::{BookName, Instant, Position, RunId};
 
 pub use self::bulk::{Bulk, BulkEnd, BulkPlace};
 pub use self::images::ImagePolicy;
+pub use self::pauses::{Pauses, PausesSeen};
 pub use self::recall::{NoRecall, Recall, RecallError};
 pub use self::turns::{CLIENT_ITEMS_MAX, QUANTUM};
 use self::turns::{NoRoom, Turns};
@@ -130,6 +132,7 @@ pub struct BookHandle<M: Machine> {
     calls: Sender<Call>,
     turns: Arc<Turns<Work<M>>>,
     latest: Latest,
+    pauses: Arc<Pauses>,
 }
 
 impl<M: Machine> Clone for BookHandle<M> {
@@ -138,6 +141,7 @@ impl<M: Machine> Clone for BookHandle<M> {
             calls: self.calls.clone(),
             turns: Arc::clone(&self.turns),
             latest: self.latest.clone(),
+            pauses: Arc::clone(&self.pauses),
         }
     }
 }
@@ -287,6 +291,12 @@ impl<M: Machine + 'static> BookHandle<M> {
         self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
+    /// How long its images held the book up.
+    #[must_use]
+    pub fn pauses(&self) -> PausesSeen {
+        self.pauses.seen()
+    }
+
     /// How many requests wait for the writer.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -414,7 +424,9 @@ where
     let turns = Arc::new(Turns::new(most));
     let served = Served(Arc::clone(&turns));
     let latest = Arc::new(Mutex::new(Since::default()));
-    let (mut writer, recovery) = Writer::start(config, parts, Arc::clone(&latest))?;
+    let pauses = Arc::new(Pauses::default());
+    let shared = (Arc::clone(&latest), Arc::clone(&pauses));
+    let (mut writer, recovery) = Writer::start(config, parts, shared)?;
     let thread = std::thread::Builder::new()
         .name(format!("book {}", config.name))
         .spawn(move || {
@@ -425,7 +437,7 @@ where
         })
         .map_err(SpawnError::Thread)?;
     let latest = Latest { first: recovery.clone(), since: latest };
-    Ok((BookHandle { calls, turns, latest }, BookWriter { recovery, thread }))
+    Ok((BookHandle { calls, turns, latest, pauses }, BookWriter { recovery, thread }))
 }
 
 /// The writer's hold on the lines: when it ends, in order or by a panic, nobody waits in them.

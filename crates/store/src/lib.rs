@@ -17,6 +17,7 @@ pub mod image;
 pub mod log;
 pub mod objects;
 pub mod postgres;
+mod priority;
 pub mod recovery;
 pub mod salt_keys;
 pub mod segment;
@@ -28,7 +29,7 @@ pub mod views;
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{
     Answer, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, ImagePolicy, NoRecall,
-    Parts, Recall, RecallError, SpawnError, spawn_book,
+    Parts, PausesSeen, Recall, RecallError, SpawnError, spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
 pub use postgres::{PostgresConfig, PostgresJournal};

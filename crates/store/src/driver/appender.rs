@@ -14,6 +14,7 @@ use terms::Position;
 
 use super::BookConfig;
 use super::images::Images;
+use super::pauses::Pauses;
 use super::recall::{Recall, RecallError};
 use super::teaching::{Lesson, teaching};
 use crate::recovery::Recovery;
@@ -65,6 +66,8 @@ pub(super) struct Appender<M, J, S> {
     pub(super) sealer: Option<Sealer>,
     pub(super) next: Position,
     pub(super) subscribers: Vec<Subscriber>,
+    /// Told how long a batch took while an image was being written.
+    pub(super) pauses: Arc<Pauses>,
 }
 
 /// Somebody who follows the book.
@@ -98,7 +101,7 @@ where
             let mut landed = None;
             let report = match order {
                 Ok(Order::Append(closed)) => {
-                    let report = self.append(closed);
+                    let report = self.append_timed(closed);
                     if let Report::Landed(batch) = &report {
                         landed = Some(Arc::clone(batch));
                     }
@@ -127,6 +130,15 @@ where
             self.catch_up(if orders.is_empty() { CATCH_UP_BATCHES } else { 1 });
         }
         self.journal
+    }
+
+    fn append_timed<R>(&mut self, closed: ClosedBatch) -> Report<M, R> {
+        let (begun, was_writing) = (std::time::Instant::now(), self.pauses.is_writing());
+        let report = self.append(closed);
+        if was_writing || self.pauses.is_writing() {
+            self.pauses.appended(begun.elapsed());
+        }
+        report
     }
 
     fn append<R>(&mut self, closed: ClosedBatch) -> Report<M, R> {

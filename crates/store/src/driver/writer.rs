@@ -16,6 +16,7 @@ use terms::{Instant, Position};
 use super::appender::{Appender, OpenFailure, Order, Report};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
 use super::imaging::Imager;
+use super::pauses::Pauses;
 use super::recall::{Recall, RecallError};
 use super::turns::{QUANTUM, Turns};
 use super::{
@@ -91,7 +92,7 @@ where
     pub(super) fn start(
         config: BookConfig,
         parts: Parts<M, J, S, C, R>,
-        latest: Arc<Mutex<Since>>,
+        (latest, pauses): (Arc<Mutex<Since>>, Arc<Pauses>),
     ) -> Result<(Self, Recovery), SpawnError> {
         let Parts { genesis, journal, salts, clock, images, mut recall } = parts;
         let salts = Arc::new(salts);
@@ -104,6 +105,7 @@ where
             sealer: None,
             next: Position::ZERO,
             subscribers: Vec::new(),
+            pauses: Arc::clone(&pauses),
         };
         let (book, recovery) = appender.open(&mut recall).map_err(|failure| match failure {
             OpenFailure::Open(error) => SpawnError::Open(error),
@@ -118,7 +120,7 @@ where
         // Where the newest image is, and not where the book ends: otherwise one that is killed
         // again and again before it comes to an image would refold ever more.
         let imaged = recovery.imaged();
-        let imager = images.images.map(|all| Imager::start(all, images.every, imaged));
+        let imager = images.images.map(|all| Imager::start(all, images.every, imaged, pauses));
         let writer = Self {
             config,
             salts,

@@ -82,7 +82,8 @@ impl Outcome {
             original_uetr: Some(self.uetr),
             status: Some(self.status.clone()),
             reasons: why.into_iter().collect(),
-            accepted_at: self.recorded_at.map(Into::into),
+            // What was rejected was accepted at no time.
+            accepted_at: self.recorded_at.filter(|_| !rejected).map(Into::into),
             settled_on: self.settled_on.map(DateOrTime::Date),
             clearing_reference: self.clearing_reference.clone(),
             ..TransactionStatusReport::default()

@@ -3,8 +3,14 @@
     clippy::allow_attributes,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
     clippy::print_stdout,
-    reason = "tests: a panic is a failure"
+    clippy::wildcard_enum_match_arm,
+    clippy::unreachable,
+    clippy::too_many_lines,
+    reason = "tests: a panic is a failure, and helpers are not marked as tests"
 )]
 
 mod support;

@@ -285,6 +285,24 @@ pub struct PaymentStatus {
     /// Whether the debtor's money is held.
     #[n(4)]
     pub held: Held,
+    /// Where it stands; `None` where the core knows nothing of it.
+    #[n(5)]
+    pub standing: Option<Standing>,
+}
+
+/// A state with its codes in ISO 20022: `docs/formats/status.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Standing {
+    /// The state's name.
+    #[n(0)]
+    pub state: String,
+    /// External payment transaction status code.
+    #[n(1)]
+    pub status: String,
+    /// External status reason code, where it was refused.
+    #[n(2)]
+    pub reason: Option<String>,
 }
 
 /// An ending and its place.

@@ -18,6 +18,7 @@ pub mod route;
 pub mod rule;
 pub mod saga;
 pub mod settlement;
+pub mod status;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod trusted;

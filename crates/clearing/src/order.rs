@@ -94,6 +94,10 @@ pub fn check_order(
     same(RuleName::EnvironmentsDiffer, "environment", environment, terms.environment)?;
     same(RuleName::BooksDiffer, "book", book, terms.book)?;
     same(RuleName::ActionNotServed, "action", Action::Pay.as_str(), terms.action.as_str())?;
+    if let Some(field) = order.identifiers.fault() {
+        let detail = format!("`{field}`: expected a reference of ISO 20022");
+        return Err(Rule::new(RuleName::ReferencesMalformed, detail));
+    }
     // Money moves by the reading and the permits are for the string: they must be one.
     let terms_digest = terms.terms_digest();
     same(RuleName::PermitDiffers, "terms", terms_digest, sha256(order.terms.as_bytes()))?;

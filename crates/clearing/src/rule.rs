@@ -44,6 +44,8 @@ rules! {
     BooksDiffer => "AG03", "the order names another settlement book; send it there";
     /// What is asked for is not built for this action.
     ActionNotServed => "AG03", "this book does not serve this action";
+    /// A reference of the payment is none of ISO 20022's.
+    ReferencesMalformed => "FF01", "a reference of the payment is not 1 to 35 of the characters that every bank carries; order again with another";
     /// The payment id was used with other terms.
     PaymentIdUsed => "DUPL", "the payment id was used with other terms; order under a new id";
     /// The order was under way when the core stopped, and had not settled.
@@ -51,9 +53,9 @@ rules! {
     /// A signature over a document does not fit, or its signer is not on the trust list for it.
     SignerNotTrusted => "DS0H", "a document was not signed by a key that the trust list names for it";
     /// One key signed for both sides.
-    OneKeyForBothSides => "DS0H", "both permits were signed by one key; each side must decide itself";
+    OneKeyForBothSides => "DS26", "both permits were signed by one key; each side must decide itself";
     /// The permit was given for something else; the detail says which field.
-    PermitDiffers => "DS24", "a permit was given for another payment than this one; ask for new permits";
+    PermitDiffers => "DS17", "a permit was given for another payment than this one; ask for new permits";
     /// The quote was made for something else; the detail says which field.
     QuoteDiffers => "AM09", "the quote does not fit the terms; ask for a new quote";
     /// The invoice says something else; the detail says which field.

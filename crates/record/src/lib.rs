@@ -51,8 +51,8 @@ pub use quote::{
 };
 pub use recovery_file::RecoveryFile;
 pub use settlement::{
-    AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, Parcel,
-    PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
+    AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, NOT_PROVIDED,
+    Parcel, PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
 };
 pub use statement::{PartyStatement, PostalAddress, SEALED_STATEMENT, StatedParty};
 pub use terms_string::{

@@ -162,6 +162,35 @@ pub struct Identifiers {
     pub instruction_id: String,
 }
 
+/// What stands for an end-to-end reference where the debtor gave none (ISO 20022 usage).
+pub const NOT_PROVIDED: &str = "NOTPROVIDED";
+
+impl Identifiers {
+    /// What is wrong with them: the field that no bank would carry. A `Uetr` is sound by its type.
+    #[must_use]
+    pub fn fault(&self) -> Option<&'static str> {
+        if !is_reference(&self.end_to_end_id) {
+            return Some("end_to_end_id");
+        }
+        (!is_reference(&self.instruction_id)).then_some("instruction_id")
+    }
+
+    /// A debtor's own words as its end-to-end reference: [`NOT_PROVIDED`] when no bank would carry
+    /// them. Cut or changed they would be another's reference.
+    #[must_use]
+    pub fn end_to_end(words: &str) -> String {
+        if is_reference(words) { words.to_owned() } else { NOT_PROVIDED.to_owned() }
+    }
+}
+
+/// 1 to 35 characters of SWIFT's set X, without a slash first, last or twice (`Max35Text` as CBPR+
+/// restricts it).
+fn is_reference(text: &str) -> bool {
+    let set_x = |b: u8| b.is_ascii_alphanumeric() || b" /-?:().,'+".contains(&b);
+    let slashes = text.starts_with('/') || text.ends_with('/') || text.contains("//");
+    (1..=35).contains(&text.len()) && text.bytes().all(set_x) && !slashes && text.trim() == text
+}
+
 /// Everything that the wallet hands to the core. Its content for idempotency is the terms digest.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]

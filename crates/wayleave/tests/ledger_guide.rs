@@ -1,5 +1,5 @@
-//! Every command of `docs/parts/ledger.md` and `backup.md` runs as it stands, in one shell, over the real binary,
-//! and prints what the page shows.
+//! Every command of `docs/parts/ledger.md` and `docs/parts/backup.md` runs as it stands, in one
+//! shell for each page, over the real binary, and prints what the page shows.
 //!
 //! `WAYLEAVE_BLESS=1 cargo test -p wayleave --test ledger_guide` writes what they print anew.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]

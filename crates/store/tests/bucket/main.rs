@@ -4,7 +4,6 @@
 //! Without that variable every test says that it was left out; under `CI` it fails.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "a test fails by panicking, and says when it was left out"
 )]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use api::messages::{EndedAt, Held, NewCustomer, PaymentStatus};
+use api::messages::{self, EndedAt, Held, NewCustomer, PaymentStatus};
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +11,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use clearing::rule::RuleName;
-use clearing::saga::DebtorSide;
+use clearing::saga::{CreditorSide, DebtorSide};
+use clearing::status::Standing;
 use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
 use record::{
     Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SettleOrder, Side, Signed,
@@ -122,10 +123,15 @@ async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
     let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
     let seen = core.clearing.books.settlement.look(look).await.map_err(failed)?;
     let mut held = DebtorSide::Untouched;
+    let mut credited = CreditorSide::Untouched;
     for book in core.clearing.books.customers.values() {
         let side = book.debtor_seen(payment).await.map_err(failed)?.side;
+        let came = book.creditor_side(payment).await.map_err(failed)?;
         if side != DebtorSide::Untouched {
             held = side;
+        }
+        if came == CreditorSide::Credited {
+            credited = came;
         }
     }
     let ending = seen.outcome.map(|entry| EndedAt {
@@ -133,13 +139,20 @@ async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
         position: entry.position,
         recorded_at: entry.recorded_at,
     });
+    let ended = ending.as_ref().map(|ended| &ended.ending);
+    let standing = Standing::of(ended, held, credited).map(|standing| messages::Standing {
+        state: standing.state.as_str().to_owned(),
+        status: standing.state.iso_20022().to_owned(),
+        reason: standing.reason.map(|reason| reason.iso_20022().to_owned()),
+    });
     let held = match held {
         DebtorSide::Untouched => Held::No,
         DebtorSide::Held => Held::Yes,
         DebtorSide::Debited => Held::Debited,
         DebtorSide::Released => Held::Released,
     };
-    Ok(cbor(&PaymentStatus { layout: 1, payment, ending, head: seen.position, held }))
+    let head = seen.position;
+    Ok(cbor(&PaymentStatus { layout: 1, payment, ending, head, held, standing }))
 }
 
 async fn receipt(

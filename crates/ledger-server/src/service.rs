@@ -138,7 +138,7 @@ impl Service for LedgerService {
                     return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
                 }
                 match asked.reply.stream() {
-                    Ok(stream) => self.events.follow(follow, stream),
+                    Ok(stream) => self.events.follow(client.0, follow, stream),
                     Err(reply) => refuse(reply, RefusedCode::Malformed, "no follow".into()),
                 }
             }

@@ -25,8 +25,9 @@ pub mod views;
 
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{
-    Answer, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, ImagePolicy, NoRecall,
-    Parts, Recall, RecallError, SpawnError, spawn_book,
+    Answer, Asked, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, Damage,
+    ImagePolicy, Lane, NoRecall, NoRoom, Parts, QUANTUM, Recall, RecallError, SpawnError, Turns,
+    spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
 pub use postgres::{PostgresConfig, PostgresJournal};

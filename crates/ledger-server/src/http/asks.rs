@@ -163,17 +163,18 @@ impl App {
             None => query,
         };
         let told = self.ask(number, query).await?;
-        Ok(ok(&self.shown(&told, of).await?))
+        Ok(ok(&self.shown(number, &told, of).await?))
     }
 
     /// An answer as JSON, amounts in their assets.
     pub(super) async fn shown(
         &self,
+        client: u32,
         told: &Told,
         of: Option<AccountId>,
     ) -> Result<serde_json::Value, Problem> {
         let accounts = shown::accounts(&told.said).into_iter().chain(of);
-        self.assets.learn(&self.interface.handle, accounts).await?;
+        self.assets.learn(&self.interface.handle, client, accounts).await?;
         Ok(shown::told(told, of, &|account| self.assets.of(account)))
     }
 }
@@ -228,7 +229,7 @@ async fn balance(State(app): Shared, mut asker: Asker, Path(account): Path<Strin
 
 async fn statement(State(app): Shared, mut asker: Asker, Path(account): Path<String>) -> Answered {
     let account = account_id("id", &account)?;
-    app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
+    app.assets.learn(&app.interface.handle, asker.number, [account].into_iter()).await?;
     let asset = app.assets.of(account).ok_or_else(|| no_account(account))?;
     let decimal = |text: &str| parse(text, asset.exponent());
     let amount = |asker: &mut Asker, name| -> Result<Option<Minor>, Problem> {
@@ -331,13 +332,14 @@ async fn linked(
 async fn fact(State(app): Shared, asker: Asker, Path(position): Path<String>) -> Answered {
     let bad = |_| Problem::field("position", "a whole number", &position);
     let at = position.parse::<u64>().map_err(bad)?;
-    let told = app.ask(asker.number, Query::Fact(Position::new(at))).await?;
+    let client = asker.number;
     asker.end()?;
+    let told = app.ask(client, Query::Fact(Position::new(at))).await?;
     if matches!(&told.said, Said::Facts { facts, .. } if facts.is_empty()) {
         let detail = format!("there is no fact at position `{at}` yet");
         return Err(Problem::of(&NOT_FOUND).detail(detail).at(told.position));
     }
-    Ok(ok(&app.shown(&told, None).await?))
+    Ok(ok(&app.shown(client, &told, None).await?))
 }
 
 async fn position_at(State(app): Shared, mut asker: Asker) -> Answered {

@@ -19,7 +19,8 @@ use super::imaging::Imager;
 use super::recall::{Recall, RecallError};
 use super::turns::{QUANTUM, Turns};
 use super::{
-    Answer, BookConfig, Call, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline,
+    Answer, BookConfig, Call, Damage, Decline, Finish, Look, Parts, Since, SpawnError, Work,
+    decline,
 };
 use crate::recovery::Recovery;
 
@@ -92,6 +93,7 @@ where
         config: BookConfig,
         parts: Parts<M, J, S, C, R>,
         latest: Arc<Mutex<Since>>,
+        damage: Damage,
     ) -> Result<(Self, Recovery), SpawnError> {
         let Parts { genesis, journal, salts, clock, images, mut recall } = parts;
         let salts = Arc::new(salts);
@@ -104,6 +106,7 @@ where
             sealer: None,
             next: Position::ZERO,
             subscribers: Vec::new(),
+            damage,
         };
         let (book, recovery) = appender.open(&mut recall).map_err(|failure| match failure {
             OpenFailure::Open(error) => SpawnError::Open(error),
@@ -215,7 +218,7 @@ where
         match work {
             Work::Command(command, reply) => self.take_command(&command, reply),
             Work::Bulk(bulk) => self.take_bulk(bulk),
-            Work::Read(look) => self.take_read(look),
+            Work::Read(look, _) => self.take_read(look),
         }
     }
 

@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::request::Parts;
 use http::{HeaderValue, header};
-use ledger::{Link, Side};
+use ledger::{Link, Reason, Side};
 use store::views::QueryError;
 use terms::{AccountId, BusinessDate, Instant, Minor, PaymentId, Position, QuoteId, TransactionId};
 
@@ -235,14 +235,9 @@ async fn statement(State(app): Shared, mut asker: Asker, Path(account): Path<Str
     let amount = |asker: &mut Asker, name| -> Result<Option<Minor>, Problem> {
         asker.read(name, &format!("a decimal of {asset}"), decimal)
     };
-    let side = |text: &str| match text {
-        "debit" => Some(Side::Debit),
-        "credit" => Some(Side::Credit),
-        _ => None,
-    };
     let counterparty = asker.take("counterparty");
     let filter = EntryFilter {
-        side: asker.read("side", "`debit` or `credit`", side)?,
+        side: asker.read("side", "`debit` or `credit`", Side::named)?,
         from: asker.moment("from")?,
         until: asker.moment("until")?,
         effective_from: asker.moment("effective_from")?,
@@ -251,7 +246,7 @@ async fn statement(State(app): Shared, mut asker: Asker, Path(account): Path<Str
         last_date: asker.date("last_date")?,
         amount_min: amount(&mut asker, "amount_min")?,
         amount_max: amount(&mut asker, "amount_max")?,
-        reason: asker.read("reason", "a reason", shown::reason_named)?,
+        reason: asker.read("reason", "a reason", Reason::named)?,
         code: asker.read("code", "0 to 65535", |text| text.parse().ok())?,
         counterparty: counterparty.map(|text| account_id("counterparty", &text)).transpose()?,
     };

@@ -21,7 +21,7 @@ use super::form::{
     VoidForm, account_id, hold_id, transaction_id,
 };
 use super::problem::{METHOD, NOT_FOUND, Problem, UNSUPPORTED};
-use super::reply::{self, Scale, moment, ok, side, told};
+use super::reply::{self, Scale, moment, ok, told};
 use super::{App, Options, bulk};
 use crate::clients::May;
 use crate::query::Query;
@@ -208,7 +208,7 @@ async fn find_hold(State(app): Shared, caller: Caller, Path(id): Path<String>) -
         "state": state,
         "expires_at": expires_at,
         "account": placement.account.to_string(),
-        "side": side(placement.side),
+        "side": placement.side.name(),
         "amount": show(placement.amount, asset.exponent()),
         "remaining": show(hold.remaining(), asset.exponent()),
         "asset": asset.as_str(),

@@ -42,7 +42,12 @@ fn bound(n: u8) -> VelocityLimit {
 pub(crate) fn command(bits: u64, now: u64, day: u32, step: u8) -> Command {
     let [kind, a, b, amount, id, c, d, _] = bits.to_be_bytes();
     // One in sixteen counts for a day that is nearly too old for a limit, and soon is.
-    let day_of = if d % 16 == 14 { DAY - 35 } else { DAY + day };
+    // One in sixteen counts for a day that is too far ahead, and soon is near enough.
+    let day_of = match d % 16 {
+        14 => DAY - 35,
+        6 => DAY + 12,
+        _ => DAY + day,
+    };
     let business_date = BusinessDate::from_days(day_of);
     let (x, y) = (1 + a % 6, 1 + b % 6);
     let money = u128::from(amount);

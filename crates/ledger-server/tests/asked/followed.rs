@@ -15,7 +15,7 @@ use store::{FileDisk, Opening, SegmentConfig, SegmentJournal};
 use terms::Position;
 use wire::client::{Followed, WhyNotDone};
 use wire::outcome::Coded;
-use wire::{Client, Completion, NotDoneCode};
+use wire::{Client, Completion, NotDoneCode, Security};
 
 use crate::model::Model;
 use crate::{Dice, Scratch, connect, start, told};
@@ -164,7 +164,7 @@ fn one_client_has_its_followers_and_others_have_theirs() {
     model.begin(&mut client, &mut dice);
     let hostile = || {
         let key = folder.client_key("hostile").unwrap();
-        At { address: running.address, book: folder.book(), key }
+        At { address: running.address, book: folder.book(), key, security: Security::Plain }
     };
     let mut greedy: Vec<Client> = Vec::new();
     let mut taken = 0;

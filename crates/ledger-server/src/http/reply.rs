@@ -178,6 +178,7 @@ fn may_retry(rule: &str) -> bool {
     matches!(
         rule,
         "nothing_to_move"
+            | "limit_period_too_far"
             | "account_frozen"
             | "insufficient_funds"
             | "ceiling_exceeded"

@@ -18,8 +18,8 @@ use crate::figures::Figures;
 const RECENT_BATCHES: usize = 8;
 /// Batches read back that are kept: whoever repeats one old id repeats its neighbours, too.
 const READ_BATCHES: usize = 4;
-/// Keys that were looked up and are passed over for those of a fact: some commands that were refused
-/// or done before. A key that is not met is hashed again.
+/// Keys that were looked up and are passed over for those of a fact: some commands that were
+/// refused or done before. A key that is not met is hashed again.
 const NEAR_KEYS: usize = 64;
 
 /// The past of a ledger book.

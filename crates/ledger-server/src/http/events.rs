@@ -210,6 +210,7 @@ async fn page(
 }
 
 /// Who is sent events.
+#[derive(Clone, Copy, Debug)]
 struct Reader {
     client: u32,
     from: Position,

@@ -253,9 +253,7 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         }
         R::HoldPartsOutOfRange { max, .. } => (format!("at most {max} parts"), "one more".into()),
         R::LimitPeriodOver { expected, got, .. } => (format!("from {expected}"), got.to_string()),
-        R::LimitPeriodTooFar { expected, got, .. } => {
-            (format!("{expected} at the latest"), got.to_string())
-        }
+        R::LimitPeriodTooFar { expected, got, .. } => (format!("to {expected}"), got.to_string()),
         R::LimitAssetDiffers { got } => ("an asset that moves".to_owned(), got.to_string()),
         R::DebitsMustEqualCredits { asset, debits, credits } => {
             let decimal = |amount| show(amount, asset.exponent());

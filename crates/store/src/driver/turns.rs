@@ -1,9 +1,9 @@
 //! What waits, by client, and whose turn it is: before the writer, and before whoever answers
 //! from files.
 //!
-//! Each client has a line of its own, and before the writer one more for what it only reads, bounded in requests and in items; a full one is told
-//! [`Answer::Busy`](super::Answer::Busy) and takes no room from the others. The writer serves the
-//! lines in turn, each with [`QUANTUM`] items a round (deficit round robin): a request larger than
+//! Each client has a line of its own, and before the writer one more for what it only reads. Each
+//! is bounded in requests and in items; a full one is told [`Answer::Busy`](super::Answer::Busy)
+//! and takes no room from the others. They are served in turn, each with [`QUANTUM`] items a round (deficit round robin): a request larger than
 //! that waits some rounds, in which everybody else is served. Within a line the order is that of
 //! arrival.
 

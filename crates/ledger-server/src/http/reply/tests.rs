@@ -59,7 +59,7 @@ fn table() -> Vec<(Refusal, &'static str, &'static str)> {
             "1970-01-01T00:00:00.0",
         ),
         (R::LimitPeriodOver { key, expected: day, got: day }, "from 1970-01-02", "1970-01-02"),
-        (R::LimitPeriodTooFar { key, expected: day, got: day }, "1970-01-02 at", "1970-01-02"),
+        (R::LimitPeriodTooFar { key, expected: day, got: day }, "to 1970-01-02", "1970-01-02"),
         (R::AccountClosed { account: A }, "an open account", "closed"),
         (R::AccountFrozen { account: A, side: Side::Debit }, "an account that is not", "frozen"),
         (R::AmountTooLarge { account: A }, "a sum within 128 bits", "more"),

@@ -33,6 +33,10 @@ pub struct Figures {
     pub binary_requests: AtomicU64,
     /// Requests over HTTP.
     pub http_requests: AtomicU64,
+    /// Requests and follows of clients that had as much under way as they may.
+    pub turned_away: AtomicU64,
+    /// Follows and projections that ended at bytes of the journal that cannot be read.
+    pub unreadable: AtomicU64,
     /// Questions that were answered.
     pub questions: AtomicU64,
     /// Questions whose answer was not ready in time.
@@ -207,6 +211,16 @@ fn counted(of: &Figures) -> Vec<Family> {
             load(&of.binary_requests),
         ),
         counter("wayleave_ledger_http_requests", "Requests by HTTP.", load(&of.http_requests)),
+        counter(
+            "wayleave_ledger_turned_away",
+            "Requests and follows of clients that had as much under way as they may.",
+            load(&of.turned_away),
+        ),
+        counter(
+            "wayleave_ledger_unreadable",
+            "Follows and projections that ended at bytes of the journal that cannot be read.",
+            load(&of.unreadable),
+        ),
         counter("wayleave_ledger_followed_facts", "Facts sent to followers.", load(&of.facts_sent)),
         ("wayleave_ledger_refusals", Kind::Counter, "Refusals told, by rule.", refused.collect()),
     ]

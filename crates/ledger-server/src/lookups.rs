@@ -142,6 +142,7 @@ impl Bulk<LedgerBook> for Lookups {
 
 /// Facts of one request that are read where they lie.
 pub(crate) struct Reading {
+    client: ClientNumber,
     questions: Questions,
     keys: Vec<Option<Key>>,
     /// What is known of each; `None` when it could not be read.
@@ -158,7 +159,7 @@ pub(crate) struct Reading {
 impl Reading {
     /// All the positions are durable.
     fn begin(looked: Lookups, as_of: Position) {
-        let Lookups { questions, keys, traced, reply, .. } = looked;
+        let Lookups { client, questions, keys, traced, reply, .. } = looked;
         let mut reads = Vec::new();
         for (item, positions) in traced.iter().enumerate() {
             reads.extend(positions.iter().flatten().map(|position| (*position, item)));
@@ -167,7 +168,7 @@ impl Reading {
         reads.sort_unstable();
         let found = traced.iter().map(|at| at.as_ref().map(|_| Found::default())).collect();
         let (done, batch) = (0, None);
-        let reading = Self { questions, keys, found, reads, done, batch, as_of, reply };
+        let reading = Self { client, questions, keys, found, reads, done, batch, as_of, reply };
         if reading.reads.is_empty() {
             return reading.tell();
         }
@@ -175,6 +176,11 @@ impl Reading {
         if let Err(full) = questions.read_past(Box::new(reading)) {
             full.reply.finish(busy());
         }
+    }
+
+    /// Whose line it waits in.
+    pub(crate) const fn client(&self) -> u32 {
+        self.client.0
     }
 
     /// Reads a few batches; gives itself back when there are more, and tells the reply otherwise.

@@ -141,7 +141,7 @@ impl Service for LedgerService {
                     return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
                 }
                 match asked.reply.stream() {
-                    Ok(stream) => self.events.follow(follow, stream),
+                    Ok(stream) => self.events.follow(client.0, follow, stream),
                     Err(reply) => refuse(reply, RefusedCode::Malformed, "no follow".into()),
                 }
             }
@@ -256,18 +256,8 @@ fn unsupported(transfers: &Transfers) -> Option<(u16, String)> {
     })
 }
 
-const fn reason(number: u16) -> Option<Reason> {
-    Some(match number {
-        0 => Reason::Payment,
-        1 => Reason::Fee,
-        2 => Reason::Funding,
-        3 => Reason::Defunding,
-        4 => Reason::Return,
-        5 => Reason::Refund,
-        6 => Reason::Correction,
-        7 => Reason::Blocking,
-        _ => return None,
-    })
+fn reason(number: u16) -> Option<Reason> {
+    u8::try_from(number).ok().and_then(Reason::of_number)
 }
 
 fn command(transfer: &Transfer) -> Command {

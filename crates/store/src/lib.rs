@@ -28,8 +28,9 @@ pub mod views;
 
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{
-    Answer, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, ImagePolicy, NoRecall,
-    Parts, PausesSeen, Recall, RecallError, SpawnError, spawn_book,
+    Answer, Asked, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, Damage,
+    ImagePolicy, Lane, NoRecall, NoRoom, Parts, PausesSeen, QUANTUM, Recall, RecallError,
+    SpawnError, Turns, spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
 pub use postgres::{PostgresConfig, PostgresJournal};

@@ -649,23 +649,13 @@ pub(super) fn one_of<T: Copy>(field: &str, list: &[(&str, T)], text: &str) -> Re
     })
 }
 
-const REASONS: [(&str, Reason); 8] = [
-    ("payment", Reason::Payment),
-    ("fee", Reason::Fee),
-    ("funding", Reason::Funding),
-    ("defunding", Reason::Defunding),
-    ("return", Reason::Return),
-    ("refund", Reason::Refund),
-    ("correction", Reason::Correction),
-    ("blocking", Reason::Blocking),
-];
-
 fn reason(text: Option<&str>) -> Result<Reason, Problem> {
-    text.map_or(Ok(Reason::Payment), |text| one_of("reason", &REASONS, text))
+    let all = Reason::ALL.map(|reason| (reason.name(), reason));
+    text.map_or(Ok(Reason::Payment), |text| one_of("reason", &all, text))
 }
 
 fn side(field: &str, text: &str) -> Result<Side, Problem> {
-    one_of(field, &[("debit", Side::Debit), ("credit", Side::Credit)], text)
+    one_of(field, &Side::ALL.map(|side| (side.name(), side)), text)
 }
 
 pub(super) fn asset(text: &str) -> Result<AssetCode, Problem> {

@@ -20,7 +20,8 @@ use super::pauses::Pauses;
 use super::recall::{Recall, RecallError};
 use super::turns::{QUANTUM, Turns};
 use super::{
-    Answer, BookConfig, Call, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline,
+    Answer, BookConfig, Call, Damage, Decline, Finish, Look, Parts, Since, SpawnError, Work,
+    decline,
 };
 use crate::recovery::Recovery;
 
@@ -92,7 +93,7 @@ where
     pub(super) fn start(
         config: BookConfig,
         parts: Parts<M, J, S, C, R>,
-        (latest, pauses): (Arc<Mutex<Since>>, Arc<Pauses>),
+        (latest, pauses, damage): (Arc<Mutex<Since>>, Arc<Pauses>, Damage),
     ) -> Result<(Self, Recovery), SpawnError> {
         let Parts { genesis, journal, salts, clock, images, mut recall } = parts;
         let salts = Arc::new(salts);
@@ -106,6 +107,7 @@ where
             next: Position::ZERO,
             subscribers: Vec::new(),
             pauses: Arc::clone(&pauses),
+            damage,
         };
         let (book, recovery) = appender.open(&mut recall).map_err(|failure| match failure {
             OpenFailure::Open(error) => SpawnError::Open(error),
@@ -217,7 +219,7 @@ where
         match work {
             Work::Command(command, reply) => self.take_command(&command, reply),
             Work::Bulk(bulk) => self.take_bulk(bulk),
-            Work::Read(look) => self.take_read(look),
+            Work::Read(look, _) => self.take_read(look),
         }
     }
 

@@ -9,8 +9,8 @@ use client::{Outcome, Outgoing, Peer};
 use evidence::SignedCheckpoint;
 use record::{DrillReport, RecoveryFile, Signed};
 use seal::Digest;
-use server::roles::core::drills::REPORT_KEY;
 use serde::Deserialize;
+use server::roles::core::drills::REPORT_KEY;
 use terms::Position;
 use wallet::verify::verify_recovery;
 

@@ -24,8 +24,8 @@ use tokio::task::JoinSet;
 
 use super::books::Failed;
 use super::config::Config;
-use super::files::replace;
 use super::customers::CustomersPort;
+use super::files::replace;
 use super::orders::Clearing;
 use crate::roles::RoleError;
 use crate::system;

@@ -1,6 +1,7 @@
 //! What can be asked of the binary, in words that teach.
 
 pub mod asks;
+pub mod books;
 pub mod check;
 pub mod ledger;
 pub mod ledger_proofs;
@@ -53,6 +54,9 @@ pub enum Command {
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
     #[command(subcommand)]
+    Bank(books::BankCommand),
+    Mirrors(books::MirrorsArgs),
+    #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
     /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
     #[command(hide = true, subcommand)]
@@ -93,6 +97,8 @@ pub struct RunArgs {
 pub enum RoleName {
     /// Settlement book, hosted customers' books, transparency log.
     Core,
+    /// An institution's own customers' book.
+    Bank,
     /// An institution's edge: decides on one side.
     Edge,
     /// Registers, tax offices, bureaus: issue and revoke credentials.
@@ -131,7 +137,7 @@ pub struct DemoArgs {
     /// Other amounts, the same for the same number.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// The first of seven ports; a taken one moves to the next free.
+    /// The first of eight ports; a taken one moves to the next free.
     #[arg(long, default_value_t = 7000)]
     pub port: u16,
 }

@@ -1,4 +1,4 @@
-//! `wayleave demo`: two banks, an FX provider, issuers, two supervisors and a core, each a process
+//! `wayleave demo`: two banks, one with a book of its own, an FX provider, issuers, two supervisors and a core, each a process
 //! of this binary; two firms; five acts. The same code as in production, on example data.
 
 pub mod acts;
@@ -75,7 +75,7 @@ const fn still(args: &DemoArgs) -> &'static str {
 
 /// Starts every role; supervisors first, since the core asks them before it serves.
 pub async fn start(stage: &Stage, binary: &Path) -> anyhow::Result<Vec<RoleProcess>> {
-    let order = ["supervisor", "issuer", "provider", "core", "edge"];
+    let order = ["supervisor", "issuer", "provider", "bank", "core", "edge"];
     let mut processes = Vec::new();
     for process in order {
         let mut started = Vec::new();
@@ -112,6 +112,7 @@ fn head(stage: &Stage, screen: &Screen) {
     };
     row("core, log", &["core"], "settles and records");
     row("banks NL, SG", &["bank-nl.1", "bank-sg.1"], "decide for the payer, for the payee");
+    row("bank B", &["bank-b"], "the payee's bank keeps its own book");
     row("FX provider", &["fx-dealer"], "quotes, holds both currencies");
     row("issuers", &["issuers"], "register, tax, bureau, banks' accounts");
     row("supervisors", &["supervisor-nl", "supervisor-sg"], "cosign what they checked, keep lists");

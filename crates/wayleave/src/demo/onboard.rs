@@ -20,7 +20,7 @@ use wallet::{
     WalletFolder,
 };
 
-use super::setup::Stage;
+use super::setup::{Stage, own_book};
 use super::subjects::{FIRMS, Firm};
 
 /// Calls between the cast, each with the caller's own key.
@@ -73,10 +73,10 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// What a firm's account holds, as its own wallet reads it at the core.
+    /// What a firm's account holds, as its own wallet reads it where its bank's book is.
     pub async fn available(&self, firm: &str) -> anyhow::Result<Amount> {
         let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
-        let body = self.get(firm, "core", &target).await?;
+        let body = self.get(firm, book_of(firm)?, &target).await?;
         let view: AccountView = seal::from_canonical(&body)?;
         Ok(view.available)
     }
@@ -183,15 +183,30 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where the book of a firm's bank is kept.
+pub fn book_of(firm: &str) -> anyhow::Result<&'static str> {
+    let firm = FIRMS.iter().find(|one| one.key == firm).context("a firm of the demo")?;
+    Ok(own_book(firm.bank).unwrap_or("core"))
+}
+
+/// Each book is told its own lines: a bank's own where it is kept, all others at the core.
 async fn fund(stage: &Stage, calls: &Calls<'_>, lines: Vec<SandboxLine>) -> anyhow::Result<()> {
     let number = format!("SANDBOX-{}", server::system::now().seconds());
-    let statement = SandboxStatement { layout: 1, environment: "sandbox".parse()?, number, lines };
-    let signed = Signed::sign(&statement, &stage.key("operator", "statement")?);
-    let body = to_canonical(&signed);
-    calls
-        .post("operator", "core", "/v1/sandbox-statements", api::wire::CBOR, body)
-        .await
-        .map(|_| ())
+    let keeper = |line: &SandboxLine| {
+        line.book.as_str().strip_suffix(".customers").and_then(own_book).unwrap_or("core")
+    };
+    for to in ["core", "bank-b"] {
+        let own: Vec<SandboxLine> = lines.iter().filter(|one| keeper(one) == to).cloned().collect();
+        if own.is_empty() {
+            continue;
+        }
+        let (environment, number) = ("sandbox".parse()?, number.clone());
+        let statement = SandboxStatement { layout: 1, environment, number, lines: own };
+        let signed = Signed::sign(&statement, &stage.key("operator", "statement")?);
+        let body = to_canonical(&signed);
+        calls.post("operator", to, "/v1/sandbox-statements", api::wire::CBOR, body).await?;
+    }
+    Ok(())
 }
 
 fn settlement_line(owner: &str, asset: &str, minor: u128) -> anyhow::Result<SandboxLine> {
@@ -230,7 +245,7 @@ async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::
     };
     let edge = format!("{}.1", firm.bank);
     calls
-        .post(&edge, "core", "/v1/customers", api::wire::CBOR, to_canonical(&new))
+        .post(&edge, book_of(firm.key)?, "/v1/customers", api::wire::CBOR, to_canonical(&new))
         .await
         .map(|_| ())
 }

@@ -14,8 +14,8 @@ use record::{
 use seal::{BoxSecretKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use server::keys::{Descriptor, KeyStore, REQUEST_KEY};
-use server::roles::core::{Hosted, WitnessEntry};
-use server::roles::{Common, core, edge, issuer, provider, supervisor};
+use server::roles::core::{Hosted, OwnBook, WitnessEntry};
+use server::roles::{Common, bank, core, edge, issuer, provider, supervisor};
 use terms::{AccountId, Instant, Jurisdiction};
 
 use super::processes::free_port;
@@ -42,7 +42,7 @@ pub struct Member {
 }
 
 /// Everybody. Ports as in the demo's first lines.
-pub const CAST: [Member; 11] = [
+pub const CAST: [Member; 12] = [
     member("core", "core", "core", Role::Core, &["log"], 7000),
     member("edge", "bank-nl.1", "bank-nl", Role::Edge, &["permit"], 7001),
     member("edge", "bank-sg.1", "bank-sg", Role::Edge, &["permit"], 7002),
@@ -64,6 +64,7 @@ pub const CAST: [Member; 11] = [
         7005,
     ),
     member("provider", "fx-dealer", "fx-dealer", Role::Provider, &["quote"], 7006),
+    member("bank", "bank-b", "bank-b", Role::Bank, &[], 7007),
     member("", "operator", "operator", Role::Operator, &["statement"], 0),
     member("", "brightwater", "wallets/brightwater", Role::Wallet, &[], 0),
     member("", "lim", "wallets/lim", Role::Wallet, &[], 0),
@@ -133,6 +134,7 @@ impl Stage {
         )?;
         self.write_supervisor("supervisor-nl", "NL")?;
         self.write_supervisor("supervisor-sg", "SG")?;
+        self.write_bank("bank-b", "bank-sg", "SGD.2@mas-sandbox")?;
         self.write_edge("NL")?;
         self.write_edge("SG")
     }
@@ -156,10 +158,31 @@ impl Stage {
             customers: super::subjects::customers(bank),
         };
         let name = format!("{bank}.1");
-        let config = edge::example_config(self.common(&name), "core", example);
+        let mut config = edge::example_config(self.common(&name), "core", example);
+        config.bank = own_book(bank).map(str::to_owned);
         write_json(&self.folder(&name).join("role.json"), &config)?;
         let pack = super::subjects::pack(side);
         edge::write_pack(&self.folder(&name), &pack.files()).context("the pack's files")
+    }
+
+    /// Writes the folder of an institution that keeps its own book.
+    pub fn write_bank(&self, name: &str, institution: &str, asset: &str) -> anyhow::Result<()> {
+        let origin = ORIGIN.parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+        let log = evidence::VerifierKey::of_log(origin, self.key("core", "log")?.public_key());
+        let permit_key = self.key(&format!("{institution}.1"), "permit")?.public_key();
+        let config = bank::Config {
+            common: self.common(name),
+            institution: institution.parse()?,
+            book: format!("{institution}.customers").parse()?,
+            assets: vec![asset.into()],
+            settlement: "settlement".parse()?,
+            core: "core".into(),
+            log_key: log.to_string(),
+            permit_keys: vec![permit_key.to_string()],
+            operator: "operator".into(),
+            statement_key: self.key("operator", "statement")?.public_key().to_string(),
+        };
+        write_json(&self.folder(name).join("role.json"), &config)
     }
 
     /// Keeps what the demo remembers.
@@ -265,10 +288,8 @@ impl Stage {
             operator_key: self.key("operator", "statement")?.public_key().to_string(),
             roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
                 .into(),
-            hosted: vec![
-                hosted("bank-nl", "EUR.2@tcb-sandbox")?,
-                hosted("bank-sg", "SGD.2@mas-sandbox")?,
-            ],
+            hosted: vec![hosted("bank-nl", "EUR.2@tcb-sandbox")?],
+            banks: vec![OwnBook { institution: "bank-sg".parse()?, peer: "bank-b".into() }],
             providers: vec!["fx-dealer".into()],
             assets: vec!["EUR.2@tcb-sandbox".into(), "SGD.2@mas-sandbox".into()],
             policy: self.policy()?,
@@ -341,6 +362,12 @@ impl Stage {
         let all = issuer::trusted_issuers(&config, &keys, from, until)?;
         Ok(all.into_iter().filter(own).collect())
     }
+}
+
+/// Who keeps the book of an institution, where it is not the core.
+#[must_use]
+pub fn own_book(institution: &str) -> Option<&'static str> {
+    (institution == "bank-sg").then_some("bank-b")
 }
 
 fn remember(dir: &Path, base_port: u16) -> anyhow::Result<Memory> {

@@ -18,7 +18,7 @@ use terms::{Minor, PaymentId};
 use wallet::verify::VerifyTrust;
 use wallet::{Agreement, PaymentInHand, PaymentOutcome, RefusedPayment, Settled, WhenMissing};
 use wayleave::demo::acts::{Players, invoice};
-use wayleave::demo::onboard::{onboard, prefund};
+use wayleave::demo::onboard::{book_of, onboard, prefund};
 use wayleave::demo::processes::RoleProcess;
 use wayleave::demo::setup::Stage;
 use wayleave::demo::{start, subjects};
@@ -216,7 +216,7 @@ impl World {
     /// What may leave a firm's account now.
     pub(crate) async fn balance(&self, firm: &str) -> anyhow::Result<Minor> {
         let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
-        match self.send(firm, "core", Outgoing::get(&target)).await {
+        match self.send(firm, book_of(firm)?, Outgoing::get(&target)).await {
             Outcome::Answer(answer) => {
                 let view: AccountView = seal::from_canonical(&answer.body)?;
                 Ok(view.available.minor)

@@ -1,5 +1,5 @@
-//! `wayleave demo`: two banks, one with a book of its own, an FX provider, issuers, two supervisors and a core, each a process
-//! of this binary; two firms; five acts. The same code as in production, on example data.
+//! `wayleave demo`: two banks, one with a book of its own, an FX provider, issuers, two
+//! supervisors and a core, each a process of this binary; two firms; five acts. The same code as in production, on example data.
 
 pub mod acts;
 pub mod cheat;
@@ -20,7 +20,7 @@ use self::acts::{Figures, Players};
 use self::crash::relative;
 use self::processes::RoleProcess;
 use self::screen::Screen;
-use self::setup::{CAST, Stage};
+use self::setup::Stage;
 use crate::cli::DemoArgs;
 
 /// Runs the demo.
@@ -79,7 +79,7 @@ pub async fn start(stage: &Stage, binary: &Path) -> anyhow::Result<Vec<RoleProce
     let mut processes = Vec::new();
     for process in order {
         let mut started = Vec::new();
-        for one in CAST.iter().filter(|one| one.process == process) {
+        for one in stage.own_books.cast().filter(|one| one.process == process) {
             let folder = stage.folder(one.name);
             let url = stage.url(one.name);
             started.push(RoleProcess::start(binary, one.process, &folder, &url)?);

@@ -20,7 +20,7 @@ use wallet::{
     WalletFolder,
 };
 
-use super::setup::{Stage, own_book};
+use super::setup::Stage;
 use super::subjects::{FIRMS, Firm};
 
 /// Calls between the cast, each with the caller's own key.
@@ -76,7 +76,7 @@ impl<'a> Calls<'a> {
     /// What a firm's account holds, as its own wallet reads it where its bank's book is.
     pub async fn available(&self, firm: &str) -> anyhow::Result<Amount> {
         let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
-        let body = self.get(firm, book_of(firm)?, &target).await?;
+        let body = self.get(firm, book_of(self.stage, firm)?, &target).await?;
         let view: AccountView = seal::from_canonical(&body)?;
         Ok(view.available)
     }
@@ -184,18 +184,19 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 /// Where the book of a firm's bank is kept.
-pub fn book_of(firm: &str) -> anyhow::Result<&'static str> {
+pub fn book_of(stage: &Stage, firm: &str) -> anyhow::Result<&'static str> {
     let firm = FIRMS.iter().find(|one| one.key == firm).context("a firm of the demo")?;
-    Ok(own_book(firm.bank).unwrap_or("core"))
+    Ok(stage.own_books.of(firm.bank).unwrap_or("core"))
 }
 
 /// Each book is told its own lines: a bank's own where it is kept, all others at the core.
 async fn fund(stage: &Stage, calls: &Calls<'_>, lines: Vec<SandboxLine>) -> anyhow::Result<()> {
     let number = format!("SANDBOX-{}", server::system::now().seconds());
     let keeper = |line: &SandboxLine| {
-        line.book.as_str().strip_suffix(".customers").and_then(own_book).unwrap_or("core")
+        let bank = line.book.as_str().strip_suffix(".customers");
+        bank.and_then(|bank| stage.own_books.of(bank)).unwrap_or("core")
     };
-    for to in ["core", "bank-b"] {
+    for to in ["core", "bank-a", "bank-b"] {
         let own: Vec<SandboxLine> = lines.iter().filter(|one| keeper(one) == to).cloned().collect();
         if own.is_empty() {
             continue;
@@ -245,7 +246,13 @@ async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::
     };
     let edge = format!("{}.1", firm.bank);
     calls
-        .post(&edge, book_of(firm.key)?, "/v1/customers", api::wire::CBOR, to_canonical(&new))
+        .post(
+            &edge,
+            book_of(stage, firm.key)?,
+            "/v1/customers",
+            api::wire::CBOR,
+            to_canonical(&new),
+        )
         .await
         .map(|_| ())
 }

@@ -24,6 +24,9 @@ use super::processes::free_port;
 pub const ORIGIN: &str = "wayleave.example/sandbox/settlement";
 /// How long trust entries of the demo are good: ten years.
 const TRUST_SECONDS: u64 = 10 * 365 * 24 * 3600;
+/// The institutions, each with the asset of its customers.
+const BANKS: [(&str, &str); 2] =
+    [("bank-nl", "EUR.2@tcb-sandbox"), ("bank-sg", "SGD.2@mas-sandbox")];
 /// How long an edition of a list is good.
 const LIST_LIFETIME_SECONDS: u64 = 600;
 
@@ -71,6 +74,35 @@ pub const CAST: [Member; 12] = [
     member("", "blacktide", "wallets/blacktide", Role::Wallet, &[], 0),
 ];
 
+/// The payer's bank's own book, where it is not hosted.
+const BANK_A: Member = member("bank", "bank-a", "bank-a", Role::Bank, &[], 7008);
+
+/// Which banks keep their own book; the core hosts the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnBooks {
+    /// The payee's.
+    Payee,
+    /// Both.
+    Both,
+}
+
+impl OwnBooks {
+    /// Everybody on this stage.
+    pub fn cast(self) -> impl Iterator<Item = &'static Member> {
+        CAST.iter().chain((self == Self::Both).then_some(&BANK_A))
+    }
+
+    /// Who keeps the book of an institution, where it is not the core.
+    #[must_use]
+    pub fn of(self, institution: &str) -> Option<&'static str> {
+        match institution {
+            "bank-sg" => Some("bank-b"),
+            "bank-nl" if self == Self::Both => Some("bank-a"),
+            _ => None,
+        }
+    }
+}
+
 const fn member(
     process: &'static str,
     name: &'static str,
@@ -105,16 +137,23 @@ pub struct Stage {
     pub memory: Memory,
     /// Everybody's public face.
     pub peers: Vec<Descriptor>,
+    /// Which banks keep their own book.
+    pub own_books: OwnBooks,
 }
 
 impl Stage {
     /// Opens or makes the stage: folders and keys once, ports at every start.
     pub fn open(dir: &Path, base_port: u16) -> anyhow::Result<Self> {
+        Self::open_with(dir, base_port, OwnBooks::Payee)
+    }
+
+    /// As [`Stage::open`], with other banks keeping their own book.
+    pub fn open_with(dir: &Path, base_port: u16, own_books: OwnBooks) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("`{}`", dir.display()))?;
         let dir = std::path::absolute(dir)?;
-        let memory = remember(&dir, base_port)?;
-        let mut stage = Self { dir, memory, peers: Vec::new() };
-        for one in &CAST {
+        let memory = remember(&dir, base_port, own_books)?;
+        let mut stage = Self { dir, memory, peers: Vec::new(), own_books };
+        for one in own_books.cast() {
             let descriptor = stage.describe(one)?;
             stage.peers.push(descriptor);
         }
@@ -134,7 +173,11 @@ impl Stage {
         )?;
         self.write_supervisor("supervisor-nl", "NL")?;
         self.write_supervisor("supervisor-sg", "SG")?;
-        self.write_bank("bank-b", "bank-sg", "SGD.2@mas-sandbox")?;
+        for (bank, asset) in BANKS {
+            if let Some(name) = self.own_books.of(bank) {
+                self.write_bank(name, bank, asset)?;
+            }
+        }
         self.write_edge("NL")?;
         self.write_edge("SG")
     }
@@ -159,7 +202,7 @@ impl Stage {
         };
         let name = format!("{bank}.1");
         let mut config = edge::example_config(self.common(&name), "core", example);
-        config.bank = own_book(bank).map(str::to_owned);
+        config.bank = self.own_books.of(bank).map(str::to_owned);
         write_json(&self.folder(&name).join("role.json"), &config)?;
         let pack = super::subjects::pack(side);
         edge::write_pack(&self.folder(&name), &pack.files()).context("the pack's files")
@@ -193,7 +236,8 @@ impl Stage {
 
     /// A role's folder.
     pub fn folder(&self, name: &str) -> PathBuf {
-        let folder = CAST.iter().find(|one| one.name == name).map_or(name, |one| one.folder);
+        let folder =
+            self.own_books.cast().find(|one| one.name == name).map_or(name, |one| one.folder);
         self.dir.join(folder)
     }
 
@@ -280,6 +324,15 @@ impl Stage {
         let witness = |name: &str| -> anyhow::Result<WitnessEntry> {
             Ok(WitnessEntry { peer: name.into(), vkey: self.witness_vkey(name)? })
         };
+        let (mut hosted_here, mut banks) = (Vec::new(), Vec::new());
+        for (bank, asset) in BANKS {
+            match self.own_books.of(bank) {
+                Some(peer) => {
+                    banks.push(OwnBook { institution: bank.parse()?, peer: peer.into() });
+                }
+                None => hosted_here.push(hosted(bank, asset)?),
+            }
+        }
         let config = core::Config {
             common: self.common("core"),
             book: "settlement".parse()?,
@@ -288,8 +341,8 @@ impl Stage {
             operator_key: self.key("operator", "statement")?.public_key().to_string(),
             roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
                 .into(),
-            hosted: vec![hosted("bank-nl", "EUR.2@tcb-sandbox")?],
-            banks: vec![OwnBook { institution: "bank-sg".parse()?, peer: "bank-b".into() }],
+            hosted: hosted_here,
+            banks,
             providers: vec!["fx-dealer".into()],
             assets: vec!["EUR.2@tcb-sandbox".into(), "SGD.2@mas-sandbox".into()],
             policy: self.policy()?,
@@ -364,19 +417,13 @@ impl Stage {
     }
 }
 
-/// Who keeps the book of an institution, where it is not the core.
-#[must_use]
-pub fn own_book(institution: &str) -> Option<&'static str> {
-    (institution == "bank-sg").then_some("bank-b")
-}
-
-fn remember(dir: &Path, base_port: u16) -> anyhow::Result<Memory> {
+fn remember(dir: &Path, base_port: u16, own_books: OwnBooks) -> anyhow::Result<Memory> {
     let path = dir.join("demo.json");
     let known: Option<Memory> =
         std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let mut taken = Vec::new();
     let mut ports = std::collections::BTreeMap::new();
-    for one in CAST.iter().filter(|one| !one.process.is_empty()) {
+    for one in own_books.cast().filter(|one| !one.process.is_empty()) {
         let before = known.as_ref().and_then(|memory| memory.ports.get(one.name)).copied();
         let wanted = before.unwrap_or(base_port + (one.port - 7000));
         ports.insert(one.name.to_owned(), free_port(wanted, &mut taken)?);

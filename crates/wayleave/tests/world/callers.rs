@@ -11,7 +11,7 @@ const CBOR: &str = api::wire::CBOR;
 const JSON: &str = api::wire::JSON;
 
 /// Callee, method, target, media type, and one who is known there and may not do this.
-const ROUTES: [(&str, &str, &str, &str, &str); 21] = [
+const ROUTES: [(&str, &str, &str, &str, &str); 34] = [
     ("core", "POST", "/v1/orders", CBOR, "bank-nl.1"),
     ("core", "POST", "/v1/refusals", CBOR, "brightwater"),
     ("core", "POST", "/v1/parcels", CBOR, "brightwater"),
@@ -24,6 +24,19 @@ const ROUTES: [(&str, &str, &str, &str, &str); 21] = [
     ("core", "GET", "/v1/payments/PAYMENT", "", "operator"),
     ("core", "GET", "/v1/payments/PAYMENT/receipt", "", "operator"),
     ("core", "GET", "/v1/parcels/PAYMENT/debtor/decision", "", "brightwater"),
+    ("core", "GET", "/v1/mirrors", "", "brightwater"),
+    ("core", "GET", "/v1/duties", "", "bank-sg.1"),
+    ("bank-b", "POST", "/v1/steps", CBOR, "bank-sg.1"),
+    ("bank-b", "GET", "/v1/payments/PAYMENT", "", "lim"),
+    ("bank-b", "GET", "/v1/open-holds?limit=1", "", "operator"),
+    ("bank-b", "POST", "/v1/mirror", CBOR, "operator"),
+    ("bank-b", "POST", "/v1/owners", CBOR, "bank-sg.1"),
+    ("bank-b", "POST", "/v1/customers", CBOR, "core"),
+    ("bank-b", "POST", "/v1/parcels", CBOR, "bank-nl.1"),
+    ("bank-b", "GET", "/v1/parcels/PAYMENT/creditor/decision", "", "core"),
+    ("bank-b", "GET", "/v1/duties", "", "bank-sg.1"),
+    ("bank-b", "POST", "/v1/freezes", CBOR, "bank-sg.1"),
+    ("bank-b", "POST", "/v1/sandbox-statements", CBOR, "core"),
     ("bank-nl.1", "POST", "/v1/preparations", CBOR, "operator"),
     ("bank-nl.1", "POST", "/v1/decisions", FORM, "operator"),
     ("bank-nl.1", "GET", "/v1/decisions/PAYMENT/record", "", "brightwater"),

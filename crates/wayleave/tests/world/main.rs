@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod bank;
 mod callers;
 mod crash;
 mod crossing;

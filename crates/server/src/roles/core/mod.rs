@@ -117,16 +117,15 @@ pub async fn run(
     readiness.ready();
     tracing::info!(url = %config.common.url, "the core serves");
     // A core that lost its log, its lists or a writer stops: it would promise what it cannot keep.
-    tokio::select! {
-        () = &mut shutdown => {}
-        book = clearing.books.ended() => {
-            return Err(RoleError::Unsound(format!("the writer of book `{book}` ended")));
-        }
-        _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
-        _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
-        _ = &mut completing => {
-            return Err(RoleError::Unsound("the completions' task ended".into()));
-        }
+    let lost = tokio::select! {
+        () = &mut shutdown => None,
+        book = clearing.books.ended() => Some(format!("the writer of book `{book}`")),
+        _ = &mut projection => Some("the log's task".to_owned()),
+        _ = &mut keeper => Some("the lists' task".to_owned()),
+        _ = &mut completing => Some("the completions' task".to_owned()),
+    };
+    if let Some(lost) = lost {
+        return Err(RoleError::Unsound(format!("{lost} ended")));
     }
     readiness.not_ready("the core is stopping");
     let _ = stop.send(());

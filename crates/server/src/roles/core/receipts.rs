@@ -140,11 +140,15 @@ async fn party_side(
         (Side::Debtor, parties.debtor, parties.debited),
         (Side::Creditor, parties.creditor, parties.credited),
     ];
+    let mut unasked = None;
     for (side, institution, account) in ends {
         let Some(book) = clearing.books.customers.get(&institution) else { continue };
-        if book.is_owner(account, key).await? {
-            return Ok(Some(side));
+        match book.is_owner(account, key).await {
+            Ok(true) => return Ok(Some(side)),
+            Ok(false) => {}
+            Err(error) => unasked = Some(error),
         }
     }
-    Ok(None)
+    // Whoever is no party of the books that answered may be one of the book that did not.
+    unasked.map_or(Ok(None), Err)
 }

@@ -11,7 +11,7 @@ use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
-use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
+use clearing::{CustomerAnswer, CustomerWork, DebtorSeen, SettlementWork};
 use record::{
     Document, EdgeNotice, PackNotice, Parcel, Refusal, SandboxStatement, SettleOrder, Side, Signed,
     Snapshot, TrustList,
@@ -119,16 +119,17 @@ async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
     let payment: PaymentId = wire::read_text("payment", &id)?;
     let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
     let seen = core.clearing.books.settlement.look(look).await.map_err(failed)?;
-    let mut held = DebtorSide::Untouched;
+    let (mut held, mut unasked) = (DebtorSide::Untouched, None);
     for book in core.clearing.books.customers.values() {
-        // A bank that is away holds nobody back from learning how the payment ended.
-        if book.is_away() {
-            continue;
+        match book.debtor_seen(payment).await {
+            Ok(DebtorSeen { side: DebtorSide::Untouched, .. }) => {}
+            Ok(seen) => held = seen.side,
+            // A bank that is away keeps nobody from learning how the payment ended.
+            Err(error) => unasked = Some(error),
         }
-        let side = book.debtor_seen(payment).await.map_err(failed)?.side;
-        if side != DebtorSide::Untouched {
-            held = side;
-        }
+    }
+    if let (None, DebtorSide::Untouched, Some(error)) = (&seen.outcome, held, unasked) {
+        return Err(failed(error).into());
     }
     let ending = seen.outcome.map(|entry| EndedAt {
         ending: entry.ending,

@@ -1,5 +1,6 @@
 //! `wayleave demo`: two banks, one with a book of its own, an FX provider, issuers, two
-//! supervisors and a core, each a process of this binary; two firms; five acts. The same code as in production, on example data.
+//! supervisors and a core, each a process of this binary; two firms; five acts. The same code as
+//! in production, on example data.
 
 pub mod acts;
 pub mod cheat;

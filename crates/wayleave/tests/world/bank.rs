@@ -76,10 +76,41 @@ async fn all_agree(world: &World) -> anyhow::Result<()> {
         let mirrors = mirrors(world).await?;
         let good = |row: &MirrorRow| row.verdict == Verdict::Agree && done(row);
         let all = mirrors.not_asked.is_empty() && mirrors.rows.iter().all(good);
-        for row in mirrors.rows.iter().filter(|row| row.verdict != Verdict::Agree) {
-            println!("not yet: {row:?}");
-        }
         Ok(all.then_some(()))
+    })
+    .await
+}
+
+/// Kills, starts again after a moment, and says what was heard of the orders meanwhile.
+async fn killed(
+    world: &mut World,
+    victims: &[&str],
+    mut sending: JoinSet<Option<Fate>>,
+) -> anyhow::Result<BTreeMap<PaymentId, Ending>> {
+    for victim in victims {
+        world.process(victim).kill()?;
+    }
+    tokio::time::sleep(some_moment(300)).await;
+    for victim in victims.iter().rev() {
+        world.process(victim).start_again()?;
+    }
+    for victim in victims {
+        world.process(victim).ready().await?;
+    }
+    let mut heard = BTreeMap::new();
+    while let Some(fate) = sending.join_next().await {
+        heard.extend(fate?);
+    }
+    Ok(heard)
+}
+
+/// How an order ends when it is sent until it is answered.
+async fn ended(world: &World, order: &SettleOrder) -> anyhow::Result<Ending> {
+    until("the order has an end", || async {
+        match world.players.payer.send_order(order).await {
+            Ok(OrderSent::Answered(promise)) => Ok(Some(promise.promise.outcome)),
+            _ => Ok(None),
+        }
     })
     .await
 }
@@ -105,34 +136,15 @@ fn two_banks_and_the_core_are_killed_under_load_and_each_payment_ends_once() {
                 &["bank-b", "core"],
                 &["bank-a", "bank-b"],
             ][round % 6];
-            let mut sending = send_all(&world, &orders)?;
+            let sending = send_all(&world, &orders)?;
             let moment = some_moment(60);
             tokio::time::sleep(moment).await;
-            for victim in victims {
-                world.process(victim).kill()?;
-                *kills.entry(*victim).or_insert(0) += 1;
-            }
-            tokio::time::sleep(some_moment(300)).await;
-            for victim in victims.iter().rev() {
-                world.process(victim).start_again()?;
-            }
-            for victim in victims {
-                world.process(victim).ready().await?;
-            }
-            let mut heard = BTreeMap::new();
-            while let Some(fate) = sending.join_next().await {
-                heard.extend(fate?);
-            }
+            let heard = killed(&mut world, victims, sending).await?;
+            victims.iter().for_each(|victim| *kills.entry(*victim).or_insert(0) += 1);
             let mut counted = [0; 2];
             for order in &orders {
                 let terms = PaymentTerms::from_terms_string(&order.terms)?;
-                let said = until("the order has an end", || async {
-                    match world.players.payer.send_order(order).await {
-                        Ok(OrderSent::Answered(promise)) => Ok(Some(promise.promise.outcome)),
-                        _ => Ok(None),
-                    }
-                })
-                .await?;
+                let said = ended(&world, order).await?;
                 if let Some(first) = heard.get(&terms.payment) {
                     assert_eq!(first, &said, "what was acknowledged stays");
                 }
@@ -429,7 +441,7 @@ fn a_planted_difference_between_the_books_is_a_break_with_amount_and_age() {
             (broken[0].participant.as_str(), broken[0].asset.as_str()),
             ("bank-sg", "SGD.2@mas-sandbox")
         );
-        let Verdict::Break { minor, says, .. } = &broken[0].verdict else { unreachable!() };
+        let Verdict::Break { minor, says, .. } = &broken[0].verdict else { panic!("{broken:?}") };
         assert_eq!((minor.as_str(), says.as_str()), ("500", "more"));
         // Payments go on, and the break stays what it is and grows older.
         world.settled("MB-2", 10_000).await?;
@@ -439,7 +451,9 @@ fn a_planted_difference_between_the_books_is_a_break_with_amount_and_age() {
             Ok((broken.len() == 1 && done(&broken[0])).then_some(broken))
         })
         .await?;
-        let Verdict::Break { minor, age_seconds, .. } = &later[0].verdict else { unreachable!() };
+        let Verdict::Break { minor, age_seconds, .. } = &later[0].verdict else {
+            panic!("{later:?}")
+        };
         assert_eq!(minor, "500");
         assert!(*age_seconds >= 1, "{later:?}");
         let (code, text) = wayleave(&world, &["mirrors"], "core");

@@ -31,7 +31,7 @@ pub enum Place {
     /// In this process.
     Hosted(Box<Running<CustomersBook>>),
     /// In its institution's own.
-    Remote(RemoteBook),
+    Remote(Box<RemoteBook>),
 }
 
 impl CustomersPort {
@@ -44,7 +44,7 @@ impl CustomersPort {
     /// A port to a book elsewhere.
     #[must_use]
     pub fn of_remote(book: RemoteBook) -> Self {
-        Self { place: Place::Remote(book), steps: RwLock::new(()) }
+        Self { place: Place::Remote(Box::new(book)), steps: RwLock::new(()) }
     }
 
     /// The book, where it is in this process.

@@ -78,14 +78,7 @@ pub async fn run(
     let client = config.common.client();
     let mut witnesses = witnesses(&config)?;
     let readiness = Readiness::waiting("the books are read");
-    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
-    let core = Arc::new(Core {
-        clearing: Arc::clone(&clearing),
-        published: Arc::clone(&published),
-        tiles,
-        config: config.clone(),
-        log_vkey: signer.verifier().to_string(),
-    });
+    let core = shared(&dir, &config, (&clearing, &published), &signer)?;
     let (listener, site) = start_server(&config, &keys, core, &readiness).await?;
     let (stop, stopped) = tokio::sync::watch::channel(());
     let mut ended = stopped.clone();
@@ -108,8 +101,7 @@ pub async fn run(
     let mut completing = tokio::spawn(record_completions(Arc::clone(&clearing)));
     greet_banks(&clearing).await;
     let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
-    let interrupted = !in_order || !resolved.is_empty();
-    if !fresh && interrupted {
+    if !fresh && (!in_order || !resolved.is_empty()) {
         let comeback = Comeback { run, started_at, before, resolved };
         recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
     }
@@ -125,7 +117,7 @@ pub async fn run(
         _ = &mut completing => Some("the completions' task".to_owned()),
     };
     if let Some(lost) = lost {
-        return Err(RoleError::Unsound(format!("{lost} ended")));
+        return Err(unsound(format!("{lost} ended")));
     }
     readiness.not_ready("the core is stopping");
     let _ = stop.send(());
@@ -135,6 +127,23 @@ pub async fn run(
     keeper.abort();
     projection.abort();
     recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+/// What the handlers share.
+fn shared(
+    dir: &Path,
+    config: &Config,
+    (clearing, published): (&Arc<Clearing>, &Arc<Published>),
+    signer: &NoteSigner,
+) -> Result<Arc<Core>, RoleError> {
+    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    Ok(Arc::new(Core {
+        clearing: Arc::clone(clearing),
+        published: Arc::clone(published),
+        tiles,
+        config: config.clone(),
+        log_vkey: signer.verifier().to_string(),
+    }))
 }
 
 /// The ports to the books that institutions keep themselves.
@@ -172,9 +181,7 @@ fn behind(clearing: &Arc<Clearing>, readiness: &Readiness) -> JoinSet<()> {
             tasks.spawn(recovery::behind(Arc::clone(clearing), *bank, readiness.clone()));
         }
     }
-    if !tasks.is_empty() || !clearing.books.customers.is_empty() {
-        tasks.spawn(mirrors::watch(Arc::clone(clearing)));
-    }
+    tasks.spawn(mirrors::watch(Arc::clone(clearing)));
     tasks
 }
 

@@ -333,6 +333,18 @@ impl CustomersBook {
         self.own.get(&OwnAccountKey { asset, use_for: OwnUse::DueFrom }).copied()
     }
 
+    /// The assets in which the settlement book owes to this institution, each with its account.
+    pub fn due_from_assets(&self) -> impl Iterator<Item = (AssetCode, AccountId)> {
+        let due = |key: &OwnAccountKey| key.use_for == OwnUse::DueFrom;
+        self.own.iter().filter(move |(key, _)| due(key)).map(|(key, account)| (key.asset, *account))
+    }
+
+    /// Where the payment settled that was credited here, if it was.
+    #[must_use]
+    pub fn credited_at(&self, payment: PaymentId) -> Option<Position> {
+        self.credited.get(&payment).copied()
+    }
+
     /// What was answered before to a hold for this payment, if anything was.
     fn hold_before(&self, order: &HoldOrder<'_>) -> Option<CustomerAnswer> {
         let DebtorSeen { side, terms } = self.debtor_seen(order.terms.payment);

@@ -297,6 +297,20 @@ impl SettlementBook {
         self.accounts.get(&SettlementAccountKey { owner, asset, use_for }).copied()
     }
 
+    /// The settlement accounts of a participant or provider, by asset.
+    pub fn settlement_accounts(
+        &self,
+        owner: InstitutionName,
+    ) -> impl Iterator<Item = (AssetCode, AccountId)> {
+        let own = move |key: &SettlementAccountKey| {
+            key.owner == owner && key.use_for == AccountUse::Settlement
+        };
+        self.accounts
+            .iter()
+            .filter(move |(key, _)| own(key))
+            .map(|(key, account)| (key.asset, *account))
+    }
+
     /// How many recovery certificates were recorded.
     #[must_use]
     pub const fn recoveries(&self) -> u64 {

@@ -88,22 +88,26 @@ fn credit(books: &mut Books, order: &SettleOrder, payment: PaymentId) -> Custome
     bank(books, now(), Side::Creditor, BankWork::Credit(Box::new(proven)))
 }
 
+type Change = fn(&mut OrderParts);
+
 fn refusal(answer: &CustomerAnswer) -> RuleName {
     match answer {
         CustomerAnswer::Refused(rule) => rule.name,
-        other => panic!("expected a refusal, got {other:?}"),
+        CustomerAnswer::Done
+        | CustomerAnswer::HoldEnded(_)
+        | CustomerAnswer::PaymentIdUsed { .. } => panic!("expected a refusal, got {answer:?}"),
     }
 }
 
 #[test]
 fn a_hold_needs_the_institutions_own_permit_over_exactly_these_terms() {
-    let refused = |change: fn(&mut OrderParts)| {
+    let refused = |change: Change| {
         let mut parts = OrderParts::of(Deal::number(1));
         change(&mut parts);
         pins(Side::Debtor).permitted(parts.order()).map(|_| ()).map_err(|rule| rule.name)
     };
     assert_eq!(refused(|_| ()), Ok(()));
-    let cases: [(fn(&mut OrderParts), RuleName); 8] = [
+    let cases: [(Change, RuleName); 8] = [
         (|parts| parts.debtor_signer = Who::Stranger, RuleName::SignerNotTrusted),
         (|parts| parts.debtor_signer = Who::BankSg, RuleName::SignerNotTrusted),
         (|parts| parts.debtor.side = Side::Creditor, RuleName::PermitDiffers),

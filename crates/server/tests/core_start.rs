@@ -55,6 +55,7 @@ async fn config(dir: &Path) -> Config {
             ("NL".to_owned(), root(Who::RootNl)),
             ("SG".to_owned(), root(Who::RootSg)),
         ]),
+        banks: vec![],
         hosted: vec![
             hosted(Side::Debtor, "EUR.2@tcb-sandbox"),
             hosted(Side::Creditor, "SGD.2@tcb-sandbox"),

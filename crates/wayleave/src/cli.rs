@@ -2,6 +2,7 @@
 
 pub mod asks;
 pub mod backup;
+pub mod books;
 pub mod check;
 pub mod drill;
 pub mod ledger;
@@ -60,6 +61,9 @@ pub enum Command {
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
     #[command(subcommand)]
+    Bank(books::BankCommand),
+    Mirrors(books::MirrorsArgs),
+    #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
@@ -105,6 +109,8 @@ pub struct RunArgs {
 pub enum RoleName {
     /// Settlement book, hosted customers' books, transparency log.
     Core,
+    /// An institution's own customers' book.
+    Bank,
     /// An institution's edge: decides on one side.
     Edge,
     /// Registers, tax offices, bureaus: issue and revoke credentials.
@@ -143,7 +149,7 @@ pub struct DemoArgs {
     /// Other amounts, the same for the same number.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// The first of seven ports; a taken one moves to the next free.
+    /// The first of eight ports; a taken one moves to the next free.
     #[arg(long, default_value_t = 7000)]
     pub port: u16,
 }

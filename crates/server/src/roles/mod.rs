@@ -1,5 +1,6 @@
 //! The roles: each a process of the one binary, with keys, folder and routes of its own.
 
+pub mod bank;
 pub mod common;
 pub mod core;
 pub mod edge;

@@ -8,8 +8,8 @@ use clearing::status::Standing;
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD,
     ENVIRONMENT_FIELD, IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
-    PAYMENT_SETTLED, POSTINGS_FIELD, QUOTE_FIELD, RECORDED_AT_FIELD, RECOVERY_CERTIFIED,
-    REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
+    PAYMENT_SETTLED, PAYMENTS_COMPLETED, POSTINGS_FIELD, QUOTE_FIELD, RECORDED_AT_FIELD,
+    RECOVERY_CERTIFIED, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
 use record::{
     Acceptance, Ending, FactKind, Identifiers, Invoice, PaymentTerms, Permit, Quote,
@@ -233,6 +233,7 @@ fn kind_name(kind: Option<FactKind>) -> String {
         Some(PAYMENT_SETTLED) => "settled payment".to_owned(),
         Some(PAYMENT_REFUSED) => "refused payment".to_owned(),
         Some(RECOVERY_CERTIFIED) => "recovery certificate".to_owned(),
+        Some(PAYMENTS_COMPLETED) => "payments completed".to_owned(),
         Some(FactKind { number, version }) => format!("number {number}, version {version}"),
         None => "not opened".to_owned(),
     }

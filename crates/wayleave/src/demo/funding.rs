@@ -13,9 +13,10 @@ use iso20022::{
     Remittance, ReportHeader, Side, Statement, StatementAccount, Statements, TransactionDetails,
     write,
 };
+use record::{SandboxLine, SandboxStatement, Signed};
 use serde_json::Value;
 use server::roles::core::OutsideEntry;
-use terms::{Amount, Minor};
+use terms::{Amount, Minor, TransactionId};
 
 use super::onboard::Calls;
 use super::screen::Screen;
@@ -92,6 +93,7 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<Funded> {
             line("TCB-2", 1_000_000, "FX-DEALER".into()),
         ];
         take(stage, EUR, euros, &mut funded).await?;
+        deposit_in_own_book(stage, "bank-nl", "brightwater", EUR, 50_000_000).await?;
         let payee = stage.account("lim")?;
         dollars.push(line("MAS-1", PAYEE_DEPOSIT_MINOR, format!("BANK-SG {payee}")));
     }
@@ -108,10 +110,40 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<Funded> {
         take(stage, SGD, dollars, &mut funded).await?;
     }
     if first {
+        deposit_in_own_book(stage, "bank-sg", "lim", SGD, PAYEE_DEPOSIT_MINOR).await?;
+    }
+    if first {
         compare(stage, &mut funded).await?;
     }
     stage.memory.provider_minor += short;
     Ok(funded)
+}
+
+/// A bank that keeps its own book is told by its own operator which customer a line was for: the
+/// core credits customers of the books that it hosts.
+async fn deposit_in_own_book(
+    stage: &Stage,
+    bank: &str,
+    firm: &str,
+    asset: &str,
+    minor: u128,
+) -> anyhow::Result<()> {
+    let Some(keeper) = stage.own_books.of(bank) else { return Ok(()) };
+    let bytes = server::system::time_ordered_bytes().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let line = SandboxLine {
+        reference: TransactionId::from_bytes(bytes),
+        book: format!("{bank}.customers").parse()?,
+        account: stage.account(firm)?,
+        amount: Amount::new(Minor::new(minor), asset.parse()?),
+    };
+    let number = format!("SANDBOX-{}", server::system::now().seconds());
+    let environment = "sandbox".parse()?;
+    let statement = SandboxStatement { layout: 1, environment, number, lines: vec![line] };
+    let signed = Signed::sign(&statement, &stage.key("operator", "statement")?);
+    let body = seal::to_canonical(&signed);
+    let calls = Calls::new(stage);
+    calls.post("operator", keeper, "/v1/sandbox-statements", api::wire::CBOR, body).await?;
+    Ok(())
 }
 
 /// Writes a notification, and posts it.

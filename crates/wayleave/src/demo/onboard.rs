@@ -72,10 +72,10 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// What a firm's account holds, as its own wallet reads it at the core.
+    /// What a firm's account holds, as its own wallet reads it where its bank's book is.
     pub async fn available(&self, firm: &str) -> anyhow::Result<Amount> {
         let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
-        let body = self.get(firm, "core", &target).await?;
+        let body = self.get(firm, book_of(self.stage, firm)?, &target).await?;
         let view: AccountView = seal::from_canonical(&body)?;
         Ok(view.available)
     }
@@ -147,6 +147,12 @@ async fn list_anew(stage: &Stage, calls: &Calls<'_>, country: &str) -> anyhow::R
     calls.post_json("operator", &supervisor, "/v1/trust-list/edits", &act).await.map(|_| ())
 }
 
+/// Where the book of a firm's bank is kept.
+pub fn book_of(stage: &Stage, firm: &str) -> anyhow::Result<&'static str> {
+    let firm = FIRMS.iter().find(|one| one.key == firm).context("a firm of the demo")?;
+    Ok(stage.own_books.of(firm.bank).unwrap_or("core"))
+}
+
 async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::Result<()> {
     let client_key = KeyFolder::open(&stage.folder(firm.key))?.request_key()?.public_key();
     let new = NewCustomer {
@@ -161,7 +167,13 @@ async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::
     };
     let edge = format!("{}.1", firm.bank);
     calls
-        .post(&edge, "core", "/v1/customers", api::wire::CBOR, to_canonical(&new))
+        .post(
+            &edge,
+            book_of(stage, firm.key)?,
+            "/v1/customers",
+            api::wire::CBOR,
+            to_canonical(&new),
+        )
         .await
         .map(|_| ())
 }

@@ -12,7 +12,7 @@ const JSON: &str = api::wire::JSON;
 const XML: &str = "application/xml";
 
 /// Callee, method, target, media type, and one who is known there and may not do this.
-const ROUTES: [(&str, &str, &str, &str, &str); 24] = [
+const ROUTES: [(&str, &str, &str, &str, &str); 37] = [
     ("core", "POST", "/v1/orders", CBOR, "bank-nl.1"),
     ("core", "POST", "/v1/refusals", CBOR, "brightwater"),
     ("core", "POST", "/v1/parcels", CBOR, "brightwater"),
@@ -28,6 +28,19 @@ const ROUTES: [(&str, &str, &str, &str, &str); 24] = [
     ("core", "GET", "/v1/payments/PAYMENT", "", "operator"),
     ("core", "GET", "/v1/payments/PAYMENT/receipt", "", "operator"),
     ("core", "GET", "/v1/parcels/PAYMENT/debtor/decision", "", "brightwater"),
+    ("core", "GET", "/v1/mirrors", "", "brightwater"),
+    ("core", "GET", "/v1/duties", "", "bank-sg.1"),
+    ("bank-b", "POST", "/v1/steps", CBOR, "bank-sg.1"),
+    ("bank-b", "GET", "/v1/payments/PAYMENT", "", "lim"),
+    ("bank-b", "GET", "/v1/open-holds?limit=1", "", "operator"),
+    ("bank-b", "POST", "/v1/mirror", CBOR, "operator"),
+    ("bank-b", "POST", "/v1/owners", CBOR, "bank-sg.1"),
+    ("bank-b", "POST", "/v1/customers", CBOR, "core"),
+    ("bank-b", "POST", "/v1/parcels", CBOR, "bank-nl.1"),
+    ("bank-b", "GET", "/v1/parcels/PAYMENT/creditor/decision", "", "core"),
+    ("bank-b", "GET", "/v1/duties", "", "bank-sg.1"),
+    ("bank-b", "POST", "/v1/freezes", CBOR, "bank-sg.1"),
+    ("bank-b", "POST", "/v1/sandbox-statements", CBOR, "core"),
     ("bank-nl.1", "POST", "/v1/preparations", CBOR, "operator"),
     ("bank-nl.1", "POST", "/v1/decisions", FORM, "operator"),
     ("bank-nl.1", "GET", "/v1/decisions/PAYMENT/record", "", "brightwater"),

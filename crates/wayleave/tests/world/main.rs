@@ -12,6 +12,7 @@
 
 mod backup;
 mod bad_input;
+mod bank;
 mod callers;
 mod crash;
 mod crossing;

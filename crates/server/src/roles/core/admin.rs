@@ -1,13 +1,14 @@
 //! What institutions, supervisors and the operator do to the books besides payments.
 
-use api::messages::{AccountView, NewCustomer, Taken};
-use clearing::{CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementWork};
-use ledger::{Available, Ceiling, Floor, Freeze, Opening, Owner, Purpose, Side};
+use api::messages::{AccountView, NewCustomer};
+use clearing::{CustomersBook, SettlementAnswer, SettlementWork};
+use record::{SandboxStatement, Signed};
 use seal::PublicKey;
-use terms::{AccountId, Amount, InstitutionName, Minor};
+use terms::{AccountId, Environment, InstitutionName};
 
 use super::books::{Failed, Placed, Running};
 use super::customers::CustomersPort;
+use super::in_book;
 use super::orders::Clearing;
 
 /// Why something was not done.
@@ -21,7 +22,7 @@ pub enum NotDone {
     Failed(#[from] Failed),
 }
 
-fn refused(reason: impl Into<String>) -> NotDone {
+pub(crate) fn refused(reason: impl Into<String>) -> NotDone {
     NotDone::NotAccepted(reason.into())
 }
 
@@ -38,15 +39,6 @@ fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
         | SettlementAnswer::EndedBefore(_)
         | SettlementAnswer::PaymentIdUsed { .. }
         | SettlementAnswer::Funding(_) => Err(refused("the answer is of something else")),
-    }
-}
-
-async fn submit_customer(book: &Running<CustomersBook>, work: CustomerWork) -> Result<(), NotDone> {
-    match book.ask(work).await?.outcome {
-        CustomerAnswer::Refused(rule) => Err(refused(rule.to_string())),
-        CustomerAnswer::Done
-        | CustomerAnswer::HoldEnded(_)
-        | CustomerAnswer::PaymentIdUsed { .. } => Ok(()),
     }
 }
 
@@ -69,18 +61,7 @@ pub async fn open_customer(
     institution: InstitutionName,
     new: NewCustomer,
 ) -> Result<(), NotDone> {
-    let opening = Opening {
-        id: new.profile.account,
-        asset: new.asset,
-        normal: Side::Credit,
-        owner: Owner::Company(new.profile.owner),
-        purpose: Purpose::Customer,
-        floor: Floor::MayNotGoBelowZero,
-        ceiling: Ceiling::Unlimited,
-        marks: None,
-    };
-    let work = CustomerWork::OpenCustomer(opening, new.profile);
-    submit_customer(book_of(clearing, institution)?, work).await
+    in_book::open_customer(book_of(clearing, institution)?, new).await
 }
 
 /// An account, for its institution or its owner.
@@ -89,30 +70,7 @@ pub async fn view_account(
     institution: InstitutionName,
     account: AccountId,
 ) -> Result<AccountView, NotDone> {
-    let book = book_of(clearing, institution)?;
-    let read = move |state: &CustomersBook| {
-        let profile = state.profile(account)?.clone();
-        let held = state.ledger().account(account)?;
-        let available = match held.available() {
-            Available::UpTo(minor) => minor,
-            Available::Unlimited => Minor::MAX,
-        };
-        let open = held.standing() == ledger::account::Standing::Open;
-        let takes = |stopped: bool| if open && !stopped { Taken::Yes } else { Taken::No };
-        let freeze = held.freeze();
-        Some(AccountView {
-            layout: 1,
-            profile,
-            available: Amount::new(available, held.opening().asset),
-            debits: takes(matches!(freeze, Freeze::Debits | Freeze::Both)),
-            credits: takes(matches!(freeze, Freeze::Credits | Freeze::Both)),
-            head: terms::Position::ZERO,
-        })
-    };
-    let placed = book.look(read).await?;
-    let mut view = placed.outcome.ok_or_else(|| refused("there is no such account"))?;
-    view.head = placed.position;
-    Ok(view)
+    in_book::view_account(book_of(clearing, institution)?, account).await
 }
 
 /// The accounts of a wallet's key, across the hosted books.
@@ -129,4 +87,18 @@ pub async fn account_of_client(
         }
     }
     Err(refused("there is no such account of yours"))
+}
+
+/// Opens a sandbox statement that the operator signed for this environment.
+pub(crate) fn open_statement(
+    signed: &Signed<SandboxStatement>,
+    operator_key: &str,
+    environment: Environment,
+) -> Result<SandboxStatement, NotDone> {
+    let key: PublicKey = operator_key.parse().map_err(|_| refused("operator key"))?;
+    let statement = signed.verify(&key).map_err(|error| refused(error.to_string()))?;
+    if statement.environment != environment || environment.as_str() == "production" {
+        return Err(refused("a sandbox statement is worth nothing in this environment"));
+    }
+    Ok(statement)
 }

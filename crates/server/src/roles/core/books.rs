@@ -167,12 +167,12 @@ pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError>
     for Hosted { book, institution, .. } in &config.hosted {
         let genesis = CustomersBook::new(*book, *institution);
         let book = open_book(dir, *book, genesis, run, &told)?;
-        customers.insert(*institution, CustomersPort::Hosted(Box::new(book)));
+        customers.insert(*institution, CustomersPort::of_hosted(book));
     }
     Ok(Books { settlement, customers, ended })
 }
 
-fn open_book<M>(
+pub(crate) fn open_book<M>(
     dir: &Path,
     name: BookName,
     genesis: M,

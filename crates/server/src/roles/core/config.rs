@@ -33,6 +33,9 @@ pub struct Config {
     pub roots: BTreeMap<String, String>,
     /// Institutions whose customers' books are hosted here.
     pub hosted: Vec<Hosted>,
+    /// Institutions that keep their customers' books themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub banks: Vec<OwnBook>,
     /// FX providers.
     pub providers: Vec<String>,
     /// Assets that are settled.
@@ -76,6 +79,16 @@ pub struct OutsideEntry {
     pub references: BTreeMap<String, String>,
 }
 
+/// An institution that keeps its customers' book in its own process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OwnBook {
+    /// Whose it is.
+    #[serde(with = "api::wire::text")]
+    pub institution: InstitutionName,
+    /// The peer that runs it.
+    pub peer: String,
+}
+
 /// A witness.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WitnessEntry {
@@ -105,10 +118,12 @@ pub fn account_id(
 }
 
 impl Config {
-    /// The institutions named as hosted, and the providers, each as an owner of accounts.
+    /// The institutions, hosted or not, and the providers, each as an owner of accounts.
     fn members(&self) -> Vec<InstitutionName> {
         let providers = self.providers.iter().filter_map(|name| name.parse().ok());
-        self.hosted.iter().map(|hosted| hosted.institution).chain(providers).collect()
+        let hosted = self.hosted.iter().map(|hosted| hosted.institution);
+        let banks = self.banks.iter().map(|bank| bank.institution);
+        hosted.chain(banks).chain(providers).collect()
     }
 
     fn asset_codes(&self) -> Vec<AssetCode> {

@@ -17,6 +17,7 @@ mod crossing;
 mod form;
 mod freshness;
 mod funding;
+mod guide;
 mod keys;
 mod links;
 mod ownership;

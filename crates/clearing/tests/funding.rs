@@ -2,6 +2,7 @@
 //! once, and what the book owes is what confirmed lines account for.
 #![expect(
     clippy::panic,
+    clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "helpers of a test fail by panicking"
 )]

@@ -423,10 +423,13 @@ fn reconciled_words(told: &Reconciled, now: Instant) -> Value {
 }
 
 fn balances(told: Option<i128>, booked: i128, asset: AssetCode) -> Value {
-    json!({ "statement": told.map(|told| signed(told, asset)), "book": signed(booked, asset) })
+    let told = told.map(|told| for_people(told, asset));
+    json!({ "statement": told, "book": for_people(booked, asset) })
 }
 
-fn signed(units: i128, asset: AssetCode) -> String {
+/// An amount of either sign.
+#[must_use]
+pub fn for_people(units: i128, asset: AssetCode) -> String {
     let sign = if units < 0 { "-" } else { "" };
     format!("{sign}{}", Amount::new(Minor::new(units.unsigned_abs()), asset).for_people())
 }

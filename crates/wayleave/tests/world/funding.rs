@@ -8,7 +8,7 @@ use client::{Outcome, Outgoing};
 use seal::sha256;
 use serde_json::Value;
 
-use super::stage::{BINARY, World, play};
+use super::stage::{BINARY, World, play, until};
 
 const XML: &str = "application/xml";
 const IBAN: &str = "NL91ABNA0417164300";
@@ -233,6 +233,9 @@ fn the_operator_funds_compares_resolves_and_closes_the_day() {
             assert_eq!(account["covered"], true, "{account}");
         }
         world.settled("FD-2", 10_000).await?;
+        let credited =
+            || async { Ok((world.balance("lim").await?.units() > 100_000).then_some(())) };
+        until("the payee's credit", credited).await?;
         // A later start of the demo: what the provider paid out comes in anew, by a file.
         let again = wayleave::demo::funding::prefund(&mut world.stage).await?;
         assert_eq!((again.lines, again.sums), (1, vec!["100.00 SGD".to_owned()]));

@@ -530,7 +530,8 @@ proptest! {
             let claim = claim(&texts[at]);
             book.tell(FundingWork::JudgeFile(claim.clone()));
             for line in claim.reports[0].lines.iter().take(*stop) {
-                let work = FundingWork::BookLine { file: claim.digest, asset: eur(), claim: line.clone() };
+                let (file, claim) = (claim.digest, line.clone());
+                let work = FundingWork::BookLine { file, asset: eur(), claim };
                 book.tell(work);
             }
             book.covered();
@@ -554,7 +555,8 @@ proptest! {
         }
         book.covered();
         prop_assert_eq!(book.0.state.funding().lines().count(), model.len());
-        let sum = |side| model.iter().filter(|l| l.2 == side).map(|l| u128::from(l.1)).sum::<u128>();
+        let of = |side| model.iter().filter(move |l| l.2 == side);
+        let sum = |side| of(side).map(|l| u128::from(l.1)).sum::<u128>();
         let confirmed = book.0.state.funding().confirmed(eur(), BusinessDate::from_days(u32::MAX));
         prop_assert_eq!(confirmed.came_in.units(), sum("CRDT"));
         prop_assert_eq!(confirmed.went_out.units(), sum("DBIT"));

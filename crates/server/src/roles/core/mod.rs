@@ -30,6 +30,7 @@ use api::Callers;
 use client::Peer;
 use evidence::quorum::Policy;
 use evidence::{KeyName, Log, NoteSigner, Trust, VerifierKey};
+use record::Resolved;
 use seal::SigningKey;
 use terms::RunId;
 use tokio::net::TcpListener;
@@ -66,7 +67,6 @@ pub async fn run(
     let fresh = books.settlement.recovery.tip.next.number() == 0;
     books::open_accounts(&books, &config).await?;
     let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
-    outside::name_accounts(&clearing, &config).await?;
     let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
     recovery::compare(&clearing, &published).await?;
     let before = published.log().published().cloned().filter(|note| note.head().size > 0);
@@ -78,7 +78,6 @@ pub async fn run(
         clearing: Arc::clone(&clearing),
         published: Arc::clone(&published),
         tiles,
-        statements: StatementFolder::below(&dir),
         dir: dir.clone(),
         config: config.clone(),
         log_vkey: signer.verifier().to_string(),
@@ -102,8 +101,7 @@ pub async fn run(
         tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
     let mut keeper = tokio::spawn(keeper);
-    let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
-    outside::resume(&clearing, &StatementFolder::below(&dir)).await.map_err(unsound)?;
+    let resolved = finish(&clearing, &dir).await?;
     let interrupted = !in_order || !resolved.is_empty();
     if !fresh && interrupted {
         let comeback = Comeback { run, started_at, before, resolved };
@@ -144,7 +142,16 @@ async fn start_clearing(
         .map_err(|e| RoleError::Unsound(format!("environment: {e}")))?;
     let clearing =
         Clearing::new(books, environment, config.book, config.origin.clone(), signer).await;
-    clearing.map(Arc::new).map_err(unsound)
+    let clearing = clearing.map(Arc::new).map_err(unsound)?;
+    outside::name_accounts(&clearing, config).await?;
+    Ok(clearing)
+}
+
+/// Brings to its end what was under way: payments, and files of statements.
+async fn finish(clearing: &Arc<Clearing>, dir: &Path) -> Result<Vec<Resolved>, RoleError> {
+    let resolved = recovery::resolve(clearing).await.map_err(unsound)?;
+    outside::resume(clearing, &StatementFolder::below(dir)).await.map_err(unsound)?;
+    Ok(resolved)
 }
 
 fn open_log(

@@ -367,11 +367,14 @@ impl SettlementBook {
 
     /// The closed business day that one of these changes would be posted on.
     fn day_over(&self, changes: &[Change]) -> Option<terms::BusinessDate> {
-        let dates = changes.iter().filter_map(|change| match change.resolved() {
-            ledger::Resolved::Posted { transaction, .. } => Some(transaction.business_date),
-            _ => None,
-        });
-        dates.into_iter().find(|date| self.funding.days().is_over(*date))
+        let date = |change: &Change| {
+            let ledger::Resolved::Posted { transaction, .. } = change.resolved() else {
+                return None;
+            };
+            Some(transaction.business_date)
+        };
+        let mut dates = changes.iter().filter_map(date);
+        dates.find(|date| self.funding.days().is_over(*date))
     }
 
     fn adopt(&self, slot: SaltSlot, signed: &Signed<TrustList>) -> Checked<SettlementAnswer> {

@@ -1,15 +1,15 @@
 //! Money in from outside: whatever files come, in whatever order and however often, a line counts
 //! once, and what the book owes is what confirmed lines account for.
 #![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "helpers of a test fail by panicking"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clearing::rule::RuleName;
 use clearing::settlement::funding::{
@@ -19,13 +19,13 @@ use clearing::settlement::{SettlementBook, SettlementWork};
 use clearing::testkit::{Kept, eur, name, now, opening, own_account, settlement_genesis};
 use clearing::{SettlementAnswer, SettlementCommand};
 use journal::Image;
-use ledger::{Owner, Purpose};
+use ledger::{Command, Owner, Purpose};
 use proptest::prelude::*;
 use record::{
     BreakKind, FundingReference, LineOutcome, LineSide, OutsideAccount, SaltSlot, SuspenseReason,
 };
 use seal::sha256;
-use terms::{BusinessDate, Minor};
+use terms::{BusinessDate, Instant, Minor};
 
 const IBAN: &str = "NL91ABNA0417164300";
 const DAY: &str = "2026-11-22";
@@ -425,6 +425,79 @@ fn money_that_no_line_confirms_is_a_break() {
     );
 }
 
+/// A posting by hand between two accounts at a moment, for the running business day.
+fn pay(book: &mut Book, at: Instant, number: u8, cents: u128) -> SettlementAnswer {
+    let mut command = clearing::testkit::funding(number, bank(), own_account(5), cents);
+    let date = book.0.state.business_date(at);
+    if let Command::Post(transaction) = &mut command {
+        transaction.business_date = date;
+    }
+    let work = SettlementWork::Ledger { command: Box::new(command), reason: "by hand".into() };
+    book.0.submit(at, &SettlementCommand { slot: SaltSlot(0), work }).0
+}
+
+fn close(book: &mut Book, at: Instant, date: Option<BusinessDate>) -> FundingAnswer {
+    let work = SettlementWork::Funding(Box::new(FundingWork::CloseDay(date)));
+    match book.0.submit(at, &SettlementCommand { slot: SaltSlot(0), work }).0 {
+        SettlementAnswer::Funding(answer) => *answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_day_closes_once_and_what_comes_after_it_carries_the_next_date() {
+    let mut book = Book::new();
+    book.post(&notification("M1", &[line("A", 10_000, "CRDT", "BANK-NL")]));
+    let (today, hour) = (now().date(), Duration::from_secs(3_600));
+    let tomorrow = BusinessDate::from_days(today.days() + 1);
+    assert_eq!(pay(&mut book, now(), 1, 7_000), SettlementAnswer::Done);
+    let command = clearing::testkit::funding(2, own_account(5), bank(), 6_000);
+    let reason = "back".to_owned();
+    book.submit(SettlementWork::Ledger { command: Box::new(command), reason });
+    let not_begun = close(&mut book, now(), Some(tomorrow));
+    assert_eq!(refusal(&not_begun), RuleName::BusinessDayNotBegun);
+    let FundingAnswer::DayClosed(body, News::Now) = close(&mut book, now(), None) else {
+        panic!("closed")
+    };
+    assert_eq!((body.date, body.previous), (today, None));
+    let of = |body: &record::BusinessDayClosed, id| {
+        body.accounts.iter().find(|one| one.account == id).unwrap().clone()
+    };
+    let bank_day = of(&body, bank());
+    assert_eq!((bank_day.credits.units(), bank_day.debits.units()), (16_000, 7_000));
+    // Nothing before the first line; 3,000 at the lowest in between does not count below it.
+    assert_eq!(bank_day.low_water, Minor::ZERO);
+    for asset in &body.assets {
+        assert_eq!(asset.debits, asset.credits, "trial balance");
+        assert_eq!(asset.liabilities.units(), 10_000);
+        assert_eq!(asset.confirmed_in.units(), 10_000);
+    }
+    // The same day again: the same answer and no fact; another time of day changes nothing.
+    let facts = book.0.facts.len();
+    let again = close(&mut book, now().plus(hour), None);
+    assert_eq!(again, FundingAnswer::DayClosed(body.clone(), News::Before));
+    assert_eq!(close(&mut book, now(), Some(today)), FundingAnswer::DayClosed(body, News::Before));
+    assert_eq!(book.0.facts.len(), facts);
+    // After the close, still before midnight: the next business date, and never the closed one.
+    assert_eq!(book.0.state.business_date(now().plus(hour)), tomorrow);
+    let late = clearing::testkit::funding(3, bank(), own_account(5), 1);
+    let work = SettlementWork::Ledger { command: Box::new(late), reason: "late".into() };
+    assert!(matches!(book.submit(work), SettlementAnswer::NotAccepted(_)));
+    assert_eq!(pay(&mut book, now().plus(hour), 4, 2_500), SettlementAnswer::Done);
+    let next = now().plus(Duration::from_secs(86_400));
+    assert_eq!(pay(&mut book, next, 5, 1_500), SettlementAnswer::Done);
+    let FundingAnswer::DayClosed(second, News::Now) = close(&mut book, next, None) else {
+        panic!("closed")
+    };
+    assert_eq!((second.date, second.previous), (tomorrow, Some(today)));
+    let bank_day = of(&second, bank());
+    assert_eq!((bank_day.credits_before.units(), bank_day.debits_before.units()), (16_000, 7_000));
+    assert_eq!((bank_day.debits.units(), bank_day.low_water.units()), (4_000, 5_000));
+    let shown = book.0.state.funding().days().shown(tomorrow).unwrap();
+    assert_eq!(shown.entries.len(), 4, "two entries each of the two of that day");
+    assert_eq!(book.0.refold(settlement_genesis()), book.0.state);
+}
+
 fn any_line() -> impl Strategy<Value = Line> {
     let side = prop_oneof![3 => Just("CRDT"), 1 => Just("DBIT")];
     let says = prop_oneof![Just("BANK-NL"), Just("x DEALER y"), Just("nobody")];
@@ -457,7 +530,8 @@ proptest! {
             let claim = claim(&texts[at]);
             book.tell(FundingWork::JudgeFile(claim.clone()));
             for line in claim.reports[0].lines.iter().take(*stop) {
-                let work = FundingWork::BookLine { file: claim.digest, asset: eur(), claim: line.clone() };
+                let (file, claim) = (claim.digest, line.clone());
+                let work = FundingWork::BookLine { file, asset: eur(), claim };
                 book.tell(work);
             }
             book.covered();
@@ -481,7 +555,8 @@ proptest! {
         }
         book.covered();
         prop_assert_eq!(book.0.state.funding().lines().count(), model.len());
-        let sum = |side| model.iter().filter(|l| l.2 == side).map(|l| u128::from(l.1)).sum::<u128>();
+        let of = |side| model.iter().filter(move |l| l.2 == side);
+        let sum = |side| of(side).map(|l| u128::from(l.1)).sum::<u128>();
         let confirmed = book.0.state.funding().confirmed(eur(), BusinessDate::from_days(u32::MAX));
         prop_assert_eq!(confirmed.came_in.units(), sum("CRDT"));
         prop_assert_eq!(confirmed.went_out.units(), sum("DBIT"));

@@ -103,7 +103,7 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<Funded> {
     let held = stage.memory.provider_minor.saturating_sub(received);
     let short = PROVIDER_MINOR.saturating_sub(held);
     if short > 0 {
-        let reference = if first { "MAS-2".to_owned() } else { format!("MAS-{}", message_id()?) };
+        let reference = if first { "MAS-2".to_owned() } else { message_id()? };
         dollars.push(line(&reference, short, "FX-DEALER".into()));
     }
     if !dollars.is_empty() {

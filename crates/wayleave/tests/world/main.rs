@@ -19,6 +19,7 @@ mod crossing;
 mod form;
 mod freshness;
 mod funding;
+mod guide;
 mod keys;
 mod links;
 mod ownership;

@@ -81,7 +81,7 @@ impl SettlementBook {
             returns: led.returns,
         };
         let mut facts = vec![body.to_fact(slot, Heading::default())];
-        facts.extend(breaks_fact(slot, BreaksChanged { opened, closed, file }));
+        facts.extend(breaks_fact(slot, &BreaksChanged { opened, closed, file }));
         Ok((facts, FundingAnswer::Line { line: id, outcome, news: News::Now, position: None }))
     }
 
@@ -131,7 +131,7 @@ impl SettlementBook {
         let found = differing(at, account, line, other);
         let opened: Vec<Break> =
             if self.funding.breaks.contains_key(&found.id) { vec![] } else { vec![found] };
-        let facts = breaks_fact(slot, BreaksChanged { opened, closed: vec![], file });
+        let facts = breaks_fact(slot, &BreaksChanged { opened, closed: vec![], file });
         let rule = Rule::new(RuleName::StatementLineDiffers, detail);
         (facts.into_iter().collect(), FundingAnswer::Refused(rule))
     }
@@ -281,7 +281,7 @@ impl SettlementBook {
         let mut facts = vec![body.to_fact(slot, Heading::default())];
         let closed = self.breaks_of(known);
         let file = Digest::ZERO;
-        facts.extend(breaks_fact(slot, BreaksChanged { opened: vec![], closed, file }));
+        facts.extend(breaks_fact(slot, &BreaksChanged { opened: vec![], closed, file }));
         Ok((facts, answer))
     }
 
@@ -416,7 +416,7 @@ fn named_account(words: &BTreeSet<String>) -> Option<AccountId> {
 }
 
 /// One fact of what changed; none when nothing did.
-pub(super) fn breaks_fact(slot: SaltSlot, changed: BreaksChanged) -> Option<Fact> {
+pub(super) fn breaks_fact(slot: SaltSlot, changed: &BreaksChanged) -> Option<Fact> {
     let nothing = changed.opened.is_empty() && changed.closed.is_empty();
     (!nothing).then(|| changed.to_fact(slot, Heading::default()))
 }

@@ -8,7 +8,7 @@ use record::{
     OutsideLine, SaltSlot,
 };
 use seal::digest::digest_of;
-use seal::{Digest, Domain};
+use seal::{Digest, Domain, to_canonical};
 use terms::{Amount, AssetCode, BusinessDate, Instant, InstitutionName, Minor};
 
 use super::claims::Extent;
@@ -113,9 +113,9 @@ pub fn break_id(
     on: BusinessDate,
 ) -> BreakId {
     let line = line.map_or_else(Vec::new, |line| line.0.as_bytes().to_vec());
-    let kind = kind.for_people().as_bytes();
+    let kind = to_canonical(&kind);
     let on = on.days().to_be_bytes();
-    BreakId(digest_of(BREAK_ID, &[kind, asset.as_str().as_bytes(), &line, &on]))
+    BreakId(digest_of(BREAK_ID, &[&kind, asset.as_str().as_bytes(), &line, &on]))
 }
 
 /// A statement's days, and its lines as the book would know them.
@@ -149,7 +149,7 @@ impl SettlementBook {
             let of_asset = open.filter(|one| one.amount.asset == told.asset);
             told.breaks = of_asset.cloned().collect();
         }
-        let facts = breaks_fact(slot, changed).into_iter().collect();
+        let facts = breaks_fact(slot, &changed).into_iter().collect();
         Ok((facts, FundingAnswer::Reconciled(answer)))
     }
 

@@ -25,7 +25,7 @@ use terms::{AccountId, Amount, AssetCode, BusinessDate, Minor};
 use super::books::Failed;
 use super::files::replace;
 use super::orders::Clearing;
-use super::outside::{NoVerdict, age};
+use super::outside::{NoVerdict, age, for_people};
 
 /// Entries in one file of the general ledger: some 3 MB.
 const LEDGER_ROWS: usize = 20_000;
@@ -87,7 +87,7 @@ fn told(shown: &DayShown, news: News, files: &[DayFile]) -> Value {
                 "debits": amount(one.debits),
                 "credits": amount(one.credits),
                 "liabilities": amount(one.liabilities),
-                "confirmed": decimal(confirmed, one.asset),
+                "confirmed": for_people(confirmed, one.asset),
             })
         })
         .collect();

@@ -36,6 +36,7 @@ use api::Callers;
 use client::Peer;
 use evidence::quorum::Policy;
 use evidence::{KeyName, Log, NoteSigner, Trust, VerifierKey};
+use record::Resolved;
 use seal::SigningKey;
 use terms::{InstitutionName, RunId};
 use tokio::net::TcpListener;
@@ -79,7 +80,6 @@ pub async fn run(
     let fresh = books.settlement.recovery.tip.next.number() == 0;
     books::open_accounts(&books, &config).await?;
     let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
-    outside::name_accounts(&clearing, &config).await?;
     let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
     recovery::compare(&clearing, &published).await?;
     let before = published.log().published().cloned().filter(|note| note.head().size > 0);
@@ -108,8 +108,7 @@ pub async fn run(
     let mut keeper = tokio::spawn(keeper);
     let mut completing = tokio::spawn(record_completions(Arc::clone(&clearing)));
     greet_banks(&clearing).await;
-    let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
-    outside::resume(&clearing, &StatementFolder::below(&dir)).await.map_err(unsound)?;
+    let resolved = finish(&clearing, &dir).await?;
     if !fresh && (!in_order || !resolved.is_empty()) {
         let comeback = Comeback { run, started_at, before, resolved };
         recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
@@ -150,7 +149,6 @@ fn shared(
         clearing: Arc::clone(clearing),
         published: Arc::clone(published),
         tiles,
-        statements: StatementFolder::below(dir),
         dir: dir.to_path_buf(),
         config: config.clone(),
         log_vkey: signer.verifier().to_string(),
@@ -212,7 +210,16 @@ async fn start_clearing(
         .map_err(|e| RoleError::Unsound(format!("environment: {e}")))?;
     let clearing =
         Clearing::new(books, environment, config.book, config.origin.clone(), signer).await;
-    clearing.map(Arc::new).map_err(unsound)
+    let clearing = clearing.map(Arc::new).map_err(unsound)?;
+    outside::name_accounts(&clearing, config).await?;
+    Ok(clearing)
+}
+
+/// Brings to its end what was under way: payments, and files of statements.
+async fn finish(clearing: &Arc<Clearing>, dir: &Path) -> Result<Vec<Resolved>, RoleError> {
+    let resolved = recovery::resolve(clearing).await.map_err(unsound)?;
+    outside::resume(clearing, &StatementFolder::below(dir)).await.map_err(unsound)?;
+    Ok(resolved)
 }
 
 fn open_log(

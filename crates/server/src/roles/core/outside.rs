@@ -289,9 +289,12 @@ pub async fn resume(clearing: &Arc<Clearing>, folder: &StatementFolder) -> Resul
     };
     for digest in clearing.books.settlement.look(open).await?.outcome {
         match std::fs::read(folder.file(digest)) {
-            Ok(bytes) if sha256(&bytes) == digest => {
-                take(clearing, folder, &bytes).await?;
-            }
+            // What a rule refuses now, such as a line with two amounts, keeps no core from serving.
+            Ok(bytes) if sha256(&bytes) == digest => match take(clearing, folder, &bytes).await {
+                Ok(_) => {}
+                Err(NoVerdict::Failed(failed)) => return Err(failed.into()),
+                Err(error) => tracing::error!(%digest, %error, "a file stays unfinished"),
+            },
             Ok(_) | Err(_) => {
                 tracing::error!(%digest, "a file that was taken is not there: send it again");
             }
@@ -422,10 +425,13 @@ fn reconciled_words(told: &Reconciled, now: Instant) -> Value {
 }
 
 fn balances(told: Option<i128>, booked: i128, asset: AssetCode) -> Value {
-    json!({ "statement": told.map(|told| signed(told, asset)), "book": signed(booked, asset) })
+    let told = told.map(|told| for_people(told, asset));
+    json!({ "statement": told, "book": for_people(booked, asset) })
 }
 
-fn signed(units: i128, asset: AssetCode) -> String {
+/// An amount of either sign.
+#[must_use]
+pub fn for_people(units: i128, asset: AssetCode) -> String {
     let sign = if units < 0 { "-" } else { "" };
     format!("{sign}{}", Amount::new(Minor::new(units.unsigned_abs()), asset).for_people())
 }

@@ -18,7 +18,7 @@ use terms::BusinessDate;
 
 use super::books::Failed;
 use super::day;
-use super::outside::{self, NoVerdict};
+use super::outside::{self, NoVerdict, StatementFolder};
 use super::routes::{Core, failed};
 use crate::web::Refuse;
 
@@ -38,8 +38,10 @@ pub fn routes() -> Router<Arc<Core>> {
 
 async fn statement(State(core): Shared, body: Bytes) -> Answer {
     // A task of its own: a client that goes away does not leave a file half counted.
-    let taken =
-        tokio::spawn(async move { outside::take(&core.clearing, &core.statements, &body).await });
+    let taken = tokio::spawn(async move {
+        let folder = StatementFolder::below(&core.dir);
+        outside::take(&core.clearing, &folder, &body).await
+    });
     told(taken.await.unwrap_or(Err(NoVerdict::Failed(Failed::Unknown))))
 }
 

@@ -26,7 +26,6 @@ use super::books::{Failed, Running};
 use super::config::Config;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
-use super::outside::StatementFolder;
 use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
@@ -42,8 +41,6 @@ pub struct Core {
     pub published: Arc<Published>,
     /// The log's files.
     pub tiles: TileFiles,
-    /// Files of statements, as they came.
-    pub statements: StatementFolder,
     /// The core's own folder.
     pub dir: PathBuf,
     /// The configuration.

@@ -48,6 +48,10 @@ rules! {
     PaymentIdUsed => "DUPL", "the payment id was used with other terms; order under a new id";
     /// The order was under way when the core stopped, and had not settled.
     OrderInterrupted => "TM01", "the core stopped before the payment settled, and nothing moved; order again under a new id";
+    /// The id of an outside transfer was used with another order.
+    OutsideIdUsed => "DUPL", "the id was used with another order; withdraw under a new id";
+    /// A transfer has ended, or is at a step that this does not fit.
+    OutsideStepDiffers => "AG03", "the transfer does not stand where this could be done; look at its status";
     /// A signature over a document does not fit, or its signer is not on the trust list for it.
     SignerNotTrusted => "DS0H", "a document was not signed by a key that the trust list names for it";
     /// One key signed for both sides.
@@ -66,6 +70,8 @@ rules! {
     PackNotInForce => "RR04", "a permit rests on rules that are not in force; ask for a new permit";
     /// A permit rests on a superseded or stale snapshot of lists.
     SnapshotTooOld => "RR04", "a permit rests on lists that were superseded; ask for a new permit";
+    /// Money of an asset does not leave while its outside account does not agree with the book.
+    DefundingStopped => "AM07", "an outside account does not agree with the book; try again when the operator has settled the break";
     /// A party is suspended.
     PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
     /// The account to debit is not the one its institution may debit for this owner.
@@ -82,6 +88,8 @@ rules! {
     AcceptanceExpired => "TM01", "the acceptance has expired; ask for a new one";
     /// The invoice's time is over.
     InvoiceExpired => "TM01", "the invoice has expired; ask the payee for a new one";
+    /// The time of a participant's order is over.
+    WithdrawalExpired => "TM01", "the order to withdraw has expired; sign a new one";
     /// The quote was used by another payment.
     QuoteUsed => "DUPL", "the quote was used already; ask for a new one";
     /// The provider lacks the currency to be delivered.

@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
+use record::rails::{
+    OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
+};
 use record::settlement::{
     EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
     RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
@@ -26,10 +29,14 @@ use terms::{
 };
 
 use crate::order::CheckedOrder;
+use crate::outside::{OutsideAnswer, OutsideWork};
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
 
 mod judge;
+mod rails;
+
+use self::rails::Rails;
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -77,6 +84,8 @@ pub enum SettlementWork {
     JoinEdge(Box<Signed<EdgeNotice>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+    /// Something of a transfer over a rail.
+    Outside(Box<OutsideWork>),
 }
 
 /// What the settlement book answers.
@@ -97,6 +106,8 @@ pub enum SettlementAnswer {
     Done,
     /// Not done and not recorded: the request itself is not acceptable.
     NotAccepted(String),
+    /// The answer to [`SettlementWork::Outside`].
+    Outside(OutsideAnswer),
 }
 
 /// How a payment ended, and where.
@@ -180,6 +191,8 @@ pub struct SettlementBook {
     quotes_used: BTreeSet<QuoteId>,
     #[n(12)]
     recoveries: u64,
+    #[n(16)]
+    rails: Rails,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -233,6 +246,7 @@ impl SettlementBook {
             payments: BTreeMap::new(),
             quotes_used: BTreeSet::new(),
             recoveries: 0,
+            rails: Rails::default(),
         }
     }
 
@@ -529,6 +543,7 @@ impl Machine for SettlementBook {
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
+            SettlementWork::Outside(work) => self.outside(stamp, slot, work),
         }
     }
 
@@ -556,6 +571,8 @@ impl Machine for SettlementBook {
                 self.edges.insert(notice.mark.edge, signed);
             }
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            OUTSIDE_HELD | SEND_INTENDED | OUTSIDE_HEARD | OUTSIDE_POSTED | OUTSIDE_RELEASED
+            | STUCK_RESOLVED => self.apply_outside(position, stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

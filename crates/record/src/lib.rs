@@ -9,6 +9,7 @@ pub mod fact;
 pub mod permit;
 pub mod promise;
 pub mod quote;
+pub mod rails;
 pub mod recovery_file;
 pub mod settlement;
 pub mod statement;
@@ -35,6 +36,10 @@ pub use promise::{
 };
 pub use quote::{
     Acceptance, Fee, FeeTaker, Invoice, Quote, Rate, RequestToPay, SandboxLine, SandboxStatement,
+};
+pub use rails::{
+    OutsideEvidence, OutsideHeard, OutsideHeld, OutsideNote, OutsideParty, OutsidePosted,
+    OutsideReleased, SendIntended, StuckAct, StuckDecision, StuckResolved, Withdrawal,
 };
 pub use recovery_file::RecoveryFile;
 pub use settlement::{

@@ -45,6 +45,7 @@ fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
         SettlementAnswer::NotAccepted(reason) => Err(refused(reason)),
         SettlementAnswer::EndedNow(_)
         | SettlementAnswer::EndedBefore(_)
+        | SettlementAnswer::Outside(_)
         | SettlementAnswer::PaymentIdUsed { .. } => Err(refused("the answer is of a payment")),
     }
 }

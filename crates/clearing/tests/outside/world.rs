@@ -21,7 +21,7 @@ const UNITS: u128 = 500;
 const PATIENT: Patience = Patience {
     first_pause: Duration::from_secs(1),
     pause_max: Duration::from_secs(8),
-    give_up_after: Duration::from_secs(20),
+    give_up_after: Duration::from_secs(8),
     stuck_after: Duration::from_secs(60),
     resend: Resend::SameMessage,
 };
@@ -61,6 +61,8 @@ struct Outside {
     /// Messages on their way to us, in any order.
     incoming: Vec<(OutsideId, Report)>,
     dead: bool,
+    /// Nothing is reached for a while: every try is surely not done.
+    cut: bool,
 }
 
 impl Outside {
@@ -99,13 +101,17 @@ impl Outside {
 
     /// Time passes at the rail: what was delayed arrives, what was pending is decided.
     fn tick(&mut self, dice: &mut Dice) {
+        if dice.one_in(25) {
+            self.cut = !self.cut;
+        }
         if self.dead {
             return;
         }
         if dice.one_in(3) && !self.delayed.is_empty() {
             let place = usize::try_from(dice.roll(self.delayed.len() as u64)).expect("a place");
             let id = self.delayed.remove(place);
-            let _lost = self.arrive(id, dice);
+            let answer = self.arrive(id, dice);
+            self.incoming.push((id, answer));
         }
         let pending = self.verdicts.iter().find(|(_, verdict)| **verdict == Verdict::Pending);
         if let Some((id, _)) = pending.map(|(id, verdict)| (*id, *verdict))
@@ -119,6 +125,7 @@ impl Outside {
     fn send(&mut self, id: OutsideId, dice: &mut Dice) -> Sending {
         let lost = || Sending::Unknown("no answer".into());
         match dice.roll(8) {
+            _ if self.cut => Sending::NotDone("the link is cut".into()),
             0 => Sending::NotDone("no connection".into()),
             1 => lost(),
             2 => {
@@ -140,7 +147,7 @@ impl Outside {
     }
 
     fn ask(&mut self, id: OutsideId, dice: &mut Dice) -> Asking {
-        if self.dead || dice.one_in(3) {
+        if self.dead || self.cut || dice.one_in(3) {
             return Asking::Unknown("no answer".into());
         }
         self.verdicts.get(&id).map_or(Asking::NotKnown, |verdict| Asking::Status(told(*verdict)))

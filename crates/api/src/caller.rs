@@ -27,11 +27,13 @@ pub enum Role {
     Operator,
     /// A supervisor's evidence node.
     Supervisor,
+    /// The rail simulator: what stands at the other end of a rail in the sandbox.
+    Rail,
 }
 
 impl Role {
     /// Every role, in the order of declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Core,
         Self::Edge,
         Self::Provider,
@@ -40,6 +42,7 @@ impl Role {
         Self::Wallet,
         Self::Operator,
         Self::Supervisor,
+        Self::Rail,
     ];
 
     /// The word for it on the wire and on the command line.
@@ -54,6 +57,7 @@ impl Role {
             Self::Wallet => "wallet",
             Self::Operator => "operator",
             Self::Supervisor => "supervisor",
+            Self::Rail => "rail",
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod asks;
 pub mod check;
 pub mod ledger;
 pub mod ledger_proofs;
+pub mod participant;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -54,6 +55,11 @@ pub enum Command {
     Receipt(check::ReceiptCommand),
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    #[command(subcommand)]
+    Participant(participant::ParticipantCommand),
+    /// The operator of the settlement book: transfers that a person must look at.
+    #[command(subcommand)]
+    Operator(participant::OperatorCommand),
     /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
     #[command(hide = true, subcommand)]
     Load(LoadCommand),
@@ -101,6 +107,8 @@ pub enum RoleName {
     Provider,
     /// A supervisor: cosigns the log, keeps trust and sanctions lists.
     Supervisor,
+    /// A rail simulator for the sandbox: takes pacs.008, loses, delays, duplicates, answers late.
+    Rail,
 }
 
 /// Arguments of `fsck`.

@@ -44,6 +44,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),
         Command::Ledger(asked) => command::ledger::command(&asked),
+        Command::Participant(asked) => command::participant::participant(&asked),
+        Command::Operator(asked) => command::participant::operator(&asked),
     };
     done.unwrap_or_else(|error| command::failed(&error))
 }

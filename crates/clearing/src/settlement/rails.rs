@@ -7,7 +7,7 @@
 //! by the word that it was never handed over, or by a person's act. Guard: `release`, and the
 //! ledger, which refuses every other ground. Without it money could be paid out twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use journal::Checked;
 use ledger::{
@@ -38,6 +38,9 @@ use crate::rule::{Rule, RuleName, same};
 pub(super) struct Rails {
     #[n(0)]
     transfers: BTreeMap<OutsideId, Transfer>,
+    /// Those that are driven, so that nobody walks through what is past.
+    #[n(1)]
+    driven: BTreeSet<OutsideId>,
 }
 
 /// Most holds that one lapse ends: the ledger's own bound; the rest lapses at its own turn.
@@ -55,6 +58,11 @@ impl SettlementBook {
     /// All transfers over rails, by id.
     pub fn transfers(&self) -> impl Iterator<Item = &Transfer> {
         self.rails.transfers.values()
+    }
+
+    /// Transfers that a driver has something to do for.
+    pub fn driven_transfers(&self) -> impl Iterator<Item = OutsideId> {
+        self.rails.driven.iter().copied()
     }
 
     /// The named items in transit of an asset: posted here, and their debit line not booked yet.
@@ -341,60 +349,67 @@ impl SettlementBook {
     }
 
     pub(super) fn apply_outside(&mut self, at: Position, stamp: Instant, fact: &Fact) {
-        match fact.kind {
+        let id = match fact.kind {
             OUTSIDE_HELD => self.apply_held(at, stamp, &read(fact)),
             SEND_INTENDED => {
                 let body: SendIntended = read(fact);
                 self.apply_change(stamp, &body.change);
-                self.moved(body.id).intend(at, stamp, body.rail);
+                self.moved(body.id, |one| one.intend(at, stamp, body.rail))
             }
             OUTSIDE_HEARD => {
                 let body: OutsideHeard = read(fact);
-                self.moved(body.id).note(at, stamp, body.note);
+                self.moved(body.id, |one| one.note(at, stamp, body.note))
             }
             OUTSIDE_POSTED => {
                 let body: OutsidePosted = read(fact);
                 self.apply_change(stamp, &body.change);
-                self.moved(body.id).post(at, stamp, body.evidence);
+                self.moved(body.id, |one| one.post(at, stamp, body.evidence))
             }
             OUTSIDE_RELEASED => {
                 let body: OutsideReleased = read(fact);
                 self.apply_change(stamp, &body.change);
-                self.moved(body.id).release(at, stamp, body.evidence);
+                self.moved(body.id, |one| one.release(at, stamp, body.evidence))
             }
             STUCK_RESOLVED => self.apply_resolved(at, stamp, &read(fact)),
             other => stop(&format!("kind {other:?} is none of the rails")),
+        };
+        if self.transfer(id).is_some_and(|one| one.phase.is_driven()) {
+            self.rails.driven.insert(id);
+        } else {
+            self.rails.driven.remove(&id);
         }
     }
 
-    fn apply_held(&mut self, at: Position, stamp: Instant, body: &OutsideHeld) {
+    fn apply_held(&mut self, at: Position, stamp: Instant, body: &OutsideHeld) -> OutsideId {
         self.apply_change(stamp, &body.change);
         let order = body.order.read_unverified().unwrap_or_else(|error| stop(&error.to_string()));
         let account = self.ledger.hold(body.hold).map(|hold| hold.placement().account);
         let account = account.unwrap_or_else(|| stop("a held transfer has no hold"));
         let transfer = Transfer::held(&body.order, &order, account, (at, stamp));
-        self.rails.transfers.insert(transfer.id, transfer);
+        let id = transfer.id;
+        self.rails.transfers.insert(id, transfer);
+        id
     }
 
-    fn apply_resolved(&mut self, at: Position, stamp: Instant, body: &StuckResolved) {
+    fn apply_resolved(&mut self, at: Position, stamp: Instant, body: &StuckResolved) -> OutsideId {
         let act = body.act.read_unverified().unwrap_or_else(|error| stop(&error.to_string()));
         if !body.change.is_empty() {
             self.apply_change(stamp, &body.change);
         }
         let evidence = OutsideEvidence::Act(body.act.digest());
-        let transfer = self.moved(act.id);
-        match act.decision {
-            StuckDecision::Done => transfer.post(at, stamp, evidence),
-            StuckDecision::NotDone => transfer.release(at, stamp, evidence),
-            StuckDecision::AskAgain => transfer.ask_again(at, stamp),
-        }
+        self.moved(act.id, |one| match act.decision {
+            StuckDecision::Done => one.post(at, stamp, evidence),
+            StuckDecision::NotDone => one.release(at, stamp, evidence),
+            StuckDecision::AskAgain => one.ask_again(at, stamp),
+        })
     }
 
-    fn moved(&mut self, id: OutsideId) -> &mut Transfer {
+    fn moved(&mut self, id: OutsideId, change: impl FnOnce(&mut Transfer)) -> OutsideId {
         match self.rails.transfers.get_mut(&id) {
-            Some(transfer) => transfer,
+            Some(transfer) => change(transfer),
             None => stop("a fact speaks of a transfer that is not there"),
         }
+        id
     }
 }
 

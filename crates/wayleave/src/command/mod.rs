@@ -5,6 +5,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 mod files;
 pub mod ledger;
+pub(crate) mod participant;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;

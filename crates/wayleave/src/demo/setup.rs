@@ -273,6 +273,7 @@ impl Stage {
             assets: vec!["EUR.2@tcb-sandbox".into(), "SGD.2@mas-sandbox".into()],
             policy: self.policy()?,
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
+            rails: vec![],
         };
         write_json(&self.folder("core").join("role.json"), &config)
     }

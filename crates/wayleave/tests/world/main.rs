@@ -19,6 +19,7 @@ mod freshness;
 mod keys;
 mod links;
 mod ownership;
+mod rails;
 mod receipts;
 mod refusals;
 mod replayed_list;

@@ -8,6 +8,7 @@ use seal::digest::{Domain, digest_of};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
+use super::outside::RailEntry;
 use crate::roles::Common;
 
 /// Domain of the ids of accounts that the configuration opens.
@@ -41,6 +42,9 @@ pub struct Config {
     pub policy: String,
     /// Witnesses to be asked for cosignatures: names of peers and their verifier keys.
     pub witnesses: Vec<WitnessEntry>,
+    /// Rails by which participants withdraw, one for an asset.
+    #[serde(default)]
+    pub rails: Vec<RailEntry>,
 }
 
 /// A hosted customers' book.

@@ -13,6 +13,8 @@ pub mod facts;
 pub mod files;
 pub mod lists;
 pub mod orders;
+pub mod outside;
+pub mod outside_routes;
 pub mod projection;
 pub mod receipts;
 pub mod recovery;
@@ -32,9 +34,11 @@ use terms::RunId;
 use tokio::net::TcpListener;
 
 pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
+pub use outside::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 
 use self::files::TileFiles;
 use self::orders::Clearing;
+use self::outside::Outside;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::routes::Core;
@@ -69,8 +73,10 @@ pub async fn run(
     let mut witnesses = witnesses(&config)?;
     let readiness = Readiness::waiting("the books are read");
     let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    let outside = open_rails(&dir, &config, &keys)?;
     let core = Arc::new(Core {
         clearing: Arc::clone(&clearing),
+        outside: Arc::clone(&outside),
         published: Arc::clone(&published),
         tiles,
         config: config.clone(),
@@ -95,6 +101,7 @@ pub async fn run(
         tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
     let mut keeper = tokio::spawn(keeper);
+    let mut rails = tokio::spawn(outside::keep(outside, Arc::clone(&clearing)));
     let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
     let interrupted = !in_order || !resolved.is_empty();
     if !fresh && interrupted {
@@ -111,13 +118,20 @@ pub async fn run(
         }
         _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
         _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
+        _ = &mut rails => return Err(RoleError::Unsound("the rails' task ended".into())),
     }
     readiness.not_ready("the core is stopping");
     let _ = stop.send(());
     let _ = serving.await;
     keeper.abort();
+    rails.abort();
     projection.abort();
     recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+fn open_rails(dir: &Path, config: &Config, keys: &KeyStore) -> Result<Arc<Outside>, RoleError> {
+    let key = || keys.signing_key(REQUEST_KEY).map_err(RoleError::from);
+    Outside::open(dir, config, key).map(Arc::new)
 }
 
 fn unsound(error: impl std::fmt::Display) -> RoleError {
@@ -204,7 +218,10 @@ async fn start_server(
         peer.admit_to(&mut callers).map_err(unsound)?;
     }
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
-    let routes = crate::web::when_ready(readiness, routes::routes(&core, &gate));
+    let routes = crate::web::when_ready(
+        readiness,
+        routes::routes(&core, &gate).merge(outside_routes::routes(&core, &gate)),
+    );
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     Ok((listener, Site { router, limits: LIMITS, signer }))

@@ -95,7 +95,7 @@ async fn reader(
             party_side(clearing, caller.key(), fact).await?.map(Reader::Party).ok_or_else(stranger)
         }
         Role::Wallet => Ok(Reader::Party(Side::Debtor)),
-        Role::Core | Role::Provider | Role::Issuer | Role::Operator => Err(stranger()),
+        Role::Core | Role::Provider | Role::Issuer | Role::Operator | Role::Rail => Err(stranger()),
     }
 }
 

@@ -25,6 +25,7 @@ use super::config::Config;
 use super::facts::READ_PATIENCE;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
+use super::outside::Outside;
 use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use crate::web::{Gate, Refuse};
@@ -34,6 +35,8 @@ use crate::web::{Gate, Refuse};
 pub struct Core {
     /// The use cases.
     pub clearing: Arc<Clearing>,
+    /// Transfers over rails.
+    pub outside: Arc<Outside>,
     /// The log.
     pub published: Arc<Published>,
     /// The log's files.
@@ -292,7 +295,7 @@ fn own(caller: &Caller) -> Result<InstitutionName, Problem> {
     institution_of(caller).ok_or_else(|| not_accepted("the caller names no institution"))
 }
 
-fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
+pub(super) fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
     Signed::from_bytes(body).map_err(|error| {
         Problem::of(&problem::BAD_CBOR)
             .detail(error.to_string())
@@ -309,7 +312,7 @@ fn done() -> Answer {
     Ok(Json(serde_json::json!({"done": true})).into_response())
 }
 
-fn not_accepted(reason: &str) -> Problem {
+pub(super) fn not_accepted(reason: &str) -> Problem {
     Problem::of(&NOT_ACCEPTED).detail(reason.to_owned())
 }
 
@@ -341,7 +344,7 @@ const NOT_YET: api::Kind = api::Kind {
     title: "not under a cosigned checkpoint yet",
 };
 
-fn failed(error: Failed) -> Problem {
+pub(super) fn failed(error: Failed) -> Problem {
     match error {
         Failed::NotDone(reason) => Problem::of(&problem::NOT_READY).detail(reason),
         Failed::Unknown => Problem::of(&UNKNOWN).mend("ask `GET /v1/payments/{id}`"),

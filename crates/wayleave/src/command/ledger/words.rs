@@ -56,6 +56,7 @@ words! {
         RailRefused = "rail-refused",
         NeverSent = "never-sent",
         TwoPersons = "two-persons",
+        OnePerson = "one-person",
     }
 }
 

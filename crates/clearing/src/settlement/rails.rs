@@ -75,7 +75,7 @@ impl SettlementBook {
     /// Why no money of this asset may leave now, if so: its outside account and this book do not
     /// agree. No break is known to this book yet: what keeps them connects here.
     #[must_use]
-    #[expect(clippy::unused_self, clippy::missing_const_for_fn, reason = "connected to breaks")]
+    #[expect(clippy::missing_const_for_fn, reason = "connected to breaks")]
     pub fn defunding_stopped(&self, _asset: AssetCode) -> Option<String> {
         None
     }
@@ -308,7 +308,12 @@ impl SettlementBook {
         match &transfer.phase {
             Phase::Stuck(_) => {}
             Phase::Confirmed(how) | Phase::Rejected(how) if *how == evidence => return Ok(vec![]),
-            other => return past_or(other, false),
+            Phase::Held
+            | Phase::SendIntended
+            | Phase::Sent(_)
+            | Phase::InDoubt(_)
+            | Phase::Confirmed(_)
+            | Phase::Rejected(_) => return past_or(&transfer.phase, false),
         }
         same(RuleName::OutsideStepDiffers, "stuck_at", transfer.at, act.stuck_at)?;
         let change = match act.decision {
@@ -428,9 +433,8 @@ fn past_or(phase: &Phase, past: bool) -> Found {
 
 /// What a participant lacks is prefunded money.
 fn of_liquidity(rule: Rule) -> Rule {
-    let name = match rule.name {
-        RuleName::InsufficientFunds => RuleName::ParticipantLiquidityInsufficient,
-        other => other,
-    };
-    Rule { name, ..rule }
+    if rule.name == RuleName::InsufficientFunds {
+        return Rule { name: RuleName::ParticipantLiquidityInsufficient, ..rule };
+    }
+    rule
 }

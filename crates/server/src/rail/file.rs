@@ -55,6 +55,9 @@ impl FileRail {
 
     fn hand_over(&self, message: &Prepared) -> Sending {
         let (whole, handed) = self.kept_of(&message.message_id);
+        if fs::read(&whole).is_ok_and(|known| known != message.xml.as_bytes()) {
+            return Sending::Unknown("another message is kept under this id".to_owned());
+        }
         if handed.exists() {
             return Sending::Sent(None);
         }

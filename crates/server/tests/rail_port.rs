@@ -1,10 +1,5 @@
 //! The rail port's contract, run against every adapter: files, and the simulator over HTTP.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "tests stop where something is not as it must be, and wait with a bound"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -79,6 +79,7 @@ fn words(step: &Step) -> String {
 /// stuck, confirmed, rejected.
 type Row = (&'static str, Live, u64, Input, [&'static str; 7]);
 
+#[expect(clippy::too_many_lines, reason = "one table, a row for each input")]
 fn table() -> Vec<Row> {
     let unknown = || Sending::Unknown("late".into());
     let not_done = || Sending::NotDone("no connection".into());

@@ -37,6 +37,11 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
+    fn place(&mut self, count: usize) -> usize {
+        let count = u64::try_from(count).expect("a count");
+        usize::try_from(self.roll(count)).expect("a place")
+    }
+
     fn one_in(&mut self, sides: u64) -> bool {
         self.roll(sides) == 0
     }
@@ -108,7 +113,7 @@ impl Outside {
             return;
         }
         if dice.one_in(3) && !self.delayed.is_empty() {
-            let place = usize::try_from(dice.roll(self.delayed.len() as u64)).expect("a place");
+            let place = dice.place(self.delayed.len());
             let id = self.delayed.remove(place);
             let answer = self.arrive(id, dice);
             self.incoming.push((id, answer));
@@ -252,8 +257,7 @@ impl World {
             self.now = self.now.plus(Duration::from_secs(1));
             self.rail.tick(&mut self.dice);
             if !self.rail.incoming.is_empty() && self.dice.one_in(2) {
-                let count = self.rail.incoming.len() as u64;
-                let place = usize::try_from(self.dice.roll(count)).expect("a place");
+                let place = self.dice.place(self.rail.incoming.len());
                 let (of, report) = self.rail.incoming.remove(place);
                 if !self.dice.one_in(4) {
                     self.turn(of.bytes()[0], Input::Heard(report));
@@ -336,7 +340,7 @@ proptest! {
         world.run(300);
         world.check();
         for phase in phases(&world) {
-            prop_assert!(["confirmed", "rejected", "stuck"].contains(&phase), "{phase} after 300 s");
+            prop_assert!(["confirmed", "rejected", "stuck"].contains(&phase), "{phase} at the end");
         }
         world.resolve();
         world.run(30);

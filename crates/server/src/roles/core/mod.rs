@@ -100,8 +100,8 @@ pub async fn run(
     let mut projection =
         tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let mut keeper = tokio::spawn(keeper);
-    let mut rails = tokio::spawn(outside::keep(outside, Arc::clone(&clearing)));
+    let rails = outside::keep(outside, Arc::clone(&clearing));
+    let mut keeper = tokio::spawn(both(keeper, rails));
     let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
     let interrupted = !in_order || !resolved.is_empty();
     if !fresh && interrupted {
@@ -117,16 +117,22 @@ pub async fn run(
             return Err(RoleError::Unsound(format!("the writer of book `{book}` ended")));
         }
         _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
-        _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
-        _ = &mut rails => return Err(RoleError::Unsound("the rails' task ended".into())),
+        _ = &mut keeper => return Err(RoleError::Unsound("the keepers' task ended".into())),
     }
     readiness.not_ready("the core is stopping");
     let _ = stop.send(());
     let _ = serving.await;
     keeper.abort();
-    rails.abort();
     projection.abort();
     recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+/// Runs both until one of them ends.
+async fn both(lists: impl Future<Output = ()>, rails: impl Future<Output = ()>) {
+    tokio::select! {
+        () = lists => {}
+        () = rails => {}
+    }
 }
 
 fn open_rails(dir: &Path, config: &Config, keys: &KeyStore) -> Result<Arc<Outside>, RoleError> {

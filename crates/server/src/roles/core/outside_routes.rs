@@ -2,9 +2,9 @@
 //!
 //! | route | who | body → answer |
 //! |---|---|---|
-//! | `POST /v1/outside` | a participant's edge, a provider | `Signed<Withdrawal>` → JSON status |
+//! | `POST /v1/outside` | an edge, a provider | `Signed<Withdrawal>` → JSON status |
 //! | `GET /v1/outside/{id}` | its participant, an operator | → JSON status |
-//! | `GET /v1/outside` | an operator | → JSON list of what is not ended, contradicted or in transit |
+//! | `GET /v1/outside` | an operator | → JSON list of what is open, contradicted, in transit |
 //! | `POST /v1/stuck` | an operator | `Signed<StuckAct>` → JSON status |
 //! | `GET /v1/rails/figures` | an operator | → counters, Prometheus text |
 

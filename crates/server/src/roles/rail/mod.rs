@@ -169,10 +169,10 @@ impl Simulator {
         for text in [status, returned].into_iter().flatten().filter_map(Result::ok) {
             let number = books.next;
             let happens = |percent, what| self.dice.happens(percent, what, message_id, number);
-            let copies = match () {
-                () if happens(self.plan.lose_message, "lose-message") => 0,
-                () if happens(self.plan.duplicate_message, "duplicate-message") => 2,
-                () => 1,
+            let copies = if happens(self.plan.lose_message, "lose-message") {
+                0
+            } else {
+                1 + u32::from(happens(self.plan.duplicate_message, "duplicate-message"))
             };
             for _ in 0..copies {
                 let number = books.next;

@@ -315,6 +315,9 @@ impl SettlementBook {
         command: &Command,
         why: &str,
     ) -> Checked<SettlementAnswer> {
+        if self.is_of_outside_hold(command) {
+            return not_accepted("the hold of a transfer ends with the transfer".to_owned());
+        }
         match self.ledger.check(at, command) {
             Ok(checked) => {
                 let (changes, _) = checked.into_parts();

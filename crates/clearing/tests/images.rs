@@ -55,7 +55,7 @@ fn an_image_without_the_part_about_rails_does_not_load() {
     for _ in 0..13 {
         decoder.skip().expect("a field");
     }
-    let mut older = vec![0x80 + 13];
+    let mut older = vec![0x80_u8 + 13];
     older.extend(&saved[head..decoder.position()]);
     assert!(fields > 13 && SettlementBook::load(&older).is_err());
 }

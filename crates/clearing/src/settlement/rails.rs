@@ -24,7 +24,7 @@ use record::{
     StuckResolved, Withdrawal,
 };
 use seal::{PublicKey, to_canonical};
-use terms::{AccountId, AssetCode, Instant, OutsideId, Position, RailName};
+use terms::{AccountId, AssetCode, HoldId, Instant, OutsideId, Position, RailName};
 
 use super::{SettlementAnswer, SettlementBook, read, rule_of, stop};
 use crate::outside::{
@@ -325,6 +325,28 @@ impl SettlementBook {
         };
         let body = StuckResolved { act: signed.clone(), change };
         Ok(vec![body.to_fact(slot, Heading::default())])
+    }
+
+    // INVARIANT (TransferEndsItsHold): only the steps of its transfer pin or end a transfer's hold.
+    // Without it a command by hand could free money that is on its way. Guard: a test.
+    pub(super) fn is_of_outside_hold(&self, command: &Command) -> bool {
+        let is_held = |hold: HoldId| self.transfers().any(|one| one.hold == hold);
+        match command {
+            Command::PinHold { hold } | Command::VoidHold { hold, .. } => is_held(*hold),
+            Command::ExpireHolds { .. } => self.transfers().any(|one| one.phase == Phase::Held),
+            Command::Post(transaction) => {
+                transaction.entries.iter().filter_map(|entry| entry.hold).any(is_held)
+            }
+            Command::PostDraft(draft) => {
+                draft.lines.iter().filter_map(|line| line.part).any(|part| is_held(part.hold))
+            }
+            Command::OpenAccount(_)
+            | Command::SetLimits { .. }
+            | Command::SetFreeze { .. }
+            | Command::SetBlocked { .. }
+            | Command::CloseAccount { .. }
+            | Command::PlaceHold(_) => false,
+        }
     }
 
     fn known(&self, id: OutsideId) -> Result<&Transfer, Rule> {

@@ -8,8 +8,10 @@ use clearing::outside::{
 };
 use clearing::rule::RuleName;
 use clearing::testkit::{Books, Who, eur, name, now, sgd};
-use clearing::{OutsideAnswer, OutsideWork};
+use clearing::{OutsideAnswer, OutsideWork, SettlementAnswer, SettlementWork};
+use ledger::{Command, NotDone, NotDoneSource, VoidGround};
 use record::{OutsideEvidence, OutsideNote, Signed, StuckDecision};
+use seal::sha256;
 use terms::Minor;
 
 use crate::model::{
@@ -479,6 +481,26 @@ fn a_pinned_hold_outlives_its_moment_and_an_unpinned_one_lapses() {
     assert_eq!(outside(&mut books, later, OutsideWork::Post(id(2), settled)), OutsideAnswer::Now);
     assert_eq!(moved(&books), 500);
     sound(&books);
+}
+
+#[test]
+fn no_ledger_command_pins_or_ends_the_hold_of_a_transfer() {
+    let mut books = Books::ready();
+    let _ = outside(&mut books, now(), OutsideWork::Request(order(1, 500)));
+    let hold = transfer(&books, 1).hold;
+    let evidence = NotDone { source: NotDoneSource::TwoPersons, document: sha256(b"seen") };
+    let commands = [
+        Command::PinHold { hold },
+        Command::VoidHold { hold, ground: VoidGround::Cancelled },
+        Command::VoidHold { hold, ground: VoidGround::NotDone(evidence) },
+        Command::ExpireHolds { at_most: 9 },
+    ];
+    for command in commands {
+        let work = SettlementWork::Ledger { command: Box::new(command), reason: "by hand".into() };
+        let (answer, _) = books.settle(now().plus(Duration::from_secs(1 << 30)), work);
+        assert!(matches!(answer, SettlementAnswer::NotAccepted(_)), "{answer:?}");
+    }
+    assert_eq!(transfer(&books, 1).phase, Phase::Held);
 }
 
 #[test]

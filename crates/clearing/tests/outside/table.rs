@@ -81,13 +81,8 @@ fn words(step: &Step) -> String {
 /// stuck, confirmed, rejected.
 type Row = (&'static str, Live, u64, Input, [&'static str; 7]);
 
-#[expect(clippy::too_many_lines, reason = "one table, a row for each input")]
-fn table() -> Vec<Row> {
-    let unknown = || Sending::Unknown("late".into());
-    let not_done = || Sending::NotDone("no connection".into());
-    let silent = || Asking::Unknown("late".into());
+fn rows_of_time() -> Vec<Row> {
     let maybe = Live::RECOVERED;
-    let stuck = in_phase(Phase::Stuck("no end".into()));
     let nothing = "-/-";
     vec![
         (
@@ -132,6 +127,14 @@ fn table() -> Vec<Row> {
             Input::Timer,
             ["release/-", "stuck/alarm", "stuck/alarm", "stuck/alarm", nothing, nothing, nothing],
         ),
+    ]
+}
+
+fn rows_of_sends() -> Vec<Row> {
+    let unknown = || Sending::Unknown("late".into());
+    let not_done = || Sending::NotDone("no connection".into());
+    let nothing = "-/-";
+    vec![
         (
             "handed over",
             CLEAN,
@@ -160,6 +163,14 @@ fn table() -> Vec<Row> {
             Input::Handed(unknown()),
             [nothing, "doubt/wait", "-/wait", "-/wait", nothing, nothing, nothing],
         ),
+    ]
+}
+
+fn rows_of_questions() -> Vec<Row> {
+    let silent = || Asking::Unknown("late".into());
+    let maybe = Live::RECOVERED;
+    let nothing = "-/-";
+    vec![
         (
             "asked: not known",
             maybe,
@@ -188,6 +199,13 @@ fn table() -> Vec<Row> {
             Input::Heard(report("ACSP", "")),
             ["-/alarm", "sent/wait", "-/wait", "sent/wait", nothing, nothing, nothing],
         ),
+    ]
+}
+
+fn rows_of_ends() -> Vec<Row> {
+    let maybe = Live::RECOVERED;
+    let nothing = "-/-";
+    vec![
         (
             "settled",
             maybe,
@@ -246,6 +264,14 @@ fn table() -> Vec<Row> {
             Input::Heard(report("BLCK", "")),
             ["-/alarm", "stuck/alarm", "stuck/alarm", "stuck/alarm", nothing, nothing, nothing],
         ),
+    ]
+}
+
+fn rows_of_persons() -> Vec<Row> {
+    let maybe = Live::RECOVERED;
+    let stuck = in_phase(Phase::Stuck("no end".into()));
+    let nothing = "-/-";
+    vec![
         (
             "returned",
             maybe,
@@ -282,6 +308,11 @@ fn table() -> Vec<Row> {
             [nothing, nothing, nothing, nothing, "resolve/ask", nothing, nothing],
         ),
     ]
+}
+
+fn table() -> Vec<Row> {
+    [rows_of_time(), rows_of_sends(), rows_of_questions(), rows_of_ends(), rows_of_persons()]
+        .concat()
 }
 
 #[test]

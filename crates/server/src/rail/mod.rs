@@ -73,7 +73,7 @@ pub enum AnyRail {
     /// Folders with message files.
     File(FileRail),
     /// A process that speaks the same messages over HTTP.
-    Remote(RemoteRail),
+    Remote(Box<RemoteRail>),
 }
 
 impl Rail for AnyRail {

@@ -72,16 +72,9 @@ pub async fn run(
     let client = config.common.client();
     let mut witnesses = witnesses(&config)?;
     let readiness = Readiness::waiting("the books are read");
-    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
     let outside = open_rails(&dir, &config, &keys)?;
-    let core = Arc::new(Core {
-        clearing: Arc::clone(&clearing),
-        outside: Arc::clone(&outside),
-        published: Arc::clone(&published),
-        tiles,
-        config: config.clone(),
-        log_vkey: signer.verifier().to_string(),
-    });
+    let shared = (Arc::clone(&clearing), Arc::clone(&published), Arc::clone(&outside));
+    let core = share(&dir, &config, shared, signer.verifier().to_string())?;
     let (listener, site) = start_server(&config, &keys, core, &readiness).await?;
     let (stop, stopped) = tokio::sync::watch::channel(());
     let mut ended = stopped.clone();
@@ -125,6 +118,17 @@ pub async fn run(
     keeper.abort();
     projection.abort();
     recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+fn share(
+    dir: &Path,
+    config: &Config,
+    (clearing, published, outside): (Arc<Clearing>, Arc<Published>, Arc<Outside>),
+    log_vkey: String,
+) -> Result<Arc<Core>, RoleError> {
+    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    let config = config.clone();
+    Ok(Arc::new(Core { clearing, outside, published, tiles, config, log_vkey }))
 }
 
 /// Runs both until one of them ends.

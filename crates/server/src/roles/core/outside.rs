@@ -435,7 +435,8 @@ pub async fn keep(outside: Arc<Outside>, clearing: Arc<Clearing>) {
     if outside.links.is_empty() {
         return std::future::pending().await;
     }
-    for asset in outside.links.keys().copied() {
+    for asset in outside.links.keys() {
+        let asset = *asset;
         let (outside, clearing) = (Arc::clone(&outside), Arc::clone(&clearing));
         tokio::spawn(async move {
             while let Some(link) = outside.links.get(&asset) {
@@ -476,7 +477,8 @@ fn open_rail(
         Adapter::Peer(name) => {
             let peer: Peer = config.common.signing_peer(name)?;
             let within = entry.patience.as_ref().map_or(ANSWER_WITHIN_MS, |p| p.answer_within_ms);
-            Ok(AnyRail::Remote(RemoteRail::new(peer, key()?, Duration::from_millis(within))))
+            let rail = RemoteRail::new(peer, key()?, Duration::from_millis(within));
+            Ok(AnyRail::Remote(Box::new(rail)))
         }
     }
 }

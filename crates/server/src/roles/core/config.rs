@@ -8,7 +8,7 @@ use seal::digest::{Domain, digest_of};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
-use super::outside::RailEntry;
+use super::transfers::RailEntry;
 use crate::roles::Common;
 
 /// Domain of the ids of accounts that the configuration opens.

@@ -13,8 +13,8 @@ pub mod facts;
 pub mod files;
 pub mod lists;
 pub mod orders;
-pub mod outside;
-pub mod outside_routes;
+pub mod transfers;
+pub mod transfer_routes;
 pub mod projection;
 pub mod receipts;
 pub mod recovery;
@@ -34,11 +34,11 @@ use terms::RunId;
 use tokio::net::TcpListener;
 
 pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
-pub use outside::{Adapter, PatienceEntry, RailEntry, ResendEntry};
+pub use transfers::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 
 use self::files::TileFiles;
 use self::orders::Clearing;
-use self::outside::Outside;
+use self::transfers::Outside;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::routes::Core;
@@ -93,7 +93,7 @@ pub async fn run(
     let mut projection =
         tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let rails = outside::keep(outside, Arc::clone(&clearing));
+    let rails = transfers::keep(outside, Arc::clone(&clearing));
     let mut keeper = tokio::spawn(both(keeper, rails));
     let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
     let interrupted = !in_order || !resolved.is_empty();
@@ -230,7 +230,7 @@ async fn start_server(
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
     let routes = crate::web::when_ready(
         readiness,
-        routes::routes(&core, &gate).merge(outside_routes::routes(&core, &gate)),
+        routes::routes(&core, &gate).merge(transfer_routes::routes(&core, &gate)),
     );
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));

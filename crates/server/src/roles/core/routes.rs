@@ -25,7 +25,7 @@ use super::config::Config;
 use super::facts::READ_PATIENCE;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
-use super::outside::Outside;
+use super::transfers::Outside;
 use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use crate::web::{Gate, Refuse};

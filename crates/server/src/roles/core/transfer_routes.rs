@@ -21,7 +21,7 @@ use record::{OutsideEvidence, StuckAct, Withdrawal};
 use serde_json::{Value, json};
 use terms::OutsideId;
 
-use super::outside::{NotDone, look};
+use super::transfers::{NotDone, look};
 use super::receipts::institution_of;
 use super::routes::{Core, failed, not_accepted, signed};
 use crate::web::{Gate, Refuse};

@@ -29,11 +29,13 @@ pub enum Role {
     Supervisor,
     /// An institution's own book.
     Bank,
+    /// The rail simulator: what stands at the other end of a rail in the sandbox.
+    Rail,
 }
 
 impl Role {
     /// Every role, in the order of declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Core,
         Self::Edge,
         Self::Provider,
@@ -43,6 +45,7 @@ impl Role {
         Self::Operator,
         Self::Supervisor,
         Self::Bank,
+        Self::Rail,
     ];
 
     /// The word for it on the wire and on the command line.
@@ -58,6 +61,7 @@ impl Role {
             Self::Operator => "operator",
             Self::Supervisor => "supervisor",
             Self::Bank => "bank",
+            Self::Rail => "rail",
         }
     }
 }

@@ -50,6 +50,10 @@ rules! {
     PaymentIdUsed => "DUPL", "the payment id was used with other terms; order under a new id";
     /// The order was under way when the core stopped, and had not settled.
     OrderInterrupted => "TM01", "the core stopped before the payment settled, and nothing moved; order again under a new id";
+    /// The id of an outside transfer was used with another order.
+    OutsideIdUsed => "DUPL", "the id was used with another order; withdraw under a new id";
+    /// A transfer has ended, or is at a step that this does not fit.
+    OutsideStepDiffers => "AG03", "the transfer does not stand where this could be done; look at its status";
     /// A signature over a document does not fit, or its signer is not on the trust list for it.
     SignerNotTrusted => "DS0H", "a document was not signed by a key that the trust list names for it";
     /// One key signed for both sides.
@@ -70,6 +74,8 @@ rules! {
     SnapshotTooOld => "RR04", "a permit rests on lists that were superseded; ask for a new permit";
     /// What the settlement book signed does not prove the step that is asked for.
     EndingNotProven => "DS0H", "the settlement book's signed word does not prove this step; ask the operator for the promise";
+    /// Money of an asset does not leave while its outside account does not agree with the book.
+    DefundingStopped => "AM07", "an outside account does not agree with the book; try again when the operator has settled the break";
     /// A party is suspended.
     PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
     /// The account to debit is not the one its institution may debit for this owner.
@@ -86,6 +92,8 @@ rules! {
     AcceptanceExpired => "TM01", "the acceptance has expired; ask for a new one";
     /// The invoice's time is over.
     InvoiceExpired => "TM01", "the invoice has expired; ask the payee for a new one";
+    /// The time of a participant's order is over.
+    WithdrawalExpired => "TM01", "the order to withdraw has expired; sign a new one";
     /// The quote was used by another payment.
     QuoteUsed => "DUPL", "the quote was used already; ask for a new one";
     /// The provider lacks the currency to be delivered.

@@ -14,6 +14,9 @@ use record::funding::{
     BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
     OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
 };
+use record::rails::{
+    OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
+};
 use record::settlement::{
     DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
     PAYMENTS_COMPLETED, RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
@@ -29,14 +32,17 @@ use terms::{
     Jurisdiction, PaymentId, Position, QuoteId,
 };
 
+use self::rails::Rails;
+use self::transit::Transit;
 use crate::order::CheckedOrder;
+use crate::outside::{OutsideAnswer, OutsideWork};
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
-use transit::Transit;
 
 pub mod drills;
 pub mod funding;
 mod judge;
+mod rails;
 pub mod transit;
 
 pub use funding::{Funding, FundingAnswer, FundingWork};
@@ -93,6 +99,8 @@ pub enum SettlementWork {
     Complete(Vec<PaymentId>),
     /// Files of outside accounts, their lines, breaks, the close of a day.
     Funding(Box<FundingWork>),
+    /// Something of a transfer over a rail.
+    Outside(Box<OutsideWork>),
 }
 
 /// What the settlement book answers.
@@ -115,6 +123,8 @@ pub enum SettlementAnswer {
     NotAccepted(String),
     /// To [`SettlementWork::Funding`].
     Funding(Box<FundingAnswer>),
+    /// The answer to [`SettlementWork::Outside`].
+    Outside(OutsideAnswer),
 }
 
 /// How a payment ended, and where.
@@ -204,6 +214,8 @@ pub struct SettlementBook {
     transit: Transit,
     #[n(13)]
     funding: Funding,
+    #[n(16)]
+    rails: Rails,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -260,6 +272,7 @@ impl SettlementBook {
             drills: drills::Drills::default(),
             transit: Transit::default(),
             funding: Funding::default(),
+            rails: Rails::default(),
         }
     }
 
@@ -348,6 +361,9 @@ impl SettlementBook {
         command: &Command,
         why: &str,
     ) -> Checked<SettlementAnswer> {
+        if self.is_of_outside_hold(command) {
+            return not_accepted("the hold of a transfer ends with the transfer".to_owned());
+        }
         match self.ledger.check(at, command) {
             Ok(checked) => {
                 let (changes, _) = checked.into_parts();
@@ -594,6 +610,7 @@ impl Machine for SettlementBook {
             }
             SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
             SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
+            SettlementWork::Outside(work) => self.outside(stamp, slot, work),
         }
     }
 
@@ -632,6 +649,8 @@ impl Machine for SettlementBook {
             | BUSINESS_DAY_CLOSED => {
                 self.apply_funding(position, stamp, fact);
             }
+            OUTSIDE_HELD | SEND_INTENDED | OUTSIDE_HEARD | OUTSIDE_POSTED | OUTSIDE_RELEASED
+            | STUCK_RESOLVED => self.apply_outside(position, stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

@@ -12,6 +12,7 @@ pub mod funding;
 pub mod permit;
 pub mod promise;
 pub mod quote;
+pub mod rails;
 pub mod recovery_file;
 pub mod settlement;
 pub mod statement;
@@ -48,6 +49,10 @@ pub use promise::{
 };
 pub use quote::{
     Acceptance, Fee, FeeTaker, Invoice, Quote, Rate, RequestToPay, SandboxLine, SandboxStatement,
+};
+pub use rails::{
+    OutsideEvidence, OutsideHeard, OutsideHeld, OutsideNote, OutsideParty, OutsidePosted,
+    OutsideReleased, SendIntended, StuckAct, StuckDecision, StuckResolved, Withdrawal,
 };
 pub use recovery_file::RecoveryFile;
 pub use settlement::{

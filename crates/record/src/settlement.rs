@@ -132,7 +132,7 @@ pub struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn bytes(&self, index: u16) -> Result<&[u8], BodyError> {
+    pub(crate) fn bytes(&self, index: u16) -> Result<&[u8], BodyError> {
         let refused = BodyError::BadField { kind: self.kind, index };
         let place = usize::from(index.checked_sub(HEADING_FIELDS).ok_or_else(|| refused.clone())?);
         self.body.get(place).map(|field| field.as_slice()).ok_or(refused)

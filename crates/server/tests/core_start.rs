@@ -66,6 +66,7 @@ async fn config(dir: &Path) -> Config {
         outside_accounts: vec![],
         witnesses: vec![],
         drills: vec![],
+        rails: vec![],
     }
 }
 

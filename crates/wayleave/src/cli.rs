@@ -8,6 +8,7 @@ pub mod drill;
 pub mod ledger;
 pub mod ledger_proofs;
 pub mod operator;
+pub mod participant;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -70,6 +71,8 @@ pub enum Command {
     Reconcile(operator::ReconcileArgs),
     #[command(subcommand)]
     Day(operator::DayCommand),
+    #[command(subcommand)]
+    Participant(participant::ParticipantCommand),
     /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
     #[command(hide = true, subcommand)]
     Load(LoadCommand),
@@ -119,6 +122,8 @@ pub enum RoleName {
     Provider,
     /// A supervisor: cosigns the log, keeps trust and sanctions lists.
     Supervisor,
+    /// A rail simulator for the sandbox: takes pacs.008, loses, delays, duplicates, answers late.
+    Rail,
 }
 
 /// Arguments of `fsck`.

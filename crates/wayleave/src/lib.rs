@@ -54,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Operator(asked) => command::operator::command(&asked),
         Command::Reconcile(args) => command::operator::reconcile(&args),
         Command::Day(asked) => command::operator::day(&asked),
+        Command::Participant(asked) => command::participant::participant(&asked),
     };
     done.unwrap_or_else(|error| command::failed(&error))
 }

@@ -551,8 +551,10 @@ impl VoidForm {
                     "rail_refused" => NotDoneSource::RailRefused,
                     "never_sent" => NotDoneSource::NeverSent,
                     "two_persons" => NotDoneSource::TwoPersons,
+                    "one_person" => NotDoneSource::OnePerson,
                     other => {
-                        let expected = "`rail_refused`, `never_sent` or `two_persons`";
+                        let expected =
+                            "`rail_refused`, `never_sent`, `two_persons` or `one_person`";
                         return Err(Problem::field("source", expected, other));
                     }
                 };

@@ -248,6 +248,7 @@ fn void_ground(ground: &VoidGround) -> Value {
                 NotDoneSource::RailRefused => "rail_refused",
                 NotDoneSource::NeverSent => "never_sent",
                 NotDoneSource::TwoPersons => "two_persons",
+                NotDoneSource::OnePerson => "one_person",
             },
             "document": not_done.document.to_string(),
         }),

@@ -7,7 +7,10 @@ pub mod edge;
 mod files;
 pub mod issuer;
 pub mod provider;
+pub mod rail;
 mod start;
 pub mod supervisor;
+
+pub(crate) use files::write_whole;
 
 pub use common::{Common, RoleError, read_config};

@@ -30,6 +30,8 @@ pub enum OperatorCommand {
     Return(ReturnArgs),
     /// Let a participant, or the operator itself, bear a debit that nobody here sent.
     Charge(AssignArgs),
+    #[command(subcommand)]
+    Stuck(super::participant::StuckCommand),
 }
 
 /// Who asks, and in which form to answer.

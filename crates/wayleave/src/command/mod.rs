@@ -7,6 +7,7 @@ pub(crate) mod export;
 mod files;
 pub mod ledger;
 pub(crate) mod operator;
+pub(crate) mod participant;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;

@@ -39,6 +39,10 @@ enum Heard {
 
 /// `wayleave operator`.
 pub(crate) fn command(asked: &OperatorCommand) -> anyhow::Result<ExitCode> {
+    let asked = match asked {
+        OperatorCommand::Stuck(asked) => return super::participant::stuck(asked),
+        other => other,
+    };
     online(async {
         match asked {
             OperatorCommand::Fund(args) => fund(args).await,
@@ -46,6 +50,7 @@ pub(crate) fn command(asked: &OperatorCommand) -> anyhow::Result<ExitCode> {
             OperatorCommand::Release(args) => assign("release", args).await,
             OperatorCommand::Charge(args) => assign("charge", args).await,
             OperatorCommand::Return(args) => give_back(args).await,
+            OperatorCommand::Stuck(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

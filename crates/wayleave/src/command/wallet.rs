@@ -159,7 +159,7 @@ impl Consent {
 }
 
 /// `12400.00`, `12,400.00` or `12400` in the asset's own minor units, exactly.
-fn amount(text: &str, asset: AssetCode) -> anyhow::Result<Amount> {
+pub(super) fn amount(text: &str, asset: AssetCode) -> anyhow::Result<Amount> {
     let exponent = usize::from(asset.exponent());
     let wrong = || {
         let shown: String = text.chars().take(40).collect();

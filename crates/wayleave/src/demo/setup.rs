@@ -349,6 +349,7 @@ impl Stage {
             outside_accounts: super::funding::outside_accounts()?,
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
             drills: vec![DrillDuty { name: "core-kill".into(), every_days: 7 }],
+            rails: vec![],
         };
         write_json(&self.folder("core").join("role.json"), &config)
     }

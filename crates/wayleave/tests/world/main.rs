@@ -23,6 +23,7 @@ mod guide;
 mod keys;
 mod links;
 mod ownership;
+mod rails;
 mod receipts;
 mod refusals;
 mod replayed_list;

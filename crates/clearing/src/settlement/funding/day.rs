@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use ledger::{Change, FullLedger, Owner, Purpose, Resolved, Side as EntrySide};
 use minicbor::{Decode, Encode};
-use record::{BusinessDayClosed, DayAccount, DayAsset, FactBody, Heading, SaltSlot, TransitItem};
+use record::{
+    BusinessDayClosed, DayAccount, DayAsset, FactBody, Heading, LineId, SaltSlot, TransitItem,
+};
+use seal::{Domain, digest};
 use terms::{
     AccountId, AssetCode, BusinessDate, Instant, InstitutionName, Minor, Position, TransactionId,
 };
@@ -18,6 +21,8 @@ use super::{FundingAnswer, LineEntry, LineStanding, News, Step};
 use crate::rule::{Rule, RuleName};
 use crate::settlement::SettlementBook;
 
+/// Domain of the names of transfers among the items in transit, which lines name otherwise.
+const TRANSFER_ITEM: Domain = Domain::new("wayleave/transfer-in-transit/v1");
 /// Closed days whose entries stay at hand.
 pub const CLOSED_KEPT: usize = 7;
 
@@ -280,9 +285,23 @@ impl SettlementBook {
             closed_at: at,
             assets: assets.into_values().collect(),
             accounts,
-            in_transit: self.funding.suspense().map(transit_item).collect(),
+            in_transit: self.items_in_transit(),
             breaks: self.funding.breaks.values().cloned().collect(),
         }
+    }
+
+    /// What waits by name: lines in suspense, and transfers over rails that the book has posted and
+    /// the bank has not booked.
+    fn items_in_transit(&self) -> Vec<TransitItem> {
+        let lines = self.funding.suspense().map(transit_item);
+        let posted = self.transfers().filter(|one| one.in_transit());
+        let sent = posted.map(|one| TransitItem {
+            line: LineId(digest(TRANSFER_ITEM, &one.id.bytes())),
+            amount: one.amount,
+            what: format!("withdrawal {}", one.id),
+            since: one.changed_at,
+        });
+        lines.chain(sent).collect()
     }
 
     fn asset_of(&self, asset: AssetCode, date: BusinessDate) -> DayAsset {

@@ -36,6 +36,8 @@ struct Led {
     outcome: LineOutcome,
     change: Vec<u8>,
     returns: Option<LineId>,
+    /// What follows for a transfer over a rail.
+    transfer: Vec<Fact>,
 }
 
 impl SettlementBook {
@@ -61,7 +63,7 @@ impl SettlementBook {
         }
         let led = match line.side {
             LineSide::Credit => self.credit_line(at, account, &line, claim)?,
-            LineSide::Debit => self.debit_line(at, account, &line, claim)?,
+            LineSide::Debit => self.debit_line((at, slot), account, &line, claim)?,
         };
         let outcome = led.outcome.clone();
         let opened = match outcome {
@@ -81,6 +83,7 @@ impl SettlementBook {
             returns: led.returns,
         };
         let mut facts = vec![body.to_fact(slot, Heading::default())];
+        facts.extend(led.transfer);
         facts.extend(breaks_fact(slot, &BreaksChanged { opened, closed, file }));
         Ok((facts, FundingAnswer::Line { line: id, outcome, news: News::Now, position: None }))
     }
@@ -148,14 +151,17 @@ impl SettlementBook {
                 let customer = named_account(&claim.words);
                 let outcome = LineOutcome::Credited { participant, account: to, customer };
                 match self.fund(at, account, line, to) {
-                    Ok(change) => return Ok(Led { outcome, change, returns: None }),
+                    Ok(change) => {
+                        return Ok(Led { outcome, change, returns: None, transfer: vec![] });
+                    }
                     Err(_) => SuspenseReason::NotCreditable,
                 }
             }
             Err(why) => why,
         };
         let change = self.fund(at, account, line, account.suspense)?;
-        Ok(Led { outcome: LineOutcome::Suspense(why), change, returns: None })
+        let outcome = LineOutcome::Suspense(why);
+        Ok(Led { outcome, change, returns: None, transfer: vec![] })
     }
 
     fn fund(
@@ -198,23 +204,31 @@ impl SettlementBook {
 
     fn debit_line(
         &self,
-        at: Instant,
+        (at, slot): (Instant, SaltSlot),
         account: &OutsideAccount,
         line: &OutsideLine,
         claim: &LineClaim,
     ) -> Result<Led, Rule> {
+        let named = (line.amount, line.reference.as_str());
+        let meant = match line.nature {
+            LineNature::Movement => self.transfer_of_line(at, slot, named, &claim.words)?,
+            LineNature::Reversal => None,
+        };
+        if let Some((id, transfer)) = meant {
+            let outcome = LineOutcome::Confirmed { of: format!("withdrawal {id}") };
+            return Ok(Led { outcome, change: vec![], returns: None, transfer });
+        }
         let Some(found) = self.match_debit(account, line, &claim.words) else {
-            return Ok(Led { outcome: LineOutcome::Unmatched, change: vec![], returns: None });
+            let outcome = LineOutcome::Unmatched;
+            return Ok(Led { outcome, change: vec![], returns: None, transfer: vec![] });
         };
         let key = (line.line, "line");
         let change = self.post_line(at, key, Reason::Defunding, found.entries)?;
         let outcome = LineOutcome::Confirmed { of: found.of };
-        Ok(Led { outcome, change, returns: found.returns })
+        Ok(Led { outcome, change, returns: found.returns, transfer: vec![] })
     }
 
     /// What a debit line confirms: a return out of suspense whose word it says, with its amount.
-    ///
-    /// A rail's defunding in transit is asked here too, once rails exist.
     fn match_debit(
         &self,
         account: &OutsideAccount,

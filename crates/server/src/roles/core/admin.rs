@@ -38,6 +38,7 @@ fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
         SettlementAnswer::EndedNow(_)
         | SettlementAnswer::EndedBefore(_)
         | SettlementAnswer::PaymentIdUsed { .. }
+        | SettlementAnswer::Outside(_)
         | SettlementAnswer::Funding(_) => Err(refused("the answer is of something else")),
     }
 }

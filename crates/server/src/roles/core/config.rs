@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
 use super::drills::DrillDuty;
+use super::transfers::RailEntry;
 use crate::roles::Common;
 
 /// Domain of the ids of accounts that the configuration opens.
@@ -49,6 +50,9 @@ pub struct Config {
     /// Recovery drills that must be run, and how often.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drills: Vec<DrillDuty>,
+    /// Rails by which participants withdraw, one for an asset.
+    #[serde(default)]
+    pub rails: Vec<RailEntry>,
 }
 
 /// A hosted customers' book.

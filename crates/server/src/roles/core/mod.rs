@@ -25,6 +25,8 @@ pub mod receipts;
 pub mod recovery;
 pub mod remote;
 pub mod routes;
+pub mod transfer_routes;
+pub mod transfers;
 pub mod under_way;
 
 use std::collections::BTreeSet;
@@ -43,6 +45,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use config::{Config, Hosted, OutsideEntry, OwnBook, WitnessEntry, account_id, own_account};
+pub use transfers::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 
 pub use self::drills::{DrillDuty, DrillStanding};
 
@@ -54,6 +57,7 @@ use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::remote::RemoteBook;
 use self::routes::Core;
+use self::transfers::Outside;
 use self::under_way::record_completions;
 use super::RoleError;
 use crate::keys::{KeyStore, REQUEST_KEY};
@@ -86,7 +90,8 @@ pub async fn run(
     let client = config.common.client();
     let mut witnesses = witnesses(&config)?;
     let readiness = Readiness::waiting("the books are read");
-    let core = shared(&dir, &config, (&clearing, &published), &signer)?;
+    let outside = open_rails(&dir, &config, &keys)?;
+    let core = shared(&dir, &config, (&clearing, &published, &outside), &signer)?;
     let (listener, site) = start_server(&config, &keys, core, &readiness).await?;
     let (stop, stopped) = tokio::sync::watch::channel(());
     let mut ended = stopped.clone();
@@ -105,7 +110,8 @@ pub async fn run(
     let mut projection =
         tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let mut keeper = tokio::spawn(keeper);
+    let rails = transfers::keep(outside, Arc::clone(&clearing));
+    let mut keeper = tokio::spawn(both(keeper, rails));
     let mut completing = tokio::spawn(record_completions(Arc::clone(&clearing)));
     greet_banks(&clearing).await;
     let resolved = finish(&clearing, &dir).await?;
@@ -141,13 +147,14 @@ pub async fn run(
 fn shared(
     dir: &Path,
     config: &Config,
-    (clearing, published): (&Arc<Clearing>, &Arc<Published>),
+    (clearing, published, outside): (&Arc<Clearing>, &Arc<Published>, &Arc<Outside>),
     signer: &NoteSigner,
 ) -> Result<Arc<Core>, RoleError> {
     let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
     Ok(Arc::new(Core {
         clearing: Arc::clone(clearing),
         published: Arc::clone(published),
+        outside: Arc::clone(outside),
         tiles,
         dir: dir.to_path_buf(),
         config: config.clone(),
@@ -192,6 +199,19 @@ fn behind(clearing: &Arc<Clearing>, readiness: &Readiness) -> JoinSet<()> {
     }
     tasks.spawn(mirrors::watch(Arc::clone(clearing)));
     tasks
+}
+
+/// Runs both until one of them ends.
+async fn both(lists: impl Future<Output = ()>, rails: impl Future<Output = ()>) {
+    tokio::select! {
+        () = lists => {}
+        () = rails => {}
+    }
+}
+
+fn open_rails(dir: &Path, config: &Config, keys: &KeyStore) -> Result<Arc<Outside>, RoleError> {
+    let key = || keys.signing_key(REQUEST_KEY).map_err(RoleError::from);
+    Outside::open(dir, config, key).map(Arc::new)
 }
 
 fn unsound(error: impl std::fmt::Display) -> RoleError {
@@ -287,7 +307,9 @@ async fn start_server(
         peer.admit_to(&mut callers).map_err(unsound)?;
     }
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
-    let all = routes::routes(&core, &gate).merge(drills::routes(&core, &gate));
+    let all = routes::routes(&core, &gate)
+        .merge(drills::routes(&core, &gate))
+        .merge(transfer_routes::routes(&core, &gate));
     let routes = crate::web::when_ready(readiness, all);
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));

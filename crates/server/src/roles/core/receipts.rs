@@ -95,7 +95,9 @@ async fn reader(
             party_side(clearing, caller.key(), fact).await?.map(Reader::Party).ok_or_else(stranger)
         }
         Role::Wallet => Ok(Reader::Party(Side::Debtor)),
-        Role::Core | Role::Provider | Role::Issuer | Role::Operator | Role::Bank => Err(stranger()),
+        Role::Core | Role::Provider | Role::Issuer | Role::Operator | Role::Bank | Role::Rail => {
+            Err(stranger())
+        }
     }
 }
 

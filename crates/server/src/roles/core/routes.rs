@@ -29,6 +29,7 @@ use super::orders::{Clearing, NoPromise};
 use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
+use super::transfers::Outside;
 use super::{in_book, mirrors};
 use crate::web::{Gate, Refuse};
 
@@ -37,6 +38,8 @@ use crate::web::{Gate, Refuse};
 pub struct Core {
     /// The use cases.
     pub clearing: Arc<Clearing>,
+    /// Transfers over rails.
+    pub outside: Arc<Outside>,
     /// The log.
     pub published: Arc<Published>,
     /// The log's files.

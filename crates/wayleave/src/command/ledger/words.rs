@@ -66,6 +66,7 @@ words! {
         RailRefused = "rail-refused",
         NeverSent = "never-sent",
         TwoPersons = "two-persons",
+        OnePerson = "one-person",
     }
 }
 

@@ -225,10 +225,10 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         R::MetadataKeysMustDiffer { key } => ("each key once".to_owned(), key.to_string()),
         R::AmountMustBePositive { .. } => plain("above 0", "0"),
         R::WeightMustBePositive { .. } => plain("a weight above 0", "0"),
-        R::RemaindersMustDiffer { asset } => {
-            (format!("one remainder of {asset}"), "two".to_owned())
+        R::RemaindersMustDiffer { asset } => (format!("one remainder of {asset}"), "two".into()),
+        R::SharesMustFaceOneWay { asset } => {
+            (format!("shares of {asset} on one side"), "both sides".to_owned())
         }
-        R::SharesMustFaceOneWay { asset } => (format!("{asset} on one side"), "both".to_owned()),
         R::EverythingMustBeBounded { .. } => plain("a floor or ceiling", "none"),
         R::NothingToMove => plain("something to move", "nothing"),
         R::HoldsMustDiffer { hold } => ("each hold once".to_owned(), hold.to_string()),

@@ -23,6 +23,11 @@ use crate::privacy::Disclosure;
 use crate::system;
 use crate::wallet::Wallet;
 
+/// The core's refusal of permits that rest on lists which were superseded meanwhile.
+const SUPERSEDED: &str = "SnapshotTooOld";
+/// How often a request is prepared at most: lists change some times a day, not some times a second.
+const TRIES_MAX: u32 = 3;
+
 /// What the owner says to a consent view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
@@ -60,7 +65,9 @@ impl Wallet {
         Ok(PaymentId::from_bytes(bytes))
     }
 
-    /// Pays a request. `agree` sees the terms and what would be shown to whom, and decides.
+    /// Pays a request. `agree` sees the terms and what would be shown to whom, and decides; it is
+    /// asked again when lists were superseded between the permits and the order, because the
+    /// request is then prepared anew, at a new quote.
     ///
     /// The payment id, and later the order, are durable here before they leave: after a crash
     /// [`Wallet::resume`] asks for the same again, and never makes another. A request whose order
@@ -75,6 +82,28 @@ impl Wallet {
             let reason = format!("its order was stored as payment `{before}`: resume that one");
             return Err(WalletError::not_taken("request to pay", reason));
         }
+        let mut tries = 1;
+        loop {
+            let outcome = self.pay_once(request, agree, when_missing).await?;
+            // Lists that were superseded between the permits and the order: nothing moved, and the
+            // same request is prepared anew, under another id, on the new lists.
+            match &outcome {
+                PaymentOutcome::Refused(refused)
+                    if refused.code == SUPERSEDED && tries < TRIES_MAX =>
+                {
+                    tries += 1;
+                }
+                _ => return Ok(outcome),
+            }
+        }
+    }
+
+    async fn pay_once(
+        &self,
+        request: &RequestToPay,
+        agree: &mut (dyn FnMut(&Shown) -> Agreement + Send),
+        when_missing: WhenMissing,
+    ) -> Result<PaymentOutcome, WalletError> {
         let payment = self.new_payment()?;
         self.folder.keep(payment, Kept::Request, request)?;
         let quote = self.quote(request, payment).await?;

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use api::messages::{AccountView, NewCustomer};
 use bytes::Bytes;
 use client::{Client, Outcome, Outgoing, Peer};
-use record::AccountProfile;
+use record::{AccountProfile, Signed, Snapshot, TrustList};
 use seal::{SigningKey, to_canonical};
 use serde::Serialize;
 use server::keys::REQUEST_KEY;
@@ -80,6 +80,15 @@ impl<'a> Calls<'a> {
         Ok(view.available)
     }
 
+    /// A read that needs no key.
+    pub async fn open(&self, callee: &str, target: &str) -> anyhow::Result<Bytes> {
+        let peer = Peer::unverified(&self.stage.peer(callee)?.url)?;
+        match self.client.send_unsigned(&peer, Outgoing::get(target)).await {
+            Outcome::Answer(answer) => Ok(answer.body),
+            other => bail!("{callee}, {target}: {other:?}"),
+        }
+    }
+
     /// As [`Calls::post`], with a JSON body.
     pub async fn post_json<T: Serialize>(
         &self,
@@ -123,7 +132,38 @@ pub async fn onboard(stage: &Stage) -> anyhow::Result<()> {
             receive(stage, &calls, firm, what, &issuer).await?;
         }
     }
-    Ok(())
+    until("the banks to take the newest lists", async || lists_taken(stage, &calls).await).await
+}
+
+/// Whether both banks' snapshots rest on the newest trust lists, and the core knows them. A permit
+/// of the snapshot before would be one of yesterday's lists, which the core rightly refuses.
+async fn lists_taken(stage: &Stage, calls: &Calls<'_>) -> bool {
+    let newest = async |country: &str| -> anyhow::Result<(String, u64)> {
+        let supervisor = format!("supervisor-{}", country.to_lowercase());
+        let bytes = calls.open(&supervisor, "/v1/trust-list").await?;
+        let list = Signed::<TrustList>::from_bytes(&bytes)?.read_unverified()?;
+        Ok((format!("trust:{country}"), list.version))
+    };
+    let seen = async || -> anyhow::Result<bool> {
+        let lists = [newest("NL").await?, newest("SG").await?];
+        let about: serde_json::Value =
+            serde_json::from_slice(&calls.open("core", "/v1/about").await?)?;
+        for bank in ["bank-nl", "bank-sg"] {
+            let path = stage.folder(&format!("{bank}.1")).join("lists").join("snapshot");
+            let signed = Signed::<Snapshot>::from_bytes(&std::fs::read(path)?)?;
+            let snapshot = signed.read_unverified()?;
+            let has = |(name, version): &(String, u64)| {
+                let same = |one: &record::ListedVersion| one.name == *name;
+                snapshot.lists.iter().any(|one| same(one) && one.version >= *version)
+            };
+            let known = about.pointer(&format!("/snapshots/{bank}")).and_then(|v| v.as_u64());
+            if known != Some(snapshot.version) || !lists.iter().all(has) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    seen().await.unwrap_or(false)
 }
 
 /// What an issuer at another port signed names that port: it is received anew.

@@ -1,5 +1,6 @@
 //! The core's routes: parse, call one use case, map its outcome.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -90,17 +91,25 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(core))))
 }
 
-async fn about(State(core): Shared) -> Response {
+async fn about(State(core): Shared) -> Answer {
     let config = &core.config;
-    Json(serde_json::json!({
+    let institutions: Vec<InstitutionName> =
+        core.clearing.books.customers.keys().copied().collect();
+    let look = move |s: &clearing::SettlementBook| {
+        let version = |name: &InstitutionName| Some((name.to_string(), s.snapshot_version(*name)?));
+        institutions.iter().filter_map(version).collect::<BTreeMap<_, _>>()
+    };
+    let snapshots = core.clearing.books.settlement.look(look).await.map_err(failed)?.outcome;
+    let about = Json(serde_json::json!({
         "environment": config.common.environment,
         "book": config.book.to_string(),
         "origin": config.origin,
         "log_key": core.log_vkey,
         "policy": config.policy,
         "witnessing": core.published.trust().witnessing().label(),
-    }))
-    .into_response()
+        "snapshots": snapshots,
+    }));
+    Ok(about.into_response())
 }
 
 async fn tile(State(core): Shared, Path(path): Path<String>) -> Answer {

@@ -64,7 +64,17 @@ pub trait Disk: Send {
     /// # Errors
     /// The device's.
     fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file again later, through a new descriptor: for who must not use one again after a
+    /// failure. A disk that cannot says so when it is asked.
+    fn opener(&self, name: &str) -> Opener<Self::File> {
+        let _ = name;
+        Box::new(|| Err(io::ErrorKind::Unsupported.into()))
+    }
 }
+
+/// Opens one file again and again.
+pub type Opener<F> = Box<dyn Fn() -> io::Result<F> + Send>;
 
 /// An open file of a [`Disk`].
 pub trait DiskFile: Send {
@@ -242,6 +252,14 @@ impl Disk for FileDisk {
 
     fn sync_directory(&self) -> io::Result<()> {
         File::open(&self.directory)?.sync_all()
+    }
+
+    fn opener(&self, name: &str) -> Opener<SystemFile> {
+        let (path, flush_delay, syncs) = (self.path(name), self.flush_delay, self.syncs.clone());
+        Box::new(move || {
+            let file = OpenOptions::new().read(true).write(true).open(&path)?;
+            Ok(SystemFile { file, flush_delay, syncs: syncs.clone() })
+        })
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

@@ -320,6 +320,11 @@ impl Disk for FaultDisk {
         Ok(())
     }
 
+    fn opener(&self, name: &str) -> crate::disk::Opener<FaultFile> {
+        let (disk, name) = (self.clone(), name.to_owned());
+        Box::new(move || disk.open(&name))
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         let mut shared = self.lock();
         shared.call()?;

@@ -7,7 +7,8 @@
 //! Keys are made durable a pool at a time, ahead of their use, so that a payment costs no sync of
 //! its own. *Crash story*: which slots of the pool were handed out is not recorded; opening
 //! skips to the end of the file, so a slot is never handed out twice, and at most a pool's worth
-//! of keys is wasted. A pool whose sync failed is never handed out; its slots are skipped too.
+//! of keys is wasted. A pool whose write or sync failed is never handed out: the next try opens
+//! the file anew and writes other keys over it; after a restart its slots are skipped.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use seal::digest::{Domain, digest};
 use seal::{SaltStream, Secret, derive};
 use terms::Position;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, Opener};
 
 /// Its name.
 pub const SALT_KEYS_NAME: &str = "salt.keys";
@@ -40,8 +41,8 @@ pub enum SaltError {
     /// The slot never held a key.
     #[error("salt slot `{0}` was never filled")]
     NoSuchSlot(u64),
-    /// An earlier fault: open the file again.
-    #[error("the file of salt keys is stopped after an earlier fault")]
+    /// An earlier fault, and the file cannot be opened again yet.
+    #[error("the file of salt keys failed earlier and cannot be opened again yet")]
     Stopped,
 }
 
@@ -64,6 +65,7 @@ struct Slots {
 
 struct Writing<F> {
     file: F,
+    again: Opener<F>,
     entropy: Box<dyn FnMut() -> io::Result<[u8; 32]> + Send>,
     stopped: bool,
 }
@@ -97,7 +99,8 @@ impl<D: Disk> SaltKeys<D> {
         };
         let record = u64::try_from(RECORD_BYTES).unwrap_or(u64::MAX);
         let next = file.bytes()?.div_ceil(record);
-        let writing = Writing { file, entropy: Box::new(entropy), stopped: false };
+        let again = disk.opener(SALT_KEYS_NAME);
+        let writing = Writing { file, again, entropy: Box::new(entropy), stopped: false };
         Ok(Self {
             pool: pool.max(1),
             slots: Mutex::new(Slots { next, filled: next }),
@@ -189,10 +192,12 @@ impl<D: Disk> SaltKeys<D> {
 impl<F: DiskFile> Writing<F> {
     fn write(&mut self, slot: u64, records: &[u8]) -> Result<(), SaltError> {
         if self.stopped {
-            return Err(SaltError::Stopped);
+            self.file = (self.again)().map_err(|_| SaltError::Stopped)?;
         }
         let written = self.file.write_at(offset(slot), records).and_then(|()| self.file.sync());
-        // The descriptor is not used again to write after a failure.
+        // The descriptor is not used again to write after a failure. Through a new one the same
+        // records, or later ones, are written whole: what the failed write left is behind the
+        // last durable slot, was never handed out, and is written over.
         self.stopped = written.is_err();
         Ok(written?)
     }

@@ -90,6 +90,33 @@ fn an_erased_slot_holds_no_key_and_others_stay() {
 }
 
 #[test]
+fn a_disk_that_was_full_for_a_while_gives_slots_again() {
+    let disk = FaultDisk::new(1);
+    let keys = open(&disk, 1).unwrap();
+    let before: Vec<_> = (0..4).map(|_| keys.take_slot().unwrap()).collect();
+    for faults in [
+        Faults { write_per_mille: 1_000, ..Faults::default() },
+        Faults { sync_per_mille: 1_000, ..Faults::default() },
+    ] {
+        disk.plan(faults);
+        let refused = std::iter::repeat_with(|| keys.take_slot()).take(1_000).find(Result::is_err);
+        assert!(refused.is_some(), "the pool ends");
+        assert!(keys.take_slot().is_err(), "and stays ended while the disk fails");
+        disk.plan(Faults::default());
+        let slot = keys.take_slot().unwrap();
+        assert!(!before.contains(&slot));
+        assert!(mark(&keys, 0, slot).is_some());
+    }
+    let after: Vec<_> = (0..600).map(|_| keys.take_slot().unwrap()).collect();
+    let marks: Vec<_> = after.iter().map(|slot| mark(&keys, 0, *slot).unwrap()).collect();
+    disk.reboot();
+    let again = open(&disk, 2).unwrap();
+    for (slot, before) in after.iter().zip(marks) {
+        assert_eq!(mark(&again, 0, *slot), Some(before), "{slot:?} is durable");
+    }
+}
+
+#[test]
 fn a_damaged_key_is_no_key() {
     let disk = FaultDisk::new(1);
     let keys = open(&disk, 1).unwrap();

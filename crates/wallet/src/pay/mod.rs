@@ -87,14 +87,14 @@ impl Wallet {
             let outcome = self.pay_once(request, agree, when_missing).await?;
             // Lists that were superseded between the permits and the order: nothing moved, and the
             // same request is prepared anew, under another id, on the new lists.
-            match &outcome {
-                PaymentOutcome::Refused(refused)
-                    if refused.code == SUPERSEDED && tries < TRIES_MAX =>
-                {
-                    tries += 1;
-                }
-                _ => return Ok(outcome),
+            let superseded = matches!(
+                &outcome,
+                PaymentOutcome::Refused(refused) if refused.code == SUPERSEDED
+            );
+            if !superseded || tries == TRIES_MAX {
+                return Ok(outcome);
             }
+            tries += 1;
         }
     }
 

@@ -140,7 +140,7 @@ impl Clearing {
         }
         let trust = self.trust();
         let entry = match check_order(order, terms, self.environment, self.book, &trust) {
-            Ok(order) => self.client_route(Route::of_client(order), digest).await?,
+            Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
             Err(rule) => self.refuse(payment, digest, rule).await?,
         };
         self.promise(payment, entry, Repeated::First).await
@@ -175,6 +175,18 @@ impl Clearing {
             Some(entry) => Err(NoPromise::PaymentIdUsed { first: entry.terms, got }),
             None => Ok(None),
         }
+    }
+
+    /// In a task of its own: a client that goes away takes its request with it, and must not take
+    /// the route. Dropped, it would leave the money held, or a book untold, until the next start.
+    async fn client_route_to_its_end(
+        self: &Arc<Self>,
+        route: Route,
+        got: Digest,
+    ) -> Result<PaymentEntry, NoPromise> {
+        let clearing = Arc::clone(self);
+        let driven = tokio::spawn(async move { clearing.client_route(route, got).await });
+        driven.await.unwrap_or(Err(NoPromise::Failed(Failed::Unknown)))
     }
 
     /// Both customers' books must be here before any money is held: a settled payment whose

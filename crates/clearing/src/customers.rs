@@ -28,6 +28,10 @@ use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
 
+mod after;
+
+pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
+
 /// What a customers' book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
 pub struct CustomerCommand {
@@ -61,6 +65,8 @@ pub enum CustomerWork {
     Credit(Box<CreditOrder>),
     /// Keep a sealed payload.
     Store(Parcel),
+    /// What may follow an order.
+    After(AfterCustomerWork),
 }
 
 /// What is credited, from the settlement fact.
@@ -143,6 +149,8 @@ pub struct CustomersBook {
     credited: BTreeMap<PaymentId, Position>,
     #[n(8)]
     parcels: BTreeMap<ParcelKey, ParcelEntry>,
+    #[n(16)]
+    after: After,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -208,6 +216,7 @@ impl CustomersBook {
             ended: BTreeMap::new(),
             credited: BTreeMap::new(),
             parcels: BTreeMap::new(),
+            after: After::default(),
         }
     }
 
@@ -243,7 +252,7 @@ impl CustomersBook {
     /// What this book says of a payment whose debtor is here.
     #[must_use]
     pub fn debtor_side(&self, payment: PaymentId) -> DebtorSide {
-        if self.held.contains_key(&payment) {
+        if self.held.contains_key(&payment) || self.after.return_of(payment).is_some() {
             return DebtorSide::Held;
         }
         match self.ended.get(&payment) {
@@ -257,6 +266,7 @@ impl CustomersBook {
     #[must_use]
     pub fn debtor_seen(&self, payment: PaymentId) -> DebtorSeen {
         let terms = self.held.get(&payment).map(|held| sha256(held.order.terms.as_bytes()));
+        let terms = terms.or_else(|| Some(self.after.return_of(payment)?.terms_digest()));
         DebtorSeen { side: self.debtor_side(payment), terms }
     }
 
@@ -334,6 +344,7 @@ impl CustomersBook {
             .get(&account)
             .ok_or_else(|| Rule::new(RuleName::AccountUnknown, account.to_string()))?;
         same(RuleName::OwnersDiffer, "owner", profile.owner, permit.owner)?;
+        self.not_blocked(account)?;
         let asset = self.ledger.account(account).map(|known| known.opening().asset);
         if asset != Some(terms.debited.asset) {
             let detail = format!("`{account}` is not kept in `{}`", terms.debited.asset);
@@ -472,7 +483,9 @@ impl CustomersBook {
     // INVARIANT (PaymentEndsItsHold): only the steps of its payment end a payment's hold. Without
     // it a settled payment could not be debited any more.
     fn ends_payment_hold(&self, command: &Command) -> bool {
-        let is_held = |hold: HoldId| self.held.contains_key(&PaymentId::from_bytes(hold.bytes()));
+        let is_held = |hold: HoldId| {
+            self.debtor_side(PaymentId::from_bytes(hold.bytes())) == DebtorSide::Held
+        };
         match command {
             Command::VoidHold { hold, .. } => is_held(*hold),
             Command::Post(transaction) => {
@@ -541,8 +554,10 @@ fn post(at: Instant, payment: PaymentId, entries: Vec<Entry>, side: Side) -> Com
     })
 }
 
-/// The transaction id of `part` of a payment.
-pub(crate) fn transaction_of(payment: PaymentId, part: &str) -> TransactionId {
+/// The transaction id of `part` of a payment: `settlement` in that book, `debtor` or `creditor` in
+/// the book of its side.
+#[must_use]
+pub fn transaction_of(payment: PaymentId, part: &str) -> TransactionId {
     let digest = digest_of(TRANSACTION_ID, &[&payment.bytes(), part.as_bytes()]);
     let mut id = [0; 16];
     for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
@@ -600,12 +615,22 @@ impl Machine for CustomersBook {
                 Some(outcome) => Checked { facts: vec![], outcome },
                 None => stepped(slot, self.hold(stamp, order)),
             },
+            CustomerWork::Debit(payment, at) if self.after.return_of(*payment).is_some() => {
+                after::stepped(slot, self.debit_return(stamp, *payment, *at))
+            }
+            CustomerWork::Release(payment, reason) if self.after.return_of(*payment).is_some() => {
+                after::stepped(slot, self.release_return(stamp, *payment, *reason))
+            }
             CustomerWork::Debit(payment, at) => stepped(slot, self.debit(stamp, *payment, *at)),
             CustomerWork::Release(payment, reason) => {
                 stepped(slot, self.release(stamp, *payment, *reason))
             }
-            CustomerWork::Credit(order) => stepped(slot, self.credit(stamp, order)),
+            CustomerWork::Credit(order) => match self.diverted(order) {
+                Some(into) => after::stepped(slot, self.divert(stamp, order, into)),
+                None => stepped(slot, self.credit(stamp, order)),
+            },
             CustomerWork::Store(parcel) => self.store(slot, parcel),
+            CustomerWork::After(work) => self.after_order(stamp, slot, work),
         }
     }
 
@@ -635,6 +660,7 @@ impl Machine for CustomersBook {
                 }
                 Err(error) => stop(&error.to_string()),
             },
+            kind if after::is_kind(kind) => self.apply_after(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -668,10 +694,13 @@ impl CustomersBook {
             Purpose::DueFrom => OwnUse::DueFrom,
             Purpose::Fee => OwnUse::Fee,
             Purpose::Suspense => OwnUse::Suspense,
+            Purpose::BlockedFunds => {
+                self.after.blocked_account(opening.asset, opening.id);
+                return;
+            }
             Purpose::Customer
             | Purpose::Settlement
             | Purpose::Control
-            | Purpose::BlockedFunds
             | Purpose::DueTo
             | Purpose::Transit => return,
         };

@@ -5,11 +5,13 @@
 //! the writer's turn, against what the books themselves say: [`rule`] names every way to be
 //! refused, [`order`] checks signatures before the writer's turn, [`settlement`] and
 //! [`customers`] are the machines, [`saga`] says which step of a payment comes next, [`route`]
-//! drives a payment through the books without I/O, [`readers`] says who may see which field.
+//! drives a payment through the books without I/O, [`after`] checks what may follow it,
+//! [`readers`] says who may see which field.
 //!
 //! This crate must not know how credentials are verified or how policies are evaluated.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod after;
 pub mod customers;
 pub mod order;
 pub mod readers;
@@ -21,6 +23,11 @@ pub mod settlement;
 pub mod testkit;
 pub mod trusted;
 
+pub use after::{
+    CheckedAnswer, CheckedByTwo, CheckedCancellation, CheckedReturn, Original,
+    account_of_cancellation, check_cancellation, check_cancellation_answer, check_return,
+    check_two_persons,
+};
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};
 pub use order::{CheckedOrder, check_order};
 pub use readers::{Reader, fields_for};
@@ -28,6 +35,7 @@ pub use route::{Action, Finish, Heard, Route};
 pub use rule::Rule;
 pub use saga::{Progress, SettlementSide, Step, next_step};
 pub use settlement::{
-    PaymentEntry, SettlementAnswer, SettlementBook, SettlementCommand, SettlementWork,
+    AfterAnswer, AfterWork, PaymentEntry, SettlementAnswer, SettlementBook, SettlementCommand,
+    SettlementWork,
 };
 pub use trusted::TrustView;

@@ -29,7 +29,10 @@ use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
 
+mod after;
 mod judge;
+
+pub use after::{ANSWER_WITHIN, After, AfterAnswer, AfterWork, CancellationEntry, Given};
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -77,6 +80,8 @@ pub enum SettlementWork {
     JoinEdge(Box<Signed<EdgeNotice>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+    /// What may follow an order.
+    After(AfterWork),
 }
 
 /// What the settlement book answers.
@@ -97,6 +102,8 @@ pub enum SettlementAnswer {
     Done,
     /// Not done and not recorded: the request itself is not acceptable.
     NotAccepted(String),
+    /// What came of what followed an order.
+    After(AfterAnswer),
 }
 
 /// How a payment ended, and where.
@@ -180,6 +187,8 @@ pub struct SettlementBook {
     quotes_used: BTreeSet<QuoteId>,
     #[n(12)]
     recoveries: u64,
+    #[n(19)]
+    after: After,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -233,6 +242,7 @@ impl SettlementBook {
             payments: BTreeMap::new(),
             quotes_used: BTreeSet::new(),
             recoveries: 0,
+            after: After::default(),
         }
     }
 
@@ -465,8 +475,8 @@ impl SettlementBook {
             debtor_edge: Some(order.debtor.permit.mark),
             creditor_edge: Some(order.creditor.permit.mark),
         };
-        match self.judge(at, order) {
-            Ok(postings) => {
+        match self.judge(at, order).and_then(|postings| Ok((postings, order.given_back()?))) {
+            Ok((postings, given)) => {
                 let environment = self.environment;
                 let ending = Ending::Settled;
                 let ended = PaymentEnded { payment, environment, terms, ending, recorded_at: at };
@@ -475,7 +485,7 @@ impl SettlementBook {
                     order: order.order.clone(),
                     postings: to_canonical(&postings),
                 };
-                let facts = vec![body.to_fact(slot, heading)];
+                let facts = vec![after::settled_fact(body, given, slot, heading)];
                 Checked { facts, outcome: SettlementAnswer::EndedNow(ended) }
             }
             Err(Rule { name, detail }) => {
@@ -529,6 +539,7 @@ impl Machine for SettlementBook {
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
+            SettlementWork::After(work) => self.after_order(stamp, slot, work),
         }
     }
 
@@ -556,6 +567,7 @@ impl Machine for SettlementBook {
                 self.edges.insert(notice.mark.edge, signed);
             }
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            kind if after::is_kind(kind) => self.apply_after(position, stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -590,6 +602,10 @@ where
 impl SettlementBook {
     fn apply_settled(&mut self, position: Position, stamp: Instant, fact: &Fact) {
         let body: PaymentSettled = read(fact);
+        self.apply_settled_body(position, stamp, &body);
+    }
+
+    fn apply_settled_body(&mut self, position: Position, stamp: Instant, body: &PaymentSettled) {
         if let Ok(quote) = body.order.quote.read_unverified() {
             self.quotes_used.insert(quote.quote);
         }

@@ -124,13 +124,13 @@ pub struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn bytes(&self, index: u16) -> Result<&[u8], BodyError> {
+    pub(crate) fn bytes(&self, index: u16) -> Result<&[u8], BodyError> {
         let refused = BodyError::BadField { kind: self.kind, index };
         let place = usize::from(index.checked_sub(HEADING_FIELDS).ok_or_else(|| refused.clone())?);
         self.body.get(place).map(|field| field.as_slice()).ok_or(refused)
     }
 
-    fn value<T>(&self, index: u16) -> Result<T, BodyError>
+    pub(crate) fn value<T>(&self, index: u16) -> Result<T, BodyError>
     where
         T: Encode<()> + for<'b> Decode<'b, ()>,
     {
@@ -205,7 +205,7 @@ pub struct PaymentEnded {
 }
 
 impl PaymentEnded {
-    fn fields(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn fields(&self) -> Vec<Vec<u8>> {
         vec![
             to_canonical(&self.payment),
             to_canonical(&self.environment),
@@ -215,7 +215,7 @@ impl PaymentEnded {
         ]
     }
 
-    fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
+    pub(crate) fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
         Ok(Self {
             payment: fields.value(PAYMENT_FIELD)?,
             environment: fields.value(ENVIRONMENT_FIELD)?,

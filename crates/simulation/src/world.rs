@@ -526,7 +526,8 @@ const fn port_of(work: &CustomerWork) -> Option<Port> {
         CustomerWork::OpenAccount(_)
         | CustomerWork::OpenCustomer(..)
         | CustomerWork::Ledger { .. }
-        | CustomerWork::Store(_) => None,
+        | CustomerWork::Store(_)
+        | CustomerWork::After(_) => None,
     }
 }
 

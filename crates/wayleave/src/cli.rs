@@ -1,6 +1,7 @@
 //! What can be asked of the binary, in words that teach.
 
 pub mod asks;
+pub mod bank;
 pub mod check;
 pub mod ledger;
 pub mod ledger_proofs;
@@ -43,6 +44,8 @@ pub enum Command {
     // What these say of themselves stands beside their arguments, in `cli/`.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    #[command(subcommand)]
+    Bank(bank::BankCommand),
     Privacy(wallet::PrivacyArgs),
     Verify(check::VerifyArgs),
     VerifyExport(check::ExportArgs),

@@ -36,6 +36,7 @@ pub fn main() -> ExitCode {
             load::soak::run(&args).map(|()| ExitCode::SUCCESS)
         }
         Command::Wallet(asked) => command::wallet::command(&asked),
+        Command::Bank(asked) => command::bank::command(&asked),
         Command::Privacy(args) => command::privacy::command(&args),
         Command::Verify(args) => command::verify::command(&args),
         Command::VerifyExport(args) => command::export::command(&args),

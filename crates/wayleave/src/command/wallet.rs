@@ -16,7 +16,7 @@ use terms::{Amount, AssetCode, Minor};
 
 use super::{files, say, say_json, show, tell};
 use crate::cli::wallet::{
-    InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, WalletCommand,
+    AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, WalletCommand,
 };
 
 /// Does what was asked with the wallet.
@@ -29,6 +29,8 @@ pub(crate) fn command(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         | WalletCommand::Pay(_)
         | WalletCommand::Resume(_)
         | WalletCommand::Status(_)
+        | WalletCommand::Cancel(_)
+        | WalletCommand::Agree(_)
         | WalletCommand::Refresh(_) => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -44,6 +46,8 @@ async fn online(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         WalletCommand::Pay(args) => pay(args).await,
         WalletCommand::Resume(args) => resume(args).await,
         WalletCommand::Status(args) => status(args).await,
+        WalletCommand::Cancel(args) => cancel(args).await,
+        WalletCommand::Agree(args) => agree(args),
         WalletCommand::Refresh(place) => refresh(place).await,
         WalletCommand::List(place) => list(place),
         WalletCommand::Credentials(place) => credentials(place),
@@ -102,6 +106,30 @@ async fn status(args: &PaymentArgs) -> anyhow::Result<ExitCode> {
     let wallet = open(&args.place)?;
     let status = wallet.ask(args.payment).await?;
     Ok(show(&Standing(status), args.place.json))
+}
+
+async fn cancel(args: &CancelArgs) -> anyhow::Result<ExitCode> {
+    let wallet = open(&args.place)?;
+    Ok(show(&wallet.cancel(args.payment, &args.reason).await?, args.place.json))
+}
+
+fn agree(args: &AgreeArgs) -> anyhow::Result<ExitCode> {
+    let wallet = open(&args.place)?;
+    let amount = amount(&args.amount, wallet.config().asset)?;
+    let consent = wallet.consent_to_return(args.payment, amount);
+    fs::write(&args.out, consent.to_bytes())
+        .with_context(|| format!("`{}`", args.out.display()))?;
+    if args.place.json {
+        say_json(&json!({ "consent": args.out, "payment": args.payment.to_string() }));
+    } else {
+        say(&format!(
+            "consent  {}   {} of payment {}",
+            args.out.display(),
+            amount.for_people(),
+            args.payment
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn refresh(place: &PlaceArgs) -> anyhow::Result<ExitCode> {

@@ -263,6 +263,10 @@ impl Stage {
             origin: ORIGIN.into(),
             operator: "wayleave-operator".parse()?,
             operator_key: self.key("operator", "statement")?.public_key().to_string(),
+            approvers: ["approve-1", "approve-2"]
+                .into_iter()
+                .map(|key| Ok(self.key("operator", key)?.public_key().to_string()))
+                .collect::<anyhow::Result<_>>()?,
             roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
                 .into(),
             hosted: vec![

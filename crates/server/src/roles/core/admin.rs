@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use api::messages::{AccountView, NewCustomer, Taken};
 use clearing::{
-    CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook, SettlementWork,
+    AfterAnswer, CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook,
+    SettlementWork,
 };
 use ledger::{
     Available, Ceiling, Command, Entry, Floor, Freeze, FullLedger, Opening, Owner, Purpose, Reason,
@@ -41,7 +42,8 @@ pub async fn submit(clearing: &Clearing, work: SettlementWork) -> Result<(), Not
 
 fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
     match placed.outcome {
-        SettlementAnswer::Done => Ok(()),
+        SettlementAnswer::Done | SettlementAnswer::After(AfterAnswer::Asked(_)) => Ok(()),
+        SettlementAnswer::After(AfterAnswer::Refused(rule)) => Err(refused(rule.to_string())),
         SettlementAnswer::NotAccepted(reason) => Err(refused(reason)),
         SettlementAnswer::EndedNow(_)
         | SettlementAnswer::EndedBefore(_)

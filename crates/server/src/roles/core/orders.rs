@@ -10,10 +10,10 @@ use std::time::Duration;
 use api::messages::{OrderAnswer, Repeated};
 use clearing::route::{Action, Finish, Heard, Route};
 use clearing::settlement::PaymentEntry;
-use clearing::{Rule, SettlementAnswer, SettlementWork, TrustView, check_order};
+use clearing::{CheckedOrder, Rule, SettlementAnswer, SettlementWork, TrustView, check_order};
 use record::{
-    Durability, Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentSettled,
-    PaymentTerms, Promise, Refusal, SettleOrder, Signed,
+    Durability, Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentReturned,
+    PaymentSettled, PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
 use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId};
@@ -113,10 +113,25 @@ impl Clearing {
         }
         let trust = self.trust();
         let entry = match check_order(order, terms, self.environment, self.book, &trust) {
-            Ok(order) => self.client_route(Route::of_client(order), digest).await?,
+            Ok(order) => match self.linked(order).await? {
+                Ok(order) => self.client_route(Route::of_client(order), digest).await?,
+                Err(rule) => self.refuse(payment, digest, rule).await?,
+            },
             Err(rule) => self.refuse(payment, digest, rule).await?,
         };
         self.promise(payment, entry, Repeated::First).await
+    }
+
+    /// A refund is taken with its original beside it; any other order as it is.
+    async fn linked(&self, order: CheckedOrder) -> Result<Result<CheckedOrder, Rule>, NoPromise> {
+        let Some(linked) = order.terms().linked_payment else { return Ok(Ok(order)) };
+        match self.original(linked).await {
+            Ok(original) => Ok(order.refunding(original)),
+            Err(NoPromise::Malformed(detail)) => {
+                Ok(Err(Rule::new(clearing::rule::RuleName::OriginalUnknown, detail)))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Records an edge's refusal. The signature is checked here.
@@ -137,7 +152,7 @@ impl Clearing {
     }
 
     /// How a payment ended, if it has, with these terms.
-    async fn ended_before(
+    pub(super) async fn ended_before(
         &self,
         payment: PaymentId,
         got: Digest,
@@ -152,7 +167,7 @@ impl Clearing {
 
     /// Both customers' books must be here before any money is held: a settled payment whose
     /// creditor's book is elsewhere would be stuck.
-    async fn client_route(
+    pub(super) async fn client_route(
         self: &Arc<Self>,
         route: Route,
         got: Digest,
@@ -301,7 +316,7 @@ impl Clearing {
         }
     }
 
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         payment: PaymentId,
         terms: Digest,
@@ -341,7 +356,7 @@ impl Clearing {
         Err(Failed::Unknown.into())
     }
 
-    async fn promise(
+    pub(super) async fn promise(
         &self,
         payment: PaymentId,
         entry: PaymentEntry,
@@ -380,7 +395,7 @@ impl Clearing {
 }
 
 /// The payment has ended: what failed since is the answer only, so *not done* would be a lie.
-fn unanswered(error: NoPromise) -> NoPromise {
+pub(super) fn unanswered(error: NoPromise) -> NoPromise {
     match error {
         NoPromise::Failed(_) => NoPromise::Failed(Failed::Unknown),
         other => other,
@@ -425,7 +440,11 @@ impl Parties {
     /// Who took part, from the payment's fact; `None` when it is no settled payment.
     #[must_use]
     pub fn of_settled(fact: &Fact) -> Option<Self> {
-        let order = PaymentSettled::from_fact(fact).ok()?.order;
+        if let Ok(returned) = PaymentReturned::from_fact(fact) {
+            let ReturnParties { debtor, debited, creditor, credited } = returned.parties;
+            return Some(Self { debtor, debited, creditor, credited });
+        }
+        let order = PaymentSettled::of_fact(fact).ok()?.order;
         let terms = PaymentTerms::from_terms_string(&order.terms).ok()?;
         Some(Self {
             debtor: order.debtor_permit.read_unverified().ok()?.institution,

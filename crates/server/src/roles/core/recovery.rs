@@ -18,7 +18,10 @@ use clearing::route::{Finish, Route};
 use evidence::SignedCheckpoint;
 use evidence::exchange::Answer;
 use record::settlement::CERTIFICATE_FIELD;
-use record::{Ending, RecoveryCertificate, RecoveryFile, Resolved, ResolvedEnd, Signed};
+use record::{
+    Ending, FactBody, PaymentReturned, PaymentSettled, RecoveryCertificate, RecoveryFile, Resolved,
+    ResolvedEnd, Signed,
+};
 use terms::{Instant, PaymentId, Position, RunId};
 
 use super::books::Failed;
@@ -168,8 +171,42 @@ pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> 
             }
         }
     }
+    resolve_returns(clearing, &mut resolved).await?;
     complete_credits(clearing, &mut resolved).await?;
     Ok(resolved)
+}
+
+/// Returns whose hold is open, as payments are.
+async fn resolve_returns(
+    clearing: &Arc<Clearing>,
+    resolved: &mut Vec<Resolved>,
+) -> Result<(), Failed> {
+    for book in clearing.books.customers.values() {
+        let held =
+            |state: &clearing::CustomersBook| state.open_returns().cloned().collect::<Vec<_>>();
+        for held in book.look(held).await?.outcome {
+            let Some(mut route) = Route::of_return_recovery(&held.order, held.parties) else {
+                continue;
+            };
+            let payment = route.payment();
+            let known = settled_before(clearing, payment).await?;
+            let finish = clearing.drive(&mut route).await.ok_or(Failed::Unknown)?;
+            if !matches!(finish, Finish::Stuck { .. }) {
+                resolved.push(Resolved { payment, end: end_of(known, &finish) });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The route that completes a settled payment, refund or return.
+fn completing(fact: &record::Fact) -> Result<Option<Route>, Failed> {
+    if let Ok(returned) = PaymentReturned::from_fact(fact) {
+        return Ok(Route::of_return_recovery(&returned.order, returned.parties));
+    }
+    PaymentSettled::of_fact(fact)
+        .map(|body| Route::of_recovery(&body.order))
+        .map_err(|error| Failed::NotDone(error.to_string()))
 }
 
 async fn settled_before(clearing: &Clearing, payment: PaymentId) -> Result<Option<Ending>, Failed> {
@@ -200,10 +237,7 @@ async fn complete_credits(
     let settled = clearing.books.settlement.look(settled).await?.outcome;
     for (payment, position) in uncredited(clearing, settled).await? {
         let fact = clearing.facts.fact(position).await?;
-        let order = record::FactBody::from_fact(&fact)
-            .map(|body: record::PaymentSettled| body.order)
-            .map_err(|error| Failed::NotDone(error.to_string()))?;
-        let Some(mut route) = Route::of_recovery(&order) else { continue };
+        let Some(mut route) = completing(&fact)? else { continue };
         let finish = clearing.drive(&mut route).await.ok_or(Failed::Unknown)?;
         if matches!(finish, Finish::Stuck { .. }) {
             continue;

@@ -20,6 +20,7 @@ use seal::{KeyId, PublicKey};
 use terms::{AccountId, InstitutionName, PaymentId};
 
 use super::admin::{self, NotDone};
+use super::after;
 use super::books::Failed;
 use super::config::Config;
 use super::facts::READ_PATIENCE;
@@ -44,17 +45,18 @@ pub struct Core {
     pub log_vkey: String,
 }
 
-type Shared = State<Arc<Core>>;
-type Answer = Result<Response, Refuse>;
+pub(super) type Shared = State<Arc<Core>>;
+pub(super) type Answer = Result<Response, Refuse>;
 
 /// All routes, guarded.
 pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
     let open = Router::new().route("/v1/about", get(about)).route("/log/{*path}", get(tile));
-    let wallets = Router::new().route("/v1/orders", post(order));
+    let wallets = Router::new().route("/v1/orders", post(order)).merge(after::of_wallets());
     let readers = Router::new()
         .route("/v1/payments/{id}", get(payment))
         .route("/v1/payments/{id}/receipt", get(receipt))
-        .route("/v1/accounts/{id}", get(account));
+        .route("/v1/accounts/{id}", get(account))
+        .merge(after::of_readers());
     let edges = Router::new()
         .route("/v1/refusals", post(refusal))
         .route("/v1/parcels", post(parcel))
@@ -62,9 +64,11 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/customers", post(customer))
         .route("/v1/snapshots", post(snapshot))
         .route("/v1/packs", post(pack))
-        .route("/v1/edges", post(edge));
+        .route("/v1/edges", post(edge))
+        .merge(after::of_edges());
     let lists = Router::new().route("/v1/trust-lists", post(trust_list));
-    let operators = Router::new().route("/v1/sandbox-statements", post(statement));
+    let operators =
+        Router::new().route("/v1/sandbox-statements", post(statement)).merge(after::of_operators());
     Router::new()
         .merge(open.with_state(Arc::clone(core)))
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(core))))
@@ -256,7 +260,7 @@ async fn statement(State(core): Shared, body: Bytes) -> Answer {
 }
 
 /// Opens a document that the caller's own institution signed with a permit key of the lists.
-fn by_institution<T: Document>(
+pub(super) fn by_institution<T: Document>(
     core: &Core,
     caller: &Caller,
     signed: &Signed<T>,
@@ -280,7 +284,10 @@ fn find(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {
     keys.iter().find(|key| key.key_id() == id).copied()
 }
 
-fn same_environment(core: &Core, environment: terms::Environment) -> Result<(), Problem> {
+pub(super) fn same_environment(
+    core: &Core,
+    environment: terms::Environment,
+) -> Result<(), Problem> {
     if environment == core.clearing.environment {
         Ok(())
     } else {
@@ -288,11 +295,11 @@ fn same_environment(core: &Core, environment: terms::Environment) -> Result<(), 
     }
 }
 
-fn own(caller: &Caller) -> Result<InstitutionName, Problem> {
+pub(super) fn own(caller: &Caller) -> Result<InstitutionName, Problem> {
     institution_of(caller).ok_or_else(|| not_accepted("the caller names no institution"))
 }
 
-fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
+pub(super) fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
     Signed::from_bytes(body).map_err(|error| {
         Problem::of(&problem::BAD_CBOR)
             .detail(error.to_string())
@@ -301,15 +308,15 @@ fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
     })
 }
 
-fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
+pub(super) fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
     ([("content-type", wire::CBOR)], wire::write_cbor(document)).into_response()
 }
 
-fn done() -> Answer {
+pub(super) fn done() -> Answer {
     Ok(Json(serde_json::json!({"done": true})).into_response())
 }
 
-fn not_accepted(reason: &str) -> Problem {
+pub(super) fn not_accepted(reason: &str) -> Problem {
     Problem::of(&NOT_ACCEPTED).detail(reason.to_owned())
 }
 
@@ -341,21 +348,21 @@ const NOT_YET: api::Kind = api::Kind {
     title: "not under a cosigned checkpoint yet",
 };
 
-fn failed(error: Failed) -> Problem {
+pub(super) fn failed(error: Failed) -> Problem {
     match error {
         Failed::NotDone(reason) => Problem::of(&problem::NOT_READY).detail(reason),
         Failed::Unknown => Problem::of(&UNKNOWN).mend("ask `GET /v1/payments/{id}`"),
     }
 }
 
-fn not_done(error: NotDone) -> Problem {
+pub(super) fn not_done(error: NotDone) -> Problem {
     match error {
         NotDone::NotAccepted(reason) => not_accepted(&reason),
         NotDone::Failed(error) => failed(error),
     }
 }
 
-fn no_promise(error: NoPromise) -> Problem {
+pub(super) fn no_promise(error: NoPromise) -> Problem {
     match error {
         NoPromise::Malformed(reason) => not_accepted(&reason)
             .expected("a settle order whose terms string reads")

@@ -1,0 +1,303 @@
+//! After an order, over the real processes: cancel in time, ask back too late, return, refund,
+//! correct, block, wait for a case.
+
+use std::process::Command;
+use std::time::Duration;
+
+use api::after::AfterView;
+use api::messages::{OrderAnswer, QuoteRequest};
+use client::{Outcome, Outgoing};
+use record::{
+    Acceptance, Action, BlockExtent, BlockOrder, BlockRelease, CaseChange, CaseNotice, Correction,
+    CorrectionMove, Document, Ending, Identifiers, Invoice, PackNotice, PackStanding, PaymentTerms,
+    Permit, Quote, ReleaseTo, SettleOrder, Side, Signed, TwoPersons,
+};
+use seal::{Digest, sha256, to_canonical};
+use server::roles::core::own_account;
+use server::roles::supervisor::{Edits, JsonSide, TrustEdit, trust_edits_of};
+use terms::{AccountId, Amount, AssetCode, InvoiceId, Minor, PaymentId, TransactionId, Uetr};
+use wallet::verify::verify;
+use wallet::{CancelOutcome, CommandResult, OrderSent};
+use wayleave::demo::acts::permitted;
+use wayleave::demo::onboard::Calls;
+
+use super::stage::{BINARY, World, play, until};
+
+const PAID: u128 = 10_000;
+
+/// Runs the binary and reads its one JSON line.
+fn ask(arguments: &[&str]) -> (bool, serde_json::Value) {
+    let output = Command::new(BINARY).args(arguments).arg("--json").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().last().unwrap_or("null");
+    let value = serde_json::from_str(line).unwrap_or_default();
+    if !output.status.success() {
+        println!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    (output.status.success(), value)
+}
+
+async fn post<T: minicbor::Encode<()>>(
+    world: &World,
+    caller: &str,
+    target: &str,
+    body: &T,
+) -> Result<bytes::Bytes, String> {
+    let request = Outgoing::post(target, api::wire::CBOR, to_canonical(body));
+    match world.send(caller, "core", request).await {
+        Outcome::Answer(answer) => Ok(answer.body),
+        Outcome::Refused(problem) => Err(problem.detail.unwrap_or_default()),
+        other => panic!("{target}: {other:?}"),
+    }
+}
+
+async fn after(world: &World, payment: PaymentId) -> anyhow::Result<AfterView> {
+    let target = format!("/v1/payments/{payment}/after");
+    match world.send("bank-sg.1", "core", Outgoing::get(&target)).await {
+        Outcome::Answer(answer) => Ok(seal::from_canonical(&answer.body)?),
+        other => anyhow::bail!("{other:?}"),
+    }
+}
+
+/// Waits until the payee's bank has done its part behind the promise.
+async fn credited(world: &World, payment: PaymentId, status: &str) -> anyhow::Result<()> {
+    until("the credit", || async {
+        Ok((after(world, payment).await?.credit == status).then_some(()))
+    })
+    .await
+}
+
+async fn balance_is(world: &World, firm: &str, minor: u128) -> anyhow::Result<()> {
+    until(&format!("{firm} has {minor}"), || async {
+        Ok((world.balance(firm).await? == Minor::new(minor)).then_some(()))
+    })
+    .await
+}
+
+/// The receipt that `reader` gets verifies, and says `kind`.
+async fn receipt_says(
+    world: &World,
+    reader: &str,
+    payment: PaymentId,
+    kind: &str,
+) -> anyhow::Result<()> {
+    let target = format!("/v1/payments/{payment}/receipt");
+    let bytes = until("a receipt", || async {
+        match world.send(reader, "core", Outgoing::get(&target)).await {
+            Outcome::Answer(answer) => Ok(Some(answer.body)),
+            Outcome::Refused(problem) if problem.status == 404 => Ok(None),
+            other => anyhow::bail!("{reader}: {other:?}"),
+        }
+    })
+    .await?;
+    let mut trust = world.trust();
+    trust.lists = vec![world.stage.trust_list("NL")?, world.stage.trust_list("SG")?];
+    let report = verify(&bytes, Some(&trust));
+    assert!(report.is_good(), "{reader}: {}", report.text());
+    assert!(report.text().contains(kind), "{reader}: {}", report.text());
+    Ok(())
+}
+
+#[test]
+fn a_payment_cancelled_in_time_never_settles_and_its_receipt_says_so() {
+    play(async {
+        let world = World::new("after-cancel").await?;
+        let before = world.balance("brightwater").await?;
+        let payer = &world.players.payer;
+        let request = world.invoice("AC-1", PAID).await?;
+        let ready = permitted(payer, &request, 60).await?.expect("permitted");
+        let order = payer.order(&ready.hand, &ready.permits)?;
+        let payment = PaymentTerms::from_terms_string(&order.terms)?.payment;
+        let outcome = payer.cancel(payment, "CUST").await?;
+        let CancelOutcome::Ended { ref code, ref receipt, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!((code.as_str(), receipt.is_some()), ("PaymentCancelled", true));
+        assert_eq!(payer.cancel(payment, "CUST").await?, outcome, "again: the first answer");
+        // Whoever still sends the order gets the same ending, and nothing is held.
+        let OrderSent::Answered(promise) = payer.send_order(&order).await? else { panic!() };
+        assert_eq!(promise.promise.outcome, Ending::Refused("PaymentCancelled".into()));
+        assert_eq!(world.balance("brightwater").await?, before);
+        for reader in ["brightwater", "supervisor-nl"] {
+            receipt_says(&world, reader, payment, "cancelled payment").await?;
+        }
+        // Another wallet's signature cancels nothing of this one's.
+        let request = world.invoice("AC-2", PAID).await?;
+        let ready = permitted(payer, &request, 60).await?.expect("permitted");
+        let order = payer.order(&ready.hand, &ready.permits)?;
+        let asked = record::CancellationRequest {
+            layout: 1,
+            environment: "sandbox".parse()?,
+            terms: order.terms.clone(),
+            reason: "CUST".into(),
+            asked_at: server::system::now(),
+        };
+        let forged = Signed::sign(&asked, &world.stage.key("lim", server::keys::REQUEST_KEY)?);
+        let refused = post(&world, "lim", "/v1/cancellations", &forged).await;
+        assert!(refused.as_ref().is_err_and(|why| why.contains("SignerNotTrusted")), "{refused:?}");
+        let OrderSent::Answered(promise) = payer.send_order(&order).await? else { panic!() };
+        assert_eq!(promise.promise.outcome, Ending::Settled);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_settled_payment_is_asked_back_answered_and_returned_with_the_payees_consent() {
+    play(async {
+        let world = World::new("after-return").await?;
+        let settled = world.settled("AR-1", PAID).await?;
+        let payment = settled.terms.payment;
+        credited(&world, payment, "ACCC").await?;
+        let (payer, payee) = (world.balance("brightwater").await?, world.balance("lim").await?);
+        let outcome = world.players.payer.cancel(payment, "DUPL").await?;
+        assert!(matches!(&outcome, CancelOutcome::Asked(asked) if asked.reason == "DUPL"));
+        let id = payment.to_string();
+        let bank = world.stage.folder("bank-sg.1");
+        let bank = bank.to_str().unwrap();
+        let (good, seen) = ask(&["bank", "answer", &id, "--accept", "--dir", bank]);
+        assert!(good && seen["asked_back"] == "DUPL, accepted", "{seen}");
+        let (good, _) = ask(&["bank", "answer", &id, "--reject", "CUST", "--dir", bank]);
+        assert!(!good, "it was answered otherwise");
+        assert_eq!(world.balance("lim").await?, payee, "no answer moves money");
+        let back = ["bank", "return", &id, "--amount", "10000", "--reason", "FOCR", "--dir", bank];
+        let (good, refused) = ask(&back);
+        assert!(!good && refused["outcome"] == "refused: ConsentMissing", "{refused}");
+        let amount = Amount::new(Minor::new(PAID), settled.terms.credited.asset);
+        let consent = world.players.payee.consent_to_return(payment, amount);
+        let file = world.folder.path().join("consent");
+        std::fs::write(&file, consent.to_bytes())?;
+        let with = [&back[..], &["--consent", file.to_str().unwrap()]].concat();
+        let (good, returned) = ask(&with);
+        assert!(good && returned["outcome"] == "settled", "{returned}");
+        let number = |name: &str| -> u128 { returned[name].as_str().unwrap().parse().unwrap() };
+        let (left, arrived) = (number("amount"), number("credited"));
+        assert!(left <= PAID && left > PAID - 10, "{left}");
+        balance_is(&world, "lim", payee.units() - left).await?;
+        balance_is(&world, "brightwater", payer.units() + arrived).await?;
+        let return_id: PaymentId = returned["return"].as_str().unwrap().parse()?;
+        for reader in ["brightwater", "lim", "bank-nl.1", "bank-sg.1", "supervisor-sg"] {
+            receipt_says(&world, reader, return_id, "return").await?;
+        }
+        let (good, refused) = ask(&with);
+        assert!(!good, "the consent is used: {refused}");
+        let view = after(&world, payment).await?;
+        assert_eq!((view.given_back.units(), view.by), (left, vec![return_id]));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_correction_needs_two_persons() {
+    play(async {
+        let world = World::new("after-correct").await?;
+        let settled = world.settled("CO-1", PAID).await?;
+        let asset: AssetCode = settled.terms.debited.asset;
+        let account = |owner: &str, purpose| -> anyhow::Result<AccountId> {
+            Ok(own_account("settlement".parse()?, owner.parse()?, asset, purpose).id)
+        };
+        let document = Correction {
+            layout: 1,
+            environment: "sandbox".parse()?,
+            book: "settlement".parse()?,
+            correction: TransactionId::from_bytes([0x77; 16]),
+            corrects: clearing::customers::transaction_of(settled.terms.payment, "settlement"),
+            reason: "the operator's fee was taken twice".into(),
+            moves: vec![CorrectionMove {
+                debit: account("wayleave-operator", ledger::Purpose::Fee)?,
+                credit: account("bank-nl", ledger::Purpose::Settlement)?,
+                amount: Amount::new(Minor::new(1), asset),
+            }],
+            valid_until: server::system::now().plus(Duration::from_secs(60)),
+        };
+        let signed = |keys: [&str; 2]| -> anyhow::Result<TwoPersons<Correction>> {
+            let [first, second] = keys.map(|key| world.stage.key("operator", key));
+            let (first, second) =
+                (Signed::sign(&document, &first?), Signed::sign(&document, &second?));
+            Ok(TwoPersons { first, second })
+        };
+        for keys in [["approve-1", "approve-1"], ["approve-1", "statement"]] {
+            let refused = post(&world, "operator", "/v1/corrections", &signed(keys)?).await;
+            assert!(
+                refused.as_ref().is_err_and(|why| why.contains("ApprovalsMissing")),
+                "{refused:?}"
+            );
+        }
+        let both = signed(["approve-1", "approve-2"])?;
+        for _ in 0..2 {
+            post(&world, "operator", "/v1/corrections", &both).await.unwrap();
+        }
+        Ok(())
+    });
+}
+
+fn two(world: &World, release: &BlockRelease) -> anyhow::Result<TwoPersons<BlockRelease>> {
+    let sign = |key| -> anyhow::Result<_> {
+        Ok(Signed::sign(release, &world.stage.key("operator", key)?))
+    };
+    Ok(TwoPersons { first: sign("approve-1")?, second: sign("approve-2")? })
+}
+
+#[test]
+fn blocked_money_waits_for_two_persons_and_a_case_holds_a_credit() {
+    play(async {
+        let world = World::new("after-block").await?;
+        let had = world.balance("brightwater").await?;
+        let block = TransactionId::from_bytes([0x66; 16]);
+        let order = BlockOrder {
+            layout: 1,
+            environment: "sandbox".parse()?,
+            institution: "bank-nl".parse()?,
+            block,
+            account: world.stage.account("brightwater")?,
+            owner: wayleave::demo::subjects::FIRMS[0].company.parse()?,
+            extent: BlockExtent::AllAndComing,
+            legal_basis: "Sanctiewet 1977, article 2".into(),
+            authority: "Ministerie van Financiën".into(),
+            ordered_at: server::system::now(),
+        };
+        let by_another = Signed::sign(&order, &world.stage.key("bank-sg.1", "permit")?);
+        assert!(post(&world, "bank-sg.1", "/v1/blocks", &by_another).await.is_err());
+        let signed = Signed::sign(&order, &world.stage.key("bank-nl.1", "permit")?);
+        for _ in 0..2 {
+            post(&world, "bank-nl.1", "/v1/blocks", &signed).await.unwrap();
+        }
+        assert_eq!(world.balance("brightwater").await?, Minor::ZERO);
+        let release = BlockRelease {
+            layout: 1,
+            environment: "sandbox".parse()?,
+            institution: "bank-nl".parse()?,
+            block,
+            to: ReleaseTo::Owner,
+            legal_basis: "licence 2026/17".into(),
+            valid_until: server::system::now().plus(Duration::from_secs(60)),
+        };
+        let both = two(&world, &release)?;
+        let one = TwoPersons { second: both.first.clone(), ..both.clone() };
+        let refused = post(&world, "bank-nl.1", "/v1/block-releases", &one).await;
+        assert!(refused.as_ref().is_err_and(|why| why.contains("ApprovalsMissing")), "{refused:?}");
+        post(&world, "bank-nl.1", "/v1/block-releases", &both).await.unwrap();
+        assert_eq!(world.balance("brightwater").await?, had);
+        // A case about the payee: its credit waits, then it is posted.
+        let lim = world.balance("lim").await?;
+        let case = |change| -> anyhow::Result<Signed<CaseNotice>> {
+            let notice = CaseNotice {
+                layout: 1,
+                environment: "sandbox".parse()?,
+                institution: "bank-sg".parse()?,
+                case: TransactionId::from_bytes([0x55; 16]),
+                account: world.stage.account("lim")?,
+                change,
+                decided_at: server::system::now(),
+            };
+            Ok(Signed::sign(&notice, &world.stage.key("bank-sg.1", "permit")?))
+        };
+        post(&world, "bank-sg.1", "/v1/cases", &case(CaseChange::Open)?).await.unwrap();
+        let settled = world.settled("BL-1", PAID).await?;
+        credited(&world, settled.terms.payment, "ACWP").await?;
+        assert_eq!(world.balance("lim").await?, lim);
+        post(&world, "bank-sg.1", "/v1/cases", &case(CaseChange::Post)?).await.unwrap();
+        credited(&world, settled.terms.payment, "ACCC").await?;
+        assert_eq!(world.balance("lim").await?.units(), lim.units() + PAID);
+        Ok(())
+    });
+}

@@ -72,7 +72,8 @@ pub struct AfterView {
     #[n(4)]
     pub asked: Option<AskedBack>,
     /// Where its money lies in the payee's book, as an ISO 20022 status: `ACSC` not yet posted,
-    /// `ACCC`, `ACWP`. Blocked money looks like money not yet posted: only its bank may tell.
+    /// `ACCC`, and to institutions `ACWP`. Blocked money looks like money not yet posted to
+    /// everybody here: only its bank may tell.
     #[n(5)]
     pub credit: String,
 }

@@ -90,15 +90,6 @@ impl Original {
         }
     }
 
-    /// What comes back for `amount` at this payment's own rate: the principal in proportion,
-    /// rounded down. Margin and fees stay with their takers.
-    #[must_use]
-    pub fn at_own_rate(&self, amount: Amount) -> Option<Amount> {
-        let whole = self.quote.credit.minor.units();
-        let split = self.quote.principal.minor.split_floor(amount.minor.units(), whole).ok()?;
-        Some(Amount::new(split.whole, self.quote.principal.asset))
-    }
-
     /// A return or refund is given back for good: only a first payment has an after.
     fn first_payment(&self) -> Result<(), Rule> {
         if self.terms.action == Action::Pay {
@@ -255,7 +246,9 @@ fn rate_fits(original: &Original, order: &ReturnOrder, trust: &TrustView) -> Res
             same(name, "environment", order.environment, guarantee.environment)?;
             same(name, "provider", original.quote.provider, guarantee.provider)?;
             same(name, "quote", original.quote_digest, guarantee.quote)?;
-            let back = original.at_own_rate(order.amount);
+            same(name, "principal", original.quote.principal, guarantee.principal)?;
+            same(name, "credit", original.quote.credit, guarantee.credit)?;
+            let back = guarantee.back_for(order.amount);
             let back = back.ok_or_else(|| Rule::new(name, "the amount overflows"))?;
             same(name, "credited", back, order.credited)
         }

@@ -20,8 +20,8 @@ pub use after::{
     BlockExtent, BlockOrder, BlockRelease, BookCorrected, CancellationAnswer, CancellationAnswered,
     CancellationRequest, CancellationRequested, CancellationVerdict, CaseChange, CaseChanged,
     CaseNotice, Correction, CorrectionMove, CreditDiverted, Diverted, FundsBlocked, GivenBack,
-    PaymentCancelled, PaymentRefunded, PaymentReturned, RateGuarantee, ReleaseTo, ReturnAsk,
-    ReturnConsent, ReturnOrder, ReturnParties, ReturnRate, ReturnStep, TwoPersons,
+    GuaranteeRequest, PaymentCancelled, PaymentRefunded, PaymentReturned, RateGuarantee, ReleaseTo,
+    ReturnAsk, ReturnConsent, ReturnOrder, ReturnParties, ReturnRate, ReturnStep, TwoPersons,
 };
 pub use decision::{
     DECISION_DOMAIN, DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, Finding,

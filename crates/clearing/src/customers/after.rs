@@ -301,7 +301,7 @@ impl CustomersBook {
             links: vec![Link::Payment(payment)],
         };
         let change = self.one_change(at, &Command::PlaceHold(placement))?.into();
-        let parties = checked.original.return_parties();
+        let parties = Box::new(checked.original.return_parties());
         let order = Box::new(checked.signed.clone());
         Ok(Some(ReturnStep::Held { order, parties, consent, change }))
     }
@@ -646,7 +646,8 @@ impl CustomersBook {
                 let Some(account) = hold.map(|hold| hold.placement().account) else {
                     stop("a hold is missing after it was placed")
                 };
-                let held = HeldReturn { order: *order, parties, account, amount: read.amount };
+                let held =
+                    HeldReturn { order: *order, parties: *parties, account, amount: read.amount };
                 self.after.returns.insert(read.payment, held);
                 self.after.consents.extend(consent.map(|consent| consent.digest()));
             }

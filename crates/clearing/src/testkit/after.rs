@@ -123,6 +123,8 @@ pub fn guarantee(original: &Original, valid_until: Instant) -> RateGuarantee {
         environment: environment(),
         provider: original.quote.provider,
         quote: original.quote_digest,
+        principal: original.quote.principal,
+        credit: original.quote.credit,
         issued_at: now(),
         valid_until,
     }
@@ -153,8 +155,9 @@ impl ReturnParts {
     /// A return of `amount` cents at the original rate, guaranteed until then.
     #[must_use]
     pub fn guaranteed(original: &Original, number: u64, amount: u128, until: Instant) -> Self {
-        let credited = original.at_own_rate(Amount::new(Minor::new(amount), sgd())).expect("small");
-        let signed = Signed::sign(&guarantee(original, until), &Who::Dealer.key());
+        let guarantee = guarantee(original, until);
+        let credited = guarantee.back_for(Amount::new(Minor::new(amount), sgd())).expect("small");
+        let signed = Signed::sign(&guarantee, &Who::Dealer.key());
         let payment = Deal::number(number).payment();
         Self::of(original, payment, amount, credited, ReturnRate::Guaranteed(signed))
     }

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use terms::PaymentId;
+use clap::{Args, Subcommand, ValueEnum};
+use terms::{AccountId, CompanyId, PaymentId, TransactionId};
 
 /// An institution's own acts after a payment: answer a request, give a payment back.
 ///
@@ -14,7 +14,8 @@ use terms::PaymentId;
 pub enum BankCommand {
     /// Give a settled payment back, whole or in part (ISO 20022 pacs.004).
     ///
-    /// Asks the FX provider for a quote the other way round, signs a return order and settles it.
+    /// Asks the FX provider for a quote the other way round, or for its guarantee of the old rate,
+    /// signs a return order and settles it.
     /// Every fee of the payment stays with its taker. Money that had reached the payee's account
     /// goes back only with the payee's signed consent (`wayleave wallet agree`). What has come
     /// back in all never exceeds the payment.
@@ -23,6 +24,16 @@ pub enum BankCommand {
     ///
     /// The answer moves no money: after `--accept`, return it or let the payee refund it.
     Answer(AnswerArgs),
+    /// Open or close a case about an account: while it is open, what comes in waits (ACWP).
+    ///
+    /// `post` closes it and credits all that waited; `give-back` closes it and leaves that owed
+    /// back: return it then, which needs no consent.
+    Case(CaseArgs),
+    /// Block an account's money by law: its balance and whatever comes in, or a part once.
+    ///
+    /// The money goes to the bank's blocked-funds account. It comes out when two approvers sign a
+    /// release. Blocking the same again under the same id changes nothing.
+    Block(BlockArgs),
     /// Say what became of a payment since it settled: asked back, given back, posted or waiting.
     After(AfterArgs),
 }
@@ -39,6 +50,9 @@ pub struct ReturnArgs {
     /// ISO 20022 return reason: `AC04` closed account, `FOCR` following a request, `CUST`.
     #[arg(long, value_name = "CODE")]
     pub reason: String,
+    /// At the payment's own rate, exactly, if the provider still guarantees it.
+    #[arg(long)]
+    pub original_rate: bool,
     /// The payee's consent; not needed for money that never reached its account.
     #[arg(long, value_name = "FILE")]
     pub consent: Option<PathBuf>,
@@ -57,6 +71,55 @@ pub struct AnswerArgs {
     /// Do not agree, for this ISO 20022 reason: `CUST`, `NOAS`, `LEGL`, `ARDT`.
     #[arg(long, value_name = "CODE")]
     pub reject: Option<String>,
+    #[command(flatten)]
+    pub place: BankPlace,
+}
+
+/// Arguments of `bank case`.
+#[derive(Debug, Args)]
+pub struct CaseArgs {
+    /// What becomes of the case.
+    pub change: CaseWord,
+    /// The account it is about.
+    pub account: AccountId,
+    /// The case's id, which `open` makes and prints when it is left out.
+    #[arg(long, required_if_eq_any([("change", "post"), ("change", "give-back")]))]
+    pub case: Option<TransactionId>,
+    #[command(flatten)]
+    pub place: BankPlace,
+}
+
+/// What becomes of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CaseWord {
+    /// It is opened.
+    Open,
+    /// It is closed, and what waited is credited.
+    Post,
+    /// It is closed, and what waited is owed back.
+    GiveBack,
+}
+
+/// Arguments of `bank block`.
+#[derive(Debug, Args)]
+pub struct BlockArgs {
+    /// The account.
+    pub account: AccountId,
+    /// The company whose money it is and remains.
+    #[arg(long)]
+    pub owner: CompanyId,
+    /// The law: `Sanctiewet 1977, article 2`.
+    #[arg(long, value_name = "WORDS")]
+    pub law: String,
+    /// The authority that ordered it or is told of it.
+    #[arg(long, value_name = "NAME")]
+    pub authority: String,
+    /// Only so much, in minor units; without it all there is and all that comes.
+    #[arg(long, value_name = "MINOR_UNITS")]
+    pub amount: Option<u128>,
+    /// The block's id; made and printed when it is left out.
+    #[arg(long)]
+    pub block: Option<TransactionId>,
     #[command(flatten)]
     pub place: BankPlace,
 }

@@ -8,12 +8,13 @@ use ::wallet::{CommandResult, EXIT_REFUSED, EXIT_UNKNOWN};
 use anyhow::{Context, bail};
 use api::Role;
 use api::after::{AfterView, AskedBack};
-use api::messages::{OrderAnswer, QuoteRequest};
+use api::messages::{AccountView, OrderAnswer, QuoteRequest};
 use client::{Client, Outcome, Outgoing};
 use minicbor::{Decode, Encode};
 use record::settlement::TERMS_FIELD;
 use record::{
-    CancellationAnswer, CancellationVerdict, Ending, Fee, FeeTaker, PaymentTerms, Promise, Quote,
+    BlockExtent, BlockOrder, CancellationAnswer, CancellationVerdict, CaseChange, CaseNotice,
+    Document, Ending, Fee, FeeTaker, GuaranteeRequest, PaymentTerms, Promise, Quote, RateGuarantee,
     ReturnAsk, ReturnConsent, ReturnOrder, ReturnRate, Signed,
 };
 use seal::{SigningKey, from_canonical, to_canonical};
@@ -21,10 +22,12 @@ use serde_json::{Value, json};
 use server::keys::{KeyStore, REQUEST_KEY};
 use server::roles::{edge, read_config};
 use server::system;
-use terms::{Amount, InstitutionName, Minor, PaymentId};
+use terms::{Amount, InstitutionName, Minor, PaymentId, TransactionId};
 
 use super::{files, show, tell};
-use crate::cli::bank::{AfterArgs, AnswerArgs, BankCommand, BankPlace, ReturnArgs};
+use crate::cli::bank::{
+    AfterArgs, AnswerArgs, BankCommand, BankPlace, BlockArgs, CaseArgs, CaseWord, ReturnArgs,
+};
 
 /// How long a return order is good: it is sent at once.
 const ORDER_GOOD_FOR: Duration = Duration::from_secs(60);
@@ -41,6 +44,8 @@ pub(crate) fn command(asked: &BankCommand) -> anyhow::Result<ExitCode> {
         match asked {
             BankCommand::Return(args) => give_back(args).await,
             BankCommand::Answer(args) => answer(args).await,
+            BankCommand::Case(args) => case(args).await,
+            BankCommand::Block(args) => block(args).await,
             BankCommand::After(args) => after(args).await,
         }
     })
@@ -89,6 +94,12 @@ impl Bank {
         Ok(from_canonical(&self.send(to, request).await?)?)
     }
 
+    /// Posts a signed document whose answer is that it is done.
+    async fn act<T: Document>(&self, target: &str, signed: &Signed<T>) -> anyhow::Result<()> {
+        let request = Outgoing::post(target, api::wire::CBOR, signed.to_bytes());
+        self.send(&self.config.core, request).await.map(|_| ())
+    }
+
     /// The terms of a settled payment, from this institution's own receipt of it.
     async fn terms(&self, payment: PaymentId) -> anyhow::Result<PaymentTerms> {
         let target = format!("/v1/payments/{payment}/receipt");
@@ -105,8 +116,6 @@ impl Bank {
         payment: PaymentId,
         credit: u128,
     ) -> anyhow::Result<Signed<Quote>> {
-        let provider = self.config.common.peers_of(Role::Provider).next();
-        let provider = provider.context("role.json names no provider")?;
         let request = QuoteRequest {
             layout: 1,
             payment,
@@ -115,7 +124,33 @@ impl Bank {
             debit_asset: terms.credited.asset,
             good_for_seconds: 60,
         };
-        self.post(&provider.name, "/v1/quotes", &request).await
+        self.post(self.provider()?, "/v1/quotes", &request).await
+    }
+
+    /// The rate that was asked for, with what leaves and what arrives at it.
+    async fn rate(
+        &self,
+        terms: &PaymentTerms,
+        payment: PaymentId,
+        args: &ReturnArgs,
+    ) -> anyhow::Result<Rate> {
+        if !args.original_rate {
+            let (signed, quote) = self.quote_up_to(terms, payment, args.amount).await?;
+            let (amount, credited) = (quote.debit, quote.credit);
+            return Ok(Rate { signed: ReturnRate::Quoted(signed), amount, credited });
+        }
+        let request = GuaranteeRequest { layout: 1, quote: terms.quote_hash };
+        let provider = self.provider()?;
+        let signed: Signed<RateGuarantee> = self.post(provider, "/v1/guarantees", &request).await?;
+        let amount = Amount::new(Minor::new(args.amount), terms.credited.asset);
+        let credited = signed.read_unverified()?.back_for(amount);
+        let credited = credited.context("the amount overflows")?;
+        Ok(Rate { signed: ReturnRate::Guaranteed(signed), amount, credited })
+    }
+
+    fn provider(&self) -> anyhow::Result<&str> {
+        let provider = self.config.common.peers_of(Role::Provider).next();
+        Ok(&provider.context("role.json names no provider")?.name)
     }
 
     /// The quote whose debit comes nearest to `amount` from below.
@@ -145,6 +180,13 @@ impl Bank {
     }
 }
 
+/// At what rate a return is exchanged.
+struct Rate {
+    signed: ReturnRate,
+    amount: Amount,
+    credited: Amount,
+}
+
 /// The fees of the terms, as the quote states them.
 fn fees_of(terms: &PaymentTerms) -> anyhow::Result<Vec<Fee>> {
     let takers = [FeeTaker::DebtorInstitution, FeeTaker::Operator];
@@ -165,8 +207,8 @@ async fn give_back(args: &ReturnArgs) -> anyhow::Result<ExitCode> {
     let consent = args.consent.as_deref().map(files::read).transpose()?;
     let consent = consent.map(|bytes| Signed::<ReturnConsent>::from_bytes(&bytes)).transpose()?;
     let payment = PaymentId::from_bytes(system::time_ordered_bytes().context("no randomness")?);
-    tell("asking the provider for a quote back …");
-    let (rate, quote) = bank.quote_up_to(&terms, payment, args.amount).await?;
+    tell("asking the provider for a rate …");
+    let rate = bank.rate(&terms, payment, args).await?;
     let now = system::now();
     let order = ReturnOrder {
         layout: 1,
@@ -176,9 +218,9 @@ async fn give_back(args: &ReturnArgs) -> anyhow::Result<ExitCode> {
         original: args.payment,
         institution: bank.institution,
         reason: args.reason.clone(),
-        amount: quote.debit,
-        credited: quote.credit,
-        rate: ReturnRate::Quoted(rate),
+        amount: rate.amount,
+        credited: rate.credited,
+        rate: rate.signed,
         fees_kept: fees_of(&terms)?,
         decided_at: now,
         valid_until: now.plus(ORDER_GOOD_FOR),
@@ -259,6 +301,82 @@ async fn answer(args: &AnswerArgs) -> anyhow::Result<ExitCode> {
     let signed = Signed::sign(&answer, &bank.permit_key);
     let _: AskedBack = bank.post(&bank.config.core, "/v1/cancellation-answers", &signed).await?;
     Ok(show(&Seen(view(&bank, args.payment).await?), args.place.json))
+}
+
+/// An id that was given, or a new one.
+fn id_or_new(given: Option<TransactionId>) -> anyhow::Result<TransactionId> {
+    match given {
+        Some(id) => Ok(id),
+        None => {
+            let bytes = system::time_ordered_bytes().context("no randomness")?;
+            Ok(TransactionId::from_bytes(bytes))
+        }
+    }
+}
+
+async fn case(args: &CaseArgs) -> anyhow::Result<ExitCode> {
+    let bank = Bank::open(&args.place)?;
+    let case = id_or_new(args.case)?;
+    let (change, word) = match args.change {
+        CaseWord::Open => (CaseChange::Open, "case opened"),
+        CaseWord::Post => (CaseChange::Post, "case closed, posted"),
+        CaseWord::GiveBack => (CaseChange::GiveBack, "case closed, owed back"),
+    };
+    let notice = CaseNotice {
+        layout: 1,
+        environment: bank.config.common.environment.parse().context("`environment`")?,
+        institution: bank.institution,
+        case,
+        account: args.account,
+        change,
+        decided_at: system::now(),
+    };
+    bank.act("/v1/cases", &Signed::sign(&notice, &bank.permit_key)).await?;
+    Ok(show(&Acted { word, id: case }, args.place.json))
+}
+
+async fn block(args: &BlockArgs) -> anyhow::Result<ExitCode> {
+    let bank = Bank::open(&args.place)?;
+    let block = id_or_new(args.block)?;
+    let extent = match args.amount {
+        None => BlockExtent::AllAndComing,
+        Some(minor) => {
+            let target = format!("/v1/accounts/{}", args.account);
+            let view = bank.send(&bank.config.core, Outgoing::get(&target)).await?;
+            let view: AccountView = from_canonical(&view)?;
+            BlockExtent::Part(Amount::new(Minor::new(minor), view.available.asset))
+        }
+    };
+    let order = BlockOrder {
+        layout: 1,
+        environment: bank.config.common.environment.parse().context("`environment`")?,
+        institution: bank.institution,
+        block,
+        account: args.account,
+        owner: args.owner,
+        extent,
+        legal_basis: args.law.clone(),
+        authority: args.authority.clone(),
+        ordered_at: system::now(),
+    };
+    bank.act("/v1/blocks", &Signed::sign(&order, &bank.permit_key)).await?;
+    Ok(show(&Acted { word: "blocked", id: block }, args.place.json))
+}
+
+/// Something that is done, with its id.
+struct Acted {
+    word: &'static str,
+    id: TransactionId,
+}
+
+impl CommandResult for Acted {
+    fn text(&self) -> String {
+        format!("{}   {}", self.word, self.id)
+    }
+
+    fn json(&self) -> Value {
+        json!({ "outcome": self.word, "id": self.id.to_string() })
+    }
 }
 
 async fn after(args: &AfterArgs) -> anyhow::Result<ExitCode> {

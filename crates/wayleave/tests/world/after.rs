@@ -180,6 +180,28 @@ fn a_settled_payment_is_asked_back_answered_and_returned_with_the_payees_consent
         }
         let (good, refused) = ask(&with);
         assert!(!good, "the consent is used: {refused}");
+        // Another, at the old rate, which the provider still guarantees: exact to the cent.
+        let second = world.settled("AR-2", PAID).await?;
+        let id = second.terms.payment.to_string();
+        credited(&world, second.terms.payment, "ACCC").await?;
+        let consent = world.players.payee.consent_to_return(second.terms.payment, amount);
+        std::fs::write(&file, consent.to_bytes())?;
+        let (good, returned) = ask(&[
+            "bank",
+            "return",
+            &id,
+            "--amount",
+            "10000",
+            "--reason",
+            "FOCR",
+            "--dir",
+            bank,
+            "--original-rate",
+            "--consent",
+            file.to_str().unwrap(),
+        ]);
+        assert!(good && returned["amount"] == "10000", "{returned}");
+        balance_is(&world, "lim", payee.units() - left).await?;
         let view = after(&world, payment).await?;
         assert_eq!((view.given_back.units(), view.by), (left, vec![return_id]));
         Ok(())
@@ -226,6 +248,204 @@ fn a_correction_needs_two_persons() {
         for _ in 0..2 {
             post(&world, "operator", "/v1/corrections", &both).await.unwrap();
         }
+        Ok(())
+    });
+}
+
+/// Both institutions may act the other way round, and say by which pack.
+async fn open_way_back(world: &World) -> anyhow::Result<Digest> {
+    let calls = Calls::new(&world.stage);
+    let pack = sha256(b"the pack of refunds");
+    for (country, bank, back) in [("NL", "bank-nl", "creditor"), ("SG", "bank-sg", "debtor")] {
+        let edits = trust_edits_of(&world.stage.trust_list(country)?);
+        let both = edits.into_iter().find_map(|edit| match edit {
+            TrustEdit::PutInstitution { mut institution } if institution.institution == bank => {
+                let side = JsonSide { corridor: "sg-nl".into(), side: back.into() };
+                institution.sides.push(side);
+                Some(TrustEdit::PutInstitution { institution })
+            }
+            _ => None,
+        });
+        let edits = Edits { reason: "refunds".into(), edits: vec![both.unwrap()] };
+        let supervisor = format!("supervisor-{}", country.to_lowercase());
+        calls.post_json("operator", &supervisor, "/v1/trust-list/edits", &edits).await?;
+        let edge = format!("{bank}.1");
+        let notice = PackNotice {
+            layout: 1,
+            environment: "sandbox".parse()?,
+            institution: bank.parse()?,
+            corridor: "sg-nl".parse()?,
+            side: if back == "debtor" { Side::Debtor } else { Side::Creditor },
+            pack,
+            schema: sha256(b"schema"),
+            standing: PackStanding::InForce,
+        };
+        let signed = Signed::sign(&notice, &world.stage.key(&edge, "permit")?);
+        post(world, &edge, "/v1/packs", &signed).await.unwrap();
+    }
+    Ok(pack)
+}
+
+/// The permit that an institution gave for the payment, as it would give it for the refund. Its
+/// edges decide no refunds yet, so the test signs with the institution's own key.
+fn turned(
+    world: &World,
+    edge: &str,
+    permit: &Signed<Permit>,
+    change: impl FnOnce(&mut Permit),
+) -> anyhow::Result<Signed<Permit>> {
+    let mut content = permit.read_unverified()?;
+    (content.side, content.action) = (content.side.other(), Action::Refund);
+    (content.corridor, content.acceptance) = ("sg-nl".parse()?, None);
+    content.decided_at = server::system::now();
+    content.valid_until = content.decided_at.plus(Duration::from_secs(30));
+    content.basis.schema = sha256(b"schema");
+    change(&mut content);
+    Ok(Signed::sign(&content, &world.stage.key(edge, "permit")?))
+}
+
+/// What the payer asks back, and its bank's word that it can credit it.
+fn asked_of(
+    payment: PaymentId,
+    was: &PaymentTerms,
+    nl: &Permit,
+    credit: Amount,
+) -> (Invoice, Acceptance) {
+    let now = server::system::now();
+    let invoice = Invoice {
+        layout: 1,
+        environment: was.environment,
+        invoice: InvoiceId::from_bytes(payment.bytes()),
+        number: "CN-1".into(),
+        creditor: nl.owner,
+        creditor_name: "Brightwater".into(),
+        institution: nl.institution,
+        account: was.debited_account,
+        amount: credit,
+        purpose: "GDDS".into(),
+        issued_at: now,
+        due_at: now.plus(Duration::from_secs(600)),
+    };
+    let acceptance = Acceptance {
+        layout: 1,
+        environment: was.environment,
+        payment,
+        institution: nl.institution,
+        invoice: invoice.digest(),
+        account: invoice.account,
+        owner: nl.owner,
+        amount: credit,
+        valid_until: now.plus(Duration::from_secs(60)),
+    };
+    (invoice, acceptance)
+}
+
+async fn refund_of(
+    world: &World,
+    paid: &SettleOrder,
+    pack: Digest,
+    credit: u128,
+) -> anyhow::Result<SettleOrder> {
+    let was = PaymentTerms::from_terms_string(&paid.terms)?;
+    let payment = PaymentId::from_bytes(server::system::time_ordered_bytes().unwrap());
+    let credit = Amount::new(Minor::new(credit), was.debited.asset);
+    let asked = QuoteRequest {
+        layout: 1,
+        payment,
+        corridor: "sg-nl".parse()?,
+        credit,
+        debit_asset: was.credited.asset,
+        good_for_seconds: 60,
+    };
+    let request = Outgoing::post("/v1/quotes", api::wire::CBOR, to_canonical(&asked));
+    let Outcome::Answer(answer) = world.send("lim", "fx-dealer", request).await else {
+        anyhow::bail!("no quote")
+    };
+    let quote: Signed<Quote> = seal::from_canonical(&answer.body)?;
+    let (nl, sg) = (paid.debtor_permit.read_unverified()?, paid.creditor_permit.read_unverified()?);
+    let (invoice, acceptance) = asked_of(payment, &was, &nl, credit);
+    let signed_invoice =
+        Signed::sign(&invoice, &world.stage.key("brightwater", server::keys::REQUEST_KEY)?);
+    let terms = PaymentTerms::of_refund(
+        &quote,
+        &signed_invoice,
+        was.credited_account,
+        was.book,
+        was.payment,
+    );
+    let terms = terms.unwrap();
+    let digest = terms.terms_digest();
+    let debtor = turned(world, "bank-sg.1", &paid.creditor_permit, |permit| {
+        (permit.payment, permit.terms, permit.basis.pack) = (payment, digest, pack);
+        permit.owner = sg.owner;
+    })?;
+    let creditor = turned(world, "bank-nl.1", &paid.debtor_permit, |permit| {
+        (permit.payment, permit.terms, permit.basis.pack) = (payment, digest, pack);
+        permit.acceptance = Some(acceptance.digest());
+        permit.limits.clear();
+    })?;
+    Ok(SettleOrder {
+        layout: 1,
+        terms: terms.to_terms_string(),
+        identifiers: Identifiers {
+            uetr: Uetr::from_random(payment.bytes()),
+            end_to_end_id: "CN-1".into(),
+            instruction_id: "1".into(),
+        },
+        quote,
+        invoice: signed_invoice,
+        acceptance: Signed::sign(&acceptance, &world.stage.key("bank-nl.1", "permit")?),
+        debtor_permit: debtor,
+        creditor_permit: creditor,
+    })
+}
+
+#[test]
+fn a_refund_settles_the_other_way_round_and_never_gives_back_more() {
+    play(async {
+        let world = World::changed("after-refund", |stage| {
+            let path = stage.folder("fx-dealer").join("role.json");
+            let mut role: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+            role["corridors"] = serde_json::json!(["nl-sg", "sg-nl"]);
+            Ok(std::fs::write(&path, role.to_string())?)
+        })
+        .await?;
+        let pack = open_way_back(&world).await?;
+        let payer = &world.players.payer;
+        let request = world.invoice("RF-1", PAID).await?;
+        let ready = permitted(payer, &request, 60).await?.expect("permitted");
+        let paid = payer.order(&ready.hand, &ready.permits)?;
+        let OrderSent::Answered(promise) = payer.send_order(&paid).await? else { panic!() };
+        assert_eq!(promise.promise.outcome, Ending::Settled);
+        let original = promise.promise.payment;
+        credited(&world, original, "ACCC").await?;
+        let (had, lim) = (world.balance("brightwater").await?, world.balance("lim").await?);
+        let until_listed = "the core knows the way back";
+        let answer: OrderAnswer = until(until_listed, || async {
+            // A client has so many open quotes and no more.
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let order = refund_of(&world, &paid, pack, 3_000).await?;
+            let body = post(&world, "lim", "/v1/orders", &order).await.unwrap();
+            let answer: OrderAnswer = seal::from_canonical(&body)?;
+            let outcome = answer.promise.read_unverified()?.outcome;
+            let early = Ending::Refused("SignerNotTrusted".into());
+            Ok((outcome != early).then_some(answer))
+        })
+        .await?;
+        let promise = answer.promise.read_unverified()?;
+        assert_eq!(promise.outcome, Ending::Settled, "{}", answer.words);
+        balance_is(&world, "brightwater", had.units() + 3_000).await?;
+        assert!(world.balance("lim").await? < lim);
+        for reader in ["brightwater", "lim", "supervisor-nl"] {
+            receipt_says(&world, reader, promise.payment, "refund").await?;
+        }
+        let more = refund_of(&world, &paid, pack, 4_500).await?;
+        let body = post(&world, "lim", "/v1/orders", &more).await.unwrap();
+        let answer: OrderAnswer = seal::from_canonical(&body)?;
+        let outcome = answer.promise.read_unverified()?.outcome;
+        assert_eq!(outcome, Ending::Refused("ReturnExceedsOriginal".into()));
+        let given = after(&world, original).await?;
+        assert_eq!(given.by, vec![promise.payment]);
         Ok(())
     });
 }
@@ -291,7 +511,12 @@ fn blocked_money_waits_for_two_persons_and_a_case_holds_a_credit() {
             };
             Ok(Signed::sign(&notice, &world.stage.key("bank-sg.1", "permit")?))
         };
-        post(&world, "bank-sg.1", "/v1/cases", &case(CaseChange::Open)?).await.unwrap();
+        let (account, bank) =
+            (world.stage.account("lim")?.to_string(), world.stage.folder("bank-sg.1"));
+        let (id, bank) =
+            (TransactionId::from_bytes([0x55; 16]).to_string(), bank.to_str().unwrap());
+        let (good, opened) = ask(&["bank", "case", "open", &account, "--case", &id, "--dir", bank]);
+        assert!(good && opened["id"] == id.as_str(), "{opened}");
         let settled = world.settled("BL-1", PAID).await?;
         credited(&world, settled.terms.payment, "ACWP").await?;
         assert_eq!(world.balance("lim").await?, lim);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use api::after::{AfterView, AskedBack, CancellationTaken};
 use api::messages::{OrderAnswer, Repeated};
-use api::{Caller, Problem, wire};
+use api::{Caller, Problem, Role, wire};
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -77,9 +77,18 @@ async fn give_back(State(core): Shared, body: Bytes) -> Answer {
     Ok(cbor(&core.clearing.give_back(ask).await.map_err(no_promise)?))
 }
 
-async fn view(State(core): Shared, Path(id): Path<String>) -> Answer {
+async fn view(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer {
     let payment: PaymentId = wire::read_text("payment", &id)?;
-    Ok(cbor(&core.clearing.after(payment).await.map_err(no_promise)?))
+    let mut view = core.clearing.after(payment).await.map_err(no_promise)?;
+    // That a case is open is between institutions: a customer sees money not yet posted.
+    if caller.role() == Role::Wallet && view.credit != CreditStanding::Posted.iso_20022() {
+        view.credit = CreditStanding::Untouched.iso_20022().to_owned();
+    }
+    Ok(cbor(&view))
 }
 
 async fn case(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     reason = "helpers of a test fail by panicking"
 )]
 

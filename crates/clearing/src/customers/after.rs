@@ -450,7 +450,7 @@ impl CustomersBook {
         at: Instant,
         signed: &Signed<CaseNotice>,
     ) -> Result<Option<CaseChanged>, Rule> {
-        let notice = signed.read_unverified().map_err(unread)?;
+        let notice = signed.read_unverified().map_err(|error| unread(&error))?;
         same(RuleName::OwnersDiffer, "institution", self.institution, notice.institution)?;
         let asset = self.asset_of(notice.account)?;
         let changed = |change| Ok(Some(CaseChanged { notice: signed.clone(), change }));
@@ -534,7 +534,7 @@ impl CustomersBook {
         at: Instant,
         signed: &Signed<BlockOrder>,
     ) -> Result<Option<FundsBlocked>, Rule> {
-        let order = signed.read_unverified().map_err(unread)?;
+        let order = signed.read_unverified().map_err(|error| unread(&error))?;
         if let Some(entry) = self.after.blocks.get(&order.block) {
             return if entry.order == order {
                 Ok(None)
@@ -621,7 +621,7 @@ struct Moved {
     links: Vec<Link>,
 }
 
-fn unread(error: record::DocumentError) -> Rule {
+fn unread(error: &record::DocumentError) -> Rule {
     Rule::new(RuleName::LinkDiffers, error.to_string())
 }
 

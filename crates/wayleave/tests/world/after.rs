@@ -29,12 +29,10 @@ const PAID: u128 = 10_000;
 fn ask(arguments: &[&str]) -> (bool, serde_json::Value) {
     let output = Command::new(BINARY).args(arguments).arg("--json").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().last().unwrap_or("null");
-    let value = serde_json::from_str(line).unwrap_or_default();
-    if !output.status.success() {
-        println!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    (output.status.success(), value)
+    // Without a result, why there is none.
+    let said = || String::from_utf8_lossy(&output.stderr).into_owned().into();
+    let line = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
+    (output.status.success(), line.unwrap_or_else(said))
 }
 
 async fn post<T: minicbor::Encode<()>>(

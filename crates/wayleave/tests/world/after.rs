@@ -119,6 +119,9 @@ fn a_payment_cancelled_in_time_never_settles_and_its_receipt_says_so() {
         for reader in ["brightwater", "supervisor-nl"] {
             receipt_says(&world, reader, payment, "cancelled payment").await?;
         }
+        let target = format!("/v1/payments/{payment}/receipt");
+        let other = world.send("lim", "core", Outgoing::get(&target)).await;
+        assert!(matches!(other, Outcome::Refused(problem) if problem.status == 403), "the terms");
         // Another wallet's signature cancels nothing of this one's.
         let request = world.invoice("AC-2", PAID).await?;
         let ready = permitted(payer, &request, 60).await?.expect("permitted");

@@ -151,12 +151,13 @@ fn a_return_from_the_payees_account_needs_its_own_signature() {
     let mut books = books();
     let original = pay(&mut books, 1, PAID);
     let good = ReturnParts::quoted(&original, 2, PAID);
-    let without = |number: u64, alter: fn(&mut ReturnParts)| {
+    let without = |number: u64, alter: Alter| {
         let mut parts = ReturnParts::quoted(&original, number, PAID);
         alter(&mut parts);
         parts
     };
-    let table: [(&str, fn(&mut ReturnParts), RuleName); 6] = [
+    type Alter = fn(&mut ReturnParts);
+    let table: [(&str, Alter, RuleName); 6] = [
         ("no consent", |p| p.consent = None, ConsentMissing),
         ("another company's key", |p| p.consent.as_mut().unwrap().1 = 1, ConsentMissing),
         (

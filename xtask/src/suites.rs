@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every suite, its minutes, one total.
 //!
-//! Suites are `workspace` (cargo's own tests), `postgres` (those that need a server, which is
-//! installed and started for them), one `interop-*` per script in `interop/`, and `documents`
-//! (capabilities against what ran). A script joins by lying there: its header says
+//! Suites are `workspace` (cargo's own tests), `postgres` and `bucket` (those that need a server,
+//! which is installed and started for them), one `interop-*` per script in `interop/`, and
+//! `documents` (capabilities against what ran). A script joins by lying there: its header says
 //! `# suite: interop-NAME` and `# needs: …` ([`needs`]). A missing tool is installed by its
 //! package name or fails with a hint; nothing is skipped in silence.
 
@@ -33,6 +33,8 @@ enum Suite {
     Workspace,
     /// The tests of `store` that need a PostgreSQL server.
     Postgres,
+    /// The tests that need an S3 server.
+    Bucket,
     /// A script of `interop/`: name, path, needs.
     Interop { name: String, path: String, needs: Vec<String> },
     /// What documents claim, against what ran.
@@ -44,6 +46,7 @@ impl Suite {
         match self {
             Self::Workspace => "workspace",
             Self::Postgres => "postgres",
+            Self::Bucket => "bucket",
             Self::Interop { name, .. } => name,
             Self::Documents => "documents",
         }
@@ -88,7 +91,7 @@ fn discover(files: &[SourceFile]) -> Vec<Suite> {
         let name = name_of(file)?;
         Some(Suite::Interop { name, path: file.path.clone(), needs: needs::of(&file.text) })
     });
-    let mut suites = vec![Suite::Workspace, Suite::Postgres];
+    let mut suites = vec![Suite::Workspace, Suite::Postgres, Suite::Bucket];
     suites.extend(scripts);
     suites.push(Suite::Documents);
     suites
@@ -127,6 +130,14 @@ fn run_one(workspace: &Workspace, suite: &Suite) -> Result<Outcome> {
             let outcome = run::postgres_tests(workspace)?;
             let mut ran = read_ran(&ran_path);
             ran.retain(|name| !name.contains(run::ON_POSTGRES));
+            ran.extend(outcome.ran.iter().cloned());
+            std::fs::write(&ran_path, lines_of(&ran))?;
+            outcome
+        }
+        Suite::Bucket => {
+            let outcome = run::bucket_tests(workspace)?;
+            let mut ran = read_ran(&ran_path);
+            ran.retain(|name| !name.contains(run::ON_BUCKET));
             ran.extend(outcome.ran.iter().cloned());
             std::fs::write(&ran_path, lines_of(&ran))?;
             outcome
@@ -189,8 +200,8 @@ mod tests {
     fn a_script_in_the_folder_is_a_suite_before_documents() {
         let suites = discover(&[script("interop/proof.sh"), script("elsewhere/proof.sh")]);
         let names: Vec<&str> = suites.iter().map(Suite::name).collect();
-        assert_eq!(names, ["workspace", "postgres", "interop-proof", "documents"]);
-        let Some(Suite::Interop { needs, .. }) = suites.get(2) else { panic!("{suites:?}") };
+        assert_eq!(names, ["workspace", "postgres", "bucket", "interop-proof", "documents"]);
+        let Some(Suite::Interop { needs, .. }) = suites.get(3) else { panic!("{suites:?}") };
         assert_eq!(needs, &["pip:proofbundle"]);
     }
 
@@ -199,6 +210,6 @@ mod tests {
         let suites = discover(&[script("interop/proof.sh")]);
         assert!(choose(suites.clone(), &["interpo".to_owned()]).is_err());
         assert_eq!(choose(suites.clone(), &["interop".to_owned()]).unwrap().len(), 1);
-        assert_eq!(choose(suites, &[]).unwrap().len(), 4);
+        assert_eq!(choose(suites, &[]).unwrap().len(), 5);
     }
 }

@@ -12,6 +12,7 @@
 #![expect(clippy::result_large_err, reason = "a problem is made once per request: clarity first")]
 
 pub mod after;
+pub mod bank;
 pub mod caller;
 pub mod json;
 pub mod messages;

@@ -185,6 +185,12 @@ impl CheckedReturn {
         &self.order
     }
 
+    /// Who takes part: the original's parties, with the sides exchanged.
+    #[must_use]
+    pub const fn parties(&self) -> ReturnParties {
+        self.original.return_parties()
+    }
+
     /// What stands for the terms of a return: the digest of its order.
     #[must_use]
     pub const fn terms_digest(&self) -> Digest {

@@ -7,6 +7,8 @@
 //! [`customers`] are the machines, [`saga`] says which step of a payment comes next, [`route`]
 //! drives a payment through the books without I/O, [`after`] checks what may follow it,
 //! [`readers`] says who may see which field.
+//! drives a payment through the books without I/O, [`outside`] does the same for a transfer over
+//! a rail, [`readers`] says who may see which field.
 //!
 //! This crate must not know how credentials are verified or how policies are evaluated.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -14,11 +16,14 @@
 pub mod after;
 pub mod customers;
 pub mod order;
+pub mod outside;
+pub mod pins;
 pub mod readers;
 pub mod route;
 pub mod rule;
 pub mod saga;
 pub mod settlement;
+pub mod status;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod trusted;
@@ -28,8 +33,12 @@ pub use after::{
     account_of_cancellation, check_cancellation, check_cancellation_answer, check_return,
     check_two_persons,
 };
+pub use customers::proven::BankWork;
+pub use customers::returns::ReturnOwed;
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};
 pub use order::{CheckedOrder, check_order};
+pub use outside::{OutsideAnswer, OutsideWork};
+pub use pins::Pins;
 pub use readers::{Reader, fields_for};
 pub use route::{Action, Finish, Heard, Route};
 pub use rule::Rule;

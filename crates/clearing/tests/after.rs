@@ -12,9 +12,9 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use clearing::customers::{AfterCustomerWork, CreditStanding};
+use clearing::customers::{AfterCustomerWork, CreditStanding, transaction_of};
 use clearing::rule::RuleName::{self, *};
-use clearing::settlement::ANSWER_WITHIN;
+use clearing::settlement::{ANSWER_WITHIN, FundingWork};
 use clearing::testkit::after::{
     BLOCKED_ROLE, REFUND_FEE, ReturnParts, books, cancellation, checked_refund, client_key,
     original, pay, refund, refund_notice, refund_pack, trust_both_ways,
@@ -24,9 +24,11 @@ use clearing::testkit::{
     environment, institution, name, now, own_account, settlement_genesis, settlement_name,
 };
 use clearing::{
-    AfterAnswer, AfterWork, CustomerAnswer, CustomerWork, Finish, Original, Route, Rule,
-    SettlementAnswer, SettlementWork, check_cancellation_answer, check_two_persons,
+    AfterAnswer, AfterWork, CustomerAnswer, CustomerWork, CustomersBook, Finish, Original, Route,
+    Rule, SettlementAnswer, SettlementBook, SettlementWork, check_cancellation_answer,
+    check_two_persons,
 };
+use journal::Image as _;
 use ledger::{Command, Freeze};
 use record::{
     BlockExtent, BlockOrder, BlockRelease, CancellationAnswer, CancellationVerdict, CaseChange,
@@ -144,6 +146,84 @@ fn a_return_from_suspense_needs_no_consent_and_goes_back_at_the_guaranteed_rate(
     assert_eq!(give_back(&mut books, &original, &parts), Ok(()));
     assert_eq!(books.settlement.state, after.settlement.state);
     assert_eq!(books.debtor.state, after.debtor.state);
+}
+
+#[test]
+fn a_return_is_in_transit_until_complete_and_ends_the_duty_as_far_as_it_goes() {
+    let mut books = books();
+    let original = pay_into_suspense(&mut books, 1);
+    let duty = |books: &Books| {
+        books.creditor.state.returns().of(original.payment()).map(|owed| owed.amount.minor.units())
+    };
+    assert_eq!(duty(&books), Some(PAID));
+    let until = now().plus(Duration::from_secs(1));
+    let part = ReturnParts::guaranteed(&original, 2, 40_000, until);
+    assert_eq!(give_back(&mut books, &original, &part), Ok(()));
+    assert_eq!(duty(&books), Some(PAID - 40_000), "the rest is still owed");
+    let transit = |books: &Books| {
+        let open = books.settlement.state.transit().iter();
+        open.map(|(payment, one)| (payment, one.clone())).collect::<Vec<_>>()
+    };
+    let payment = part.order.payment;
+    let (_, one) = transit(&books).into_iter().find(|(id, _)| *id == payment).expect("in transit");
+    assert_eq!([one.debtor, one.creditor], [Side::Creditor, Side::Debtor].map(institution));
+    assert_eq!((one.left, one.came), (part.order.amount, part.order.credited));
+    assert_eq!(Some(one.settled), books.settlement.state.payment(payment).map(|e| e.position));
+    let (answer, _) = books.settle(now(), SettlementWork::Complete(vec![payment]));
+    assert_eq!(answer, SettlementAnswer::Done);
+    assert!(transit(&books).iter().all(|(id, _)| *id != payment));
+    let more = ReturnParts::guaranteed(&original, 3, PAID - 39_999, until);
+    assert_eq!(give_back(&mut books, &original, &more), Err(ReturnExceedsOriginal));
+    let rest = ReturnParts::guaranteed(&original, 4, PAID - 40_000, until);
+    assert_eq!(give_back(&mut books, &original, &rest), Ok(()));
+    assert_eq!(duty(&books), None);
+    let by = books.creditor.state.returns().returned_by(original.payment());
+    assert_eq!(by, Some(rest.order.payment));
+    let state = books.creditor.state.save();
+    assert_eq!(CustomersBook::load(&state).expect("loads"), books.creditor.state);
+    let state = books.settlement.state.save();
+    assert_eq!(SettlementBook::load(&state).expect("loads"), books.settlement.state);
+}
+
+#[test]
+fn a_refund_is_in_transit_with_what_each_institutions_account_moved() {
+    let mut books = books();
+    let original = pay(&mut books, 1, PAID);
+    let parts = refund(&original, 2, 50_000);
+    assert_eq!(pay_back(&mut books, &original, &parts), Ok(()));
+    let mut transit = books.settlement.state.transit().iter();
+    let (_, one) = transit.find(|(id, _)| *id == parts.terms.payment).expect("in transit");
+    assert_eq!([one.debtor, one.creditor], [Side::Creditor, Side::Debtor].map(institution));
+    let fee = Minor::new(REFUND_FEE);
+    assert_eq!(one.left.minor.plus(fee).expect("a sum"), parts.terms.debited.minor);
+    assert_eq!(one.came, parts.terms.credited);
+}
+
+/// What follows a payment may come after its day was closed: it carries the running date.
+#[test]
+fn a_return_and_a_correction_after_the_close_of_the_day_carry_the_next_date() {
+    let mut books = books();
+    let original = pay_into_suspense(&mut books, 1);
+    let close = SettlementWork::Funding(Box::new(FundingWork::CloseDay(None)));
+    let (answer, _) = books.settle(now(), close);
+    assert!(matches!(&answer, SettlementAnswer::Funding(_)), "{answer:?}");
+    let next = books.settlement.state.business_date(now());
+    assert!(next > now().date());
+    let until = now().plus(Duration::from_secs(1));
+    let parts = ReturnParts::guaranteed(&original, 2, PAID, until);
+    assert_eq!(give_back(&mut books, &original, &parts), Ok(()));
+    let date = |books: &Books, id| {
+        let (_, booked) = books.settlement.state.ledger().transaction(id).expect("booked");
+        booked.business_date
+    };
+    assert_eq!(date(&books, transaction_of(parts.order.payment, "settlement")), next);
+    let first = transaction_of(original.payment(), "settlement");
+    assert_eq!(date(&books, first), now().date());
+    let amount = Amount::new(Minor::new(1_000), asset(Side::Debtor));
+    let moves = vec![CorrectionMove { debit: own_account(3), credit: own_account(5), amount }];
+    let document = Correction { corrects: first, ..correction(moves) };
+    assert_eq!(correct(&mut books, &document, [Who::Operator, Who::Payee]), Ok(()));
+    assert_eq!(date(&books, document.correction), next);
 }
 
 #[test]
@@ -617,7 +697,7 @@ fn a_return_to_a_payer_now_blocked_lies_blocked_until_two_release_it() {
         assert_eq!(held_by(&books, Side::Debtor, blocked), had + back, "what comes in, too");
         let standing_of = |books: &Books| books.debtor.state.credit_standing(parts.order.payment);
         assert_eq!(standing_of(&books), CreditStanding::Blocked);
-        assert_eq!(standing_of(&books).iso_20022(), "BLCK");
+        assert_eq!(standing_of(&books).state().iso_20022(), "BLCK");
         // A blocked payer cannot pay, and is told no more than to ask its bank.
         let order = OrderParts::of(Deal::number(3)).checked().unwrap();
         let finish = books.drive(now(), Route::of_client(order));
@@ -689,7 +769,7 @@ fn while_a_case_is_open_a_credit_waits_and_is_then_posted_or_owed_back() {
         let original = pay(&mut books, 1, PAID);
         let standing = |books: &Books| books.creditor.state.credit_standing(original.payment());
         assert_eq!(standing(&books), CreditStanding::Waiting);
-        assert_eq!((standing(&books).iso_20022(), payee(&books)), ("ACWP", 0));
+        assert_eq!((standing(&books).state().iso_20022(), payee(&books)), ("ACWP", 0));
         let waiting = ReturnParts::quoted(&original, 2, PAID);
         assert_eq!(give_back(&mut books, &original, &waiting), Err(LedgerRefuses), "case open");
         for _ in 0..2 {
@@ -700,9 +780,14 @@ fn while_a_case_is_open_a_credit_waits_and_is_then_posted_or_owed_back() {
             assert_eq!((standing(&books), payee(&books)), (CreditStanding::Posted, PAID));
         } else {
             assert_eq!((standing(&books), payee(&books)), (CreditStanding::Suspense, 0));
+            let owed = books.creditor.state.returns().of(original.payment());
+            assert_eq!(owed.map(|one| one.amount.minor.units()), Some(PAID), "owed back");
             let mut parts = ReturnParts::quoted(&original, 3, PAID);
             parts.consent = None;
             assert_eq!(give_back(&mut books, &original, &parts), Ok(()));
+            let left = PAID - parts.order.amount.minor.units();
+            let owed = books.creditor.state.returns().of(original.payment());
+            assert_eq!(owed.map_or(0, |one| one.amount.minor.units()), left);
         }
         sound(&books);
     }

@@ -30,6 +30,7 @@ use crate::after::{CheckedByTwo, CheckedReturn};
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::DebtorSide;
 use crate::settlement::stop;
+use crate::status::State;
 
 /// What a customers' book can do after an order.
 #[derive(Clone, Debug)]
@@ -69,14 +70,14 @@ pub enum CreditStanding {
 }
 
 impl CreditStanding {
-    /// The ISO 20022 external payment transaction status.
+    /// The state of a settled payment whose money lies so.
     #[must_use]
-    pub const fn iso_20022(self) -> &'static str {
+    pub const fn state(self) -> State {
         match self {
-            Self::Untouched | Self::Suspense => "ACSC",
-            Self::Posted => "ACCC",
-            Self::Waiting => "ACWP",
-            Self::Blocked | Self::Elsewhere => "BLCK",
+            Self::Untouched | Self::Suspense => State::Settled,
+            Self::Posted => State::Credited,
+            Self::Waiting => State::AcceptedWithoutPosting,
+            Self::Blocked | Self::Elsewhere => State::Blocked,
         }
     }
 }
@@ -320,7 +321,13 @@ impl CustomersBook {
                 Err(Rule::new(RuleName::OriginalUnknown, detail))
             }
             CreditStanding::Suspense => {
-                Ok((self.own_account(checked.order.amount.asset, OwnUse::Suspense)?, None))
+                let amount = checked.order.amount;
+                let owed = self.returns.of(original).map(|owed| owed.amount);
+                if owed.is_none_or(|owed| owed.asset != amount.asset || owed.minor < amount.minor) {
+                    let detail = format!("more than is owed back of payment `{original}`");
+                    return Err(Rule::new(RuleName::ReturnExceedsOriginal, detail));
+                }
+                Ok((self.own_account(amount.asset, OwnUse::Suspense)?, None))
             }
             CreditStanding::Waiting => {
                 Err(Rule::new(RuleName::LedgerRefuses, "a case is open: close it first"))
@@ -653,7 +660,12 @@ impl CustomersBook {
             }
             ReturnStep::Debited { payment, change, .. } => {
                 self.apply_change(stamp, &change);
-                self.after.returns.remove(&payment);
+                if let Some(held) = self.after.returns.remove(&payment)
+                    && self.is_own(held.account, OwnUse::Suspense)
+                {
+                    let order: ReturnOrder = document(&held.order);
+                    self.returns.gave_back(order.original, held.amount, payment);
+                }
                 self.ended.insert(payment, DebtorEnd::Debited);
             }
             ReturnStep::Released { payment, change, .. } => {
@@ -696,6 +708,12 @@ impl CustomersBook {
             CaseChange::Post => CreditStanding::Posted,
             CaseChange::GiveBack => CreditStanding::Suspense,
         };
+        if standing == CreditStanding::Suspense {
+            let owed = self.waiting(notice.case).map(|(payment, credit)| (*payment, credit.amount));
+            for (payment, amount) in owed.collect::<Vec<_>>() {
+                self.returns.owe(payment, amount, stamp);
+            }
+        }
         self.after.cases.remove(&notice.account);
         self.after.closed.insert(notice.case, notice.change);
         self.settle_diverted(notice.case, standing);

@@ -28,6 +28,7 @@ use super::{AccountUse, SettlementAnswer, SettlementBook, read, rule_of, stop};
 use crate::after::{CheckedAnswer, CheckedByTwo, CheckedCancellation, CheckedReturn, Original};
 use crate::customers::transaction_of;
 use crate::rule::{Rule, RuleName, same};
+use crate::status::Linked;
 
 /// How long the payee's side may take to answer a cancellation request: ten days, about what
 /// payment schemes give. Afterwards the request has lapsed; a return needs none.
@@ -88,7 +89,7 @@ pub struct Given {
     pub minor: Minor,
     /// By which returns and refunds.
     #[n(1)]
-    pub by: Vec<PaymentId>,
+    pub by: Vec<(PaymentId, Linked)>,
 }
 
 /// The part of the settlement book's state that knows what came after payments.
@@ -102,7 +103,7 @@ pub struct After {
 }
 
 impl After {
-    fn give(&mut self, back: GivenBack, by: PaymentId) {
+    fn give(&mut self, back: GivenBack, by: (PaymentId, Linked)) {
         let given =
             self.given.entry(back.original).or_insert(Given { minor: Minor::ZERO, by: vec![] });
         given.minor = match given.minor.plus(back.counted.minor) {
@@ -325,7 +326,7 @@ impl SettlementBook {
         self.liquid(&gives, RuleName::ParticipantLiquidityInsufficient)?;
         let transaction = Transaction {
             id: transaction_of(order.payment, "settlement"),
-            business_date: at.date(),
+            business_date: self.business_date(at),
             reason: Reason::Return,
             entries: vec![
                 entry(EntrySide::Debit, &gives),
@@ -341,7 +342,7 @@ impl SettlementBook {
             ],
             detail: None,
         };
-        self.one_change(at, &Command::Post(transaction))
+        self.only_change(at, &Command::Post(transaction))
     }
 
     /// The keys were checked against a view that may be older than this turn.
@@ -441,17 +442,17 @@ impl SettlementBook {
         }
         let transaction = Transaction {
             id: correction.correction,
-            business_date: at.date(),
+            business_date: self.business_date(at),
             reason: Reason::Correction,
             entries: entries.into(),
             claims: vec![],
             links: vec![Link::Corrects(correction.corrects)],
             detail: None,
         };
-        self.one_change(at, &Command::Post(transaction))
+        self.only_change(at, &Command::Post(transaction))
     }
 
-    fn one_change(&self, at: Instant, command: &Command) -> Result<Change, Rule> {
+    fn only_change(&self, at: Instant, command: &Command) -> Result<Change, Rule> {
         let checked = self.ledger.check(at, command).map_err(|refusal| rule_of(&refusal))?;
         let (changes, _) = checked.into_parts();
         changes.into_iter().next().ok_or_else(|| {
@@ -487,7 +488,7 @@ impl SettlementBook {
             PAYMENT_RETURNED => self.apply_returned(position, stamp, fact),
             PAYMENT_REFUNDED => {
                 let body: PaymentRefunded = read(fact);
-                self.after.give(body.given, body.settled.ended.payment);
+                self.after.give(body.given, (body.settled.ended.payment, Linked::Refund));
                 self.apply_settled_body(position, stamp, &body.settled);
             }
             BOOK_CORRECTED => {
@@ -510,8 +511,9 @@ impl SettlementBook {
             self.quotes_used.insert(quote.quote);
         }
         let back = GivenBack { original: body.original, counted: order.amount };
-        self.after.give(back, order.payment);
+        self.after.give(back, (order.payment, Linked::Return));
         self.apply_change(stamp, &body.postings);
+        self.transit.returned(position, &body, &order);
         self.remember(position, &body.ended);
     }
 }

@@ -5,6 +5,7 @@
 //! and the exit code 3.
 
 mod after;
+mod drill;
 mod opened;
 mod recovery;
 mod report;

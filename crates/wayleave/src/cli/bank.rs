@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use terms::{AccountId, CompanyId, PaymentId, TransactionId};
 
-/// An institution's own acts after a payment: answer a request, give a payment back.
+use super::books::{AskedArgs, FreezeArgs};
+
+/// An institution's own acts after a payment, and what is asked of a bank's own book.
 ///
-/// Reads `role.json` and the keys in the folder of one of its edges, and signs with its permit
-/// key. The edge may be running.
+/// The acts after a payment read `role.json` and the keys in the folder of one of its edges, and
+/// sign with its permit key; the edge may be running. `duties` and `freeze` are an operator's.
 #[derive(Debug, Subcommand)]
 pub enum BankCommand {
     /// Give a settled payment back, whole or in part (ISO 20022 pacs.004).
@@ -36,6 +38,20 @@ pub enum BankCommand {
     Block(BlockArgs),
     /// Say what became of a payment since it settled: asked back, given back, posted or waiting.
     After(AfterArgs),
+    /// The returns that a bank owes: money that an account did not take, in suspense since when.
+    ///
+    /// A settled payment is final. Where the payee's account does not take the money any more, it
+    /// lies in the bank's suspense account and the bank owes a return until a payment brings it
+    /// back. Asked at a bank's own process, or at the core for the books that it hosts and those
+    /// that it can reach.
+    ///
+    /// Exit 0: none is owed. Exit 1: some are.
+    Duties(AskedArgs),
+    /// Freeze an account of the bank, or thaw it. The act and its reason are recorded.
+    ///
+    /// A frozen account refuses new entries. What was settled for it before goes to suspense and
+    /// opens a duty to return; payments accepted from then on are refused by the bank's edge.
+    Freeze(FreezeArgs),
 }
 
 /// Arguments of `bank return`.

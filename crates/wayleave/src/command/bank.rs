@@ -24,7 +24,7 @@ use server::roles::{edge, read_config};
 use server::system;
 use terms::{Amount, InstitutionName, Minor, PaymentId, TransactionId};
 
-use super::{files, show, tell};
+use super::{books, files, show, tell};
 use crate::cli::bank::{
     AfterArgs, AnswerArgs, BankCommand, BankPlace, BlockArgs, CaseArgs, CaseWord, ReturnArgs,
 };
@@ -36,19 +36,23 @@ const QUOTES_MAX: u32 = 8;
 
 /// Does what was asked.
 pub(crate) fn command(asked: &BankCommand) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    match asked {
+        BankCommand::Return(args) => run(give_back(args)),
+        BankCommand::Answer(args) => run(answer(args)),
+        BankCommand::Case(args) => run(case(args)),
+        BankCommand::Block(args) => run(block(args)),
+        BankCommand::After(args) => run(after(args)),
+        BankCommand::Duties(args) => books::duties(args),
+        BankCommand::Freeze(args) => books::freeze(args),
+    }
+}
+
+fn run(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("no threads for the runtime")?;
-    runtime.block_on(async {
-        match asked {
-            BankCommand::Return(args) => give_back(args).await,
-            BankCommand::Answer(args) => answer(args).await,
-            BankCommand::Case(args) => case(args).await,
-            BankCommand::Block(args) => block(args).await,
-            BankCommand::After(args) => after(args).await,
-        }
-    })
+        .context("no threads for the runtime")?
+        .block_on(act)
 }
 
 /// An institution, as one of its edges speaks for it.

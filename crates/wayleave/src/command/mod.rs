@@ -2,10 +2,13 @@
 
 mod annotations;
 pub(crate) mod bank;
+pub(crate) mod books;
 pub(crate) mod explain;
 pub(crate) mod export;
 mod files;
 pub mod ledger;
+pub(crate) mod operator;
+pub(crate) mod participant;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;

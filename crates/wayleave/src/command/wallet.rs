@@ -1,5 +1,6 @@
 //! `wayleave wallet`: thin handlers over the wallet library.
 
+use core::fmt::Write as _;
 use core::time::Duration;
 use std::fs;
 use std::io::{BufRead, IsTerminal};
@@ -187,7 +188,7 @@ impl Consent {
 }
 
 /// `12400.00`, `12,400.00` or `12400` in the asset's own minor units, exactly.
-fn amount(text: &str, asset: AssetCode) -> anyhow::Result<Amount> {
+pub(super) fn amount(text: &str, asset: AssetCode) -> anyhow::Result<Amount> {
     let exponent = usize::from(asset.exponent());
     let wrong = || {
         let shown: String = text.chars().take(40).collect();
@@ -213,7 +214,7 @@ struct Standing(PaymentStatus);
 impl CommandResult for Standing {
     fn text(&self) -> String {
         let status = &self.0;
-        match (&status.ending, status.held) {
+        let what = match (&status.ending, status.held) {
             (Some(ended), _) => {
                 format!("{}   fact {}\npayment   {}", ended.ending, ended.position, status.payment)
             }
@@ -230,7 +231,15 @@ impl CommandResult for Standing {
                 "not known to the core, which had {} facts when it was asked\npayment   {}",
                 status.head, status.payment
             ),
+        };
+        let Some(standing) = &status.standing else { return what };
+        let reason = standing.reason.as_deref().unwrap_or_default();
+        let codes = format!("{} {reason}", standing.status);
+        let mut what = format!("{what}\nstatus    {}, {}", standing.state, codes.trim_end());
+        for linked in &standing.linked {
+            let _ = write!(what, "\ngiven back by {} {}", linked.what, linked.payment);
         }
+        what
     }
 
     fn json(&self) -> Value {
@@ -246,6 +255,15 @@ impl CommandResult for Standing {
                 Held::Released => "released",
             },
             "head": status.head.number(),
+            "state": status.standing.as_ref().map(|standing| &standing.state),
+            "iso_20022": status.standing.as_ref().map(|standing| {
+                json!({ "status": standing.status, "reason": standing.reason })
+            }),
+            "given_back_by": status.standing.iter().flat_map(|standing| {
+                standing.linked.iter().map(|linked| {
+                    json!({ "what": linked.what, "payment": linked.payment.to_string() })
+                })
+            }).collect::<Vec<_>>(),
         })
     }
 

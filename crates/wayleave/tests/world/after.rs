@@ -20,6 +20,7 @@ use wallet::verify::verify;
 use wallet::{CancelOutcome, CommandResult, OrderSent};
 use wayleave::demo::acts::permitted;
 use wayleave::demo::onboard::Calls;
+use wayleave::demo::setup::OwnBooks;
 
 use super::stage::{BINARY, World, play, until};
 
@@ -145,7 +146,7 @@ fn a_payment_cancelled_in_time_never_settles_and_its_receipt_says_so() {
 #[test]
 fn a_settled_payment_is_asked_back_answered_and_returned_with_the_payees_consent() {
     play(async {
-        let world = World::new("after-return").await?;
+        let world = World::with_books("after-return", OwnBooks::Nobody).await?;
         let settled = world.settled("AR-1", PAID).await?;
         let payment = settled.terms.payment;
         credited(&world, payment, "ACCC").await?;
@@ -447,6 +448,18 @@ fn a_refund_settles_the_other_way_round_and_never_gives_back_more() {
         assert_eq!(outcome, Ending::Refused("ReturnExceedsOriginal".into()));
         let given = after(&world, original).await?;
         assert_eq!(given.by, vec![promise.payment]);
+        let status = payer.ask(original).await?;
+        let linked = status.standing.map(|standing| standing.linked).unwrap_or_default();
+        let linked: Vec<_> = linked.iter().map(|one| (one.what.as_str(), one.payment)).collect();
+        assert_eq!(linked, [("refund", promise.payment)]);
+        // On this stage the payee's bank keeps its own book: no return touches it.
+        let (lim, id) = (world.balance("lim").await?, original.to_string());
+        let bank = world.stage.folder("bank-sg.1");
+        let bank = bank.to_str().unwrap();
+        let back = ["bank", "return", &id, "--amount", "1000", "--reason", "FOCR", "--dir", bank];
+        let (good, refused) = ask(&back);
+        assert!(!good && refused["outcome"] == "refused: ActionNotServed", "{refused}");
+        assert_eq!(world.balance("lim").await?, lim);
         Ok(())
     });
 }
@@ -461,7 +474,7 @@ fn two(world: &World, release: &BlockRelease) -> anyhow::Result<TwoPersons<Block
 #[test]
 fn blocked_money_waits_for_two_persons_and_a_case_holds_a_credit() {
     play(async {
-        let world = World::new("after-block").await?;
+        let world = World::with_books("after-block", OwnBooks::Nobody).await?;
         let had = world.balance("brightwater").await?;
         let block = TransactionId::from_bytes([0x66; 16]);
         let order = BlockOrder {

@@ -11,15 +11,20 @@
 )]
 
 mod after;
+mod backup;
 mod bad_input;
+mod bank;
 mod callers;
 mod crash;
 mod crossing;
 mod form;
 mod freshness;
+mod funding;
+mod guide;
 mod keys;
 mod links;
 mod ownership;
+mod rails;
 mod receipts;
 mod refusals;
 mod replayed_list;

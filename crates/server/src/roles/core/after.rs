@@ -17,9 +17,9 @@ use clearing::customers::{AfterCustomerWork, CreditStanding};
 use clearing::rule::RuleName;
 use clearing::settlement::{CancellationEntry, PaymentEntry};
 use clearing::{
-    AfterAnswer, AfterWork, CustomerAnswer, CustomerWork, Original, Route, Rule, SettlementAnswer,
-    SettlementWork, account_of_cancellation, check_cancellation, check_cancellation_answer,
-    check_return, check_two_persons,
+    AfterAnswer, AfterWork, CheckedReturn, CustomerAnswer, CustomerWork, Original, Route, Rule,
+    SettlementAnswer, SettlementWork, account_of_cancellation, check_cancellation,
+    check_cancellation_answer, check_return, check_two_persons,
 };
 use record::{
     BlockOrder, BlockRelease, CancellationAnswer, CancellationRequest, CaseNotice, Correction,
@@ -30,6 +30,7 @@ use terms::{InstitutionName, Minor, PaymentId};
 
 use super::admin;
 use super::books::Placed;
+use super::customers::CustomersPort;
 use super::orders::{Clearing, NoPromise};
 use super::routes::{
     Answer, Core, Shared, by_institution, cbor, done, failed, no_promise, not_accepted, not_done,
@@ -61,9 +62,13 @@ pub(super) fn of_readers() -> Router<Arc<Core>> {
     Router::new().route("/v1/payments/{id}/after", get(view))
 }
 
-async fn cancellation(State(core): Shared, body: Bytes) -> Answer {
+async fn cancellation(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
     let signed = signed::<CancellationRequest>(&body)?;
-    Ok(cbor(&core.clearing.cancel(signed).await.map_err(no_promise)?))
+    Ok(cbor(&core.clearing.cancel(signed, caller.key()).await.map_err(no_promise)?))
 }
 
 async fn answer(State(core): Shared, body: Bytes) -> Answer {
@@ -83,12 +88,7 @@ async fn view(
     Path(id): Path<String>,
 ) -> Answer {
     let payment: PaymentId = wire::read_text("payment", &id)?;
-    let mut view = core.clearing.after(payment).await.map_err(no_promise)?;
-    // That a case is open is between institutions: a customer sees money not yet posted.
-    if caller.role() == Role::Wallet && view.credit != CreditStanding::Posted.iso_20022() {
-        view.credit = CreditStanding::Untouched.iso_20022().to_owned();
-    }
-    Ok(cbor(&view))
+    Ok(cbor(&core.clearing.after(payment, &caller).await.map_err(no_promise)?))
 }
 
 async fn case(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
@@ -161,8 +161,9 @@ impl Clearing {
     pub async fn cancel(
         self: &Arc<Self>,
         signed: Signed<CancellationRequest>,
+        caller: PublicKey,
     ) -> Result<CancellationTaken, NoPromise> {
-        let key = self.client_key_of(&signed).await?;
+        let key = self.client_key_of(&signed, caller).await?;
         let checked = check_cancellation(signed, key, self.environment, self.book)
             .map_err(|rule| malformed(&rule))?;
         let (payment, terms) = (checked.payment(), checked.terms_digest());
@@ -185,17 +186,24 @@ impl Clearing {
         self.promise(payment, entry, repeated).await.map(CancellationTaken::Ended)
     }
 
-    /// The client key of the account that the request's terms debit, in whichever book it is.
+    /// The client key of the account that the request's terms debit, in whichever book it is. A
+    /// bank that keeps its own book only says whether the caller's key is that key.
     async fn client_key_of(
         &self,
         signed: &Signed<CancellationRequest>,
+        caller: PublicKey,
     ) -> Result<Option<PublicKey>, NoPromise> {
         let account = account_of_cancellation(signed)
             .ok_or_else(|| NoPromise::Malformed("the request's terms do not read".into()))?;
-        for book in self.books.customers.values() {
+        for book in self.books.customers.values().filter_map(CustomersPort::hosted) {
             let look = move |s: &clearing::CustomersBook| s.profile(account).map(|p| p.client_key);
             if let Some(key) = book.look(look).await?.outcome {
                 return Ok(Some(key));
+            }
+        }
+        for port in self.books.customers.values().filter(|port| port.remote().is_some()) {
+            if port.is_owner(account, caller).await? {
+                return Ok(Some(caller));
             }
         }
         Ok(None)
@@ -235,11 +243,26 @@ impl Clearing {
         let original = self.original(claimed.original).await?;
         let trust = self.trust();
         let entry = match check_return(ask, original, self.environment, self.book, &trust) {
-            Ok(checked) => self.client_route(Route::of_return(checked), terms).await?,
+            Ok(checked) => match self.no_returns_for(&checked) {
+                None => self.client_route(Route::of_return(checked), terms).await?,
+                Some(rule) => self.refuse(payment, terms, rule).await?,
+            },
             Err(rule) if rule.name == RuleName::SignerNotTrusted => return Err(malformed(&rule)),
             Err(rule) => self.refuse(payment, terms, rule).await?,
         };
         self.promise(payment, entry, Repeated::First).await
+    }
+
+    /// A bank that keeps its own book checks each step for itself, and no step of a return is one
+    /// that it can check yet: refused before anything is held.
+    fn no_returns_for(&self, checked: &CheckedReturn) -> Option<Rule> {
+        let parties = checked.parties();
+        let own = |name: &InstitutionName| {
+            self.books.customers.get(name).is_some_and(|port| port.remote().is_some())
+        };
+        let name = [parties.debtor, parties.creditor].into_iter().find(own)?;
+        let detail = format!("`{name}` keeps its own book, which takes no returns yet");
+        Some(Rule::new(RuleName::ActionNotServed, detail))
     }
 
     /// A settled payment, read from its durable fact.
@@ -255,31 +278,47 @@ impl Clearing {
         Original::of_fact(entry.position, &fact).ok_or_else(unknown)
     }
 
-    /// What became of a payment since it settled.
-    pub async fn after(&self, payment: PaymentId) -> Result<AfterView, NoPromise> {
+    /// Where the money of a payment lies, as far as the caller may know. That a case is open is
+    /// between institutions, and to tell that money is blocked may be a crime: who may not know
+    /// sees money that is not posted yet.
+    pub(super) async fn credit_told(&self, payment: PaymentId, caller: &Caller) -> CreditStanding {
+        for (name, port) in &self.books.customers {
+            // A bank that is away keeps nobody from learning the rest.
+            let standing = port.credit_standing(payment).await;
+            let standing = standing.unwrap_or(CreditStanding::Untouched);
+            let its_own = caller.role() == Role::Edge && own(caller).is_ok_and(|by| by == *name);
+            return match standing {
+                CreditStanding::Untouched => continue,
+                CreditStanding::Posted => standing,
+                CreditStanding::Suspense | CreditStanding::Waiting
+                    if matches!(caller.role(), Role::Edge | Role::Supervisor) =>
+                {
+                    standing
+                }
+                CreditStanding::Blocked | CreditStanding::Elsewhere if its_own => standing,
+                CreditStanding::Suspense
+                | CreditStanding::Waiting
+                | CreditStanding::Blocked
+                | CreditStanding::Elsewhere => CreditStanding::Untouched,
+            };
+        }
+        CreditStanding::Untouched
+    }
+
+    /// What became of a payment since it settled, as far as the caller may know.
+    pub async fn after(&self, payment: PaymentId, caller: &Caller) -> Result<AfterView, NoPromise> {
         let look = move |s: &clearing::SettlementBook| {
             (s.given_back(payment).cloned(), s.asked_back(payment).cloned())
         };
         let (given, asked) = self.books.settlement.look(look).await?.outcome;
-        let mut standing = CreditStanding::Untouched;
-        for book in self.books.customers.values() {
-            let look = move |s: &clearing::CustomersBook| s.credit_standing(payment);
-            let seen = book.look(look).await?.outcome;
-            if seen != CreditStanding::Untouched {
-                standing = seen;
-            }
-        }
-        // Telling that money is blocked may be a crime: to whoever asks here it is not yet posted.
-        if matches!(standing, CreditStanding::Blocked | CreditStanding::Elsewhere) {
-            standing = CreditStanding::Untouched;
-        }
+        let standing = self.credit_told(payment, caller).await;
         Ok(AfterView {
             layout: 1,
             payment,
             given_back: given.as_ref().map_or(Minor::ZERO, |given| given.minor),
-            by: given.map(|given| given.by).unwrap_or_default(),
+            by: given.map_or_else(Vec::new, |given| given.by.iter().map(|one| one.0).collect()),
             asked: asked.map(|entry| asked_back(payment, entry)),
-            credit: standing.iso_20022().to_owned(),
+            credit: standing.state().iso_20022().to_owned(),
         })
     }
 }

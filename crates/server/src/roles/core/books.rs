@@ -21,6 +21,7 @@ use terms::{BookName, InstitutionName, Position, RunId};
 use tokio::sync::watch;
 
 use super::config::{Config, Hosted};
+use super::customers::CustomersPort;
 use crate::roles::RoleError;
 use crate::system;
 
@@ -46,8 +47,8 @@ pub struct Running<M: Machine> {
 pub struct Books {
     /// The settlement book.
     pub settlement: Running<SettlementBook>,
-    /// The hosted customers' books, by institution.
-    pub customers: BTreeMap<InstitutionName, Running<CustomersBook>>,
+    /// The customers' books, by institution.
+    pub customers: BTreeMap<InstitutionName, CustomersPort>,
     /// The first book whose writer ended.
     ended: watch::Receiver<Option<BookName>>,
 }
@@ -165,12 +166,13 @@ pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError>
     let mut customers = BTreeMap::new();
     for Hosted { book, institution, .. } in &config.hosted {
         let genesis = CustomersBook::new(*book, *institution);
-        customers.insert(*institution, open_book(dir, *book, genesis, run, &told)?);
+        let book = open_book(dir, *book, genesis, run, &told)?;
+        customers.insert(*institution, CustomersPort::of_hosted(book));
     }
     Ok(Books { settlement, customers, ended })
 }
 
-fn open_book<M>(
+pub(crate) fn open_book<M>(
     dir: &Path,
     name: BookName,
     genesis: M,
@@ -223,7 +225,8 @@ pub async fn open_accounts(books: &Books, config: &Config) -> Result<(), RoleErr
         }
     }
     for hosted in &config.hosted {
-        let Some(book) = books.customers.get(&hosted.institution) else { continue };
+        let port = books.customers.get(&hosted.institution);
+        let Some(book) = port.and_then(CustomersPort::hosted) else { continue };
         for opening in hosted.own_accounts() {
             let answer = book.ask(CustomerWork::OpenAccount(opening)).await.map_err(failed)?;
             if let CustomerAnswer::Refused(rule) = answer.outcome {

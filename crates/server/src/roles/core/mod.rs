@@ -10,14 +10,25 @@ pub mod admin;
 pub mod after;
 pub mod books;
 pub mod config;
+pub mod customers;
+pub mod day;
+pub mod drills;
 pub mod facts;
 pub mod files;
+pub mod in_book;
 pub mod lists;
+pub mod mirrors;
 pub mod orders;
+pub mod outside;
+pub mod outside_routes;
 pub mod projection;
 pub mod receipts;
 pub mod recovery;
+pub mod remote;
 pub mod routes;
+pub mod transfer_routes;
+pub mod transfers;
+pub mod under_way;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -28,17 +39,27 @@ use api::Callers;
 use client::Peer;
 use evidence::quorum::Policy;
 use evidence::{KeyName, Log, NoteSigner, Trust, VerifierKey};
+use record::Resolved;
 use seal::SigningKey;
-use terms::RunId;
+use terms::{InstitutionName, RunId};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
-pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
+pub use config::{Config, Hosted, OutsideEntry, OwnBook, WitnessEntry, account_id, own_account};
+pub use transfers::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 
+pub use self::drills::{DrillDuty, DrillStanding};
+
+use self::customers::CustomersPort;
 use self::files::TileFiles;
 use self::orders::Clearing;
+use self::outside::StatementFolder;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
+use self::remote::RemoteBook;
 use self::routes::Core;
+use self::transfers::Outside;
+use self::under_way::record_completions;
 use super::RoleError;
 use crate::keys::{KeyStore, REQUEST_KEY};
 use crate::system;
@@ -59,7 +80,8 @@ pub async fn run(
     let keys = KeyStore::open(&dir)?;
     let run = RunId::from_bytes(system::random().map_err(|e| RoleError::Unsound(e.to_string()))?);
     let in_order = recovery::ended_in_order(&dir)?;
-    let books = books::open(&dir, &config, run)?;
+    let mut books = books::open(&dir, &config, run)?;
+    books.customers.extend(banks(&config, &keys)?);
     let fresh = books.settlement.recovery.tip.next.number() == 0;
     books::open_accounts(&books, &config).await?;
     let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
@@ -69,14 +91,8 @@ pub async fn run(
     let client = config.common.client();
     let mut witnesses = witnesses(&config)?;
     let readiness = Readiness::waiting("the books are read");
-    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
-    let core = Arc::new(Core {
-        clearing: Arc::clone(&clearing),
-        published: Arc::clone(&published),
-        tiles,
-        config: config.clone(),
-        log_vkey: signer.verifier().to_string(),
-    });
+    let outside = open_rails(&dir, &config, &keys)?;
+    let core = shared(&dir, &config, (&clearing, &published, &outside), &signer)?;
     let (listener, site) = start_server(&config, &keys, core, &readiness).await?;
     let (stop, stopped) = tokio::sync::watch::channel(());
     let mut ended = stopped.clone();
@@ -95,30 +111,108 @@ pub async fn run(
     let mut projection =
         tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
     let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let mut keeper = tokio::spawn(keeper);
-    let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
-    let interrupted = !in_order || !resolved.is_empty();
-    if !fresh && interrupted {
+    let rails = transfers::keep(outside, Arc::clone(&clearing));
+    let mut keeper = tokio::spawn(both(keeper, rails));
+    let mut completing = tokio::spawn(record_completions(Arc::clone(&clearing)));
+    greet_banks(&clearing).await;
+    let resolved = finish(&clearing, &dir).await?;
+    if !fresh && (!in_order || !resolved.is_empty()) {
         let comeback = Comeback { run, started_at, before, resolved };
         recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
     }
+    let behind = behind(&clearing, &readiness);
     readiness.ready();
     tracing::info!(url = %config.common.url, "the core serves");
     // A core that lost its log, its lists or a writer stops: it would promise what it cannot keep.
-    tokio::select! {
-        () = &mut shutdown => {}
-        book = clearing.books.ended() => {
-            return Err(RoleError::Unsound(format!("the writer of book `{book}` ended")));
-        }
-        _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
-        _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
+    let lost = tokio::select! {
+        () = &mut shutdown => None,
+        book = clearing.books.ended() => Some(format!("the writer of book `{book}`")),
+        _ = &mut projection => Some("the log's task".to_owned()),
+        _ = &mut keeper => Some("the lists' task".to_owned()),
+        _ = &mut completing => Some("the completions' task".to_owned()),
+    };
+    if let Some(lost) = lost {
+        return Err(unsound(format!("{lost} ended")));
     }
     readiness.not_ready("the core is stopping");
     let _ = stop.send(());
     let _ = serving.await;
+    drop(behind);
+    completing.abort();
     keeper.abort();
     projection.abort();
     recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+/// What the handlers share.
+fn shared(
+    dir: &Path,
+    config: &Config,
+    (clearing, published, outside): (&Arc<Clearing>, &Arc<Published>, &Arc<Outside>),
+    signer: &NoteSigner,
+) -> Result<Arc<Core>, RoleError> {
+    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    Ok(Arc::new(Core {
+        clearing: Arc::clone(clearing),
+        published: Arc::clone(published),
+        outside: Arc::clone(outside),
+        tiles,
+        dir: dir.to_path_buf(),
+        config: config.clone(),
+        log_vkey: signer.verifier().to_string(),
+    }))
+}
+
+/// The ports to the books that institutions keep themselves.
+fn banks(
+    config: &Config,
+    keys: &KeyStore,
+) -> Result<Vec<(InstitutionName, CustomersPort)>, RoleError> {
+    let port = |bank: &OwnBook| {
+        let peer = config.common.signing_peer(&bank.peer)?;
+        let client = config.common.client_within(remote::BANK_LIMITS);
+        let key = keys.signing_key(REQUEST_KEY)?;
+        let book = RemoteBook::new(bank.institution, peer, client, key);
+        Ok((bank.institution, CustomersPort::of_remote(book)))
+    };
+    config.banks.iter().map(port).collect()
+}
+
+/// Asks each bank once whether it is there; one that is not keeps nobody waiting.
+async fn greet_banks(clearing: &Clearing) {
+    for book in clearing.books.customers.values().filter_map(CustomersPort::remote) {
+        if let Err(error) = book.probe().await {
+            tracing::warn!(?book, %error, "the bank does not answer; the core serves without it");
+        }
+    }
+}
+
+/// What goes on behind the core for each bank, until this is dropped.
+fn behind(clearing: &Arc<Clearing>, readiness: &Readiness) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for (bank, port) in &clearing.books.customers {
+        if port.is_away() {
+            readiness.waits_for(&format!("bank {bank}"), &format!("waiting for bank {bank}"));
+        }
+        if port.remote().is_some() {
+            tasks.spawn(recovery::behind(Arc::clone(clearing), *bank, readiness.clone()));
+        }
+    }
+    tasks.spawn(mirrors::watch(Arc::clone(clearing)));
+    tasks
+}
+
+/// Runs both until one of them ends.
+async fn both(lists: impl Future<Output = ()>, rails: impl Future<Output = ()>) {
+    tokio::select! {
+        () = lists => {}
+        () = rails => {}
+    }
+}
+
+fn open_rails(dir: &Path, config: &Config, keys: &KeyStore) -> Result<Arc<Outside>, RoleError> {
+    let key = || keys.signing_key(REQUEST_KEY).map_err(RoleError::from);
+    Outside::open(dir, config, key).map(Arc::new)
 }
 
 fn unsound(error: impl std::fmt::Display) -> RoleError {
@@ -137,7 +231,16 @@ async fn start_clearing(
         .map_err(|e| RoleError::Unsound(format!("environment: {e}")))?;
     let clearing =
         Clearing::new(books, environment, config.book, config.origin.clone(), signer).await;
-    clearing.map(Arc::new).map_err(unsound)
+    let clearing = clearing.map(Arc::new).map_err(unsound)?;
+    outside::name_accounts(&clearing, config).await?;
+    Ok(clearing)
+}
+
+/// Brings to its end what was under way: payments, and files of statements.
+async fn finish(clearing: &Arc<Clearing>, dir: &Path) -> Result<Vec<Resolved>, RoleError> {
+    let resolved = recovery::resolve(clearing).await.map_err(unsound)?;
+    outside::resume(clearing, &StatementFolder::below(dir)).await.map_err(unsound)?;
+    Ok(resolved)
 }
 
 fn open_log(
@@ -205,7 +308,10 @@ async fn start_server(
         peer.admit_to(&mut callers).map_err(unsound)?;
     }
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
-    let routes = crate::web::when_ready(readiness, routes::routes(&core, &gate));
+    let all = routes::routes(&core, &gate)
+        .merge(drills::routes(&core, &gate))
+        .merge(transfer_routes::routes(&core, &gate));
+    let routes = crate::web::when_ready(readiness, all);
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     Ok((listener, Site { router, limits: LIMITS, signer }))

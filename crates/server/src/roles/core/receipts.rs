@@ -99,7 +99,9 @@ async fn reader(
             Ok(cancelled) if cancelled.request.key() != caller.key().key_id() => Err(stranger()),
             Ok(_) | Err(_) => Ok(Reader::Party(Side::Debtor)),
         },
-        Role::Core | Role::Provider | Role::Issuer | Role::Operator => Err(stranger()),
+        Role::Core | Role::Provider | Role::Issuer | Role::Operator | Role::Bank | Role::Rail => {
+            Err(stranger())
+        }
     }
 }
 
@@ -144,14 +146,15 @@ async fn party_side(
         (Side::Debtor, parties.debtor, parties.debited),
         (Side::Creditor, parties.creditor, parties.credited),
     ];
+    let mut unasked = None;
     for (side, institution, account) in ends {
         let Some(book) = clearing.books.customers.get(&institution) else { continue };
-        let owned = move |state: &clearing::CustomersBook| {
-            state.profile(account).is_some_and(|profile| profile.client_key == key)
-        };
-        if book.look(owned).await?.outcome {
-            return Ok(Some(side));
+        match book.is_owner(account, key).await {
+            Ok(true) => return Ok(Some(side)),
+            Ok(false) => {}
+            Err(error) => unasked = Some(error),
         }
     }
-    Ok(None)
+    // Whoever is no party of the books that answered may be one of the book that did not.
+    unasked.map_or(Ok(None), Err)
 }

@@ -8,6 +8,8 @@
     reason = "helpers of a test fail by panicking"
 )]
 
+#[path = "outside/lines.rs"]
+mod lines;
 #[path = "outside/model.rs"]
 mod model;
 #[path = "outside/table.rs"]

@@ -271,6 +271,8 @@ open! {
         BlockedAmount = "AM07",
         /// Amount not as agreed.
         WrongAmount = "AM09",
+        /// The currency is not served, or missing.
+        InvalidTransactionCurrency = "AM11",
         /// Amount above the clearing system's limit.
         AmountExceedsClearingLimit = "AM13",
         /// Amount above the agreed limit.
@@ -281,6 +283,8 @@ open! {
         UnknownEndCustomer = "BE06",
         /// Signer may not sign for this account.
         NotAllowedAccount = "DS0H",
+        /// The order was cancelled.
+        OrderCancelled = "DS02",
         /// Order and signatures do not belong together.
         SignaturesDoNotMatch = "DS17",
         /// One signer signed twice.
@@ -295,12 +299,16 @@ open! {
         SettlementSystemNotAvailable = "ED06",
         /// Format of the file.
         InvalidFileFormat = "FF01",
+        /// The bank's systems could not process it.
+        BankSystemProcessingError = "FF10",
         /// Mandate missing.
         NoMandate = "MD01",
         /// Reason not given by the customer.
         NotSpecifiedByCustomer = "MS02",
         /// Reason not given by the agent.
         NotSpecifiedByAgent = "MS03",
+        /// There is no original payment.
+        NoOriginalTransaction = "NOOR",
         /// Reference already used.
         NotUniqueTransactionReference = "RF01",
         /// Debtor's account or identification missing.

@@ -28,7 +28,8 @@ use terms::{AccountId, Amount, AssetCode, HoldId, Instant, OutsideId, Position, 
 
 use super::{SettlementAnswer, SettlementBook, read, rule_of, stop};
 use crate::outside::{
-    OutsideAnswer, OutsideWork, Phase, Transfer, hold_of, hold_until, message_id_of, transaction_of,
+    DebitLine, DebitMatch, OutsideAnswer, OutsideWork, Phase, Transfer, hold_of, hold_until,
+    match_debit, message_id_of, transaction_of,
 };
 use crate::rule::{Rule, RuleName, same};
 
@@ -89,17 +90,15 @@ impl SettlementBook {
         (amount, reference): (Amount, &str),
         words: &BTreeSet<String>,
     ) -> Result<Option<(OutsideId, Vec<Fact>)>, Rule> {
-        let says = |one: &&Transfer| {
-            let names = [one.message_id(), one.uetr().to_string()];
-            names.iter().any(|name| words.contains(&name.to_uppercase()))
-        };
-        let Some(transfer) = self.transfers().find(says).filter(|one| one.amount == amount) else {
-            return Ok(None);
-        };
-        let (id, reference) = (transfer.id, reference.to_owned());
+        // The names that a rail was given are in small letters, the words of a line in capitals.
+        let words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+        let references: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = DebitLine { asset: amount.asset, amount: amount.minor, references: &references };
+        let DebitMatch::Of(id) = match_debit(self.transfers(), &said) else { return Ok(None) };
+        let Some(transfer) = self.transfer(id) else { return Ok(None) };
+        let reference = reference.to_owned();
         let facts = match &transfer.phase {
             Phase::Held | Phase::Rejected(_) => return Ok(None),
-            Phase::Confirmed(_) if transfer.line.is_some() => return Ok(None),
             Phase::Confirmed(_) => self.note(slot, id, &OutsideNote::LineBooked(reference))?,
             Phase::SendIntended | Phase::Sent(_) | Phase::InDoubt(_) | Phase::Stuck(_) => {
                 self.post_outside(at, slot, id, &OutsideEvidence::Line(reference))?

@@ -215,13 +215,21 @@ pub(super) const fn next_day(date: BusinessDate) -> BusinessDate {
 
 /// Every word that could be a reference: a bank may put ours into any of these places.
 fn words_of(line: &BookedEntry<'_>) -> BTreeSet<String> {
-    let mut texts: Vec<&str> = Vec::new();
+    let uetrs: Vec<String> = line
+        .transactions()
+        .filter_map(|details| details.references.as_ref()?.uetr.as_ref())
+        .map(ToString::to_string)
+        .collect();
+    let mut texts: Vec<&str> = uetrs.iter().map(String::as_str).collect();
     texts.extend(line.additional.iter().map(|text| text.as_str()));
     for details in line.transactions() {
         texts.extend(details.additional.iter().map(|text| text.as_str()));
         if let Some(references) = &details.references {
             let ours = [&references.end_to_end_id, &references.instruction_id];
             texts.extend(ours.into_iter().flatten().map(|text| text.as_str()));
+            // Of message ids those that are made as ours are: a payer's own is no word to us.
+            let message = references.message_id.iter().map(|text| text.as_str());
+            texts.extend(message.filter(|id| crate::outside::id_of_message(id).is_some()));
         }
         if let Some(remittance) = &details.remittance {
             texts.extend(remittance.unstructured.iter().map(|text| text.as_str()));

@@ -110,9 +110,8 @@ pub async fn run(
     let log = Arc::clone(&published);
     let mut projection =
         tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
-    let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let rails = transfers::keep(outside, Arc::clone(&clearing));
-    let mut keeper = tokio::spawn(both(keeper, rails));
+    let lists = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
+    let mut keeper = tokio::spawn(both(lists, transfers::keep(outside, Arc::clone(&clearing))));
     let mut completing = tokio::spawn(record_completions(Arc::clone(&clearing)));
     greet_banks(&clearing).await;
     let resolved = finish(&clearing, &dir).await?;

@@ -66,6 +66,14 @@ async fn credited(world: &World, payment: PaymentId, status: &str) -> anyhow::Re
     .await
 }
 
+/// The settlement accounts and the mirrors of them agree, with what is in transit.
+fn mirrors_agree(world: &World) {
+    let folder = |name: &str| world.stage.folder(name).to_str().unwrap().to_owned();
+    let (core, operator) = (folder("core"), folder("operator"));
+    let (agree, said) = ask(&["mirrors", "--at", &core, "--as", &operator]);
+    assert!(agree, "{said}");
+}
+
 async fn balance_is(world: &World, firm: &str, minor: u128) -> anyhow::Result<()> {
     until(&format!("{firm} has {minor}"), || async {
         Ok((world.balance(firm).await? == Minor::new(minor)).then_some(()))
@@ -206,6 +214,7 @@ fn a_settled_payment_is_asked_back_answered_and_returned_with_the_payees_consent
         balance_is(&world, "lim", payee.units() - left).await?;
         let view = after(&world, payment).await?;
         assert_eq!((view.given_back.units(), view.by), (left, vec![return_id]));
+        mirrors_agree(&world);
         Ok(())
     });
 }
@@ -452,6 +461,7 @@ fn a_refund_settles_the_other_way_round_and_never_gives_back_more() {
         let linked = status.standing.map(|standing| standing.linked).unwrap_or_default();
         let linked: Vec<_> = linked.iter().map(|one| (one.what.as_str(), one.payment)).collect();
         assert_eq!(linked, [("refund", promise.payment)]);
+        mirrors_agree(&world);
         // On this stage the payee's bank keeps its own book: no return touches it.
         let (lim, id) = (world.balance("lim").await?, original.to_string());
         let bank = world.stage.folder("bank-sg.1");
@@ -537,6 +547,7 @@ fn blocked_money_waits_for_two_persons_and_a_case_holds_a_credit() {
         post(&world, "bank-sg.1", "/v1/cases", &case(CaseChange::Post)?).await.unwrap();
         credited(&world, settled.terms.payment, "ACCC").await?;
         assert_eq!(world.balance("lim").await?.units(), lim.units() + PAID);
+        mirrors_agree(&world);
         Ok(())
     });
 }

@@ -700,25 +700,6 @@ impl SettlementBook {
         self.apply_settled_body(position, stamp, &body);
     }
 
-    fn apply_settled_body(&mut self, position: Position, stamp: Instant, body: &PaymentSettled) {
-        if let Ok(quote) = body.order.quote.read_unverified() {
-            self.quotes_used.insert(quote.quote);
-        }
-        self.apply_change(stamp, &body.postings);
-        self.transit.settled(position, body);
-        self.remember(position, &body.ended);
-    }
-
-    fn remember(&mut self, position: Position, ended: &PaymentEnded) {
-        let entry = PaymentEntry {
-            position,
-            terms: ended.terms,
-            ending: ended.ending.clone(),
-            recorded_at: ended.recorded_at,
-        };
-        self.payments.insert(ended.payment, entry);
-    }
-
     fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) {
         let change: Change = match from_canonical(bytes) {
             Ok(change) => change,

@@ -1,5 +1,7 @@
 //! What may follow an order: each rule in a table or a story of its own, over the three books.
 //! After each: what was told equals the fold of the facts, and every ledger's audit holds.
+
+// long file: one story for each thing that may follow an order, over the same helpers
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -24,7 +24,7 @@ use seal::{Digest, to_canonical};
 use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
 
 use super::judge::{Movement, open};
-use super::{AccountUse, SettlementAnswer, SettlementBook, read, rule_of, stop};
+use super::{AccountUse, PaymentEntry, SettlementAnswer, SettlementBook, read, rule_of, stop};
 use crate::after::{CheckedAnswer, CheckedByTwo, CheckedCancellation, CheckedReturn, Original};
 use crate::customers::transaction_of;
 use crate::rule::{Rule, RuleName, same};
@@ -497,6 +497,32 @@ impl SettlementBook {
             }
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
+    }
+
+    /// Folds a settled payment or refund.
+    pub(super) fn apply_settled_body(
+        &mut self,
+        position: Position,
+        stamp: Instant,
+        body: &PaymentSettled,
+    ) {
+        if let Ok(quote) = body.order.quote.read_unverified() {
+            self.quotes_used.insert(quote.quote);
+        }
+        self.apply_change(stamp, &body.postings);
+        self.transit.settled(position, body);
+        self.remember(position, &body.ended);
+    }
+
+    /// Remembers how a payment ended: it ends once.
+    pub(super) fn remember(&mut self, position: Position, ended: &PaymentEnded) {
+        let entry = PaymentEntry {
+            position,
+            terms: ended.terms,
+            ending: ended.ending.clone(),
+            recorded_at: ended.recorded_at,
+        };
+        self.payments.insert(ended.payment, entry);
     }
 
     fn apply_returned(&mut self, position: Position, stamp: Instant, fact: &Fact) {

@@ -1,7 +1,7 @@
 //! Settled payments of which it is not yet known that both customers' books did their part.
 //!
-//! A payment, a refund or a return enters with its settlement fact and leaves with a `PaymentsCompleted` fact that
-//! names it. What is here is the whole list of what recovery must ask about, and of what may
+//! A payment, a refund or a return enters with its settlement fact and leaves with a
+//! `PaymentsCompleted` fact that names it. What is here is the whole list of what recovery must ask about, and of what may
 //! stand between a participant's settlement account and the mirror of it in the institution's own
 //! book. The list is as long as what is under way, not as long as the journal.
 
@@ -67,8 +67,8 @@ impl Transit {
         self.payments.is_empty()
     }
 
-    /// Notes a settled payment or refund. Its documents were checked before they were recorded: one that
-    /// does not read cannot be here, and would have stopped the fold of its postings.
+    /// Notes a settled payment or refund. Its documents were checked before they were recorded: one
+    /// that does not read cannot be here, and would have stopped the fold of its postings.
     pub(super) fn settled(&mut self, position: Position, body: &PaymentSettled) {
         if let Some(one) = in_transit(position, body) {
             self.payments.insert(body.ended.payment, one);

@@ -227,8 +227,8 @@ fn end_of(known: Option<Ending>, finish: &Finish) -> ResolvedEnd {
 }
 
 /// The routes of the settled payments, refunds and returns that a customers' book has not done its
-/// part of. Those that are complete are said to be; those of a bank that is away are left out, and so are those
-/// that a route of this process carries.
+/// part of. Those that are complete are said to be; those of a bank that is away are left out, and
+/// so are those that a route of this process carries.
 async fn in_transit(
     clearing: &Arc<Clearing>,
     wanted: impl Fn(&InTransit) -> bool,

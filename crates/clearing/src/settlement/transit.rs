@@ -1,9 +1,10 @@
 //! Settled payments of which it is not yet known that both customers' books did their part.
 //!
 //! A payment, a refund or a return enters with its settlement fact and leaves with a
-//! `PaymentsCompleted` fact that names it. What is here is the whole list of what recovery must ask about, and of what may
-//! stand between a participant's settlement account and the mirror of it in the institution's own
-//! book. The list is as long as what is under way, not as long as the journal.
+//! `PaymentsCompleted` fact that names it. What is here is the whole list of what recovery must
+//! ask about, and of what may stand between a participant's settlement account and the mirror of
+//! it in the institution's own book. The list is as long as what is under way, not as long as the
+//! journal.
 
 use std::collections::BTreeMap;
 

@@ -305,6 +305,21 @@ pub struct Standing {
     /// External status reason code, where it was refused.
     #[n(2)]
     pub reason: Option<String>,
+    /// The payments by which it was given back.
+    #[n(3)]
+    pub linked: Vec<LinkedPayment>,
+}
+
+/// A payment by which another one was given back.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct LinkedPayment {
+    /// `return` or `refund`.
+    #[n(0)]
+    pub what: String,
+    /// Which.
+    #[n(1)]
+    pub payment: PaymentId,
 }
 
 /// An ending and its place.

@@ -33,6 +33,9 @@ use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
 
+mod after;
+
+pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
 mod funding;
 pub mod proven;
 pub mod returns;
@@ -72,6 +75,8 @@ pub enum CustomerWork {
     Credit(Box<CreditOrder>),
     /// Keep a sealed payload.
     Store(Parcel),
+    /// What may follow an order.
+    After(AfterCustomerWork),
     /// A step that the institution checked for itself.
     Bank(Box<BankWork>),
     /// Credit a customer for a line of an outside account that names it.
@@ -158,6 +163,8 @@ pub struct CustomersBook {
     credited: BTreeMap<PaymentId, Position>,
     #[n(8)]
     parcels: BTreeMap<ParcelKey, ParcelEntry>,
+    #[n(16)]
+    after: After,
     #[n(9)]
     returns: Returns,
     #[n(11)]
@@ -227,6 +234,7 @@ impl CustomersBook {
             ended: BTreeMap::new(),
             credited: BTreeMap::new(),
             parcels: BTreeMap::new(),
+            after: After::default(),
             returns: Returns::default(),
             funding: CustomerFundings::default(),
         }
@@ -264,7 +272,7 @@ impl CustomersBook {
     /// What this book says of a payment whose debtor is here.
     #[must_use]
     pub fn debtor_side(&self, payment: PaymentId) -> DebtorSide {
-        if self.held.contains_key(&payment) {
+        if self.held.contains_key(&payment) || self.after.return_of(payment).is_some() {
             return DebtorSide::Held;
         }
         match self.ended.get(&payment) {
@@ -278,6 +286,7 @@ impl CustomersBook {
     #[must_use]
     pub fn debtor_seen(&self, payment: PaymentId) -> DebtorSeen {
         let terms = self.held.get(&payment).map(|held| sha256(held.order.terms.as_bytes()));
+        let terms = terms.or_else(|| Some(self.after.return_of(payment)?.terms_digest()));
         DebtorSeen { side: self.debtor_side(payment), terms }
     }
 
@@ -373,6 +382,7 @@ impl CustomersBook {
             .get(&account)
             .ok_or_else(|| Rule::new(RuleName::AccountUnknown, account.to_string()))?;
         same(RuleName::OwnersDiffer, "owner", profile.owner, permit.owner)?;
+        self.not_blocked(account)?;
         let asset = self.ledger.account(account).map(|known| known.opening().asset);
         if asset != Some(terms.debited.asset) {
             let detail = format!("`{account}` is not kept in `{}`", terms.debited.asset);
@@ -511,7 +521,9 @@ impl CustomersBook {
     // INVARIANT (PaymentEndsItsHold): only the steps of its payment end a payment's hold. Without
     // it a settled payment could not be debited any more.
     fn ends_payment_hold(&self, command: &Command) -> bool {
-        let is_held = |hold: HoldId| self.held.contains_key(&PaymentId::from_bytes(hold.bytes()));
+        let is_held = |hold: HoldId| {
+            self.debtor_side(PaymentId::from_bytes(hold.bytes())) == DebtorSide::Held
+        };
         match command {
             Command::VoidHold { hold, .. } => is_held(*hold),
             Command::Post(transaction) => {
@@ -580,8 +592,10 @@ fn post(at: Instant, payment: PaymentId, entries: Vec<Entry>, side: Side) -> Com
     })
 }
 
-/// The transaction id of `part` of a payment.
-pub(crate) fn transaction_of(payment: PaymentId, part: &str) -> TransactionId {
+/// The transaction id of `part` of a payment: `settlement` in that book, `debtor` or `creditor` in
+/// the book of its side.
+#[must_use]
+pub fn transaction_of(payment: PaymentId, part: &str) -> TransactionId {
     let digest = digest_of(TRANSACTION_ID, &[&payment.bytes(), part.as_bytes()]);
     let mut id = [0; 16];
     for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
@@ -639,12 +653,22 @@ impl Machine for CustomersBook {
                 Some(outcome) => Checked { facts: vec![], outcome },
                 None => stepped(slot, self.hold(stamp, &order.as_hold())),
             },
+            CustomerWork::Debit(payment, at) if self.after.return_of(*payment).is_some() => {
+                after::stepped(slot, self.debit_return(stamp, *payment, *at))
+            }
+            CustomerWork::Release(payment, reason) if self.after.return_of(*payment).is_some() => {
+                after::stepped(slot, self.release_return(stamp, *payment, *reason))
+            }
             CustomerWork::Debit(payment, at) => stepped(slot, self.debit(stamp, *payment, *at)),
             CustomerWork::Release(payment, reason) => {
                 stepped(slot, self.release(stamp, *payment, *reason))
             }
-            CustomerWork::Credit(order) => stepped(slot, self.credit(stamp, order)),
+            CustomerWork::Credit(order) => match self.diverted(order) {
+                Some(into) => after::stepped(slot, self.divert(stamp, order, into)),
+                None => stepped(slot, self.credit(stamp, order)),
+            },
             CustomerWork::Store(parcel) => self.store(slot, parcel),
+            CustomerWork::After(work) => self.after_order(stamp, slot, work),
             CustomerWork::Bank(work) => self.bank(stamp, slot, work),
             CustomerWork::Fund(asked) => self.fund(stamp, slot, asked),
         }
@@ -684,6 +708,7 @@ impl Machine for CustomersBook {
                 }
                 Err(error) => stop(&error.to_string()),
             },
+            kind if after::is_kind(kind) => self.apply_after(stamp, fact),
             CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
@@ -719,10 +744,13 @@ impl CustomersBook {
             Purpose::DueFrom => OwnUse::DueFrom,
             Purpose::Fee => OwnUse::Fee,
             Purpose::Suspense => OwnUse::Suspense,
+            Purpose::BlockedFunds => {
+                self.after.blocked_account(opening.asset, opening.id);
+                return;
+            }
             Purpose::Customer
             | Purpose::Settlement
             | Purpose::Control
-            | Purpose::BlockedFunds
             | Purpose::DueTo
             | Purpose::Transit => return,
         };

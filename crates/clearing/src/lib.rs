@@ -5,12 +5,15 @@
 //! the writer's turn, against what the books themselves say: [`rule`] names every way to be
 //! refused, [`order`] checks signatures before the writer's turn, [`settlement`] and
 //! [`customers`] are the machines, [`saga`] says which step of a payment comes next, [`route`]
+//! drives a payment through the books without I/O, [`after`] checks what may follow it,
+//! [`readers`] says who may see which field.
 //! drives a payment through the books without I/O, [`outside`] does the same for a transfer over
 //! a rail, [`readers`] says who may see which field.
 //!
 //! This crate must not know how credentials are verified or how policies are evaluated.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod after;
 pub mod customers;
 pub mod order;
 pub mod outside;
@@ -25,6 +28,11 @@ pub mod status;
 pub mod testkit;
 pub mod trusted;
 
+pub use after::{
+    CheckedAnswer, CheckedByTwo, CheckedCancellation, CheckedReturn, Original,
+    account_of_cancellation, check_cancellation, check_cancellation_answer, check_return,
+    check_two_persons,
+};
 pub use customers::proven::BankWork;
 pub use customers::returns::ReturnOwed;
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};
@@ -36,6 +44,7 @@ pub use route::{Action, Finish, Heard, Route};
 pub use rule::Rule;
 pub use saga::{Progress, SettlementSide, Step, next_step};
 pub use settlement::{
-    PaymentEntry, SettlementAnswer, SettlementBook, SettlementCommand, SettlementWork,
+    AfterAnswer, AfterWork, PaymentEntry, SettlementAnswer, SettlementBook, SettlementCommand,
+    SettlementWork,
 };
 pub use trusted::TrustView;

@@ -7,6 +7,7 @@ use record::{
 use seal::{Digest, PublicKey, sha256};
 use terms::{BookName, Environment};
 
+use crate::after::Original;
 use crate::rule::{Rule, RuleName, same};
 use crate::trusted::{TrustView, open};
 
@@ -22,6 +23,8 @@ pub struct CheckedOrder {
     pub(crate) acceptance: Acceptance,
     pub(crate) debtor: CheckedPermit,
     pub(crate) creditor: CheckedPermit,
+    /// What a refund gives back; see [`CheckedOrder::refunding`].
+    pub(crate) original: Option<Box<Original>>,
 }
 
 /// What a customers' book reads of an order before it holds money.
@@ -93,7 +96,11 @@ pub fn check_order(
 ) -> Result<CheckedOrder, Rule> {
     same(RuleName::EnvironmentsDiffer, "environment", environment, terms.environment)?;
     same(RuleName::BooksDiffer, "book", book, terms.book)?;
-    same(RuleName::ActionNotServed, "action", Action::Pay.as_str(), terms.action.as_str())?;
+    // A refund is a payment like any other, linked; a return has a document of its own.
+    if terms.action == Action::Return {
+        let got = terms.action.as_str();
+        return Err(Rule::differs(RuleName::ActionNotServed, "action", "pay or refund", got));
+    }
     if let Some(field) = order.identifiers.fault() {
         let detail = format!("`{field}`: expected a reference of ISO 20022");
         return Err(Rule::new(RuleName::ReferencesMalformed, detail));
@@ -106,8 +113,18 @@ pub fn check_order(
     let creditor = open_permit(&order.creditor_permit, Side::Creditor, &terms, trust)?;
     let acceptance = open_acceptance(&order.acceptance, &creditor.permit, &terms, trust)?;
     let invoice = read_invoice(&order.invoice)?;
-    let checked =
-        CheckedOrder { order, terms, terms_digest, quote, invoice, acceptance, debtor, creditor };
+    let original = None;
+    let checked = CheckedOrder {
+        order,
+        terms,
+        terms_digest,
+        quote,
+        invoice,
+        acceptance,
+        debtor,
+        creditor,
+        original,
+    };
     checked.one_key_per_side()?;
     checked.permits_fit(Side::Debtor)?;
     checked.permits_fit(Side::Creditor)?;

@@ -164,7 +164,11 @@ impl Pins {
         let digest = sha256(text.as_bytes());
         same(RuleName::EnvironmentsDiffer, "environment", self.environment, terms.environment)?;
         same(RuleName::BooksDiffer, "book", self.settlement, terms.book)?;
-        same(RuleName::ActionNotServed, "action", Action::Pay.as_str(), terms.action.as_str())?;
+        // A refund is a payment with this bank's own permit; its link is bounded where it settles.
+        if terms.action == Action::Return {
+            let got = terms.action.as_str();
+            return Err(Rule::differs(RuleName::ActionNotServed, "action", "pay or refund", got));
+        }
         same(name, "terms", terms.terms_digest(), digest)?;
         Ok((terms, digest))
     }

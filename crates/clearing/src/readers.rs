@@ -1,11 +1,15 @@
 //! Who may see which field of a payment's fact: one leaf, several openings.
 
+use record::after::{
+    CANCELLED_BY_FIELD, GIVEN_BACK_FIELD, ORIGINAL_FIELD, PAYMENT_CANCELLED, PAYMENT_REFUNDED,
+    PAYMENT_RETURNED, RETURN_ORDER_FIELD, RETURN_POSTINGS_FIELD,
+};
 use record::settlement::{
     ACCEPTANCE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD, ENVIRONMENT_FIELD,
-    IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_SETTLED, POSTINGS_FIELD, QUOTE_FIELD,
+    IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, POSTINGS_FIELD, QUOTE_FIELD,
     RECORDED_AT_FIELD, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
-use record::{Fact, RefusedBy, Side};
+use record::{Fact, PaymentSettled, RefusedBy, Side};
 
 /// Someone who gets a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +36,14 @@ const ENDED: [u16; 5] =
 #[must_use]
 pub fn fields_for(reader: Reader, fact: &Fact) -> Vec<u16> {
     let mut fields: Vec<u16> = HEADING.into_iter().chain(ENDED).collect();
-    if fact.kind == PAYMENT_SETTLED {
+    if PaymentSettled::is_kind(fact.kind) {
         fields.extend(settled(reader));
+        // What a refund gives back is in its terms, too, which both sides read.
+        fields.extend((fact.kind == PAYMENT_REFUNDED).then_some(GIVEN_BACK_FIELD));
+    } else if fact.kind == PAYMENT_RETURNED {
+        fields.extend(returned(reader));
+    } else if fact.kind == PAYMENT_CANCELLED {
+        fields.extend(cancelled(reader));
     } else {
         fields.extend(refused(reader, fact));
     }
@@ -70,6 +80,25 @@ fn settled(reader: Reader) -> Vec<u16> {
             vec![TERMS_FIELD, IDENTIFIERS_FIELD, ACCEPTANCE_FIELD, CREDITOR_PERMIT_FIELD]
         }
         Reader::Supervisor => (TERMS_FIELD..=POSTINGS_FIELD).collect(),
+    }
+}
+
+/// The order of a return names no account, so both sides read it; accounts and postings are the
+/// supervisor's.
+fn returned(reader: Reader) -> Vec<u16> {
+    match reader {
+        Reader::Party(_) | Reader::Institution(_) => vec![ORIGINAL_FIELD, RETURN_ORDER_FIELD],
+        Reader::Supervisor => (ORIGINAL_FIELD..=RETURN_POSTINGS_FIELD).collect(),
+    }
+}
+
+/// A payment that was cancelled in time is the payer's alone: the payee's side has only its id.
+fn cancelled(reader: Reader) -> Vec<u16> {
+    match reader {
+        Reader::Party(Side::Debtor) | Reader::Institution(Side::Debtor) | Reader::Supervisor => {
+            vec![CANCELLED_BY_FIELD]
+        }
+        Reader::Party(Side::Creditor) | Reader::Institution(Side::Creditor) => vec![],
     }
 }
 

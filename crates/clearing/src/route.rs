@@ -10,15 +10,19 @@
 //! [`Route::ending`] says how the payment ended as soon as that is final: a promise may leave then,
 //! while the creditor's book is still being told.
 
-use record::{Ending, Heading, PaymentTerms, Permit, ReleaseReason, SettleOrder, Side};
+use record::{
+    Ending, Heading, PaymentTerms, Permit, ReleaseReason, ReturnOrder, ReturnParties, SettleOrder,
+    Side, Signed,
+};
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, InstitutionName, PaymentId, Position};
 
-use crate::customers::{CreditOrder, CustomerAnswer, CustomerWork, DebtorSeen};
+use crate::after::CheckedReturn;
+use crate::customers::{AfterCustomerWork, CreditOrder, CustomerAnswer, CustomerWork, DebtorSeen};
 use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName};
 use crate::saga::{Asker, CreditorSide, DebtorSide, Progress, SettlementSide, Step, next_step};
-use crate::settlement::{PaymentEntry, SettlementAnswer, SettlementWork};
+use crate::settlement::{AfterWork, PaymentEntry, SettlementAnswer, SettlementWork};
 
 /// What the driver does next.
 #[derive(Clone, Debug)]
@@ -77,6 +81,24 @@ pub enum Finish {
     NothingToDo,
 }
 
+impl Carried {
+    fn hold(&self) -> CustomerWork {
+        match self {
+            Self::Order(order) => CustomerWork::Hold(order.clone()),
+            Self::Return(order) => {
+                CustomerWork::After(AfterCustomerWork::HoldReturn(order.clone()))
+            }
+        }
+    }
+
+    fn settle(&self) -> SettlementWork {
+        match self {
+            Self::Order(order) => SettlementWork::Settle(order.clone()),
+            Self::Return(order) => SettlementWork::After(AfterWork::Return(order.clone())),
+        }
+    }
+}
+
 /// What a route knows of one book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Known<T> {
@@ -86,6 +108,15 @@ enum Known<T> {
     Ask,
     /// This.
     Is(T),
+}
+
+/// What a client brought.
+#[derive(Clone, Debug)]
+enum Carried {
+    /// A payment or a refund.
+    Order(Box<CheckedOrder>),
+    /// A return: the same steps, in the books of the original.
+    Return(Box<CheckedReturn>),
 }
 
 /// One payment under way.
@@ -98,7 +129,7 @@ pub struct Route {
     creditor_institution: InstitutionName,
     account: AccountId,
     amount: Amount,
-    order: Option<Box<CheckedOrder>>,
+    order: Option<Carried>,
     debtor: Known<DebtorSide>,
     settlement: Known<SettlementSide>,
     creditor: Known<CreditorSide>,
@@ -116,8 +147,47 @@ impl Route {
         let (debtor, creditor) = (order.permit(Side::Debtor), order.permit(Side::Creditor));
         let (terms, terms_digest) = (order.terms().clone(), order.terms_digest());
         let mut route = Self::of(&terms, terms_digest, debtor, creditor);
-        route.order = Some(Box::new(order));
+        route.order = Some(Carried::Order(Box::new(order)));
         route
+    }
+
+    /// The route of a return that an institution brought.
+    #[must_use]
+    pub fn of_return(order: CheckedReturn) -> Self {
+        let parties = order.original.return_parties();
+        let mut route = Self::giving_back(order.order(), order.terms_digest(), parties);
+        route.heading.corridor = Some(order.original.corridor());
+        route.order = Some(Carried::Return(Box::new(order)));
+        route
+    }
+
+    /// The route of a return whose hold recovery found open, or which settled and was not
+    /// credited yet. `None` when the order does not read, which no hold's does.
+    #[must_use]
+    pub fn of_return_recovery(order: &Signed<ReturnOrder>, parties: ReturnParties) -> Option<Self> {
+        let read = order.read_unverified().ok()?;
+        let mut route = Self::giving_back(&read, order.digest(), parties);
+        (route.debtor, route.settlement) = (Known::Ask, Known::Ask);
+        Some(route)
+    }
+
+    fn giving_back(order: &ReturnOrder, terms: Digest, parties: ReturnParties) -> Self {
+        Self {
+            payment: order.payment,
+            terms,
+            heading: Heading::default(),
+            debtor_institution: parties.debtor,
+            creditor_institution: parties.creditor,
+            account: parties.credited,
+            amount: order.credited,
+            order: None,
+            debtor: Known::NotYet,
+            settlement: Known::NotYet,
+            creditor: Known::NotYet,
+            refusal: None,
+            taken_by: None,
+            stuck: None,
+        }
     }
 
     /// The route of a payment whose hold recovery found open; the order is the hold's own.
@@ -218,12 +288,8 @@ impl Route {
     fn act(&self, step: Step) -> Action {
         let customers = Action::Customers;
         match (step, &self.order) {
-            (Step::Hold, Some(order)) => {
-                customers(self.debtor_institution, CustomerWork::Hold(order.clone()))
-            }
-            (Step::Settle, Some(order)) => {
-                Action::Settlement(SettlementWork::Settle(order.clone()))
-            }
+            (Step::Hold, Some(carried)) => customers(self.debtor_institution, carried.hold()),
+            (Step::Settle, Some(carried)) => Action::Settlement(carried.settle()),
             (Step::Abandon | Step::Settle, _) => Action::Settlement(self.abandon()),
             (Step::Credit(settled), _) => {
                 let Self { payment, account, amount, .. } = *self;
@@ -291,7 +357,7 @@ impl Route {
     fn hear_customers(&mut self, asked: &Action, answer: CustomerAnswer) {
         let Action::Customers(_, work) = asked else { return };
         match (work, answer) {
-            (CustomerWork::Hold(_), CustomerAnswer::Done) => {
+            (CustomerWork::Hold(_) | CustomerWork::After(_), CustomerAnswer::Done) => {
                 self.debtor = Known::Is(DebtorSide::Held);
             }
             (CustomerWork::Debit(..), CustomerAnswer::Done) => {
@@ -305,7 +371,7 @@ impl Route {
             }
             (_, CustomerAnswer::HoldEnded(side)) => self.debtor = Known::Is(side),
             (_, CustomerAnswer::PaymentIdUsed { first, .. }) => self.taken(first),
-            (CustomerWork::Hold(_), CustomerAnswer::Refused(rule)) => {
+            (CustomerWork::Hold(_) | CustomerWork::After(_), CustomerAnswer::Refused(rule)) => {
                 self.debtor = Known::Is(DebtorSide::Untouched);
                 self.refusal = Some(rule);
             }
@@ -328,6 +394,7 @@ impl Route {
             // The read tells where the other order ended: the evidence for the release.
             SettlementAnswer::PaymentIdUsed { .. } => self.settlement = Known::Ask,
             SettlementAnswer::Done
+            | SettlementAnswer::After(_)
             | SettlementAnswer::Funding(_)
             | SettlementAnswer::Outside(_) => {}
             SettlementAnswer::NotAccepted(why) => {

@@ -48,6 +48,8 @@ rules! {
     ReferencesMalformed => "FF01", "a reference of the payment is not 1 to 35 of the characters that every bank carries; order again with another";
     /// The payment id was used with other terms.
     PaymentIdUsed => "DUPL", "the payment id was used with other terms; order under a new id";
+    /// The payer cancelled the payment before it settled.
+    PaymentCancelled => "DS02", "the payer cancelled the payment before it settled, and nothing moved";
     /// The order was under way when the core stopped, and had not settled.
     OrderInterrupted => "TM01", "the core stopped before the payment settled, and nothing moved; order again under a new id";
     /// The id of an outside transfer was used with another order.
@@ -66,6 +68,18 @@ rules! {
     InvoiceDiffers => "AM09", "the invoice does not fit the terms; ask the payee for its invoice";
     /// The acceptance was given for something else; the detail says which field.
     AcceptanceDiffers => "AC04", "the payee's institution accepted something else; ask it again";
+    /// The payment to be given back, cancelled or corrected did not settle here.
+    OriginalUnknown => "NOOR", "the payment to be given back did not settle here; name the right one";
+    /// A return or refund is final as any payment: it has no return or refund.
+    RefundOfRefund => "AG03", "what was given back is final; pay again with a new payment";
+    /// What is given back does not fit its original; the detail says which field.
+    LinkDiffers => "AM09", "the return, refund, answer or correction does not fit what it is about";
+    /// The provider's guarantee is for another rate; the detail says which field.
+    GuaranteeDiffers => "AM09", "the provider did not guarantee this rate; ask it for a quote";
+    /// The payee did not agree that its account is debited.
+    ConsentMissing => "MD01", "the payee has not agreed to give this back from its account; ask it";
+    /// Two different persons out of those who may must sign.
+    ApprovalsMissing => "DS0H", "two different persons who may approve must sign the same document";
     /// What one side sent is not what the other side received.
     StatementsDiffer => "RR04", "the two institutions did not see the same party statements";
     /// A permit rests on a pack that is not in force here.
@@ -84,6 +98,10 @@ rules! {
     AccountUnknown => "AC01", "the account does not exist in this book";
     /// The quote's time is over.
     QuoteExpired => "TM01", "the quote has expired; ask for a new one";
+    /// The provider's guarantee of the old rate is over.
+    GuaranteeExpired => "TM01", "the provider no longer guarantees the old rate; ask it for a new quote";
+    /// The time of an instruction, an answer or a consent is over.
+    InstructionExpired => "TM01", "the time of the document is over; sign a new one";
     /// A permit's time is over.
     PermitExpired => "TM01", "a permit has expired; ask for a new one and settle at once";
     /// A permit claims to be decided later than now.
@@ -96,6 +114,8 @@ rules! {
     WithdrawalExpired => "TM01", "the order to withdraw has expired; sign a new one";
     /// The quote was used by another payment.
     QuoteUsed => "DUPL", "the quote was used already; ask for a new one";
+    /// More would be given back than the payment credited.
+    ReturnExceedsOriginal => "AM02", "more would be given back than is left of the payment; give back less";
     /// The provider lacks the currency to be delivered.
     ProviderLiquidityInsufficient => "AM04", "the FX provider lacks the currency; try again later or ask another provider";
     /// The debtor's institution lacks prefunded money.

@@ -39,6 +39,7 @@ use crate::outside::{OutsideAnswer, OutsideWork};
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
 
+mod after;
 pub mod drills;
 pub mod funding;
 mod judge;
@@ -46,6 +47,8 @@ mod rails;
 pub mod transit;
 
 pub use funding::{Funding, FundingAnswer, FundingWork};
+
+pub use after::{ANSWER_WITHIN, After, AfterAnswer, AfterWork, CancellationEntry, Given};
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -95,6 +98,8 @@ pub enum SettlementWork {
     RecordDrill(Box<Signed<DrillReport>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+    /// What may follow an order.
+    After(AfterWork),
     /// Record that settled payments are complete in both customers' books.
     Complete(Vec<PaymentId>),
     /// Files of outside accounts, their lines, breaks, the close of a day.
@@ -121,6 +126,8 @@ pub enum SettlementAnswer {
     Done,
     /// Not done and not recorded: the request itself is not acceptable.
     NotAccepted(String),
+    /// What came of what followed an order.
+    After(AfterAnswer),
     /// To [`SettlementWork::Funding`].
     Funding(Box<FundingAnswer>),
     /// The answer to [`SettlementWork::Outside`].
@@ -208,6 +215,8 @@ pub struct SettlementBook {
     quotes_used: BTreeSet<QuoteId>,
     #[n(12)]
     recoveries: u64,
+    #[n(19)]
+    after: After,
     #[n(26)]
     drills: drills::Drills,
     #[n(23)]
@@ -269,6 +278,7 @@ impl SettlementBook {
             payments: BTreeMap::new(),
             quotes_used: BTreeSet::new(),
             recoveries: 0,
+            after: After::default(),
             drills: drills::Drills::default(),
             transit: Transit::default(),
             funding: Funding::default(),
@@ -543,8 +553,8 @@ impl SettlementBook {
             debtor_edge: Some(order.debtor.permit.mark),
             creditor_edge: Some(order.creditor.permit.mark),
         };
-        match self.judge(at, order) {
-            Ok(postings) => {
+        match self.judge(at, order).and_then(|postings| Ok((postings, order.given_back()?))) {
+            Ok((postings, given)) => {
                 let environment = self.environment;
                 let ending = Ending::Settled;
                 let ended = PaymentEnded { payment, environment, terms, ending, recorded_at: at };
@@ -553,7 +563,7 @@ impl SettlementBook {
                     order: order.order.clone(),
                     postings: to_canonical(&postings),
                 };
-                let facts = vec![body.to_fact(slot, heading)];
+                let facts = vec![after::settled_fact(body, given, slot, heading)];
                 Checked { facts, outcome: SettlementAnswer::EndedNow(ended) }
             }
             Err(Rule { name, detail }) => {
@@ -608,6 +618,7 @@ impl Machine for SettlementBook {
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
+            SettlementWork::After(work) => self.after_order(stamp, slot, work),
             SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
             SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
             SettlementWork::Outside(work) => self.outside(stamp, slot, work),
@@ -640,6 +651,7 @@ impl Machine for SettlementBook {
             }
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            kind if after::is_kind(kind) => self.apply_after(position, stamp, fact),
             PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
             OUTSIDE_ACCOUNT_NAMED
             | STATEMENT_FILE_TAKEN
@@ -685,22 +697,7 @@ where
 impl SettlementBook {
     fn apply_settled(&mut self, position: Position, stamp: Instant, fact: &Fact) {
         let body: PaymentSettled = read(fact);
-        if let Ok(quote) = body.order.quote.read_unverified() {
-            self.quotes_used.insert(quote.quote);
-        }
-        self.apply_change(stamp, &body.postings);
-        self.transit.settled(position, &body);
-        self.remember(position, &body.ended);
-    }
-
-    fn remember(&mut self, position: Position, ended: &PaymentEnded) {
-        let entry = PaymentEntry {
-            position,
-            terms: ended.terms,
-            ending: ended.ending.clone(),
-            recorded_at: ended.recorded_at,
-        };
-        self.payments.insert(ended.payment, entry);
+        self.apply_settled_body(position, stamp, &body);
     }
 
     fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) {

@@ -10,10 +10,13 @@
 
 use core::fmt;
 
+use minicbor::{Decode, Encode};
 use record::Ending;
+use record::after::CANCELLED_CODE;
 
+use crate::customers::CreditStanding;
 use crate::rule::RuleName;
-use crate::saga::{CreditorSide, DebtorSide};
+use crate::saga::DebtorSide;
 
 macro_rules! states {
     ($($(#[$doc:meta])* $name:ident => $code:literal, $word:literal, $words:literal;)*) => {
@@ -75,17 +78,29 @@ states! {
 }
 
 /// What comes after a settled payment: another payment that names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Linked {
     /// The creditor's institution sends back what it could not credit, or was asked for.
+    #[n(0)]
     Return,
     /// The creditor pays back, in a payment of its own.
+    #[n(1)]
     Refund,
 }
 
 impl Linked {
     /// Both.
     pub const ALL: &'static [Self] = &[Self::Return, Self::Refund];
+
+    /// The name in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Return => "return",
+            Self::Refund => "refund",
+        }
+    }
 
     /// The message that carries it.
     #[must_use]
@@ -261,14 +276,16 @@ pub struct Standing {
 impl Standing {
     /// By what the books say. `None`: the core knows nothing of the payment.
     #[must_use]
-    pub fn of(ending: Option<&Ending>, debtor: DebtorSide, creditor: CreditorSide) -> Option<Self> {
+    pub fn of(ending: Option<&Ending>, debtor: DebtorSide, credit: CreditStanding) -> Option<Self> {
         let plain = |state| Some(Self { state, reason: None });
-        match (ending, debtor, creditor) {
+        match (ending, debtor, credit) {
+            (Some(Ending::Refused(code)), _, _) if code == CANCELLED_CODE => {
+                plain(State::Cancelled)
+            }
             (Some(Ending::Refused(code)), _, _) => {
                 Some(Self { state: State::Refused, reason: Some(Reason::of(code)) })
             }
-            (Some(Ending::Settled), _, CreditorSide::Credited) => plain(State::Credited),
-            (Some(Ending::Settled), _, CreditorSide::Untouched) => plain(State::Settled),
+            (Some(Ending::Settled), _, credit) => plain(credit.state()),
             (None, DebtorSide::Held | DebtorSide::Debited, _) => plain(State::Held),
             (None, DebtorSide::Untouched | DebtorSide::Released, _) => None,
         }
@@ -341,9 +358,12 @@ mod tests {
 
     #[test]
     fn a_standing_follows_the_books() {
-        use CreditorSide::{Credited, Untouched as NotYet};
+        use CreditStanding::{
+            Blocked, Elsewhere, Posted as Credited, Suspense, Untouched as NotYet, Waiting,
+        };
         use DebtorSide::{Debited, Held, Released, Untouched};
         let refused = Ending::Refused("InsufficientFunds".to_owned());
+        let cancelled = Ending::Refused(CANCELLED_CODE.to_owned());
         let cases = [
             (None, Untouched, NotYet, "-"),
             (None, Released, NotYet, "-"),
@@ -355,6 +375,12 @@ mod tests {
             (Some(&Ending::Settled), Debited, Credited, "ACCC"),
             (Some(&refused), Held, NotYet, "RJCT AM04"),
             (Some(&refused), Released, NotYet, "RJCT AM04"),
+            (Some(&cancelled), Held, NotYet, "CANC"),
+            (Some(&cancelled), Released, NotYet, "CANC"),
+            (Some(&Ending::Settled), Debited, Suspense, "ACSC"),
+            (Some(&Ending::Settled), Debited, Waiting, "ACWP"),
+            (Some(&Ending::Settled), Debited, Blocked, "BLCK"),
+            (Some(&Ending::Settled), Debited, Elsewhere, "BLCK"),
         ];
         for (ending, debtor, creditor, expected) in cases {
             let got = Standing::of(ending, debtor, creditor);

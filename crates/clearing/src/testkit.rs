@@ -7,6 +7,8 @@
     reason = "a fixture with fixed, well-formed parts fails by panicking, like any test"
 )]
 
+pub mod after;
+
 use core::time::Duration;
 
 use journal::Machine;
@@ -748,17 +750,25 @@ impl Books {
                 let (answer, position) = self.settle(at, work);
                 Heard::Settlement(answer, position)
             }
-            Action::AskDebtor(_) => {
-                Heard::SawDebtor(self.debtor.state.debtor_seen(route.payment()))
-            }
+            Action::AskDebtor(of) => Heard::SawDebtor(self.book(of).debtor_seen(route.payment())),
             Action::AskSettlement => {
                 let entry = self.settlement.state.payment(route.payment()).cloned();
                 Heard::SawSettlement(entry, self.settlement.next())
             }
-            Action::AskCreditor(_) => {
-                Heard::SawCreditor(self.creditor.state.creditor_side(route.payment()))
+            Action::AskCreditor(of) => {
+                Heard::SawCreditor(self.book(of).creditor_side(route.payment()))
             }
             Action::Finished(_) => Heard::NotDone,
+        }
+    }
+
+    /// The customers' book of an institution. Of a return, the first payment's creditor is asked
+    /// as the debtor.
+    #[must_use]
+    pub fn book(&self, of: InstitutionName) -> &CustomersBook {
+        match side_of(of) {
+            Side::Debtor => &self.debtor.state,
+            Side::Creditor => &self.creditor.state,
         }
     }
 

@@ -107,6 +107,15 @@ const TERMS: &[(&str, Alter, RuleName, &str)] = &[
             p.terms.action = Action::Refund;
             p.terms.linked_payment = Some(Deal::number(9).payment());
         },
+        PermitDiffers,
+        "action",
+    ),
+    (
+        "pay as return",
+        |p| {
+            p.terms.action = Action::Return;
+            p.terms.linked_payment = Some(Deal::number(9).payment());
+        },
         ActionNotServed,
         "",
     ),

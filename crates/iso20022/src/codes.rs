@@ -283,6 +283,8 @@ open! {
         UnknownEndCustomer = "BE06",
         /// Signer may not sign for this account.
         NotAllowedAccount = "DS0H",
+        /// The order was cancelled.
+        OrderCancelled = "DS02",
         /// Order and signatures do not belong together.
         SignaturesDoNotMatch = "DS17",
         /// One signer signed twice.
@@ -305,6 +307,8 @@ open! {
         NotSpecifiedByCustomer = "MS02",
         /// Reason not given by the agent.
         NotSpecifiedByAgent = "MS03",
+        /// There is no original payment.
+        NoOriginalTransaction = "NOOR",
         /// Reference already used.
         NotUniqueTransactionReference = "RF01",
         /// Debtor's account or identification missing.

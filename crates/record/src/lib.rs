@@ -3,6 +3,7 @@
 //! Start at [`fact`] for what a journal stores and how a log leaf commits to it, and at
 //! [`document`] for what parties sign.
 
+pub mod after;
 pub mod bank;
 pub mod decision;
 pub mod document;
@@ -19,6 +20,13 @@ pub mod statement;
 pub mod terms_string;
 pub mod trust;
 
+pub use after::{
+    BlockExtent, BlockOrder, BlockRelease, BookCorrected, CancellationAnswer, CancellationAnswered,
+    CancellationRequest, CancellationRequested, CancellationVerdict, CaseChange, CaseChanged,
+    CaseNotice, Correction, CorrectionMove, CreditDiverted, Diverted, FundsBlocked, GivenBack,
+    GuaranteeRequest, PaymentCancelled, PaymentRefunded, PaymentReturned, RateGuarantee, ReleaseTo,
+    ReturnAsk, ReturnConsent, ReturnOrder, ReturnParties, ReturnRate, ReturnStep, TwoPersons,
+};
 pub use bank::{COMPLETED_MAX, PaymentsCompleted, ProvenStep, ReturnDutyClosed};
 pub use decision::{
     DECISION_DOMAIN, DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, Finding,

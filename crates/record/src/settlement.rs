@@ -242,7 +242,7 @@ pub struct PaymentEnded {
 }
 
 impl PaymentEnded {
-    fn fields(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn fields(&self) -> Vec<Vec<u8>> {
         vec![
             to_canonical(&self.payment),
             to_canonical(&self.environment),
@@ -252,7 +252,7 @@ impl PaymentEnded {
         ]
     }
 
-    fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
+    pub(crate) fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
         Ok(Self {
             payment: fields.value(PAYMENT_FIELD)?,
             environment: fields.value(ENVIRONMENT_FIELD)?,

@@ -174,6 +174,20 @@ impl PaymentTerms {
         })
     }
 
+    /// The terms of a refund of `original`: a payment like any other, the other way round, which
+    /// says what it gives back.
+    #[must_use]
+    pub fn of_refund(
+        quote: &Signed<Quote>,
+        invoice: &Signed<Invoice>,
+        debited_account: AccountId,
+        book: BookName,
+        original: PaymentId,
+    ) -> Option<Self> {
+        let payment = Self::of_payment(quote, invoice, debited_account, book)?;
+        Some(Self { action: Action::Refund, linked_payment: Some(original), ..payment })
+    }
+
     /// The base64url text that is an entry of `transaction_data`.
     #[must_use]
     pub fn to_terms_string(&self) -> String {

@@ -13,13 +13,14 @@
 use record::settlement::FactBody;
 use record::{
     Acceptance, AccountProfile, Action, Basis, CorridorSide, CustomerStep, Document, Durability,
-    DutyClaim, EdgeMark, EdgeNotice, Ending, Fact, FactKind, Fee, FeeTaker, Heading, Identifiers,
-    Invoice, IssuerKey, LedgerChanged, LimitClaim, LimitPeriod, ListedVersion, PackNotice,
-    PackStanding, Parcel, PartyStatement, PaymentEnded, PaymentRefused, PaymentSettled, Permit,
-    PostalAddress, Promise, Quote, Rate, Recognised, Recognition, RecoveryCertificate, Refusal,
-    RefusedBy, RegisteredClaims, RegisteredVerifier, ReleaseReason, ReliedOn, RequestToPay,
-    Resolved, ResolvedEnd, SaltSlot, SandboxLine, SandboxStatement, SettleOrder, Side, Signed,
-    Snapshot, StatedParty, TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider,
+    DutyClaim, EdgeMark, EdgeNotice, Ending, Fact, FactKind, Fee, FeeTaker, GivenBack, Heading,
+    Identifiers, Invoice, IssuerKey, LedgerChanged, LimitClaim, LimitPeriod, ListedVersion,
+    PackNotice, PackStanding, Parcel, PartyStatement, PaymentEnded, PaymentRefunded,
+    PaymentRefused, PaymentSettled, Permit, PostalAddress, Promise, Quote, Rate, Recognised,
+    Recognition, RecoveryCertificate, Refusal, RefusedBy, RegisteredClaims, RegisteredVerifier,
+    ReleaseReason, ReliedOn, RequestToPay, Resolved, ResolvedEnd, SaltSlot, SandboxLine,
+    SandboxStatement, SettleOrder, Side, Signed, Snapshot, StatedParty, TrustList,
+    TrustedInstitution, TrustedIssuer, TrustedProvider,
 };
 use seal::text::to_hex;
 use seal::{BoxSecretKey, Digest, Es256SigningKey, Salt, SigningKey, from_canonical, to_canonical};
@@ -460,6 +461,13 @@ fn facts_of_the_settlement_book_have_their_golden_bytes() {
         PaymentSettled { ended: ended(Ending::Settled), order: order(), postings: change.clone() };
     let settled = settled.to_fact(slot, heading());
     fact("fact_1_settled", &settled, SETTLED, include_str!("golden/fact_1_settled.txt"));
+    let given = GivenBack { original: PaymentId::from_bytes([0x10; 16]), counted: eur(700_000) };
+    let refunded =
+        PaymentSettled { ended: ended(Ending::Settled), order: order(), postings: change.clone() };
+    let refunded = PaymentRefunded { settled: refunded, given }.to_fact(slot, heading());
+    let labels = format!("{SETTLED} given_back");
+    fact("fact_31_refunded", &refunded, &labels, include_str!("golden/fact_31_refunded.txt"));
+    assert_eq!(PaymentSettled::of_fact(&refunded).unwrap().order, order());
     let core = RefusedBy::Core("QuoteExpired".into(), "expired".into());
     let refused = |by, code: &str| {
         PaymentRefused { ended: ended(Ending::Refused(code.into())), by }.to_fact(slot, heading())

@@ -51,6 +51,7 @@ async fn config(dir: &Path) -> Config {
         book: settlement_name(),
         origin: ORIGIN.to_owned(),
         operator: "tcb".parse().unwrap(),
+        approvers: vec![],
         roots: BTreeMap::from([
             ("NL".to_owned(), root(Who::RootNl)),
             ("SG".to_owned(), root(Who::RootSg)),

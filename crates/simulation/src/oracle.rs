@@ -8,8 +8,11 @@ use clearing::testkit::{
 };
 use journal::{Image, Machine};
 use ledger::FullLedger;
+use record::after::{PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED};
 use record::settlement::{PAYMENT_REFUSED, PAYMENT_SETTLED};
-use record::{Ending, FactBody, PaymentRefused, PaymentSettled, Side};
+use record::{
+    Ending, FactBody, PaymentCancelled, PaymentRefused, PaymentReturned, PaymentSettled, Side,
+};
 use terms::{AccountId, PaymentId, Position};
 
 use crate::books::Running;
@@ -71,7 +74,9 @@ fn conserved(ledger: &FullLedger) -> Result<(), String> {
 
 fn ending_of(fact: &record::Fact) -> Option<(PaymentId, Ending)> {
     let ended = match fact.kind {
-        PAYMENT_SETTLED => PaymentSettled::from_fact(fact).ok()?.ended,
+        PAYMENT_SETTLED | PAYMENT_REFUNDED => PaymentSettled::of_fact(fact).ok()?.ended,
+        PAYMENT_CANCELLED => PaymentCancelled::from_fact(fact).ok()?.ended,
+        PAYMENT_RETURNED => PaymentReturned::from_fact(fact).ok()?.ended,
         PAYMENT_REFUSED => PaymentRefused::from_fact(fact).ok()?.ended,
         _ => return None,
     };

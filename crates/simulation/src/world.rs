@@ -583,6 +583,7 @@ const fn port_of(work: &CustomerWork) -> Option<Port> {
         | CustomerWork::OpenCustomer(..)
         | CustomerWork::Ledger { .. }
         | CustomerWork::Store(_)
+        | CustomerWork::After(_)
         | CustomerWork::Bank(_)
         | CustomerWork::Fund(_) => None,
     }

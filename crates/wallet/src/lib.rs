@@ -7,6 +7,7 @@
 //! | being paid | [`Wallet::create_invoice`] |
 //! | paying, in one step | [`Wallet::pay`] |
 //! | paying, stage by stage | [`PaymentInHand`] |
+//! | cancelling, agreeing to give back | [`Wallet::cancel`], [`Wallet::consent_to_return`] |
 //! | who saw which claims | [`Wallet::privacy`] |
 //! | a receipt, without any server | [`verify::verify`] |
 //!
@@ -18,6 +19,7 @@
     reason = "reports and errors take whatever can be shown, by value, to read well where made"
 )]
 
+mod after;
 mod calls;
 mod config;
 mod error;
@@ -37,6 +39,7 @@ mod wallet;
 #[cfg(test)]
 mod fixtures;
 
+pub use after::CancelOutcome;
 pub use config::{EdgeEntry, PeerEntry, ProviderEntry, TrustListEntry, WalletConfig};
 pub use error::WalletError;
 pub use folder::WalletFolder;

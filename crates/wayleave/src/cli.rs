@@ -2,6 +2,7 @@
 
 pub mod asks;
 pub mod backup;
+pub mod bank;
 pub mod books;
 pub mod check;
 pub mod drill;
@@ -52,6 +53,8 @@ pub enum Command {
     // What these say of themselves stands beside their arguments, in `cli/`.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    #[command(subcommand)]
+    Bank(bank::BankCommand),
     Privacy(wallet::PrivacyArgs),
     Verify(check::VerifyArgs),
     VerifyExport(check::ExportArgs),
@@ -61,8 +64,6 @@ pub enum Command {
     Explain(check::ExplainArgs),
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
-    #[command(subcommand)]
-    Bank(books::BankCommand),
     Mirrors(books::MirrorsArgs),
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

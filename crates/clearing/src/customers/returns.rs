@@ -3,7 +3,8 @@
 //! A settled payment is final, so an account that takes no credit cannot undo it: the money goes
 //! to the institution's suspense account in the same fact, and the institution owes a return.
 //! The duty is a fold over that fact and ends with the fact that names the payment by which the
-//! money went back.
+//! money went back: the step that debits a return from suspense, or one that says it was returned
+//! otherwise.
 
 use std::collections::BTreeMap;
 
@@ -83,6 +84,20 @@ impl Returns {
                 facts: vec![closed.to_fact(slot, Heading::default())],
                 outcome: CustomerAnswer::Done,
             },
+        }
+    }
+
+    /// Notes a credit that waited for a case and is owed back now.
+    pub(super) fn owe(&mut self, payment: PaymentId, amount: Amount, since: Instant) {
+        self.owed.insert(payment, ReturnOwed { payment, amount, since });
+    }
+
+    /// Notes that part of a duty, or all of it, went back by a return. What is left is still owed.
+    pub(super) fn gave_back(&mut self, payment: PaymentId, amount: Amount, by: PaymentId) {
+        let Some(owed) = self.owed.get_mut(&payment) else { return };
+        match owed.amount.minus(amount) {
+            Ok(left) if !left.minor.is_zero() => owed.amount = left,
+            Ok(_) | Err(_) => self.closed(&ReturnDutyClosed { payment, return_payment: by }),
         }
     }
 

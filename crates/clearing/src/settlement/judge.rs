@@ -7,12 +7,14 @@ use ledger::{
     Transaction, VelocityLimit,
 };
 use record::{
-    FeeTaker, LimitClaim, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Quote, Side,
+    Action, FeeTaker, LimitClaim, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Quote,
+    Side,
 };
 use seal::{Domain, digest};
 use terms::{AccountId, Amount, Instant, InstitutionName, Minor};
 
 use super::{AccountUse, PackKey, SettlementAccountKey, SettlementBook, rule_of};
+use crate::after::Original;
 use crate::customers::transaction_of;
 use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName, same};
@@ -45,7 +47,25 @@ impl SettlementBook {
         if self.quotes_used.contains(&order.quote.quote) {
             return Err(Rule::new(RuleName::QuoteUsed, order.quote.quote.to_string()));
         }
+        self.link_in_turn(order)?;
         self.post(stamp, order)
+    }
+
+    /// A refund is bounded by what is left of its original, here and nowhere else.
+    fn link_in_turn(&self, order: &CheckedOrder) -> Result<(), Rule> {
+        match (order.terms.action, &order.original, order.given_back()?) {
+            (Action::Pay, None, None) => Ok(()),
+            (Action::Refund, Some(original), Some(given)) => {
+                self.rest_covers(original, given.counted)
+            }
+            (Action::Refund, _, _) => {
+                Err(Rule::new(RuleName::OriginalUnknown, "the refund's original is not at hand"))
+            }
+            (Action::Pay | Action::Return, _, _) => {
+                let got = order.terms.action.as_str();
+                Err(Rule::differs(RuleName::ActionNotServed, "action", "pay or refund", got))
+            }
+        }
     }
 
     /// The keys were checked against a view that may be older than this turn.
@@ -113,10 +133,10 @@ impl SettlementBook {
         let transaction = Transaction {
             id: transaction_of(order.terms.payment, "settlement"),
             business_date: self.business_date(stamp),
-            reason: Reason::Payment,
+            reason: if order.original.is_some() { Reason::Refund } else { Reason::Payment },
             entries: parts.entries()?.into(),
             claims: claims(order)?,
-            links: vec![Link::Payment(order.terms.payment), Link::Quote(order.quote.quote)],
+            links: links(order),
             detail: None,
         };
         let checked =
@@ -157,7 +177,7 @@ impl SettlementBook {
         })
     }
 
-    fn movement(
+    pub(super) fn movement(
         &self,
         owner: InstitutionName,
         amount: Amount,
@@ -171,7 +191,7 @@ impl SettlementBook {
         Ok(Movement { account, amount: amount.minor })
     }
 
-    fn liquid(&self, movement: &Movement, name: RuleName) -> Result<(), Rule> {
+    pub(super) fn liquid(&self, movement: &Movement, name: RuleName) -> Result<(), Rule> {
         let available = self.ledger.balances(movement.account).map(|b| b.available);
         match available {
             Some(Available::UpTo(most)) if most < movement.amount => {
@@ -183,9 +203,17 @@ impl SettlementBook {
     }
 }
 
-struct Movement {
-    account: AccountId,
-    amount: Minor,
+pub(super) struct Movement {
+    pub(super) account: AccountId,
+    pub(super) amount: Minor,
+}
+
+fn links(order: &CheckedOrder) -> Vec<Link> {
+    let mut links = vec![Link::Payment(order.terms.payment), Link::Quote(order.quote.quote)];
+    let refunds =
+        |original: &Original| Link::Refunds(transaction_of(original.payment(), "settlement"));
+    links.extend(order.original.as_deref().map(refunds));
+    links
 }
 
 struct Parts {
@@ -215,7 +243,7 @@ impl Parts {
     }
 }
 
-fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Result<(), Rule> {
+pub(super) fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Result<(), Rule> {
     if stamp < expires_at {
         Ok(())
     } else {

@@ -1,16 +1,18 @@
 //! Settled payments of which it is not yet known that both customers' books did their part.
 //!
-//! A payment enters with its settlement fact and leaves with a `PaymentsCompleted` fact that
-//! names it. What is here is the whole list of what recovery must ask about, and of what may
-//! stand between a participant's settlement account and the mirror of it in the institution's own
-//! book. The list is as long as what is under way, not as long as the journal.
+//! A payment, a refund or a return enters with its settlement fact and leaves with a
+//! `PaymentsCompleted` fact that names it. What is here is the whole list of what recovery must
+//! ask about, and of what may stand between a participant's settlement account and the mirror of
+//! it in the institution's own book. The list is as long as what is under way, not as long as the
+//! journal.
 
 use std::collections::BTreeMap;
 
 use journal::Checked;
 use minicbor::{Decode, Encode};
 use record::{
-    COMPLETED_MAX, FactBody, FeeTaker, Heading, PaymentSettled, PaymentsCompleted, SaltSlot,
+    COMPLETED_MAX, FactBody, FeeTaker, Heading, PaymentReturned, PaymentSettled, PaymentsCompleted,
+    ReturnOrder, SaltSlot,
 };
 use terms::{Amount, Instant, InstitutionName, PaymentId, Position};
 
@@ -66,12 +68,30 @@ impl Transit {
         self.payments.is_empty()
     }
 
-    /// Notes a settled payment. Its documents were checked before they were recorded: one that
-    /// does not read cannot be here, and would have stopped the fold of its postings.
+    /// Notes a settled payment or refund. Its documents were checked before they were recorded: one
+    /// that does not read cannot be here, and would have stopped the fold of its postings.
     pub(super) fn settled(&mut self, position: Position, body: &PaymentSettled) {
         if let Some(one) = in_transit(position, body) {
             self.payments.insert(body.ended.payment, one);
         }
+    }
+
+    /// Notes a settled return: the debtor is who gives back. It carries no fee.
+    pub(super) fn returned(
+        &mut self,
+        settled: Position,
+        body: &PaymentReturned,
+        order: &ReturnOrder,
+    ) {
+        let one = InTransit {
+            settled,
+            since: body.ended.recorded_at,
+            debtor: body.parties.debtor,
+            left: order.amount,
+            creditor: body.parties.creditor,
+            came: order.credited,
+        };
+        self.payments.insert(body.ended.payment, one);
     }
 
     pub(super) fn completed(&mut self, body: &PaymentsCompleted) {

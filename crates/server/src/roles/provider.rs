@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 use bytes::Bytes;
-use record::{Quote, Signed};
+use record::{GuaranteeRequest, Quote, RateGuarantee, Signed};
 use seal::SigningKey;
 use serde::{Deserialize, Serialize};
 use terms::{CorridorName, Environment, ProviderName, QuoteId};
@@ -49,6 +49,10 @@ pub struct Config {
     /// Quotes that one client may have open at a time. An expired one is not open.
     #[serde(default = "open_quotes_per_client_max")]
     pub open_quotes_per_client_max: usize,
+    /// How long after a quote was made its rate is guaranteed for what comes back, in seconds:
+    /// an option that the provider gives away, so none unless it says so.
+    #[serde(default)]
+    pub rate_guarantee_seconds: u64,
 }
 
 const fn open_quotes_per_client_max() -> usize {
@@ -74,7 +78,10 @@ pub async fn run_on(
 ) -> Result<(), RoleError> {
     let keys = KeyStore::open(&dir)?;
     let provider = Arc::new(Provider::open(&dir, &config, &keys)?);
-    let quotes = Router::new().route("/v1/quotes", post(quote)).with_state(provider);
+    let quotes = Router::new()
+        .route("/v1/quotes", post(quote))
+        .route("/v1/guarantees", post(guarantee))
+        .with_state(provider);
     let guarded = gate(&config.common)?.only(&[Role::Wallet, Role::Edge], quotes);
     serve(listener, site(guarded, &keys)?, shutdown).await;
     Ok(())
@@ -99,6 +106,7 @@ pub fn example_config(common: Common, corridor: &str) -> Config {
             fee(FeeTakerName::Operator, "431", "settlement and receipt"),
         ],
         open_quotes_per_client_max: OPEN_QUOTES_PER_CLIENT_MAX,
+        rate_guarantee_seconds: 24 * 3600,
     }
 }
 
@@ -116,6 +124,8 @@ struct Provider {
     rates: PathBuf,
     key: SigningKey,
     desk: Mutex<Desk>,
+    quotes: PathBuf,
+    guaranteed_for: core::time::Duration,
 }
 
 impl Provider {
@@ -137,6 +147,8 @@ impl Provider {
                 system::now(),
                 config.open_quotes_per_client_max,
             )?),
+            quotes,
+            guaranteed_for: core::time::Duration::from_secs(config.rate_guarantee_seconds),
         })
     }
 
@@ -184,6 +196,42 @@ impl Provider {
         desk.take(client, &quote, &signed)?;
         Ok(signed)
     }
+}
+
+impl Provider {
+    /// Guarantees the rate of a quote that it handed out, while that is young enough. Whoever
+    /// knows the digest took part in the payment.
+    fn guarantee(&self, request: &GuaranteeRequest) -> Result<Signed<RateGuarantee>, Refuse> {
+        if request.layout != 1 {
+            return Err(Problem::of(&problem::BAD_FIELD).expected("layout 1").into());
+        }
+        let found = desk::find(&self.quotes, request.quote)
+            .map_err(|error| disk_fault("the quote", &error))?;
+        let mend = "ask for a new quote the other way round";
+        let quote = found.ok_or_else(|| refused("no quote of ours has this digest", mend))?;
+        let (now, valid_until) = (system::now(), quote.issued_at.plus(self.guaranteed_for));
+        if now >= valid_until {
+            let detail = format!("the rate was guaranteed until {valid_until}");
+            return Err(refused(detail, mend));
+        }
+        let guarantee = RateGuarantee {
+            layout: 1,
+            environment: self.environment,
+            provider: self.name,
+            quote: request.quote,
+            principal: quote.principal,
+            credit: quote.credit,
+            issued_at: now,
+            valid_until,
+        };
+        Ok(Signed::sign(&guarantee, &self.key))
+    }
+}
+
+async fn guarantee(State(provider): State<Arc<Provider>>, body: Bytes) -> Result<Response, Refuse> {
+    let request: GuaranteeRequest = read_cbor(&body)?;
+    let signed = blocking(move || provider.guarantee(&request)).await?;
+    Ok(([("content-type", CBOR)], signed.to_bytes()).into_response())
 }
 
 async fn quote(

@@ -260,7 +260,7 @@ impl Wallet {
         })
     }
 
-    fn check_promise(
+    pub(crate) fn check_promise(
         &self,
         signed: &Signed<Promise>,
         terms: &PaymentTerms,

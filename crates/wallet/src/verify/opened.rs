@@ -1,5 +1,6 @@
 //! What the opened fields of a payment's fact must say: of themselves and of each other.
 
+use record::after::{PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED};
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD,
     DRILL_RECORDED, ENDING_FIELD, ENVIRONMENT_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
@@ -7,22 +8,23 @@ use record::settlement::{
     TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
 use record::{
-    Acceptance, DrillReport, Ending, FactKind, Invoice, PaymentTerms, Permit, Quote,
-    RecoveryCertificate, RefusedBy, Side, Signed, TrustList,
+    Acceptance, DrillReport, Ending, FactKind, Invoice, PaymentSettled, PaymentTerms, Permit,
+    Quote, RecoveryCertificate, RefusedBy, Side, Signed, TrustList,
 };
 use seal::{Digest, PublicKey, sha256};
 use terms::{Environment, Instant, InstitutionName, PaymentId};
 
 use super::ReadReceipt;
+use super::after;
 use super::report::Report;
 
 /// What every payment's receipt opens.
-struct Ended {
-    payment: PaymentId,
-    environment: Environment,
-    terms: Digest,
-    ending: Ending,
-    recorded_at: Instant,
+pub(super) struct Ended {
+    pub(super) payment: PaymentId,
+    pub(super) environment: Environment,
+    pub(super) terms: Digest,
+    pub(super) ending: Ending,
+    pub(super) recorded_at: Instant,
 }
 
 /// Checks the opened fields by the kind of fact they are of.
@@ -45,7 +47,7 @@ pub(super) fn check(report: &mut Report, read: &ReadReceipt, lists: &[TrustList]
         let held: Option<Signed<DrillReport>> = read.value(CERTIFICATE_FIELD);
         let wrong = held.is_none().then(|| "the report is not opened".to_owned());
         report.judge("report", wrong);
-    } else if kind == PAYMENT_SETTLED || kind == PAYMENT_REFUSED {
+    } else if named(kind).is_some() {
         check_payment(report, read, kind, lists);
     } else {
         report.skip("kind", format!("kind {} version {}", kind.number, kind.version));
@@ -57,9 +59,21 @@ pub(super) fn kind_of(bytes: &[u8]) -> Option<FactKind> {
     Some(FactKind { number: u16::from_be_bytes([*a, *b]), version: u16::from_be_bytes([*c, *d]) })
 }
 
+/// What people call a fact that ends a payment.
+fn named(kind: FactKind) -> Option<&'static str> {
+    match kind {
+        PAYMENT_SETTLED => Some("settled payment"),
+        PAYMENT_REFUSED => Some("refused payment"),
+        PAYMENT_CANCELLED => Some("cancelled payment"),
+        PAYMENT_RETURNED => Some("return"),
+        PAYMENT_REFUNDED => Some("refund"),
+        _ => None,
+    }
+}
+
 fn check_payment(report: &mut Report, read: &ReadReceipt, kind: FactKind, lists: &[TrustList]) {
-    let settled = kind == PAYMENT_SETTLED;
-    report.pass("kind", if settled { "settled payment" } else { "refused payment" });
+    let settled = PaymentSettled::is_kind(kind) || kind == PAYMENT_RETURNED;
+    report.pass("kind", named(kind).unwrap_or_default());
     let Some(ended) = read_ended(read) else {
         report.fail("payment", "payment, environment, terms, ending and time are not all opened");
         return;
@@ -71,10 +85,11 @@ fn check_payment(report: &mut Report, read: &ReadReceipt, kind: FactKind, lists:
     report.say("recorded at", ended.recorded_at);
     let fits = (ended.ending == Ending::Settled) == settled;
     report.judge("ending", (!fits).then(|| "another ending than the kind of fact".to_owned()));
-    if settled {
-        check_settled(report, read, &ended, lists);
-    } else {
-        check_refused(report, read, &ended, lists);
+    match kind {
+        PAYMENT_RETURNED => after::check_returned(report, read, &ended, lists),
+        PAYMENT_CANCELLED => after::check_cancelled(report, read, &ended),
+        _ if settled => check_settled(report, read, kind, &ended, lists),
+        _ => check_refused(report, read, &ended, lists),
     }
 }
 
@@ -88,7 +103,13 @@ fn read_ended(read: &ReadReceipt) -> Option<Ended> {
     })
 }
 
-fn check_settled(report: &mut Report, read: &ReadReceipt, ended: &Ended, lists: &[TrustList]) {
+fn check_settled(
+    report: &mut Report,
+    read: &ReadReceipt,
+    kind: FactKind,
+    ended: &Ended,
+    lists: &[TrustList],
+) {
     let Some(text) = read.bytes(TERMS_FIELD) else {
         report.skip("terms", "not opened to this reader");
         return;
@@ -100,6 +121,9 @@ fn check_settled(report: &mut Report, read: &ReadReceipt, ended: &Ended, lists: 
     report.pass("terms", "");
     report.say("debited", terms.debited.for_people());
     report.say("credited", format!("{} to {}", terms.credited.for_people(), terms.payee_name));
+    if kind == PAYMENT_REFUNDED {
+        after::check_refunded(report, read, &terms);
+    }
     let late = ended.recorded_at >= terms.expires_at;
     report.judge("settled in time", late.then(|| "settled after the terms ended".to_owned()));
     opened(report, read, "quote", QUOTE_FIELD, |signed: &Signed<Quote>| {
@@ -127,7 +151,7 @@ fn check_settled(report: &mut Report, read: &ReadReceipt, ended: &Ended, lists: 
 }
 
 /// Judges a field when it is opened.
-fn opened<T>(
+pub(super) fn opened<T>(
     report: &mut Report,
     read: &ReadReceipt,
     name: &'static str,
@@ -235,13 +259,13 @@ fn check_refused(report: &mut Report, read: &ReadReceipt, ended: &Ended, lists: 
     });
 }
 
-fn permit_keys(institution: InstitutionName, lists: &[TrustList]) -> Vec<PublicKey> {
+pub(super) fn permit_keys(institution: InstitutionName, lists: &[TrustList]) -> Vec<PublicKey> {
     let named = lists.iter().filter_map(|list| list.institution(institution));
     named.flat_map(|institution| institution.permit_keys.iter().copied()).collect()
 }
 
 /// Checks a signature against the listed keys; silent where no list was given.
-fn unlisted<T: record::Document>(
+pub(super) fn unlisted<T: record::Document>(
     signed: &Signed<T>,
     keys: &[PublicKey],
     lists: &[TrustList],
@@ -252,11 +276,15 @@ fn unlisted<T: record::Document>(
     Some(format!("key `{}` is on no trust list given, or did not sign", signed.key()))
 }
 
-fn ended_late(ended: &Ended, until: Instant) -> Option<String> {
+pub(super) fn ended_late(ended: &Ended, until: Instant) -> Option<String> {
     (ended.recorded_at >= until).then(|| format!("it had ended at {until}"))
 }
 
-fn differs<T: PartialEq + ToString>(what: &str, expected: &T, got: &T) -> Option<String> {
+pub(super) fn differs<T: PartialEq + ToString>(
+    what: &str,
+    expected: &T,
+    got: &T,
+) -> Option<String> {
     (expected != got).then(|| {
         format!("`{what}`: expected `{}`, got `{}`", expected.to_string(), got.to_string())
     })

@@ -1,9 +1,10 @@
-//! The words of what an operator asks about books that are kept apart: `mirrors`, `bank`.
+//! The words of what an operator asks about books that are kept apart: `mirrors`, `bank duties`,
+//! `bank freeze`.
 #![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use terms::AccountId;
 
 /// Compare each participant's settlement account with the mirror of it in its own book.
@@ -35,25 +36,6 @@ pub struct AskedArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Ask a bank that keeps its own book, as its operator.
-#[derive(Debug, Subcommand)]
-pub enum BankCommand {
-    /// The returns that a bank owes: money that an account did not take, in suspense since when.
-    ///
-    /// A settled payment is final. Where the payee's account does not take the money any more, it
-    /// lies in the bank's suspense account and the bank owes a return until a payment brings it
-    /// back. Asked at a bank's own process, or at the core for the books that it hosts and those
-    /// that it can reach.
-    ///
-    /// Exit 0: none is owed. Exit 1: some are.
-    Duties(AskedArgs),
-    /// Freeze an account of the bank, or thaw it. The act and its reason are recorded.
-    ///
-    /// A frozen account refuses new entries. What was settled for it before goes to suspense and
-    /// opens a duty to return; payments accepted from then on are refused by the bank's edge.
-    Freeze(FreezeArgs),
 }
 
 /// Arguments of `bank freeze`.

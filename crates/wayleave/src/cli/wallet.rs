@@ -31,6 +31,16 @@ pub enum WalletCommand {
     Pay(PayArgs),
     /// Go on with a payment whose end is not known: sends the stored order again, never another.
     Resume(PaymentArgs),
+    /// Cancel a payment that has not settled; one that has is only asked back.
+    ///
+    /// A payment that is cancelled in time never settles, and its money is released. Settled is
+    /// final: then the payee's bank is asked, it answers within ten days, and only its return or
+    /// the payee's refund moves money. Exit 0: cancelled. Exit 1: asked back, or refused.
+    Cancel(CancelArgs),
+    /// Agree that your bank takes money from your account to give a payment back.
+    ///
+    /// Writes a signed consent for your bank, good for a day. It moves nothing by itself.
+    Agree(AgreeArgs),
     /// Ask the core how a payment stands.
     Status(PaymentArgs),
     /// List payments with their files, and requests to pay.
@@ -109,6 +119,33 @@ pub struct PayArgs {
 pub struct PaymentArgs {
     /// The payment's id, as `wayleave wallet list` shows it.
     pub payment: PaymentId,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `wallet cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The payment's id, as `wayleave wallet list` shows it.
+    pub payment: PaymentId,
+    /// ISO 20022 cancellation reason: `CUST` you ask, `DUPL` paid twice, `UPAY` undue payment.
+    #[arg(long, value_name = "CODE", default_value = "CUST")]
+    pub reason: String,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `wallet agree`.
+#[derive(Debug, Args)]
+pub struct AgreeArgs {
+    /// The payment that is to be given back.
+    pub payment: PaymentId,
+    /// At most how much, in your account's currency: `12400.00`. It is good for one return.
+    #[arg(long)]
+    pub amount: String,
+    /// Where the consent is written.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

@@ -12,7 +12,7 @@ use terms::{Amount, AssetCode, Minor};
 use wallet::EXIT_UNKNOWN;
 
 use super::{say, say_json};
-use crate::cli::books::{AskedArgs, BankCommand, FreezeArgs, MirrorsArgs, RefusesArg};
+use crate::cli::books::{AskedArgs, FreezeArgs, MirrorsArgs, RefusesArg};
 
 /// Compares the mirrors.
 pub(crate) fn mirrors(args: &MirrorsArgs) -> anyhow::Result<ExitCode> {
@@ -84,15 +84,8 @@ fn money(minor: &str, asset: &str) -> String {
     )
 }
 
-/// Does what an operator asks of a bank.
-pub(crate) fn bank(asked: &BankCommand) -> anyhow::Result<ExitCode> {
-    match asked {
-        BankCommand::Duties(args) => duties(args),
-        BankCommand::Freeze(args) => freeze(args),
-    }
-}
-
-fn duties(args: &AskedArgs) -> anyhow::Result<ExitCode> {
+/// The returns that a bank owes.
+pub(crate) fn duties(args: &AskedArgs) -> anyhow::Result<ExitCode> {
     let body = ask(args, Outgoing::get("/v1/duties"))?;
     let all: Vec<Duties> = read_json(&body).map_err(|e| anyhow::anyhow!("{e}"))?;
     for of in &all {
@@ -114,7 +107,8 @@ fn duties(args: &AskedArgs) -> anyhow::Result<ExitCode> {
     Ok(if owed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn freeze(args: &FreezeArgs) -> anyhow::Result<ExitCode> {
+/// Freezes an account or thaws it.
+pub(crate) fn freeze(args: &FreezeArgs) -> anyhow::Result<ExitCode> {
     let act = FreezeAct {
         layout: 1,
         account: args.account,

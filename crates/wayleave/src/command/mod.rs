@@ -1,6 +1,7 @@
 //! The people's commands. Handlers are thin: what is decided is decided in the libraries.
 
 mod annotations;
+pub(crate) mod bank;
 pub(crate) mod books;
 pub(crate) mod explain;
 pub(crate) mod export;

@@ -3,8 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clearing::saga::{CreditorSide, DebtorSide};
+use clearing::customers::CreditStanding;
+use clearing::saga::DebtorSide;
 use clearing::status::Standing;
+use record::after::{
+    ORIGINAL_FIELD, PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED, RETURN_ORDER_FIELD,
+};
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD,
     ENVIRONMENT_FIELD, IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
@@ -12,8 +16,8 @@ use record::settlement::{
     RECOVERY_CERTIFIED, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
 use record::{
-    Acceptance, Ending, FactKind, Identifiers, Invoice, PaymentTerms, Permit, Quote,
-    RecoveryCertificate, RefusedBy, Signed,
+    Acceptance, Ending, FactKind, Identifiers, Invoice, PaymentSettled, PaymentTerms, Permit,
+    Quote, RecoveryCertificate, RefusedBy, ReturnOrder, Signed,
 };
 use seal::Digest;
 use serde_json::{Value, json};
@@ -43,7 +47,7 @@ struct Opened {
 
 /// The codes of an ending by itself: a receipt does not say whether the payee was credited yet.
 fn codes_of(ending: &Ending) -> String {
-    let standing = Standing::of(Some(ending), DebtorSide::Held, CreditorSide::Untouched);
+    let standing = Standing::of(Some(ending), DebtorSide::Held, CreditStanding::Untouched);
     standing.map_or_else(String::new, |standing| standing.to_string())
 }
 
@@ -66,17 +70,31 @@ impl Opened {
                 say(&mut words, name, heading_text(bytes));
             }
         }
-        if kind == Some(PAYMENT_SETTLED) || kind == Some(PAYMENT_REFUSED) {
+        let ends = [PAYMENT_SETTLED, PAYMENT_REFUSED, PAYMENT_CANCELLED, PAYMENT_RETURNED];
+        let ends = |kind| ends.contains(&kind) || kind == PAYMENT_REFUNDED;
+        if kind.is_some_and(ends) {
             self.ended(&mut words);
         }
-        if kind == Some(PAYMENT_SETTLED) {
+        if kind.is_some_and(PaymentSettled::is_kind) {
             self.settled(&mut words);
+        } else if kind == Some(PAYMENT_RETURNED) {
+            self.returned(&mut words);
         } else if kind == Some(PAYMENT_REFUSED) {
             self.refused(&mut words);
         } else if kind == Some(RECOVERY_CERTIFIED) {
             self.recovered(&mut words);
         }
         words
+    }
+
+    fn returned(&self, words: &mut Words) {
+        put(words, "gives back", self.read.value::<PaymentId>(ORIGINAL_FIELD));
+        let order: Option<Signed<ReturnOrder>> = self.read.value(RETURN_ORDER_FIELD);
+        if let Some(Ok(order)) = order.map(|signed| signed.read_unverified()) {
+            say(words, "returned", order.amount.for_people());
+            say(words, "credited", order.credited.for_people());
+            say(words, "reason", &order.reason);
+        }
     }
 
     fn ended(&self, words: &mut Words) {
@@ -232,6 +250,9 @@ fn kind_name(kind: Option<FactKind>) -> String {
     match kind {
         Some(PAYMENT_SETTLED) => "settled payment".to_owned(),
         Some(PAYMENT_REFUSED) => "refused payment".to_owned(),
+        Some(PAYMENT_CANCELLED) => "cancelled payment".to_owned(),
+        Some(PAYMENT_RETURNED) => "return".to_owned(),
+        Some(PAYMENT_REFUNDED) => "refund".to_owned(),
         Some(RECOVERY_CERTIFIED) => "recovery certificate".to_owned(),
         Some(PAYMENTS_COMPLETED) => "payments completed".to_owned(),
         Some(FactKind { number, version }) => format!("number {number}, version {version}"),

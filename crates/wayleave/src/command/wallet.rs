@@ -1,5 +1,6 @@
 //! `wayleave wallet`: thin handlers over the wallet library.
 
+use core::fmt::Write as _;
 use core::time::Duration;
 use std::fs;
 use std::io::{BufRead, IsTerminal};
@@ -16,7 +17,7 @@ use terms::{Amount, AssetCode, Minor};
 
 use super::{files, say, say_json, show, tell};
 use crate::cli::wallet::{
-    InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, WalletCommand,
+    AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, WalletCommand,
 };
 
 /// Does what was asked with the wallet.
@@ -29,6 +30,8 @@ pub(crate) fn command(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         | WalletCommand::Pay(_)
         | WalletCommand::Resume(_)
         | WalletCommand::Status(_)
+        | WalletCommand::Cancel(_)
+        | WalletCommand::Agree(_)
         | WalletCommand::Refresh(_) => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -44,6 +47,8 @@ async fn online(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         WalletCommand::Pay(args) => pay(args).await,
         WalletCommand::Resume(args) => resume(args).await,
         WalletCommand::Status(args) => status(args).await,
+        WalletCommand::Cancel(args) => cancel(args).await,
+        WalletCommand::Agree(args) => agree(args),
         WalletCommand::Refresh(place) => refresh(place).await,
         WalletCommand::List(place) => list(place),
         WalletCommand::Credentials(place) => credentials(place),
@@ -102,6 +107,30 @@ async fn status(args: &PaymentArgs) -> anyhow::Result<ExitCode> {
     let wallet = open(&args.place)?;
     let status = wallet.ask(args.payment).await?;
     Ok(show(&Standing(status), args.place.json))
+}
+
+async fn cancel(args: &CancelArgs) -> anyhow::Result<ExitCode> {
+    let wallet = open(&args.place)?;
+    Ok(show(&wallet.cancel(args.payment, &args.reason).await?, args.place.json))
+}
+
+fn agree(args: &AgreeArgs) -> anyhow::Result<ExitCode> {
+    let wallet = open(&args.place)?;
+    let amount = amount(&args.amount, wallet.config().asset)?;
+    let consent = wallet.consent_to_return(args.payment, amount);
+    fs::write(&args.out, consent.to_bytes())
+        .with_context(|| format!("`{}`", args.out.display()))?;
+    if args.place.json {
+        say_json(&json!({ "consent": args.out, "payment": args.payment.to_string() }));
+    } else {
+        say(&format!(
+            "consent  {}   {} of payment {}",
+            args.out.display(),
+            amount.for_people(),
+            args.payment
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn refresh(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
@@ -206,7 +235,11 @@ impl CommandResult for Standing {
         let Some(standing) = &status.standing else { return what };
         let reason = standing.reason.as_deref().unwrap_or_default();
         let codes = format!("{} {reason}", standing.status);
-        format!("{what}\nstatus    {}, {}", standing.state, codes.trim_end())
+        let mut what = format!("{what}\nstatus    {}, {}", standing.state, codes.trim_end());
+        for linked in &standing.linked {
+            let _ = write!(what, "\ngiven back by {} {}", linked.what, linked.payment);
+        }
+        what
     }
 
     fn json(&self) -> Value {
@@ -226,6 +259,11 @@ impl CommandResult for Standing {
             "iso_20022": status.standing.as_ref().map(|standing| {
                 json!({ "status": standing.status, "reason": standing.reason })
             }),
+            "given_back_by": status.standing.iter().flat_map(|standing| {
+                standing.linked.iter().map(|linked| {
+                    json!({ "what": linked.what, "payment": linked.payment.to_string() })
+                })
+            }).collect::<Vec<_>>(),
         })
     }
 

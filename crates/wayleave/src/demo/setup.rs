@@ -80,6 +80,8 @@ const BANK_A: Member = member("bank", "bank-a", "bank-a", Role::Bank, &[], 7008)
 /// Which banks keep their own book; the core hosts the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnBooks {
+    /// Nobody's: the core hosts all.
+    Nobody,
     /// The payee's.
     Payee,
     /// Both.
@@ -89,14 +91,15 @@ pub enum OwnBooks {
 impl OwnBooks {
     /// Everybody on this stage.
     pub fn cast(self) -> impl Iterator<Item = &'static Member> {
-        CAST.iter().chain((self == Self::Both).then_some(&BANK_A))
+        let here = move |one: &&Member| self != Self::Nobody || one.role != Role::Bank;
+        CAST.iter().filter(here).chain((self == Self::Both).then_some(&BANK_A))
     }
 
     /// Who keeps the book of an institution, where it is not the core.
     #[must_use]
     pub fn of(self, institution: &str) -> Option<&'static str> {
         match institution {
-            "bank-sg" => Some("bank-b"),
+            "bank-sg" if self != Self::Nobody => Some("bank-b"),
             "bank-nl" if self == Self::Both => Some("bank-a"),
             _ => None,
         }
@@ -339,6 +342,10 @@ impl Stage {
             book: "settlement".parse()?,
             origin: ORIGIN.into(),
             operator: "wayleave-operator".parse()?,
+            approvers: ["approve-1", "approve-2"]
+                .into_iter()
+                .map(|key| Ok(self.key("operator", key)?.public_key().to_string()))
+                .collect::<anyhow::Result<_>>()?,
             roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
                 .into(),
             hosted: hosted_here,

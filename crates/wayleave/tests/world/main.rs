@@ -10,6 +10,7 @@
     reason = "tests stop where something is not as it must be, measure time and print tables"
 )]
 
+mod after;
 mod backup;
 mod bad_input;
 mod bank;

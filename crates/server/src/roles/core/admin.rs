@@ -1,7 +1,7 @@
 //! What institutions, supervisors and the operator do to the books besides payments.
 
 use api::messages::{AccountView, NewCustomer};
-use clearing::{CustomersBook, SettlementAnswer, SettlementWork};
+use clearing::{AfterAnswer, CustomersBook, SettlementAnswer, SettlementWork};
 use record::{SandboxStatement, Signed};
 use seal::PublicKey;
 use terms::{AccountId, Environment, InstitutionName};
@@ -33,7 +33,8 @@ pub async fn submit(clearing: &Clearing, work: SettlementWork) -> Result<(), Not
 
 fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
     match placed.outcome {
-        SettlementAnswer::Done => Ok(()),
+        SettlementAnswer::Done | SettlementAnswer::After(AfterAnswer::Asked(_)) => Ok(()),
+        SettlementAnswer::After(AfterAnswer::Refused(rule)) => Err(refused(rule.to_string())),
         SettlementAnswer::NotAccepted(reason) => Err(refused(reason)),
         SettlementAnswer::EndedNow(_)
         | SettlementAnswer::EndedBefore(_)

@@ -30,6 +30,10 @@ pub struct Config {
     /// Who operates the book.
     #[serde(with = "api::wire::text")]
     pub operator: InstitutionName,
+    /// The keys of those who may approve corrections and releases, hex: two of them must sign.
+    /// With fewer than two nothing of the kind passes.
+    #[serde(default)]
+    pub approvers: Vec<String>,
     /// The pinned root key of each jurisdiction's trust list, hex, by country code.
     pub roots: BTreeMap<String, String>,
     /// Institutions whose customers' books are hosted here.
@@ -196,7 +200,7 @@ impl Hosted {
     /// The institution's own accounts in its customers' book.
     #[must_use]
     pub fn own_accounts(&self) -> Vec<Opening> {
-        [Purpose::DueFrom, Purpose::Fee, Purpose::Suspense]
+        [Purpose::DueFrom, Purpose::Fee, Purpose::Suspense, Purpose::BlockedFunds]
             .into_iter()
             .map(|purpose| own_account(self.book, self.institution, self.asset, purpose))
             .collect()

@@ -5,6 +5,7 @@
 //! institution does in its own book does not, and is offered for hosted books only.
 
 use api::bank::{DUTIES_MAX, DueFrom, Duties, MirrorSide, ReturnDuty};
+use clearing::customers::{CreditStanding, HeldReturn};
 use clearing::saga::CreditorSide;
 use clearing::{CustomersBook, DebtorSeen};
 use record::SettleOrder;
@@ -98,6 +99,29 @@ impl CustomersPort {
         }
     }
 
+    /// The returns whose hold is open. A book elsewhere holds none: it takes no returns yet.
+    pub async fn open_returns(&self) -> Result<Vec<HeldReturn>, Failed> {
+        let held = |state: &CustomersBook| state.open_returns().cloned().collect::<Vec<_>>();
+        match &self.place {
+            Place::Hosted(book) => Ok(book.look(held).await?.outcome),
+            Place::Remote(_) => Ok(vec![]),
+        }
+    }
+
+    /// Where the money of a payment to this book lies. A book elsewhere says only whether it took
+    /// it.
+    pub async fn credit_standing(&self, payment: PaymentId) -> Result<CreditStanding, Failed> {
+        match &self.place {
+            Place::Hosted(book) => {
+                Ok(book.look(move |s| s.credit_standing(payment)).await?.outcome)
+            }
+            Place::Remote(book) => Ok(match book.creditor_side(payment).await? {
+                CreditorSide::Credited => CreditStanding::Posted,
+                CreditorSide::Untouched => CreditStanding::Untouched,
+            }),
+        }
+    }
+
     /// What mirrors the settlement book there, and which of these payments are not done.
     pub async fn mirror(&self, payments: Vec<PaymentId>) -> Result<MirrorSide, Failed> {
         match &self.place {
@@ -159,13 +183,15 @@ pub fn duties_of(state: &CustomersBook) -> Duties {
 pub fn mirror_of(state: &CustomersBook, payments: &[PaymentId]) -> MirrorSide {
     let untouched =
         |payment: &&PaymentId| state.creditor_side(**payment) == CreditorSide::Untouched;
+    let returns = state.open_returns().map(|_| ());
     MirrorSide {
         layout: 1,
         head: terms::Position::ZERO,
         due_from: due_from(state),
         not_debited: state.not_debited(payments),
         not_credited: payments.iter().filter(untouched).copied().collect(),
-        open_holds: u64::try_from(state.open_holds().count()).unwrap_or(u64::MAX),
+        open_holds: u64::try_from(state.open_holds().map(|_| ()).chain(returns).count())
+            .unwrap_or(u64::MAX),
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 pub mod admin;
+pub mod after;
 pub mod books;
 pub mod config;
 pub mod customers;

@@ -12,11 +12,12 @@ use api::messages::{OrderAnswer, Repeated};
 use clearing::route::{Action, Finish, Heard, Route};
 use clearing::settlement::PaymentEntry;
 use clearing::{
-    CustomerAnswer, CustomerWork, Rule, SettlementAnswer, SettlementWork, TrustView, check_order,
+    CheckedOrder, CustomerAnswer, CustomerWork, Rule, SettlementAnswer, SettlementWork, TrustView,
+    check_order,
 };
 use record::{
-    Durability, Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentSettled,
-    PaymentTerms, Promise, Refusal, SettleOrder, Signed,
+    Durability, Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentReturned,
+    PaymentSettled, PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
 use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
@@ -140,10 +141,25 @@ impl Clearing {
         }
         let trust = self.trust();
         let entry = match check_order(order, terms, self.environment, self.book, &trust) {
-            Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
+            Ok(order) => match self.linked(order).await? {
+                Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
+                Err(rule) => self.refuse(payment, digest, rule).await?,
+            },
             Err(rule) => self.refuse(payment, digest, rule).await?,
         };
         self.promise(payment, entry, Repeated::First).await
+    }
+
+    /// A refund is taken with its original beside it; any other order as it is.
+    async fn linked(&self, order: CheckedOrder) -> Result<Result<CheckedOrder, Rule>, NoPromise> {
+        let Some(linked) = order.terms().linked_payment else { return Ok(Ok(order)) };
+        match self.original(linked).await {
+            Ok(original) => Ok(order.refunding(original)),
+            Err(NoPromise::Malformed(detail)) => {
+                Ok(Err(Rule::new(clearing::rule::RuleName::OriginalUnknown, detail)))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Records an edge's refusal. The signature is checked here.
@@ -164,7 +180,7 @@ impl Clearing {
     }
 
     /// How a payment ended, if it has, with these terms.
-    async fn ended_before(
+    pub(super) async fn ended_before(
         &self,
         payment: PaymentId,
         got: Digest,
@@ -191,7 +207,7 @@ impl Clearing {
 
     /// Both customers' books must be here before any money is held: a settled payment whose
     /// creditor's book is elsewhere would be stuck.
-    async fn client_route(
+    pub(super) async fn client_route(
         self: &Arc<Self>,
         route: Route,
         got: Digest,
@@ -414,14 +430,14 @@ impl Clearing {
         })
     }
 
-    /// The order of a settled payment, from its fact.
-    pub async fn settled_order(&self, settled: Position) -> Result<SettleOrder, Failed> {
+    /// The order of a settled payment or refund, from its fact.
+    async fn settled_order(&self, settled: Position) -> Result<SettleOrder, Failed> {
         let fact = self.facts.fact(settled).await?;
-        let body = PaymentSettled::from_fact(&fact);
+        let body = PaymentSettled::of_fact(&fact);
         body.map(|body| body.order).map_err(|error| Failed::NotDone(error.to_string()))
     }
 
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         payment: PaymentId,
         terms: Digest,
@@ -461,7 +477,7 @@ impl Clearing {
         Err(Failed::Unknown.into())
     }
 
-    async fn promise(
+    pub(super) async fn promise(
         &self,
         payment: PaymentId,
         entry: PaymentEntry,
@@ -500,7 +516,7 @@ impl Clearing {
 }
 
 /// The payment has ended: what failed since is the answer only, so *not done* would be a lie.
-fn unanswered(error: NoPromise) -> NoPromise {
+pub(super) fn unanswered(error: NoPromise) -> NoPromise {
     match error {
         NoPromise::Failed(_) => NoPromise::Failed(Failed::Unknown),
         other => other,
@@ -545,7 +561,11 @@ impl Parties {
     /// Who took part, from the payment's fact; `None` when it is no settled payment.
     #[must_use]
     pub fn of_settled(fact: &Fact) -> Option<Self> {
-        let order = PaymentSettled::from_fact(fact).ok()?.order;
+        if let Ok(returned) = PaymentReturned::from_fact(fact) {
+            let ReturnParties { debtor, debited, creditor, credited } = returned.parties;
+            return Some(Self { debtor, debited, creditor, credited });
+        }
+        let order = PaymentSettled::of_fact(fact).ok()?.order;
         let terms = PaymentTerms::from_terms_string(&order.terms).ok()?;
         Some(Self {
             debtor: order.debtor_permit.read_unverified().ok()?.institution,

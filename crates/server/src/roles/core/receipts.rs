@@ -7,7 +7,7 @@ use api::{Caller, Role};
 use clearing::settlement::PaymentEntry;
 use clearing::{Reader, fields_for};
 use evidence::Receipt;
-use record::{Ending, Fact, Side};
+use record::{Ending, Fact, FactBody, PaymentCancelled, Side};
 use seal::PublicKey;
 use terms::{InstitutionName, PaymentId, Position};
 
@@ -94,7 +94,11 @@ async fn reader(
         Role::Wallet if entry.ending == Ending::Settled => {
             party_side(clearing, caller.key(), fact).await?.map(Reader::Party).ok_or_else(stranger)
         }
-        Role::Wallet => Ok(Reader::Party(Side::Debtor)),
+        // A cancelled payment's fact holds its terms: only who signed the cancellation reads it.
+        Role::Wallet => match PaymentCancelled::from_fact(fact) {
+            Ok(cancelled) if cancelled.request.key() != caller.key().key_id() => Err(stranger()),
+            Ok(_) | Err(_) => Ok(Reader::Party(Side::Debtor)),
+        },
         Role::Core | Role::Provider | Role::Issuer | Role::Operator | Role::Bank | Role::Rail => {
             Err(stranger())
         }

@@ -23,7 +23,8 @@ use evidence::SignedCheckpoint;
 use evidence::exchange::Answer;
 use record::settlement::CERTIFICATE_FIELD;
 use record::{
-    Ending, RecoveryCertificate, RecoveryFile, Resolved, ResolvedEnd, SettleOrder, Signed,
+    Ending, Fact, FactBody, PaymentReturned, PaymentSettled, RecoveryCertificate, RecoveryFile,
+    Resolved, ResolvedEnd, Signed,
 };
 use terms::{Instant, InstitutionName, PaymentId, Position, RunId};
 use tokio::task::JoinSet;
@@ -173,15 +174,30 @@ pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> 
             let Some(route) = Route::of_recovery(&order) else { continue };
             resolved.extend(finish(clearing, route).await?);
         }
+        for held in book.open_returns().await? {
+            let Some(route) = Route::of_return_recovery(&held.order, held.parties) else {
+                continue;
+            };
+            resolved.extend(finish(clearing, route).await?);
+        }
     }
-    for order in in_transit(clearing, |_| true).await? {
-        let Some(route) = Route::of_recovery(&order) else { continue };
+    for route in in_transit(clearing, |_| true).await? {
         let payment = route.payment();
         let again = resolved.iter().any(|one: &Resolved| one.payment == payment);
         let done = finish(clearing, route).await?;
         resolved.extend(done.filter(|_| !again));
     }
     Ok(resolved)
+}
+
+/// The route that completes a settled payment, refund or return.
+fn completing(fact: &Fact) -> Result<Option<Route>, Failed> {
+    if let Ok(returned) = PaymentReturned::from_fact(fact) {
+        return Ok(Route::of_return_recovery(&returned.order, returned.parties));
+    }
+    PaymentSettled::of_fact(fact)
+        .map(|body| Route::of_recovery(&body.order))
+        .map_err(|error| Failed::NotDone(error.to_string()))
 }
 
 /// Drives a payment to its end; `None` when it is stuck or waits for a bank that is away.
@@ -210,13 +226,13 @@ fn end_of(known: Option<Ending>, finish: &Finish) -> ResolvedEnd {
     }
 }
 
-/// The orders of the settled payments that a customers' book has not done its part of. Those
-/// that are complete are said to be; those of a bank that is away are left out, and so are those
-/// that a route of this process carries.
+/// The routes of the settled payments, refunds and returns that a customers' book has not done its
+/// part of. Those that are complete are said to be; those of a bank that is away are left out, and
+/// so are those that a route of this process carries.
 async fn in_transit(
     clearing: &Arc<Clearing>,
     wanted: impl Fn(&InTransit) -> bool,
-) -> Result<Vec<SettleOrder>, Failed> {
+) -> Result<Vec<Route>, Failed> {
     let all = |state: &clearing::SettlementBook| {
         let open = state.transit().iter();
         open.map(|(payment, one)| (payment, one.clone())).collect::<BTreeMap<_, _>>()
@@ -246,15 +262,17 @@ async fn in_transit(
     let asked = |name: &InstitutionName| {
         clearing.books.customers.get(name).is_some_and(|port| !port.is_away())
     };
-    let mut orders = Vec::new();
+    let mut routes = Vec::new();
     for (payment, one) in &open {
         match (undone.contains(payment), asked(&one.debtor) && asked(&one.creditor)) {
             (false, true) => clearing.completions.note(*payment),
-            (true, _) => orders.push(clearing.settled_order(one.settled).await?),
+            (true, _) => {
+                routes.extend(completing(&clearing.facts.fact(one.settled).await?)?);
+            }
             (false, false) => {}
         }
     }
-    Ok(orders)
+    Ok(routes)
 }
 
 /// Waits for a bank that keeps its own book, brings what waited for it to its end, and waits for
@@ -291,9 +309,9 @@ async fn catch_up(clearing: &Arc<Clearing>, bank: InstitutionName) -> Result<Cau
     if let Some(book) = port.remote() {
         book.probe().await?;
     }
-    let mut orders = port.open_holds().await?;
-    orders.extend(in_transit(clearing, |one| one.debtor == bank || one.creditor == bank).await?);
-    let routes: Vec<Route> = orders.iter().filter_map(Route::of_recovery).collect();
+    let mut routes: Vec<Route> =
+        port.open_holds().await?.iter().filter_map(Route::of_recovery).collect();
+    routes.extend(in_transit(clearing, |one| one.debtor == bank || one.creditor == bank).await?);
     let carried = routes.iter().filter(|route| clearing.live.carries(route.payment())).count();
     let ended = routes.len().saturating_sub(carried);
     let mut driving = JoinSet::new();

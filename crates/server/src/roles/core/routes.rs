@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use clearing::rule::RuleName;
-use clearing::saga::{CreditorSide, DebtorSide};
+use clearing::saga::DebtorSide;
 use clearing::status::Standing;
 use clearing::{CustomerAnswer, CustomerWork, DebtorSeen, SettlementWork};
 use record::{
@@ -23,6 +23,7 @@ use seal::{KeyId, PublicKey};
 use terms::{AccountId, InstitutionName, PaymentId};
 
 use super::admin::{self, NotDone};
+use super::after;
 use super::books::{Failed, Running};
 use super::config::Config;
 use super::files::TileFiles;
@@ -53,17 +54,18 @@ pub struct Core {
     pub log_vkey: String,
 }
 
-type Shared = State<Arc<Core>>;
-type Answer = Result<Response, Refuse>;
+pub(super) type Shared = State<Arc<Core>>;
+pub(super) type Answer = Result<Response, Refuse>;
 
 /// All routes, guarded.
 pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
     let open = Router::new().route("/v1/about", get(about)).route("/log/{*path}", get(tile));
-    let wallets = Router::new().route("/v1/orders", post(order));
+    let wallets = Router::new().route("/v1/orders", post(order)).merge(after::of_wallets());
     let readers = Router::new()
         .route("/v1/payments/{id}", get(payment))
         .route("/v1/payments/{id}/receipt", get(receipt))
-        .route("/v1/accounts/{id}", get(account));
+        .route("/v1/accounts/{id}", get(account))
+        .merge(after::of_readers());
     let edges = Router::new()
         .route("/v1/refusals", post(refusal))
         .route("/v1/parcels", post(parcel))
@@ -71,11 +73,13 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/customers", post(customer))
         .route("/v1/snapshots", post(snapshot))
         .route("/v1/packs", post(pack))
-        .route("/v1/edges", post(edge));
+        .route("/v1/edges", post(edge))
+        .merge(after::of_edges());
     let lists = Router::new().route("/v1/trust-lists", post(trust_list));
     let operators = super::outside_routes::routes()
         .route("/v1/mirrors", get(mirrors))
-        .route("/v1/duties", get(duties));
+        .route("/v1/duties", get(duties))
+        .merge(after::of_operators());
     Router::new()
         .merge(open.with_state(Arc::clone(core)))
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(core))))
@@ -130,12 +134,18 @@ async fn refusal(State(core): Shared, body: Bytes) -> Answer {
     Ok(cbor(&answer))
 }
 
-async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
+async fn payment(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer {
     let payment: PaymentId = wire::read_text("payment", &id)?;
-    let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
+    let look = move |s: &clearing::SettlementBook| {
+        (s.payment(payment).cloned(), s.given_back(payment).cloned())
+    };
     let seen = core.clearing.books.settlement.look(look).await.map_err(failed)?;
+    let (ended, given) = seen.outcome;
     let (mut held, mut unasked) = (DebtorSide::Untouched, None);
-    let mut credited = CreditorSide::Untouched;
     for book in core.clearing.books.customers.values() {
         // A bank that is away keeps nobody from learning how the payment ended.
         match book.debtor_seen(payment).await {
@@ -143,27 +153,26 @@ async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
             Ok(seen) => held = seen.side,
             Err(error) => unasked = Some(error),
         }
-        let came = match book.creditor_side(payment).await {
-            Ok(side) => side,
-            Err(_) => CreditorSide::Untouched,
-        };
-        if came == CreditorSide::Credited {
-            credited = came;
-        }
     }
-    if let (None, DebtorSide::Untouched, Some(error)) = (&seen.outcome, held, unasked) {
+    if let (None, DebtorSide::Untouched, Some(error)) = (&ended, held, unasked) {
         return Err(failed(error).into());
     }
-    let ending = seen.outcome.map(|entry| EndedAt {
+    let ending = ended.map(|entry| EndedAt {
         ending: entry.ending,
         position: entry.position,
         recorded_at: entry.recorded_at,
     });
     let ended = ending.as_ref().map(|ended| &ended.ending);
-    let standing = Standing::of(ended, held, credited).map(|standing| messages::Standing {
+    let credit = core.clearing.credit_told(payment, &caller).await;
+    let linked = given.map_or_else(Vec::new, |given| given.by);
+    let linked = linked
+        .into_iter()
+        .map(|(payment, what)| messages::LinkedPayment { what: what.as_str().to_owned(), payment });
+    let standing = Standing::of(ended, held, credit).map(|standing| messages::Standing {
         state: standing.state.as_str().to_owned(),
         status: standing.state.iso_20022().to_owned(),
         reason: standing.reason.map(|reason| reason.iso_20022().to_owned()),
+        linked: linked.collect(),
     });
     let (held, head) = (held_of(held), seen.position);
     Ok(cbor(&PaymentStatus { layout: 1, payment, ending, head, held, standing }))
@@ -292,7 +301,7 @@ async fn duties(State(core): Shared) -> Answer {
 }
 
 /// Opens a document that the caller's own institution signed with a permit key of the lists.
-fn by_institution<T: Document>(
+pub(super) fn by_institution<T: Document>(
     core: &Core,
     caller: &Caller,
     signed: &Signed<T>,
@@ -316,7 +325,10 @@ fn find(keys: &[PublicKey], id: KeyId) -> Option<PublicKey> {
     keys.iter().find(|key| key.key_id() == id).copied()
 }
 
-fn same_environment(core: &Core, environment: terms::Environment) -> Result<(), Problem> {
+pub(super) fn same_environment(
+    core: &Core,
+    environment: terms::Environment,
+) -> Result<(), Problem> {
     if environment == core.clearing.environment {
         Ok(())
     } else {
@@ -391,7 +403,7 @@ pub(crate) fn not_done(error: NotDone) -> Problem {
     }
 }
 
-fn no_promise(error: NoPromise) -> Problem {
+pub(super) fn no_promise(error: NoPromise) -> Problem {
     match error {
         NoPromise::Malformed(reason) => not_accepted(&reason)
             .expected("a settle order whose terms string reads")

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use record::{Quote, Signed};
+use seal::Digest;
 use seal::text::{from_base64url, to_base64url};
 use terms::{Amount, AssetCode, Instant, Minor};
 
@@ -91,6 +92,17 @@ impl Desk {
         });
         Ok(())
     }
+}
+
+/// The quote with this digest that was handed out, read from the log of all: asked for rarely,
+/// when something comes back.
+pub(super) fn find(path: &Path, digest: Digest) -> io::Result<Option<Quote>> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(text.lines().find_map(|line| {
+        let (_, quote) = line.rsplit_once(' ')?;
+        let signed = Signed::<Quote>::from_bytes(&from_base64url(quote)?).ok()?;
+        if signed.digest() == digest { signed.read_unverified().ok() } else { None }
+    }))
 }
 
 fn read_line(line: &str) -> Option<Open> {

@@ -40,6 +40,7 @@ pub(crate) fn workspace_tests(workspace: &Workspace) -> Result<Outcome> {
     // What the quick loop leaves out, with a reason, is run here; what needs a server, in a suite
     // of its own.
     command.args(["--", "--include-ignored", "--skip", ON_POSTGRES]);
+    command.args(["--skip", crate::ha::ON_CLUSTER]);
     // A panic's words and place are what a reader needs; its frames would push them out of sight.
     command.env("RUST_BACKTRACE", "0");
     match vectors(workspace) {
@@ -69,7 +70,7 @@ pub(crate) fn postgres_tests(workspace: &Workspace) -> Result<Outcome> {
     cargo_tests(workspace, "postgres", command, Vec::new())
 }
 
-fn cargo_tests(
+pub(crate) fn cargo_tests(
     workspace: &Workspace,
     name: &str,
     mut command: Command,

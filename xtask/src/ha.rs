@@ -30,6 +30,7 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Outcome> {
     let cluster = Cluster::start(workspace)?;
     let mut command = Command::new("cargo");
     command.args(["test", "--package", "wayleave-store", "--test", "ha"]);
+    command.args(["--package", "wayleave", "--test", "world"]);
     command.args(std::env::var_os("CI").map(|_| "--locked"));
     command.args(["--", ON_CLUSTER, "--nocapture", "--test-threads=1"]);
     cluster.names_itself(&mut command);

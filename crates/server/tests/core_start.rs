@@ -64,6 +64,7 @@ async fn config(dir: &Path) -> Config {
         assets: vec!["EUR.2@tcb-sandbox".to_owned(), "SGD.2@tcb-sandbox".to_owned()],
         policy: format!("log {log}\nquorum none\n"),
         witnesses: vec![],
+        journal: core::JournalConfig::Segments,
     }
 }
 

@@ -287,6 +287,12 @@ impl<M: Machine + 'static> BookHandle<M> {
         self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
+    /// Whether another writer claimed the journal: this one takes nothing any more.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).fenced
+    }
+
     /// How many requests wait for the writer.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -451,4 +457,6 @@ struct Since {
     recovery: Option<Recovery>,
     /// Why it is not open now.
     trouble: Option<String>,
+    /// Another writer claimed the journal.
+    fenced: bool,
 }

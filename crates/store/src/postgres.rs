@@ -354,7 +354,8 @@ impl Journal for PostgresJournal {
         };
         self.session = Some(Arc::clone(&session));
         let (limit, class) = (self.config.deadlines.answer, self.facts.durability);
-        let claimed = self.lane.wait(limit, async move { session.claim(run, class).await });
+        let leased = self.config.leased;
+        let claimed = self.lane.wait(limit, async move { session.claim(run, class, leased).await });
         let number = match claimed {
             Some(Ok(number)) => number,
             Some(Err(refusal)) => {

@@ -71,6 +71,8 @@ pub struct PostgresConfig {
     pub(super) server: Server,
     /// The least that the server must promise.
     pub(super) wanted: Durability,
+    /// Whose lease the claiming run must hold.
+    pub(super) leased: Option<BookName>,
     pub(super) deadlines: Deadlines,
     pub(super) connector: Arc<dyn Connect>,
 }
@@ -130,7 +132,7 @@ impl PostgresConfig {
         let deadlines = Deadlines::STANDARD;
         let server = Server::One(Box::new(read(connection, deadlines)?));
         let connector = Arc::new(Over(NoTls));
-        Ok(Self { book, server, wanted: Durability::OneDisk, deadlines, connector })
+        Ok(Self { book, server, wanted: Durability::OneDisk, leased: None, deadlines, connector })
     }
 
     /// The journal of `book` on the leader of several servers, as their agents say, and only
@@ -156,13 +158,27 @@ impl PostgresConfig {
         }
         let server = Server::Leader(Arc::new(Cluster::new(members)));
         let connector = Arc::new(Over(NoTls));
-        Ok(Self { book, server, wanted: Durability::DiskAndStandby, deadlines, connector })
+        Ok(Self {
+            book,
+            server,
+            wanted: Durability::DiskAndStandby,
+            leased: None,
+            deadlines,
+            connector,
+        })
     }
 
     /// The same, but refused unless the server promises at least this much.
     #[must_use]
     pub fn wanting(self, wanted: Durability) -> Self {
         Self { wanted, ..self }
+    }
+
+    /// The same, but an epoch is claimed only by the run that holds the lease of `book`: a core
+    /// that comes back after another took over does not take the journal from it again.
+    #[must_use]
+    pub fn while_leased(self, book: BookName) -> Self {
+        Self { leased: Some(book), ..self }
     }
 
     /// The same over TLS of the caller's choice, for `sslmode=require`.

@@ -117,6 +117,19 @@ impl PostgresSalts {
         }
     }
 
+    /// [`PostgresSalts::take_slot`] of what is durable already; `None`: fill first, on a thread
+    /// that may wait for the server.
+    #[must_use]
+    pub fn take_ready(&self) -> Option<SaltSlot> {
+        let mut slots = lock(&self.slots);
+        let slot = slots.next;
+        if slot >= slots.filled {
+            return None;
+        }
+        slots.next = slot.saturating_add(1);
+        Some(SaltSlot(slot))
+    }
+
     /// Makes another pool durable when less than half of one is left.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ use super::server::{Durability, ServerFacts, ServerRefusal};
 /// What the client runs; `docs/formats/postgres-journal.md` explains each.
 pub(super) const APPEND: &str = include_str!("sql/append.sql");
 pub(super) const CLAIM: &str = include_str!("sql/claim.sql");
+const CLAIM_LEASED: &str = include_str!("sql/claim_leased.sql");
 const ENTER: &str = include_str!("sql/enter.sql");
 const STANDING: &str = include_str!("sql/standing.sql");
 const LAST: &str = include_str!("sql/last.sql");
@@ -171,18 +172,30 @@ impl Session {
 
     /// A new epoch, once everything in flight on the book is decided. The server is looked at
     /// again: its settings may have changed, and with them the class that was promised.
-    pub(super) async fn claim(&self, run: RunId, class: Durability) -> Result<i64, Refusal> {
+    pub(super) async fn claim(
+        &self,
+        run: RunId,
+        class: Durability,
+        leased: Option<BookName>,
+    ) -> Result<i64, Refusal> {
         let now = check_server(&self.client, Durability::OneDisk).await?.durability;
         if now != class {
             return Err(Refusal::Server(ServerRefusal::Changed { before: class, now }));
         }
-        let run = run.bytes();
-        let rows = self
-            .client
-            .query(&self.statements.claim, &[&self.book.as_str(), &run.as_slice()])
-            .await
-            .map_err(|error| Failure::of(&error))?;
-        let row = rows.first().ok_or_else(|| Failure::Lost("the book has no epoch row".into()))?;
+        let (book, run) = (self.book.as_str(), run.bytes());
+        let run = run.as_slice();
+        let (rows, missing) = match &leased {
+            None => {
+                let rows = self.client.query(&self.statements.claim, &[&book, &run]).await;
+                (rows, "the book has no epoch row")
+            }
+            Some(lease) => {
+                let rows = self.client.query(CLAIM_LEASED, &[&book, &run, &lease.as_str()]).await;
+                (rows, "another core holds the lease")
+            }
+        };
+        let rows = rows.map_err(|error| Failure::of(&error))?;
+        let row = rows.first().ok_or_else(|| Failure::Lost(missing.into()))?;
         row.try_get(0).map_err(|error| Refusal::Failed(Failure::unreadable(&error)))
     }
 

@@ -18,6 +18,7 @@ mod form;
 mod freshness;
 mod keys;
 mod links;
+mod on_cluster;
 mod ownership;
 mod receipts;
 mod refusals;

@@ -8,6 +8,7 @@ use seal::digest::{Domain, digest_of};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
+use super::journal::JournalConfig;
 use crate::roles::Common;
 
 /// Domain of the ids of accounts that the configuration opens.
@@ -41,6 +42,17 @@ pub struct Config {
     pub policy: String,
     /// Witnesses to be asked for cosignatures: names of peers and their verifier keys.
     pub witnesses: Vec<WitnessEntry>,
+    /// Where the books are written.
+    #[serde(default = "segments", skip_serializing_if = "is_segments")]
+    pub journal: JournalConfig,
+}
+
+const fn segments() -> JournalConfig {
+    JournalConfig::Segments
+}
+
+const fn is_segments(journal: &JournalConfig) -> bool {
+    matches!(journal, JournalConfig::Segments)
 }
 
 /// A hosted customers' book.

@@ -11,12 +11,15 @@ pub mod books;
 pub mod config;
 pub mod facts;
 pub mod files;
+pub mod journal;
 pub mod lists;
 pub mod orders;
 pub mod projection;
 pub mod receipts;
 pub mod recovery;
 pub mod routes;
+pub mod salts;
+pub mod standby;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,11 +36,14 @@ use tokio::net::TcpListener;
 
 pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
 
+pub use self::journal::{Cluster, JournalConfig};
+
 use self::files::TileFiles;
 use self::orders::Clearing;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::routes::Core;
+use self::standby::{Ended, Renewed, Standby, Standing};
 use super::RoleError;
 use crate::keys::{KeyStore, REQUEST_KEY};
 use crate::system;
@@ -47,8 +53,10 @@ use crate::web::{Gate, LIMITS, Readiness, Site, health_routes, serve};
 pub const LOG_KEY: &str = "log";
 /// Pause between two askings of a witness that is not there.
 const WITNESS_PAUSE: Duration = Duration::from_millis(100);
+/// Pause between two looks at the lease that this core holds.
+const LEASE_LOOK: Duration = Duration::from_millis(100);
 
-/// Runs the core until `shutdown` ends.
+/// Runs the core until `shutdown` ends: at once, or over a shared journal when it leads.
 pub async fn run(
     dir: PathBuf,
     config: Config,
@@ -57,67 +65,175 @@ pub async fn run(
     let started_at = system::now();
     let keys = KeyStore::open(&dir)?;
     let run = RunId::from_bytes(system::random().map_err(|e| RoleError::Unsound(e.to_string()))?);
-    let in_order = recovery::ended_in_order(&dir)?;
-    let books = books::open(&dir, &config, run)?;
-    let fresh = books.settlement.recovery.tip.next.number() == 0;
-    books::open_accounts(&books, &config).await?;
-    let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
-    let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
-    recovery::compare(&clearing, &published).await?;
-    let before = published.log().published().cloned().filter(|note| note.head().size > 0);
-    let client = config.common.client();
-    let mut witnesses = witnesses(&config)?;
-    let readiness = Readiness::waiting("the books are read");
-    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
-    let core = Arc::new(Core {
-        clearing: Arc::clone(&clearing),
-        published: Arc::clone(&published),
-        tiles,
-        config: config.clone(),
-        log_vkey: signer.verifier().to_string(),
-    });
-    let (listener, site) = start_server(&config, &keys, core, &readiness).await?;
-    let (stop, stopped) = tokio::sync::watch::channel(());
-    let mut ended = stopped.clone();
-    let serving = tokio::spawn(serve(listener, site, async move {
-        let _ = ended.changed().await;
-    }));
+    let begun = books::begin(&dir, &config)?;
     tokio::pin!(shutdown);
-    let guarded = guard_patiently(&published, &client, &mut witnesses, &readiness);
-    tokio::select! {
-        guarded = guarded => guarded?,
-        () = &mut shutdown => return Ok(()),
-    }
-    let from = terms::Position::new(published.log().size());
-    let batches = clearing.books.settlement.handle.subscribe(from);
-    let log = Arc::clone(&published);
-    let mut projection =
-        tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
-    let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let mut keeper = tokio::spawn(keeper);
-    let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
-    let interrupted = !in_order || !resolved.is_empty();
-    if !fresh && interrupted {
-        let comeback = Comeback { run, started_at, before, resolved };
-        recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
-    }
-    readiness.ready();
-    tracing::info!(url = %config.common.url, "the core serves");
-    // A core that lost its log, its lists or a writer stops: it would promise what it cannot keep.
-    tokio::select! {
-        () = &mut shutdown => {}
-        book = clearing.books.ended() => {
-            return Err(RoleError::Unsound(format!("the writer of book `{book}` ended")));
+    let JournalConfig::Postgres(cluster) = config.journal.clone() else {
+        let lead = Lead { dir, config, keys, run, started_at, held: Hold::Alone };
+        return lead.serve(begun, &mut shutdown).await;
+    };
+    let address = (std::net::Ipv4Addr::LOCALHOST, config.common.port);
+    let listener = std::net::TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(RoleError::world(format!("port {}", config.common.port)))?;
+    let readiness = Readiness::waiting("this core begins to stand by");
+    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    let log = (tiles, log_signer(&config, keys.signing_key(LOG_KEY)?)?);
+    let signer = Arc::new(keys.signing_key(REQUEST_KEY)?);
+    let site = standby::waiting_site(&readiness, signer);
+    let time = cluster.lease();
+    let standby = Standby { config: config.clone(), cluster, books: begun, log, run };
+    match standby.wait(&listener, site, &readiness, &mut shutdown).await? {
+        Ended::Stopped => Ok(()),
+        Ended::Leads(led) => {
+            let started_at = system::now();
+            let held = Renewed::start(led.lease, time).map_err(RoleError::world("a thread"))?;
+            let held = Hold::Leased(held, listener);
+            let lead = Lead { dir, config, keys, run, started_at, held };
+            lead.serve(led.books, &mut shutdown).await
         }
-        _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
-        _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
     }
-    readiness.not_ready("the core is stopping");
-    let _ = stop.send(());
-    let _ = serving.await;
-    keeper.abort();
-    projection.abort();
-    recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+/// By what right a core serves.
+#[derive(Debug)]
+enum Hold {
+    /// Its books are its own.
+    Alone,
+    /// It holds the lease of a shared journal, and the port since it stood by.
+    Leased(Renewed, std::net::TcpListener),
+}
+
+impl Hold {
+    /// Ends when another core leads; until then readiness says whether the lease is in doubt.
+    async fn watch(&self, books: &books::Books, readiness: &Readiness) -> String {
+        let Self::Leased(renewed, _) = self else { return std::future::pending().await };
+        let mut was = Standing::Held;
+        loop {
+            let standing = renewed.standing();
+            if standing == Standing::Lost {
+                return "another core took the lease over".into();
+            }
+            if let Some(book) = books.fenced() {
+                return format!("book `{book}` was claimed by another core");
+            }
+            if standing != was {
+                match standing {
+                    Standing::Held => readiness.ready(),
+                    _ => readiness.not_ready("the lease could not be renewed in time"),
+                }
+                was = standing;
+            }
+            tokio::time::sleep(LEASE_LOOK).await;
+        }
+    }
+
+    async fn listener(&self, port: u16) -> Result<TcpListener, RoleError> {
+        let listener = match self {
+            Self::Alone => TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await,
+            Self::Leased(_, kept) => kept.try_clone().and_then(TcpListener::from_std),
+        };
+        listener.map_err(RoleError::world(format!("port {port}")))
+    }
+
+    /// Lets another core take over at once.
+    async fn release(self) {
+        if let Self::Leased(renewed, _) = self {
+            let _ = tokio::task::spawn_blocking(move || renewed.release()).await;
+        }
+    }
+}
+
+/// A core that leads.
+struct Lead {
+    dir: PathBuf,
+    config: Config,
+    keys: KeyStore,
+    run: RunId,
+    started_at: terms::Instant,
+    held: Hold,
+}
+
+impl Lead {
+    async fn serve(
+        self,
+        begun: books::Beginnings,
+        mut shutdown: impl Future<Output = ()> + Unpin,
+    ) -> Result<(), RoleError> {
+        let Self { dir, config, keys, run, started_at, held } = self;
+        let in_order = recovery::ended_in_order(&dir)?;
+        let opened = config.clone();
+        let opening = tokio::task::spawn_blocking(move || books::open_from(begun, &opened, run));
+        let books = opening.await.map_err(unsound)??;
+        let fresh = books.settlement.recovery.tip.next.number() == 0;
+        books::open_accounts(&books, &config).await?;
+        let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
+        let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
+        recovery::compare(&clearing, &published).await?;
+        let signer = match held {
+            Hold::Alone => signer,
+            Hold::Leased(..) => projection::catch_up(&clearing, &published, signer).await?,
+        };
+        let before = published.log().published().cloned().filter(|note| note.head().size > 0);
+        let client = config.common.client();
+        let mut witnesses = witnesses(&config)?;
+        let readiness = Readiness::waiting("the books are read");
+        let tiles =
+            TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+        let core = Arc::new(Core {
+            clearing: Arc::clone(&clearing),
+            published: Arc::clone(&published),
+            tiles,
+            config: config.clone(),
+            log_vkey: signer.verifier().to_string(),
+        });
+        let listener = held.listener(config.common.port).await?;
+        let site = site(&config, &keys, core, &readiness)?;
+        let (stop, stopped) = tokio::sync::watch::channel(());
+        let mut ended = stopped.clone();
+        let serving = tokio::spawn(serve(listener, site, async move {
+            let _ = ended.changed().await;
+        }));
+        let guarded = guard_patiently(&published, &client, &mut witnesses, &readiness);
+        tokio::select! {
+            guarded = guarded => guarded?,
+            () = &mut shutdown => return Ok(()),
+        }
+        let from = terms::Position::new(published.log().size());
+        let batches = clearing.books.settlement.handle.subscribe(from);
+        let log = Arc::clone(&published);
+        let mut projection =
+            tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
+        let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
+        let mut keeper = tokio::spawn(keeper);
+        let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
+        let interrupted = !in_order || !resolved.is_empty();
+        if !fresh && interrupted {
+            let comeback = Comeback { run, started_at, before, resolved };
+            recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
+        }
+        readiness.ready();
+        tracing::info!(url = %config.common.url, "the core serves");
+        // A core that lost its log, its lists, a writer or its lease stops: it would promise what
+        // it cannot keep.
+        tokio::select! {
+            () = &mut shutdown => {}
+            book = clearing.books.ended() => {
+                return Err(RoleError::Unsound(format!("the writer of book `{book}` ended")));
+            }
+            reason = held.watch(&clearing.books, &readiness) => {
+                return Err(RoleError::Unsound(format!("fenced: {reason}")));
+            }
+            _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
+            _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
+        }
+        readiness.not_ready("the core is stopping");
+        let _ = stop.send(());
+        let _ = serving.await;
+        keeper.abort();
+        projection.abort();
+        held.release().await;
+        recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+    }
 }
 
 fn unsound(error: impl std::fmt::Display) -> RoleError {
@@ -139,6 +255,12 @@ async fn start_clearing(
     clearing.map(Arc::new).map_err(unsound)
 }
 
+fn log_signer(config: &Config, key: SigningKey) -> Result<NoteSigner, RoleError> {
+    let name: Result<KeyName, _> = config.origin.parse();
+    name.map(|name| NoteSigner::new(name, key))
+        .map_err(|error| RoleError::Unsound(format!("origin: {error}")))
+}
+
 fn open_log(
     dir: &Path,
     config: &Config,
@@ -146,8 +268,7 @@ fn open_log(
 ) -> Result<(Arc<Published>, NoteSigner), RoleError> {
     let wrong =
         |what: &str, error: &dyn std::fmt::Display| RoleError::Unsound(format!("{what}: {error}"));
-    let name: KeyName = config.origin.parse().map_err(|e| wrong("origin", &e))?;
-    let signer = NoteSigner::new(name, key);
+    let signer = log_signer(config, key)?;
     let policy = Policy::parse(config.policy.as_bytes()).map_err(|e| wrong("policy", &e))?;
     let trust = Trust::new(signer.verifier().clone(), policy).map_err(|e| wrong("policy", &e))?;
     let folder = dir.join("log");
@@ -189,16 +310,12 @@ async fn guard_patiently(
     }
 }
 
-async fn start_server(
+fn site(
     config: &Config,
     keys: &KeyStore,
     core: Arc<Core>,
     readiness: &Readiness,
-) -> Result<(TcpListener, Site), RoleError> {
-    let address = (std::net::Ipv4Addr::LOCALHOST, config.common.port);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(RoleError::world(format!("port {}", config.common.port)))?;
+) -> Result<Site, RoleError> {
     let mut callers = Callers::nobody();
     for peer in &config.common.peers {
         peer.admit_to(&mut callers).map_err(unsound)?;
@@ -207,5 +324,5 @@ async fn start_server(
     let routes = crate::web::when_ready(readiness, routes::routes(&core, &gate));
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
-    Ok((listener, Site { router, limits: LIMITS, signer }))
+    Ok(Site { router, limits: LIMITS, signer })
 }

@@ -12,8 +12,8 @@ use clearing::route::{Action, Finish, Heard, Route};
 use clearing::settlement::PaymentEntry;
 use clearing::{Rule, SettlementAnswer, SettlementWork, TrustView, check_order};
 use record::{
-    Durability, Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentSettled,
-    PaymentTerms, Promise, Refusal, SettleOrder, Signed,
+    Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentSettled, PaymentTerms,
+    Promise, Refusal, SettleOrder, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
 use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId};
@@ -371,7 +371,7 @@ impl Clearing {
             payment,
             terms: entry.terms,
             outcome: entry.ending.clone(),
-            durability: Durability::OneDisk,
+            durability: self.books.durability,
             settled_at: entry.recorded_at,
             integrate_by: entry.recorded_at.plus(within),
         };

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod command;
 pub mod demo;
 pub mod fsck;
+mod ha;
 pub mod load;
 mod run;
 
@@ -28,6 +29,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args),
+        Command::Ha(asked) => ha::command(&asked),
         Command::Fsck(args) => fsck::command(&args),
         Command::Load(LoadCommand::Payments(args)) => {
             load::bench::run(&args).map(|()| ExitCode::SUCCESS)

@@ -56,6 +56,11 @@ impl RoleProcess {
         self.role == role
     }
 
+    /// Whether it runs no more.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Starts it again after it was killed.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         self.child = spawn(&self.binary, self.role, &self.dir)?;

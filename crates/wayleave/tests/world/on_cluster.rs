@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask test ha` starts the cluster and names its folder in `WAYLEAVE_HA`; without it every
 //! test says that it was left out.
+#![expect(clippy::print_stdout, reason = "the figures of the suite are what it is run for")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

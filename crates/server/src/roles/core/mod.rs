@@ -153,26 +153,41 @@ struct Lead {
     held: Hold,
 }
 
+/// What a core serves: its books are open, and its log agrees with them.
+struct Opened {
+    clearing: Arc<Clearing>,
+    published: Arc<Published>,
+    signer: NoteSigner,
+    in_order: bool,
+    fresh: bool,
+}
+
 impl Lead {
+    async fn open(&self, begun: books::Beginnings) -> Result<Opened, RoleError> {
+        let in_order = recovery::ended_in_order(&self.dir)?;
+        let (config, run) = (self.config.clone(), self.run);
+        let opening = tokio::task::spawn_blocking(move || books::open_from(begun, &config, run));
+        let books = opening.await.map_err(unsound)??;
+        let fresh = books.settlement.recovery.tip.next.number() == 0;
+        books::open_accounts(&books, &self.config).await?;
+        let log_key = || self.keys.signing_key(LOG_KEY);
+        let clearing = start_clearing(&self.config, books, log_key()?).await?;
+        let (published, signer) = open_log(&self.dir, &self.config, log_key()?)?;
+        recovery::compare(&clearing, &published).await?;
+        let signer = match self.held {
+            Hold::Alone => signer,
+            Hold::Leased(..) => projection::catch_up(&clearing, &published, signer).await?,
+        };
+        Ok(Opened { clearing, published, signer, in_order, fresh })
+    }
+
     async fn serve(
         self,
         begun: books::Beginnings,
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> Result<(), RoleError> {
+        let Opened { clearing, published, signer, in_order, fresh } = self.open(begun).await?;
         let Self { dir, config, keys, run, started_at, held } = self;
-        let in_order = recovery::ended_in_order(&dir)?;
-        let opened = config.clone();
-        let opening = tokio::task::spawn_blocking(move || books::open_from(begun, &opened, run));
-        let books = opening.await.map_err(unsound)??;
-        let fresh = books.settlement.recovery.tip.next.number() == 0;
-        books::open_accounts(&books, &config).await?;
-        let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
-        let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
-        recovery::compare(&clearing, &published).await?;
-        let signer = match held {
-            Hold::Alone => signer,
-            Hold::Leased(..) => projection::catch_up(&clearing, &published, signer).await?,
-        };
         let before = published.log().published().cloned().filter(|note| note.head().size > 0);
         let client = config.common.client();
         let mut witnesses = witnesses(&config)?;
@@ -187,7 +202,7 @@ impl Lead {
             log_vkey: signer.verifier().to_string(),
         });
         let listener = held.listener(config.common.port).await?;
-        let site = site(&config, &keys, core, &readiness)?;
+        let site = site(&config, &keys, &core, &readiness)?;
         let (stop, stopped) = tokio::sync::watch::channel(());
         let mut ended = stopped.clone();
         let serving = tokio::spawn(serve(listener, site, async move {
@@ -313,7 +328,7 @@ async fn guard_patiently(
 fn site(
     config: &Config,
     keys: &KeyStore,
-    core: Arc<Core>,
+    core: &Arc<Core>,
     readiness: &Readiness,
 ) -> Result<Site, RoleError> {
     let mut callers = Callers::nobody();
@@ -321,7 +336,7 @@ fn site(
         peer.admit_to(&mut callers).map_err(unsound)?;
     }
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
-    let routes = crate::web::when_ready(readiness, routes::routes(&core, &gate));
+    let routes = crate::web::when_ready(readiness, routes::routes(core, &gate));
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     Ok(Site { router, limits: LIMITS, signer })

@@ -15,7 +15,7 @@ pub enum BookSalts {
     /// In a file of this machine.
     File(SaltKeys<FileDisk>),
     /// In the journal's database: two cores over one journal share them.
-    Shared(SharedSalts),
+    Shared(Box<SharedSalts>),
 }
 
 /// Keys in the database. Nobody waits for it on a thread that answers requests.
@@ -28,8 +28,8 @@ pub struct SharedSalts {
 impl BookSalts {
     /// Keys beside a journal in PostgreSQL.
     #[must_use]
-    pub const fn shared(keys: PostgresSalts) -> Self {
-        Self::Shared(SharedSalts { keys, is_filling: AtomicBool::new(false) })
+    pub fn shared(keys: PostgresSalts) -> Self {
+        Self::Shared(Box::new(SharedSalts { keys, is_filling: AtomicBool::new(false) }))
     }
 
     /// A slot whose key is durable and was never handed out before. `Ok(None)`: none is ready

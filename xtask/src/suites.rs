@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every suite, its minutes, one total.
 //!
 //! Suites are `workspace` (cargo's own tests), `postgres` (those that need a server, which is
-//! installed and started for them), `ha` (those that kill members of a replicated cluster), one `interop-*` per script in `interop/`, and `documents`
+//! installed and started for them), `ha` (those that kill members of a replicated cluster), one
+//! `interop-*` per script in `interop/`, and `documents`
 //! (capabilities against what ran). A script joins by lying there: its header says
 //! `# suite: interop-NAME` and `# needs: …` ([`needs`]). A missing tool is installed by its
 //! package name or fails with a hint; nothing is skipped in silence.

@@ -6,6 +6,7 @@
 #![expect(clippy::float_arithmetic, reason = "seconds are shown as minutes; no money here")]
 
 mod audit;
+mod bucket;
 mod ci;
 mod crypto;
 mod dispatch;

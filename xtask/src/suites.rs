@@ -1,9 +1,9 @@
 //! `cargo xtask test`: every suite, its minutes, one total.
 //!
-//! Suites are `workspace` (cargo's own tests), `postgres` (those that need a server, which is
-//! installed and started for them), `ha` (those that kill members of a replicated cluster), one
-//! `interop-*` per script in `interop/`, and `documents`
-//! (capabilities against what ran). A script joins by lying there: its header says
+//! Suites are `workspace` (cargo's own tests), `postgres` and `bucket` (those that need a server,
+//! which is installed and started for them), `ha` (those that kill members of a replicated
+//! cluster), one `interop-*` per script in `interop/`, and `documents` (capabilities against what
+//! ran). A script joins by lying there: its header says
 //! `# suite: interop-NAME` and `# needs: …` ([`needs`]). A missing tool is installed by its
 //! package name or fails with a hint; nothing is skipped in silence.
 
@@ -37,6 +37,8 @@ enum Suite {
     Postgres,
     /// The tests that need a replicated cluster of PostgreSQL.
     Ha,
+    /// The tests that need an S3 server.
+    Bucket,
     /// A script of `interop/`: name, path, needs.
     Interop { name: String, path: String, needs: Vec<String> },
     /// What documents claim, against what ran.
@@ -49,6 +51,7 @@ impl Suite {
             Self::Workspace => "workspace",
             Self::Postgres => "postgres",
             Self::Ha => "ha",
+            Self::Bucket => "bucket",
             Self::Interop { name, .. } => name,
             Self::Documents => "documents",
         }
@@ -93,7 +96,7 @@ fn discover(files: &[SourceFile]) -> Vec<Suite> {
         let name = name_of(file)?;
         Some(Suite::Interop { name, path: file.path.clone(), needs: needs::of(&file.text) })
     });
-    let mut suites = vec![Suite::Workspace, Suite::Postgres, Suite::Ha];
+    let mut suites = vec![Suite::Workspace, Suite::Postgres, Suite::Bucket, Suite::Ha];
     suites.extend(scripts);
     suites.push(Suite::Documents);
     suites
@@ -136,6 +139,11 @@ fn run_one(workspace: &Workspace, suite: &Suite) -> Result<Outcome> {
         Suite::Ha => {
             let outcome = crate::ha::tests(workspace)?;
             keep_ran(&ran_path, crate::ha::ON_CLUSTER, &outcome)?;
+            outcome
+        }
+        Suite::Bucket => {
+            let outcome = run::bucket_tests(workspace)?;
+            keep_ran(&ran_path, run::ON_BUCKET, &outcome)?;
             outcome
         }
         Suite::Interop { name, path, needs } => {
@@ -204,8 +212,8 @@ mod tests {
     fn a_script_in_the_folder_is_a_suite_before_documents() {
         let suites = discover(&[script("interop/proof.sh"), script("elsewhere/proof.sh")]);
         let names: Vec<&str> = suites.iter().map(Suite::name).collect();
-        assert_eq!(names, ["workspace", "postgres", "ha", "interop-proof", "documents"]);
-        let Some(Suite::Interop { needs, .. }) = suites.get(3) else { panic!("{suites:?}") };
+        assert_eq!(names, ["workspace", "postgres", "bucket", "ha", "interop-proof", "documents"]);
+        let Some(Suite::Interop { needs, .. }) = suites.get(4) else { panic!("{suites:?}") };
         assert_eq!(needs, &["pip:proofbundle"]);
     }
 
@@ -214,6 +222,6 @@ mod tests {
         let suites = discover(&[script("interop/proof.sh")]);
         assert!(choose(suites.clone(), &["interpo".to_owned()]).is_err());
         assert_eq!(choose(suites.clone(), &["interop".to_owned()]).unwrap().len(), 1);
-        assert_eq!(choose(suites, &[]).unwrap().len(), 5);
+        assert_eq!(choose(suites, &[]).unwrap().len(), 6);
     }
 }

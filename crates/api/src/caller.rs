@@ -27,11 +27,15 @@ pub enum Role {
     Operator,
     /// A supervisor's evidence node.
     Supervisor,
+    /// An institution's own book.
+    Bank,
+    /// The rail simulator: what stands at the other end of a rail in the sandbox.
+    Rail,
 }
 
 impl Role {
     /// Every role, in the order of declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Core,
         Self::Edge,
         Self::Provider,
@@ -40,6 +44,8 @@ impl Role {
         Self::Wallet,
         Self::Operator,
         Self::Supervisor,
+        Self::Bank,
+        Self::Rail,
     ];
 
     /// The word for it on the wire and on the command line.
@@ -54,6 +60,8 @@ impl Role {
             Self::Wallet => "wallet",
             Self::Operator => "operator",
             Self::Supervisor => "supervisor",
+            Self::Bank => "bank",
+            Self::Rail => "rail",
         }
     }
 }

@@ -11,6 +11,7 @@
 //! No clock, randomness or socket: instants and nonces are arguments, so every check is testable.
 #![expect(clippy::result_large_err, reason = "a problem is made once per request: clarity first")]
 
+pub mod bank;
 pub mod caller;
 pub mod json;
 pub mod messages;

@@ -17,7 +17,9 @@
 //! | core | `GET /v1/accounts/{id}` | → [`AccountView`], own institution or owner only |
 //! | core | `POST /v1/customers` | [`NewCustomer`], by the institution's edge |
 //! | core | `POST /v1/trust-lists`, `/v1/snapshots`, `/v1/packs`, `/v1/edges` | the signed document |
-//! | core | `POST /v1/sandbox-statements` | `Signed<SandboxStatement>` by the operator |
+//! | core | `POST /v1/outside-statements`, `/v1/reconciliations` | camt.053 or camt.054 by the operator → JSON verdict |
+//! | core | `GET /v1/outside-accounts`, `POST /v1/outside-lines/{line}/resolution` | by the operator, JSON |
+//! | core | `POST /v1/day-closes`, `GET /v1/day-closes/{date}/{file}` | by the operator, JSON |
 //! | core | `GET /v1/about` | → JSON: environment, book, log key, witnesses, tlog-policy |
 //! | core | `GET /log/checkpoint`, `/log/tile/…` | C2SP tlog-tiles, open to everybody |
 //! | supervisor | `POST /add-checkpoint` | C2SP tlog-witness |
@@ -285,6 +287,24 @@ pub struct PaymentStatus {
     /// Whether the debtor's money is held.
     #[n(4)]
     pub held: Held,
+    /// Where it stands; `None` where the core knows nothing of it.
+    #[n(5)]
+    pub standing: Option<Standing>,
+}
+
+/// A state with its codes in ISO 20022: `docs/formats/status.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Standing {
+    /// The state's name.
+    #[n(0)]
+    pub state: String,
+    /// External payment transaction status code.
+    #[n(1)]
+    pub status: String,
+    /// External status reason code, where it was refused.
+    #[n(2)]
+    pub reason: Option<String>,
 }
 
 /// An ending and its place.

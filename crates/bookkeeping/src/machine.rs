@@ -79,46 +79,6 @@ impl LedgerBook {
         &self.ledger
     }
 
-    /// What is told of a command, and its facts if it is to happen.
-    fn judge(
-        &self,
-        found: &Found,
-        stamp: Instant,
-        request: &Request,
-        facts: &mut Vec<LedgerFact>,
-    ) -> Outcome {
-        let command = match &request.what {
-            What::Do(command) => command,
-            What::Find(key) => return said_before(found, key),
-            What::Trace(_) => return traced(found),
-            What::Together(commands) => {
-                let (made, outcome) = together::judge(self, found, stamp, request, commands);
-                facts.extend(made);
-                return outcome;
-            }
-        };
-        if let Some(outcome) = refused_before(found, request.client, command) {
-            return outcome;
-        }
-        let (balances, first) = (Vec::new(), None);
-        let mut judged = Judged { request, facts, balances, first };
-        match self.ledger.check_to(found.rows(), stamp, command, &mut judged) {
-            Ok(()) => match judged.first {
-                None => Outcome::Done { balances: judged.balances },
-                Some(first) => {
-                    let position = found.first().map(|(position, _)| position);
-                    Outcome::Repeated { first, position }
-                }
-            },
-            Err(refusal) => {
-                if request.effect != Effect::None {
-                    facts.extend(self.refusal(request, command, &refusal));
-                }
-                Outcome::Refused { refusal }
-            }
-        }
-    }
-
     /// The fact of a refusal that uses up its id; `None` when the command has no id of its own,
     /// the id is used already, or the client has no quota left.
     pub(crate) fn refusal(
@@ -217,8 +177,9 @@ fn content(command: &Command) -> Digest {
     digest(ASKED_DOMAIN, &bytes)
 }
 
-/// The first answer to an id, from its facts.
-fn said_before(found: &Found, key: &Key) -> Outcome {
+/// The first answer to an id, from its facts: what [`What::Find`] is told.
+#[must_use]
+pub fn said_before(found: &Found, key: &Key) -> Outcome {
     if let Some((position, refused)) = found.refused(key) {
         return Outcome::RefusedBefore { refused: refused.clone(), position: *position };
     }
@@ -247,7 +208,7 @@ impl Machine for LedgerBook {
         request: &Request,
     ) -> Checked<Outcome, LedgerFact> {
         let mut facts = Vec::new();
-        let outcome = self.judge(found, stamp, request, &mut facts);
+        let outcome = self.check_into(found, stamp, request, &mut facts);
         Checked { facts, outcome }
     }
 
@@ -258,7 +219,36 @@ impl Machine for LedgerBook {
         request: &Request,
         facts: &mut Vec<LedgerFact>,
     ) -> Outcome {
-        self.judge(found, stamp, request, facts)
+        let command = match &request.what {
+            What::Do(command) => command,
+            What::Find(key) => return said_before(found, key),
+            What::Trace(_) => return traced(found),
+            What::Together(commands) => {
+                let (made, outcome) = together::judge(self, found, stamp, request, commands);
+                facts.extend(made);
+                return outcome;
+            }
+        };
+        if let Some(outcome) = refused_before(found, request.client, command) {
+            return outcome;
+        }
+        let (balances, first) = (Vec::new(), None);
+        let mut judged = Judged { request, facts, balances, first };
+        match self.ledger.check_to(found.rows(), stamp, command, &mut judged) {
+            Ok(()) => match judged.first {
+                None => Outcome::Done { balances: judged.balances },
+                Some(first) => {
+                    let position = found.first().map(|(position, _)| position);
+                    Outcome::Repeated { first, position }
+                }
+            },
+            Err(refusal) => {
+                if request.effect != Effect::None {
+                    facts.extend(self.refusal(request, command, &refusal));
+                }
+                Outcome::Refused { refusal }
+            }
+        }
     }
 
     fn warm(&self, requests: &[Request]) {

@@ -11,10 +11,13 @@ use ledger::{
     Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
-use record::settlement::{ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED};
+use record::funding::CUSTOMER_FUNDED;
+use record::settlement::{
+    ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
+};
 use record::{
-    AccountProfile, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged, Parcel, Quote,
-    ReleaseReason, SaltSlot, SettleOrder, Side,
+    AccountProfile, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged, Parcel,
+    ProvenStep, Quote, ReleaseReason, ReturnDutyClosed, SaltSlot, SettleOrder, Side,
 };
 use seal::digest::digest_of;
 use seal::{Digest, Domain, KeyId, digest, from_canonical, sha256, to_canonical};
@@ -23,10 +26,18 @@ use terms::{
     PaymentId, Position, TransactionId,
 };
 
-use crate::order::CheckedOrder;
+use self::proven::BankWork;
+use self::returns::Returns;
+use crate::order::{CheckedOrder, HoldOrder};
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
+
+mod funding;
+pub mod proven;
+pub mod returns;
+
+pub use funding::{CustomerFunding, CustomerFundings};
 
 /// What a customers' book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -61,6 +72,10 @@ pub enum CustomerWork {
     Credit(Box<CreditOrder>),
     /// Keep a sealed payload.
     Store(Parcel),
+    /// A step that the institution checked for itself.
+    Bank(Box<BankWork>),
+    /// Credit a customer for a line of an outside account that names it.
+    Fund(CustomerFunding),
 }
 
 /// What is credited, from the settlement fact.
@@ -143,6 +158,10 @@ pub struct CustomersBook {
     credited: BTreeMap<PaymentId, Position>,
     #[n(8)]
     parcels: BTreeMap<ParcelKey, ParcelEntry>,
+    #[n(9)]
+    returns: Returns,
+    #[n(11)]
+    funding: CustomerFundings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -208,6 +227,8 @@ impl CustomersBook {
             ended: BTreeMap::new(),
             credited: BTreeMap::new(),
             parcels: BTreeMap::new(),
+            returns: Returns::default(),
+            funding: CustomerFundings::default(),
         }
     }
 
@@ -275,6 +296,12 @@ impl CustomersBook {
         self.held.iter().map(|(payment, held)| (*payment, held.order.as_ref()))
     }
 
+    /// The returns that this institution owes, and those that it made.
+    #[must_use]
+    pub const fn returns(&self) -> &Returns {
+        &self.returns
+    }
+
     /// Where a parcel lies.
     #[must_use]
     pub fn parcel(&self, payment: PaymentId, side: Side, kind: &str) -> Option<Position> {
@@ -306,10 +333,22 @@ impl CustomersBook {
         self.own.get(&OwnAccountKey { asset, use_for: OwnUse::DueFrom }).copied()
     }
 
+    /// The assets in which the settlement book owes to this institution, each with its account.
+    pub fn due_from_assets(&self) -> impl Iterator<Item = (AssetCode, AccountId)> {
+        let due = |key: &OwnAccountKey| key.use_for == OwnUse::DueFrom;
+        self.own.iter().filter(move |(key, _)| due(key)).map(|(key, account)| (key.asset, *account))
+    }
+
+    /// Where the payment settled that was credited here, if it was.
+    #[must_use]
+    pub fn credited_at(&self, payment: PaymentId) -> Option<Position> {
+        self.credited.get(&payment).copied()
+    }
+
     /// What was answered before to a hold for this payment, if anything was.
-    fn hold_before(&self, order: &CheckedOrder) -> Option<CustomerAnswer> {
-        let DebtorSeen { side, terms } = self.debtor_seen(order.terms().payment);
-        let got = order.terms_digest();
+    fn hold_before(&self, order: &HoldOrder<'_>) -> Option<CustomerAnswer> {
+        let DebtorSeen { side, terms } = self.debtor_seen(order.terms.payment);
+        let got = order.terms_digest;
         match (side, terms) {
             (DebtorSide::Untouched, _) => None,
             (DebtorSide::Held, Some(first)) if first != got => {
@@ -324,9 +363,9 @@ impl CustomersBook {
 
     /// Everything that [`Self::debit`] needs is asked here: once the payment is settled it is too
     /// late to refuse.
-    fn hold(&self, at: Instant, order: &CheckedOrder) -> Result<Option<CustomerStep>, Rule> {
-        let payment = order.terms().payment;
-        let (permit, terms) = (order.permit(Side::Debtor), order.terms());
+    fn hold(&self, at: Instant, order: &HoldOrder<'_>) -> Result<Option<CustomerStep>, Rule> {
+        let HoldOrder { permit, terms, quote, .. } = *order;
+        let payment = terms.payment;
         same(RuleName::OwnersDiffer, "institution", self.institution, permit.institution)?;
         let account = terms.debited_account;
         let profile = self
@@ -340,7 +379,7 @@ impl CustomersBook {
             return Err(Rule::new(RuleName::AccountUnknown, detail));
         }
         self.own_account(terms.debited.asset, OwnUse::DueFrom)?;
-        if order.quote().fees_of(FeeTaker::DebtorInstitution).is_none_or(|f| !f.minor.is_zero()) {
+        if quote.fees_of(FeeTaker::DebtorInstitution).is_none_or(|f| !f.minor.is_zero()) {
             self.own_account(terms.debited.asset, OwnUse::Fee)?;
         }
         let placement = Placement {
@@ -354,7 +393,7 @@ impl CustomersBook {
             links: vec![Link::Payment(payment)],
         };
         let change = self.one_change(at, &Command::PlaceHold(placement))?;
-        let order = Box::new(order.order().clone());
+        let order = Box::new(order.order.clone());
         Ok(Some(CustomerStep::Held { payment, order, change: change.into() }))
     }
 
@@ -596,9 +635,9 @@ impl Machine for CustomersBook {
             CustomerWork::Ledger { command, reason } => {
                 self.ledger_command(stamp, slot, command, reason)
             }
-            CustomerWork::Hold(order) => match self.hold_before(order) {
+            CustomerWork::Hold(order) => match self.hold_before(&order.as_hold()) {
                 Some(outcome) => Checked { facts: vec![], outcome },
-                None => stepped(slot, self.hold(stamp, order)),
+                None => stepped(slot, self.hold(stamp, &order.as_hold())),
             },
             CustomerWork::Debit(payment, at) => stepped(slot, self.debit(stamp, *payment, *at)),
             CustomerWork::Release(payment, reason) => {
@@ -606,6 +645,8 @@ impl Machine for CustomersBook {
             }
             CustomerWork::Credit(order) => stepped(slot, self.credit(stamp, order)),
             CustomerWork::Store(parcel) => self.store(slot, parcel),
+            CustomerWork::Bank(work) => self.bank(stamp, slot, work),
+            CustomerWork::Fund(asked) => self.fund(stamp, slot, asked),
         }
     }
 
@@ -614,7 +655,7 @@ impl Machine for CustomersBook {
     fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact) {
         match fact.kind {
             LEDGER_CHANGED => match LedgerChanged::from_fact(fact) {
-                Ok(body) => self.apply_change(stamp, &body.change),
+                Ok(body) => drop(self.apply_change(stamp, &body.change)),
                 Err(error) => stop(&error.to_string()),
             },
             ACCOUNT_OPENED => {
@@ -628,6 +669,14 @@ impl Machine for CustomersBook {
                 Ok(step) => self.apply_step(stamp, step),
                 Err(error) => stop(&error.to_string()),
             },
+            PROVEN_STEP => match ProvenStep::from_fact(fact) {
+                Ok(proven) => self.apply_step(stamp, proven.step),
+                Err(error) => stop(&error.to_string()),
+            },
+            RETURN_DUTY_CLOSED => match ReturnDutyClosed::from_fact(fact) {
+                Ok(body) => self.returns.closed(&body),
+                Err(error) => stop(&error.to_string()),
+            },
             PARCEL_STORED => match Parcel::from_fact(fact) {
                 Ok(Parcel { payment, side, kind, sealed }) => {
                     let entry = ParcelEntry { at: position, content: sha256(&sealed) };
@@ -635,6 +684,7 @@ impl Machine for CustomersBook {
                 }
                 Err(error) => stop(&error.to_string()),
             },
+            CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -652,7 +702,7 @@ impl Image for CustomersBook {
 }
 
 impl CustomersBook {
-    fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) {
+    fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) -> Change {
         let change: Change = match from_canonical(bytes) {
             Ok(change) => change,
             Err(error) => stop(&error.to_string()),
@@ -661,6 +711,7 @@ impl CustomersBook {
             self.index(opening);
         }
         self.ledger.apply(stamp, &change);
+        change
     }
 
     fn index(&mut self, opening: &Opening) {
@@ -699,7 +750,12 @@ impl CustomersBook {
                 self.ended.insert(payment, DebtorEnd::Released);
             }
             CustomerStep::Credited { payment, settled, change } => {
-                self.apply_change(stamp, &change);
+                let change = self.apply_change(stamp, &change);
+                let (own, ledger) = (&self.own, &self.ledger);
+                let suspense =
+                    |asset| own.get(&OwnAccountKey { asset, use_for: OwnUse::Suspense }).copied();
+                let asset_of = |account| Some(ledger.account(account)?.opening().asset);
+                self.returns.credited(payment, stamp, change.resolved(), suspense, asset_of);
                 self.credited.insert(payment, settled);
             }
         }

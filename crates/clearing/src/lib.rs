@@ -5,24 +5,32 @@
 //! the writer's turn, against what the books themselves say: [`rule`] names every way to be
 //! refused, [`order`] checks signatures before the writer's turn, [`settlement`] and
 //! [`customers`] are the machines, [`saga`] says which step of a payment comes next, [`route`]
-//! drives a payment through the books without I/O, [`readers`] says who may see which field.
+//! drives a payment through the books without I/O, [`outside`] does the same for a transfer over
+//! a rail, [`readers`] says who may see which field.
 //!
 //! This crate must not know how credentials are verified or how policies are evaluated.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod customers;
 pub mod order;
+pub mod outside;
+pub mod pins;
 pub mod readers;
 pub mod route;
 pub mod rule;
 pub mod saga;
 pub mod settlement;
+pub mod status;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod trusted;
 
+pub use customers::proven::BankWork;
+pub use customers::returns::ReturnOwed;
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};
 pub use order::{CheckedOrder, check_order};
+pub use outside::{OutsideAnswer, OutsideWork};
+pub use pins::Pins;
 pub use readers::{Reader, fields_for};
 pub use route::{Action, Finish, Heard, Route};
 pub use rule::Rule;

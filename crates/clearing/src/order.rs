@@ -24,6 +24,15 @@ pub struct CheckedOrder {
     pub(crate) creditor: CheckedPermit,
 }
 
+/// What a customers' book reads of an order before it holds money.
+pub(crate) struct HoldOrder<'a> {
+    pub(crate) order: &'a SettleOrder,
+    pub(crate) terms: &'a PaymentTerms,
+    pub(crate) terms_digest: Digest,
+    pub(crate) permit: &'a Permit,
+    pub(crate) quote: &'a Quote,
+}
+
 /// A permit that a key of the trust list signed. Only this module makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedPermit {
@@ -56,6 +65,11 @@ impl CheckedOrder {
         &self.quote
     }
 
+    pub(crate) const fn as_hold(&self) -> HoldOrder<'_> {
+        let Self { order, terms, terms_digest, quote, debtor, .. } = self;
+        HoldOrder { order, terms, terms_digest: *terms_digest, permit: &debtor.permit, quote }
+    }
+
     /// The permit of one side.
     #[must_use]
     pub const fn permit(&self, side: Side) -> &Permit {
@@ -80,6 +94,10 @@ pub fn check_order(
     same(RuleName::EnvironmentsDiffer, "environment", environment, terms.environment)?;
     same(RuleName::BooksDiffer, "book", book, terms.book)?;
     same(RuleName::ActionNotServed, "action", Action::Pay.as_str(), terms.action.as_str())?;
+    if let Some(field) = order.identifiers.fault() {
+        let detail = format!("`{field}`: expected a reference of ISO 20022");
+        return Err(Rule::new(RuleName::ReferencesMalformed, detail));
+    }
     // Money moves by the reading and the permits are for the string: they must be one.
     let terms_digest = terms.terms_digest();
     same(RuleName::PermitDiffers, "terms", terms_digest, sha256(order.terms.as_bytes()))?;
@@ -153,23 +171,18 @@ impl CheckedOrder {
     }
 
     fn permits_fit(&self, side: Side) -> Result<(), Rule> {
-        let (permit, terms) = (self.permit(side), &self.terms);
-        let same = |field: &str, expected: String, got: String| {
-            if expected == got { Ok(()) } else { Err(Rule::permit(side, field, expected, got)) }
-        };
-        same("layout", "1".into(), permit.layout.to_string())?;
-        same("environment", terms.environment.to_string(), permit.environment.to_string())?;
-        same("corridor", terms.corridor.to_string(), permit.corridor.to_string())?;
-        same("action", terms.action.as_str().into(), permit.action.as_str().into())?;
-        same("side", side.to_string(), permit.side.to_string())?;
-        same("payment", terms.payment.to_string(), permit.payment.to_string())?;
-        same("terms", self.terms_digest.to_string(), permit.terms.to_string())?;
+        let permit = self.permit(side);
+        permit_fits(permit, side, &self.terms, self.terms_digest)?;
         let acceptance = match side {
             Side::Debtor => None,
             Side::Creditor => Some(self.order.acceptance.digest()),
         };
         let show = |digest: Option<Digest>| digest.map_or_else(|| "none".into(), |d| d.to_string());
-        same("acceptance", show(acceptance), show(permit.acceptance))
+        let (expected, got) = (show(acceptance), show(permit.acceptance));
+        if expected == got {
+            return Ok(());
+        }
+        Err(Rule::permit(side, "acceptance", expected, got))
     }
 
     /// An edge's sequence is its institution's evidence: nobody else may count in it.
@@ -186,26 +199,7 @@ impl CheckedOrder {
     }
 
     fn quote_fits(&self) -> Result<(), Rule> {
-        let (quote, terms) = (&self.quote, &self.terms);
-        let name = RuleName::QuoteDiffers;
-        same(name, "layout", 1, quote.layout)?;
-        same(name, "digest", terms.quote_hash, self.order.quote.digest())?;
-        same(name, "environment", terms.environment, quote.environment)?;
-        same(name, "payment", terms.payment, quote.payment)?;
-        same(name, "corridor", terms.corridor, quote.corridor)?;
-        same(name, "debit", terms.debited, quote.debit)?;
-        same(name, "credit", terms.credited, quote.credit)?;
-        same(name, "expires_at", quote.expires_at.seconds(), terms.expires_at.seconds())?;
-        same(name, "fees", quote.fees.len(), terms.fees.len())?;
-        for (fee, stated) in quote.fees.iter().zip(&terms.fees) {
-            same(name, "fee", fee.amount, stated.amount)?;
-            same(name, "fee taker", fee.taker.as_str(), stated.taker.as_str())?;
-        }
-        if quote.adds_up() {
-            Ok(())
-        } else {
-            Err(Rule::new(name, "the debit is not the sum of its parts"))
-        }
+        quote_fits(&self.quote, self.order.quote.digest(), &self.terms)
     }
 
     fn invoice_fits(&self) -> Result<(), Rule> {
@@ -241,5 +235,47 @@ impl CheckedOrder {
         let name = RuleName::StatementsDiffer;
         same(name, "of the debtor", debtor.statement_sent, creditor.statement_received)?;
         same(name, "of the creditor", creditor.statement_sent, debtor.statement_received)
+    }
+}
+
+/// Refuses a permit that was given for something else than these terms, for this side.
+pub(crate) fn permit_fits(
+    permit: &Permit,
+    side: Side,
+    terms: &PaymentTerms,
+    terms_digest: Digest,
+) -> Result<(), Rule> {
+    let same = |field: &str, expected: String, got: String| {
+        if expected == got { Ok(()) } else { Err(Rule::permit(side, field, expected, got)) }
+    };
+    same("layout", "1".into(), permit.layout.to_string())?;
+    same("environment", terms.environment.to_string(), permit.environment.to_string())?;
+    same("corridor", terms.corridor.to_string(), permit.corridor.to_string())?;
+    same("action", terms.action.as_str().into(), permit.action.as_str().into())?;
+    same("side", side.to_string(), permit.side.to_string())?;
+    same("payment", terms.payment.to_string(), permit.payment.to_string())?;
+    same("terms", terms_digest.to_string(), permit.terms.to_string())
+}
+
+/// Refuses a quote that is not the one of these terms.
+pub(crate) fn quote_fits(quote: &Quote, digest: Digest, terms: &PaymentTerms) -> Result<(), Rule> {
+    let name = RuleName::QuoteDiffers;
+    same(name, "layout", 1, quote.layout)?;
+    same(name, "digest", terms.quote_hash, digest)?;
+    same(name, "environment", terms.environment, quote.environment)?;
+    same(name, "payment", terms.payment, quote.payment)?;
+    same(name, "corridor", terms.corridor, quote.corridor)?;
+    same(name, "debit", terms.debited, quote.debit)?;
+    same(name, "credit", terms.credited, quote.credit)?;
+    same(name, "expires_at", quote.expires_at.seconds(), terms.expires_at.seconds())?;
+    same(name, "fees", quote.fees.len(), terms.fees.len())?;
+    for (fee, stated) in quote.fees.iter().zip(&terms.fees) {
+        same(name, "fee", fee.amount, stated.amount)?;
+        same(name, "fee taker", fee.taker.as_str(), stated.taker.as_str())?;
+    }
+    if quote.adds_up() {
+        Ok(())
+    } else {
+        Err(Rule::new(name, "the debit is not the sum of its parts"))
     }
 }

@@ -327,7 +327,9 @@ impl Route {
             SettlementAnswer::EndedBefore(entry) => self.ended(entry.ending, entry.position),
             // The read tells where the other order ended: the evidence for the release.
             SettlementAnswer::PaymentIdUsed { .. } => self.settlement = Known::Ask,
-            SettlementAnswer::Done => {}
+            SettlementAnswer::Done
+            | SettlementAnswer::Funding(_)
+            | SettlementAnswer::Outside(_) => {}
             SettlementAnswer::NotAccepted(why) => {
                 self.stuck = Some(Rule::new(RuleName::LedgerRefuses, why));
             }

@@ -44,16 +44,22 @@ rules! {
     BooksDiffer => "AG03", "the order names another settlement book; send it there";
     /// What is asked for is not built for this action.
     ActionNotServed => "AG03", "this book does not serve this action";
+    /// A reference of the payment is none of ISO 20022's.
+    ReferencesMalformed => "FF01", "a reference of the payment is not 1 to 35 of the characters that every bank carries; order again with another";
     /// The payment id was used with other terms.
     PaymentIdUsed => "DUPL", "the payment id was used with other terms; order under a new id";
     /// The order was under way when the core stopped, and had not settled.
     OrderInterrupted => "TM01", "the core stopped before the payment settled, and nothing moved; order again under a new id";
+    /// The id of an outside transfer was used with another order.
+    OutsideIdUsed => "DUPL", "the id was used with another order; withdraw under a new id";
+    /// A transfer has ended, or is at a step that this does not fit.
+    OutsideStepDiffers => "AG03", "the transfer does not stand where this could be done; look at its status";
     /// A signature over a document does not fit, or its signer is not on the trust list for it.
     SignerNotTrusted => "DS0H", "a document was not signed by a key that the trust list names for it";
     /// One key signed for both sides.
-    OneKeyForBothSides => "DS0H", "both permits were signed by one key; each side must decide itself";
+    OneKeyForBothSides => "DS26", "both permits were signed by one key; each side must decide itself";
     /// The permit was given for something else; the detail says which field.
-    PermitDiffers => "DS24", "a permit was given for another payment than this one; ask for new permits";
+    PermitDiffers => "DS17", "a permit was given for another payment than this one; ask for new permits";
     /// The quote was made for something else; the detail says which field.
     QuoteDiffers => "AM09", "the quote does not fit the terms; ask for a new quote";
     /// The invoice says something else; the detail says which field.
@@ -66,6 +72,10 @@ rules! {
     PackNotInForce => "RR04", "a permit rests on rules that are not in force; ask for a new permit";
     /// A permit rests on a superseded or stale snapshot of lists.
     SnapshotTooOld => "RR04", "a permit rests on lists that were superseded; ask for a new permit";
+    /// What the settlement book signed does not prove the step that is asked for.
+    EndingNotProven => "DS0H", "the settlement book's signed word does not prove this step; ask the operator for the promise";
+    /// Money of an asset does not leave while its outside account does not agree with the book.
+    DefundingStopped => "AM07", "an outside account does not agree with the book; try again when the operator has settled the break";
     /// A party is suspended.
     PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
     /// The account to debit is not the one its institution may debit for this owner.
@@ -82,6 +92,8 @@ rules! {
     AcceptanceExpired => "TM01", "the acceptance has expired; ask for a new one";
     /// The invoice's time is over.
     InvoiceExpired => "TM01", "the invoice has expired; ask the payee for a new one";
+    /// The time of a participant's order is over.
+    WithdrawalExpired => "TM01", "the order to withdraw has expired; sign a new one";
     /// The quote was used by another payment.
     QuoteUsed => "DUPL", "the quote was used already; ask for a new one";
     /// The provider lacks the currency to be delivered.
@@ -94,6 +106,30 @@ rules! {
     LimitExceeded => "AM02", "a limit on the total of a period would be passed; try less or later";
     /// The ledger refuses for another reason, which the detail names.
     LedgerRefuses => "AC04", "an account does not take this entry; ask the institution that holds it";
+    /// A file of statements does not read.
+    StatementUnreadable => "FF01", "the file is no statement or notification that is taken; ask the bank for one";
+    /// A statement speaks of an account, or comes from a bank, that no asset has.
+    StatementAccountUnknown => "AC01", "the statement is of no outside account of this book; send it where it belongs";
+    /// A statement or line is in another currency than the account's asset.
+    StatementCurrencyDiffers => "AM11", "the statement is in another currency than the asset; the bank must correct it";
+    /// The message id came before with other content.
+    StatementMessageIdUsed => "DUPL", "the bank used this message id for another file; ask it which one holds";
+    /// A statement is dated in the future, or a booked line has no day.
+    StatementDateWrong => "DT01", "a date of the statement cannot be; the bank must correct it";
+    /// A booked line has no name of the bank's.
+    StatementLineUnnamed => "FF10", "a booked line has no reference of the bank's, so it cannot be booked once; ask the bank for one";
+    /// The bank's name of a line is that of a line with another amount.
+    StatementLineDiffers => "AM09", "the bank gave one line two amounts; ask it which one holds";
+    /// A page of a statement cannot be reconciled alone.
+    StatementPaged => "FF10", "the statement is one page of several; ask the bank for it whole";
+    /// No such line is open.
+    StatementLineNotOpen => "NOOR", "there is no such line in suspense or without match; look at the open ones again";
+    /// Money of this asset may not leave while a break is open.
+    BreakOpen => "AG01", "the book and the outside account disagree; resolve the break first";
+    /// The business day has not begun.
+    BusinessDayNotBegun => "DT01", "that business day has not begun; close the one that runs";
+    /// The business day was closed.
+    BusinessDayOver => "DT01", "that business day is closed; post on the one that runs";
 }
 
 impl fmt::Display for RuleName {

@@ -10,14 +10,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
+use record::funding::{
+    BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
+    OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
+};
+use record::rails::{
+    OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
+};
 use record::settlement::{
-    EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
-    RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
+    DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
+    PAYMENTS_COMPLETED, RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
 use record::{
-    Document, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged, PackNotice,
-    PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate, Refusal,
-    RefusedBy, SaltSlot, Side, Signed, Snapshot, TrustList,
+    Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
+    PackNotice, PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate,
+    Refusal, RefusedBy, SaltSlot, Side, Signed, Snapshot, TrustList,
 };
 use seal::{Digest, PublicKey, from_canonical, to_canonical};
 use terms::{
@@ -25,11 +32,20 @@ use terms::{
     Jurisdiction, PaymentId, Position, QuoteId,
 };
 
+use self::rails::Rails;
+use self::transit::Transit;
 use crate::order::CheckedOrder;
+use crate::outside::{OutsideAnswer, OutsideWork};
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
 
+pub mod drills;
+pub mod funding;
 mod judge;
+mod rails;
+pub mod transit;
+
+pub use funding::{Funding, FundingAnswer, FundingWork};
 
 /// What the settlement book is asked to do, with the durable salt slot of the fact to come.
 #[derive(Clone, Debug)]
@@ -75,8 +91,16 @@ pub enum SettlementWork {
     PublishSnapshot(Box<Signed<Snapshot>>),
     /// Let an edge instance join. The caller has verified the signature.
     JoinEdge(Box<Signed<EdgeNotice>>),
+    /// Record the report of a recovery drill. The caller has verified the signature.
+    RecordDrill(Box<Signed<DrillReport>>),
     /// Record a recovery certificate of the core itself.
     CertifyRecovery(Box<Signed<RecoveryCertificate>>),
+    /// Record that settled payments are complete in both customers' books.
+    Complete(Vec<PaymentId>),
+    /// Files of outside accounts, their lines, breaks, the close of a day.
+    Funding(Box<FundingWork>),
+    /// Something of a transfer over a rail.
+    Outside(Box<OutsideWork>),
 }
 
 /// What the settlement book answers.
@@ -97,6 +121,10 @@ pub enum SettlementAnswer {
     Done,
     /// Not done and not recorded: the request itself is not acceptable.
     NotAccepted(String),
+    /// To [`SettlementWork::Funding`].
+    Funding(Box<FundingAnswer>),
+    /// The answer to [`SettlementWork::Outside`].
+    Outside(OutsideAnswer),
 }
 
 /// How a payment ended, and where.
@@ -180,6 +208,14 @@ pub struct SettlementBook {
     quotes_used: BTreeSet<QuoteId>,
     #[n(12)]
     recoveries: u64,
+    #[n(26)]
+    drills: drills::Drills,
+    #[n(23)]
+    transit: Transit,
+    #[n(13)]
+    funding: Funding,
+    #[n(16)]
+    rails: Rails,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -233,6 +269,10 @@ impl SettlementBook {
             payments: BTreeMap::new(),
             quotes_used: BTreeSet::new(),
             recoveries: 0,
+            drills: drills::Drills::default(),
+            transit: Transit::default(),
+            funding: Funding::default(),
+            rails: Rails::default(),
         }
     }
 
@@ -270,10 +310,30 @@ impl SettlementBook {
         self.accounts.get(&SettlementAccountKey { owner, asset, use_for }).copied()
     }
 
+    /// The settlement accounts of a participant or provider, by asset.
+    pub fn settlement_accounts(
+        &self,
+        owner: InstitutionName,
+    ) -> impl Iterator<Item = (AssetCode, AccountId)> {
+        let own = move |key: &SettlementAccountKey| {
+            key.owner == owner && key.use_for == AccountUse::Settlement
+        };
+        self.accounts
+            .iter()
+            .filter(move |(key, _)| own(key))
+            .map(|(key, account)| (key.asset, *account))
+    }
+
     /// How many recovery certificates were recorded.
     #[must_use]
     pub const fn recoveries(&self) -> u64 {
         self.recoveries
+    }
+
+    /// Settled payments that are not known to be complete in the customers' books.
+    #[must_use]
+    pub const fn transit(&self) -> &Transit {
+        &self.transit
     }
 
     /// The version of the snapshot in force for an institution.
@@ -301,9 +361,15 @@ impl SettlementBook {
         command: &Command,
         why: &str,
     ) -> Checked<SettlementAnswer> {
+        if self.is_of_outside_hold(command) {
+            return not_accepted("the hold of a transfer ends with the transfer".to_owned());
+        }
         match self.ledger.check(at, command) {
             Ok(checked) => {
                 let (changes, _) = checked.into_parts();
+                if let Some(date) = self.day_over(&changes) {
+                    return not_accepted(format!("business day {date} is closed"));
+                }
                 let fact = |change: &Change| {
                     LedgerChanged { change: to_canonical(change), reason: why.to_owned() }
                         .to_fact(slot, Heading::default())
@@ -313,6 +379,18 @@ impl SettlementBook {
             }
             Err(refusal) => not_accepted(refusal.to_string()),
         }
+    }
+
+    /// The closed business day that one of these changes would be posted on.
+    fn day_over(&self, changes: &[Change]) -> Option<terms::BusinessDate> {
+        let date = |change: &Change| {
+            let ledger::Resolved::Posted { transaction, .. } = change.resolved() else {
+                return None;
+            };
+            Some(transaction.business_date)
+        };
+        let mut dates = changes.iter().filter_map(date);
+        dates.find(|date| self.funding.days().is_over(*date))
     }
 
     fn adopt(&self, slot: SaltSlot, signed: &Signed<TrustList>) -> Checked<SettlementAnswer> {
@@ -526,9 +604,13 @@ impl Machine for SettlementBook {
             SettlementWork::NoticePack(notice) => self.notice_pack(slot, notice),
             SettlementWork::PublishSnapshot(snapshot) => self.publish(slot, snapshot),
             SettlementWork::JoinEdge(notice) => self.join_edge(slot, notice),
+            SettlementWork::RecordDrill(report) => self.record_drill(slot, report),
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
             }
+            SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
+            SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
+            SettlementWork::Outside(work) => self.outside(stamp, slot, work),
         }
     }
 
@@ -538,6 +620,7 @@ impl Machine for SettlementBook {
     // INVARIANT (FactsReadBack): every fact was written by `check` of a build whose kinds this
     // build still knows; guarded by golden journals, and by the journal's digests against damage.
     fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact) {
+        self.funding.days_mut().begin(position);
         match fact.kind {
             PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
             PAYMENT_REFUSED => {
@@ -555,7 +638,19 @@ impl Machine for SettlementBook {
                 let (signed, notice) = signed_document::<EdgeNotice>(fact);
                 self.edges.insert(notice.mark.edge, signed);
             }
+            DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
+            OUTSIDE_ACCOUNT_NAMED
+            | STATEMENT_FILE_TAKEN
+            | OUTSIDE_LINE_BOOKED
+            | OUTSIDE_LINE_RESOLVED
+            | BREAKS_CHANGED
+            | BUSINESS_DAY_CLOSED => {
+                self.apply_funding(position, stamp, fact);
+            }
+            OUTSIDE_HELD | SEND_INTENDED | OUTSIDE_HEARD | OUTSIDE_POSTED | OUTSIDE_RELEASED
+            | STUCK_RESOLVED => self.apply_outside(position, stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }
@@ -594,6 +689,7 @@ impl SettlementBook {
             self.quotes_used.insert(quote.quote);
         }
         self.apply_change(stamp, &body.postings);
+        self.transit.settled(position, &body);
         self.remember(position, &body.ended);
     }
 
@@ -616,6 +712,7 @@ impl SettlementBook {
             self.index(opening);
         }
         self.ledger.apply(stamp, &change);
+        self.funding.days_mut().note(&change, &self.ledger);
     }
 
     fn index(&mut self, opening: &Opening) {

@@ -713,3 +713,26 @@ fn the_first_rule_in_precedence_answers_when_two_are_wrong() {
         refuses(row, alter, world, now(), rule, "");
     }
 }
+
+#[test]
+fn a_reference_that_no_bank_carries_is_refused() {
+    let parts = OrderParts::of(Deal::number(1));
+    let too_long = "x".repeat(36);
+    for bad in ["", "/a", "a//b", "INV_014", "Zürich", " a", too_long.as_str()] {
+        for field in ["end_to_end_id", "instruction_id"] {
+            let mut order = parts.order();
+            let names = &mut order.identifiers;
+            let place = if field == "end_to_end_id" {
+                &mut names.end_to_end_id
+            } else {
+                &mut names.instruction_id
+            };
+            bad.clone_into(place);
+            let got =
+                check_order(order, parts.terms.clone(), environment(), settlement_name(), &trust());
+            let rule = got.expect_err(bad);
+            assert_eq!(rule.name, ReferencesMalformed, "{bad}");
+            assert!(rule.detail.contains(field), "{bad}: {rule}");
+        }
+    }
+}

@@ -8,10 +8,12 @@
 #![expect(clippy::result_large_err, reason = "a problem is made once per request: clarity first")]
 
 mod answer;
+pub mod clock;
 pub mod guard;
 mod outgoing;
 pub mod system;
 
 pub use answer::{Answer, NotDone, Outcome, Unknown};
+pub use clock::{BookClock, Clocks};
 pub use guard::{AddressGuard, Forbidden};
 pub use outgoing::{CLIENT_LIMITS, Client, ClientLimits, Outgoing, Peer, PeerError};

@@ -105,14 +105,45 @@ impl<S: TileStore> Log<S> {
         if let Some(published) = self.published.as_ref().filter(|p| p.head() == head) {
             return Ok(published.clone());
         }
-        for (path, bytes) in self.full.iter().chain(&self.partial_files()) {
+        let checkpoint = SignedCheckpoint::sign(signer, head)?;
+        self.write(checkpoint.clone())?;
+        Ok(checkpoint)
+    }
+
+    /// Begins a log that is made again from its facts, in an empty store: [`Log::append`], now and
+    /// then [`Log::spill`], and at the checkpoint's size [`Log::adopt`].
+    #[must_use]
+    pub const fn again(store: S) -> Self {
+        Self::begun(store)
+    }
+
+    /// Writes the full tiles that wait in memory: they never change.
+    pub fn spill(&mut self) -> Result<(), LogError> {
+        for (path, bytes) in &self.full {
             self.store.write(path, bytes)?;
         }
-        let checkpoint = SignedCheckpoint::sign(signer, head)?;
-        self.store.write(CHECKPOINT_PATH, checkpoint.to_string().as_bytes())?;
         self.full.clear();
-        self.published = Some(checkpoint.clone());
-        Ok(checkpoint)
+        Ok(())
+    }
+
+    /// Writes what was appended under a checkpoint that was signed before, when it leads to its
+    /// root. Whether the signature holds is the caller's to check.
+    pub fn adopt(&mut self, checkpoint: SignedCheckpoint) -> Result<(), LogError> {
+        let head = TreeHead { size: self.edge.size(), root: self.edge.root() };
+        if checkpoint.head() != head {
+            return Err(LogError::TilesDiffer { size: checkpoint.head().size });
+        }
+        self.write(checkpoint)
+    }
+
+    fn write(&mut self, checkpoint: SignedCheckpoint) -> Result<(), LogError> {
+        self.spill()?;
+        for (path, bytes) in self.partial_files() {
+            self.store.write(&path, &bytes)?;
+        }
+        self.store.write(CHECKPOINT_PATH, checkpoint.to_string().as_bytes())?;
+        self.published = Some(checkpoint);
+        Ok(())
     }
 
     fn partial_files(&self) -> Vec<(String, Vec<u8>)> {

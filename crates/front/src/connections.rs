@@ -11,7 +11,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+
+use crate::places::{Answered, Connection, Place, Places};
+use crate::stream::Impatient;
 
 /// Wait after a connection could not be accepted: most likely we are out of file handles.
 const RETRY: Duration = Duration::from_millis(50);
@@ -19,7 +22,8 @@ const RETRY: Duration = Duration::from_millis(50);
 /// What strangers may cost. Memory is bounded by `connections × (body_bytes + head_bytes)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Open connections; more wait in the system's queue.
+    /// Open connections; more wait in the system's queue, and one that has had no request under way
+    /// for [`IDLE_LEAST`](crate::IDLE_LEAST) is closed for the next.
     pub connections: usize,
     /// Until the head of a request is complete, idle time between two requests included.
     pub head: Duration,
@@ -29,6 +33,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of a head.
     pub head_bytes: usize,
+    /// How long the other side may take nothing of what is written to it.
+    pub write: Duration,
     /// Until the last request is done after shutdown began.
     pub drain: Duration,
 }
@@ -50,7 +56,7 @@ pub async fn serve<A, F, B>(
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn core::error::Error + Send + Sync>>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections);
     let (stop, stopped) = watch::channel(());
     let mut shutdown = core::pin::pin!(shutdown);
     loop {
@@ -72,11 +78,8 @@ pub async fn serve<A, F, B>(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, places: &Places) -> Option<(TcpStream, Place)> {
+    let place = places.take().await?;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, place)),
         Err(error) => {
@@ -92,23 +95,28 @@ async fn connection<A, F, B>(
     limits: Limits,
     answer: A,
     mut alive: Alive,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 ) where
     A: Fn(Request<Incoming>, Alive) -> F + Send,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn core::error::Error + Send + Sync>>> + Send + 'static,
 {
     let _ = stream.set_nodelay(true);
-    let held = alive.clone();
-    let service = service_fn(move |request| {
+    let (held, seat) = (alive.clone(), Arc::clone(place.seat()));
+    let service = service_fn(move |mut request| {
+        let under_way = seat.under_way();
+        request.extensions_mut().insert(Connection(Arc::clone(&seat)));
         let answered = answer(request, held.clone());
-        async move { Ok::<_, Infallible>(answered.await) }
+        async move {
+            let answered = answered.await;
+            Ok::<_, Infallible>(answered.map(|body| Answered::new(body, under_way)))
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, limits.write)), service);
     let mut serving = core::pin::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
@@ -116,6 +124,8 @@ async fn connection<A, F, B>(
             serving.as_mut().graceful_shutdown();
             serving.await
         }
+        // Nothing is under way, and others wait.
+        () = place.wanted() => return,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");

@@ -7,6 +7,9 @@
 
 mod body;
 mod connections;
+mod places;
+mod stream;
 
 pub use body::{BodyFault, read_body};
 pub use connections::{Alive, Limits, serve};
+pub use places::{Arriving, Connection, IDLE_LEAST};

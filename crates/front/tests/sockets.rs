@@ -1,13 +1,15 @@
 //! Limits over real sockets.
 #![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use front::{BodyFault, Limits, read_body, serve};
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -19,6 +21,7 @@ const LIMITS: Limits = Limits {
     body: Duration::from_secs(5),
     body_bytes: BODY,
     head_bytes: 16 << 10,
+    write: Duration::from_millis(300),
     drain: Duration::from_secs(5),
 };
 
@@ -38,13 +41,32 @@ async fn answer(request: Request<Incoming>) -> Response<Full<Bytes>> {
     response
 }
 
+/// A body that never ends.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 64 << 10])))))
+    }
+}
+
 async fn served() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(
         listener,
         LIMITS,
-        async |request, _| answer(request).await,
+        async |request: Request<Incoming>, _| match request.uri().path() {
+            "/endless" => Response::new(Either::Left(Endless)),
+            "/never" => std::future::pending().await,
+            _ => answer(request).await.map(Either::Right),
+        },
         std::future::pending(),
     ));
     address
@@ -105,4 +127,62 @@ async fn half_a_body_is_broken() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("broke off"), "{answer}");
+}
+
+/// An answer that must come.
+async fn soon(address: std::net::SocketAddr) -> String {
+    let head = head(3);
+    let answer = ask(address, &head, b"yes");
+    tokio::time::timeout(Duration::from_secs(20), answer).await.unwrap().unwrap()
+}
+
+async fn silent(address: std::net::SocketAddr, said: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(said.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Whoever takes all places and says nothing, or half of something, keeps nobody out.
+#[tokio::test]
+async fn a_place_without_a_request_is_given_to_who_waits() {
+    let address = served().await;
+    let mut strangers = Vec::new();
+    for said in ["", "POST / HT", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ""].repeat(2) {
+        strangers.push(silent(address, said).await);
+    }
+    let answer = soon(address).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// What is under way keeps its place, however many wait.
+#[tokio::test]
+async fn a_request_under_way_is_not_closed_for_others() {
+    let address = served().await;
+    let mut busy = Vec::new();
+    for _ in 0..LIMITS.connections {
+        busy.push(silent(address, "GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await);
+    }
+    let head = head(3);
+    let waited = tokio::time::timeout(front::IDLE_LEAST * 2, ask(address, &head, b"yes")).await;
+    assert!(waited.is_err(), "{waited:?}");
+    drop(busy.pop());
+    let answer = soon(address).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    for stream in &mut busy {
+        let mut byte = [0];
+        let read = tokio::time::timeout(Duration::from_millis(10), stream.read(&mut byte)).await;
+        assert!(read.is_err(), "it was closed");
+    }
+}
+
+/// Whoever asks for much and reads nothing is closed, and its place is free.
+#[tokio::test]
+async fn who_reads_nothing_of_an_answer_is_closed() {
+    let address = served().await;
+    let mut greedy = Vec::new();
+    for _ in 0..LIMITS.connections {
+        greedy.push(silent(address, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await);
+    }
+    let answer = soon(address).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -251,6 +251,8 @@ open! {
         BlockedAccount = "AC06",
         /// Transaction forbidden on this account.
         TransactionForbidden = "AG01",
+        /// This kind of transaction is not served.
+        TransactionNotSupported = "AG03",
         /// Agent suspended.
         AgentSuspended = "AG10",
         /// Amount zero.
@@ -277,6 +279,14 @@ open! {
         InconsistentWithEndCustomer = "BE01",
         /// End customer unknown at the agent.
         UnknownEndCustomer = "BE06",
+        /// Signer may not sign for this account.
+        NotAllowedAccount = "DS0H",
+        /// Order and signatures do not belong together.
+        SignaturesDoNotMatch = "DS17",
+        /// One signer signed twice.
+        UserSignedMultipleTimes = "DS26",
+        /// The payment is there already.
+        DuplicatePayment = "DUPL",
         /// Date not valid.
         InvalidDate = "DT01",
         /// Settlement failed.

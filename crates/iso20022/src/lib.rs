@@ -47,6 +47,7 @@ mod message;
 mod money;
 mod node;
 mod out;
+mod outcome;
 mod party;
 mod payment;
 mod remittance;
@@ -85,6 +86,7 @@ pub use error::{Problem, ReadError, Rule, WriteError};
 pub use header::{BusinessHeader, HeaderParty};
 pub use message::{Definition, Ignored, Incoming, Message, read, write};
 pub use money::{Money, MoneyError};
+pub use outcome::{Outcome, OutcomeError};
 pub use party::{Address, OrganisationId, OtherId, Party};
 pub use payment::{
     AgentCharge, OriginalGroup, OriginalTransaction, PaymentIds, PaymentType,

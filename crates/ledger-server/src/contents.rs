@@ -3,7 +3,7 @@
 //! Questions by id learn positions from the book and come here for the content; who replays the
 //! book reads it batch by batch. Nothing here is kept but a few batches that were read last.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bookkeeping::{ClientNumber, Event, LedgerFact, Refused};
@@ -13,14 +13,47 @@ use minicbor::{Decode, Encode};
 use store::{FileDisk, SegmentReader};
 use terms::{Instant, Position};
 
-/// Batches read that are kept: whoever asks for one fact asks for its neighbours, too. At most
-/// 8 MiB.
-const KEPT_BATCHES: usize = 8;
+/// Bytes of batches that are kept: whoever asks for one fact asks for its neighbours, too. Four of
+/// the largest batches, and what 32 readers at different places read ahead.
+const KEPT_BYTES: usize = 8 << 20;
+/// Batches that are kept, however small.
+const KEPT_BATCHES: usize = 4096;
+/// Bytes that are read at once from where somebody reads: some frames of a follower, and of small
+/// batches hundreds.
+const AHEAD_BYTES: usize = 256 << 10;
 
 /// Reads the journal beside its writer.
 pub struct Contents {
     reader: SegmentReader<FileDisk>,
-    kept: Mutex<VecDeque<Arc<Batch>>>,
+    kept: Mutex<Kept>,
+}
+
+/// Batches by their first position; the one that was put in first goes first.
+#[derive(Default)]
+struct Kept {
+    batches: BTreeMap<Position, Arc<Batch>>,
+    order: VecDeque<Position>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn find(&self, position: Position) -> Option<Arc<Batch>> {
+        let (_, batch) = self.batches.range(..=position).next_back()?;
+        batch.at(position).map(|_| Arc::clone(batch))
+    }
+
+    fn put(&mut self, batch: &Arc<Batch>) {
+        let first = batch.origin().first;
+        if self.batches.insert(first, Arc::clone(batch)).is_some() {
+            return;
+        }
+        self.order.push_back(first);
+        self.bytes = self.bytes.saturating_add(batch.bytes().len());
+        while self.order.len() > 1 && (self.bytes > KEPT_BYTES || self.order.len() > KEPT_BATCHES) {
+            let oldest = self.order.pop_front().and_then(|first| self.batches.remove(&first));
+            self.bytes = self.bytes.saturating_sub(oldest.map_or(0, |one| one.bytes().len()));
+        }
+    }
 }
 
 impl std::fmt::Debug for Contents {
@@ -112,16 +145,20 @@ impl Contents {
     /// # Errors
     /// [`ContentsError`].
     pub fn batch(&self, position: Position) -> Result<Option<Arc<Batch>>, ContentsError> {
-        if let Some(kept) = self.kept().iter().find(|batch| batch.at(position).is_some()) {
-            return Ok(Some(Arc::clone(kept)));
+        if let Some(kept) = self.kept().find(position) {
+            return Ok(Some(kept));
         }
         let failed = |why: String| ContentsError { position, why };
-        let read = self.reader.read_from(position, 1).map_err(|error| failed(error.to_string()))?;
-        let Some(batch) = read.into_iter().next().map(Arc::new) else { return Ok(None) };
+        let read = self.reader.read_ahead(position, AHEAD_BYTES);
+        let mut read = read.map_err(|error| failed(error.to_string()))?.into_iter().map(Arc::new);
+        let Some(batch) = read.next() else { return Ok(None) };
         if batch.at(position).is_none() {
             return Err(failed("the segment that holds it is not here".to_owned()));
         }
-        self.keep(&batch);
+        let mut kept = self.kept();
+        read.for_each(|later| kept.put(&later));
+        // Last, so that what is read ahead never pushes it out.
+        kept.put(&batch);
         Ok(Some(batch))
     }
 
@@ -137,15 +174,11 @@ impl Contents {
 
     /// Keeps a batch that just became durable: who follows the book asks for it next.
     pub fn keep(&self, batch: &Arc<Batch>) {
-        let mut kept = self.kept();
-        if kept.len() >= KEPT_BATCHES {
-            kept.pop_front();
-        }
-        kept.push_back(Arc::clone(batch));
+        self.kept().put(batch);
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Arc<Batch>>> {
-        // A queue of what can be read again: a panic leaves nothing half done.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // A store of what can be read again: a panic leaves nothing half done.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,15 @@
 //! The book's facts, in order, from any position, to whoever follows it.
 //!
-//! One thread learns of each durable batch and wakes those who wait; another sends frames to the
-//! followers of the binary protocol, one after another, each as far as its credit goes. What is
+//! While somebody listens, one thread learns of each durable batch and wakes those who wait;
+//! another sends frames to the followers of the binary protocol, one after another, each as far as
+//! its credit goes. While nobody does, the book has no subscriber for them and both sleep. What is
 //! old is read from the segments, what came last is at hand; nothing is kept for a follower but
 //! the batch that it stands in, so that a slow one costs a bounded number of bytes.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use bookkeeping::LedgerBook;
@@ -18,10 +21,12 @@ use tokio::sync::watch;
 use wire::{FactStream, FactsWriter, Follow, NotDone, NotDoneCode, Pushed, ReplyBody};
 
 use crate::contents::{Contents, ContentsError, FactLine};
-use crate::figures::Figures;
+use crate::figures::{Figures, count};
 
 /// Who may follow the binary protocol at once: each may hold a batch and its frames, 2 MiB.
 pub const FOLLOWERS_MAX: usize = 64;
+/// Of one client: as many programs as follow a book under one name, and an eighth of the places.
+pub const FOLLOWERS_OF_CLIENT: usize = FOLLOWERS_MAX / 8;
 /// After how long one more may try, milliseconds.
 const FULL_RETRY_MS: u32 = 1_000;
 
@@ -30,9 +35,79 @@ const FULL_RETRY_MS: u32 = 1_000;
 pub struct Events {
     contents: Arc<Contents>,
     head: watch::Receiver<Head>,
+    ears: Arc<Ears>,
     followers: Sender<Follower>,
+    places: Arc<Mutex<BTreeMap<u32, usize>>>,
     wake: Sender<()>,
     figures: Arc<Figures>,
+}
+
+type Batches = mpsc::Receiver<Arc<Batch>>;
+
+/// Who listens, and whether the tail follows the book for them.
+struct Ears {
+    handle: BookHandle<LedgerBook>,
+    figures: Arc<Figures>,
+    told: Arc<watch::Sender<Head>>,
+    shared: Arc<Hearing>,
+    /// What the tail is to take batches from.
+    tail: Sender<Batches>,
+}
+
+/// What the tail shares with those who listen.
+#[derive(Default)]
+struct Hearing {
+    /// INVARIANT (NobodyMissed): the tail stops following only under the lock and while nobody
+    /// listens, and who begins to listen looks under the lock whether it follows.
+    listeners: AtomicUsize,
+    follows: Mutex<bool>,
+}
+
+impl Hearing {
+    fn follows(&self) -> MutexGuard<'_, bool> {
+        // One assignment: a panic leaves nothing half done.
+        self.follows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the tail has nobody to follow for, and from now on does not.
+    fn rests(&self) -> bool {
+        if self.listeners.load(Ordering::Acquire) > 0 {
+            return false;
+        }
+        let mut follows = self.follows();
+        let rests = self.listeners.load(Ordering::Acquire) == 0;
+        *follows = !rests;
+        rests
+    }
+}
+
+/// Somebody listens: while it is held, the head is told.
+pub struct Listening(Arc<Hearing>);
+
+impl std::fmt::Debug for Listening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listening")
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listeners.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Ears {
+    fn listen(&self) -> Listening {
+        let mut follows = self.shared.follows();
+        self.shared.listeners.fetch_add(1, Ordering::AcqRel);
+        if !*follows {
+            // What became durable before is told here, all after it by the tail.
+            let next = self.figures.head();
+            self.told.send_modify(|head| head.next = head.next.max(next));
+            *follows = self.tail.send(self.handle.subscribe(next)).is_ok();
+        }
+        Listening(Arc::clone(&self.shared))
+    }
 }
 
 impl std::fmt::Debug for Events {
@@ -74,10 +149,64 @@ impl EventThreads {
 }
 
 struct Follower {
+    place: FollowerPlace,
     stream: FactStream,
+    _listening: Listening,
     next: Position,
     /// The batch that `next` lies in, when it was read.
     batch: Option<Arc<Batch>>,
+}
+
+/// A place among the followers, of one client.
+struct FollowerPlace {
+    places: Arc<Mutex<BTreeMap<u32, usize>>>,
+    client: u32,
+}
+
+fn places_of(all: &Mutex<BTreeMap<u32, usize>>) -> MutexGuard<'_, BTreeMap<u32, usize>> {
+    // Nothing panics while it is held.
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FollowerPlace {
+    /// Takes one; in words why there is none.
+    fn take(places: &Arc<Mutex<BTreeMap<u32, usize>>>, client: u32) -> Result<Self, String> {
+        let mut all = places_of(places);
+        if all.values().sum::<usize>() >= FOLLOWERS_MAX {
+            return Err(format!("`{FOLLOWERS_MAX}` follow the book already"));
+        }
+        let own = all.entry(client).or_default();
+        if *own >= FOLLOWERS_OF_CLIENT {
+            let most = FOLLOWERS_OF_CLIENT;
+            return Err(format!("this client follows the book `{most}` times already"));
+        }
+        *own = own.saturating_add(1);
+        Ok(Self { places: Arc::clone(places), client })
+    }
+
+    /// How many there are in all.
+    fn all(&self) -> u64 {
+        u64::try_from(places_of(&self.places).values().sum::<usize>()).unwrap_or(u64::MAX)
+    }
+
+    /// Gives it up; how many there are then.
+    fn leave(self) -> u64 {
+        let places = Arc::clone(&self.places);
+        drop(self);
+        u64::try_from(places_of(&places).values().sum::<usize>()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for FollowerPlace {
+    fn drop(&mut self) {
+        let mut all = places_of(&self.places);
+        if let Some(own) = all.get_mut(&self.client) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                all.remove(&self.client);
+            }
+        }
+    }
 }
 
 /// What happened to a follower in its turn.
@@ -102,19 +231,25 @@ impl Events {
         let told = Arc::new(told);
         let (wake, woken) = bounded(1);
         let (followers, arriving) = unbounded();
-        let batches = handle.subscribe(next);
-        let (teller, waker, kept) = (Arc::clone(&told), wake.clone(), Arc::clone(&contents));
-        let tail = std::thread::Builder::new().name("events".into()).spawn(move || {
-            for batch in batches {
-                kept.keep(&batch);
-                let next = batch.tip().next;
-                teller.send_modify(|head| head.next = head.next.max(next));
-                let _ = waker.try_send(());
-            }
-            teller.send_modify(|head| head.closed = true);
-            let _ = waker.try_send(());
-        })?;
-        let events = Self { contents, head, followers, wake: wake.clone(), figures };
+        let (tail, followed) = bounded(1);
+        let shared = Arc::new(Hearing::default());
+        let ears = Ears {
+            handle: handle.clone(),
+            figures: Arc::clone(&figures),
+            told: Arc::clone(&told),
+            shared: Arc::clone(&shared),
+            tail,
+        };
+        let tail = Tail {
+            shared,
+            contents: Arc::clone(&contents),
+            told: Arc::clone(&told),
+            wake: wake.clone(),
+        };
+        let tail =
+            std::thread::Builder::new().name("events".into()).spawn(move || tail.run(&followed))?;
+        let (ears, places, wakes) = (Arc::new(ears), Arc::default(), wake.clone());
+        let events = Self { contents, head, ears, followers, places, wake: wakes, figures };
         let sending = Sending {
             contents: Arc::clone(&events.contents),
             head: events.head.clone(),
@@ -126,10 +261,22 @@ impl Events {
         Ok((events, EventThreads { stop: told, wake, tail, sender }))
     }
 
-    /// How far the book has come, to look at and to wait for.
+    /// How far the book has come, to look at and to wait for as long as the second is held.
     #[must_use]
-    pub fn head(&self) -> watch::Receiver<Head> {
-        self.head.clone()
+    pub fn listen(&self) -> (watch::Receiver<Head>, Listening) {
+        let listening = self.ears.listen();
+        (self.head.clone(), listening)
+    }
+
+    /// Whether the book is followed for anybody now.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        *self.ears.shared.follows()
+    }
+
+    /// Counts what ended because the journal cannot be read there.
+    pub fn unreadable(&self) {
+        count(&self.figures.unreadable);
     }
 
     /// The facts from a position on that are durable, at most so many and as many as lie in one
@@ -156,7 +303,7 @@ impl Events {
 
     /// Takes a follower. What it is told in the end is told by the sending thread, or here when
     /// there is no room.
-    pub fn follow(&self, follow: Follow, stream: FactStream) {
+    pub fn follow(&self, client: u32, follow: Follow, stream: FactStream) {
         // Followers are told after whoever asked: what was answered may be ahead of them.
         let next = self.head.borrow().next.max(self.figures.head());
         let refuse = |stream: FactStream, code, text: String, retry_ms| {
@@ -166,20 +313,56 @@ impl Events {
             let text = format!("position `{}` lies beyond the head `{next}`", follow.from);
             return refuse(stream, NotDoneCode::NotReady, text, 0);
         }
-        let most = u64::try_from(FOLLOWERS_MAX).unwrap_or(u64::MAX);
-        if self.figures.followers.fetch_add(1, Ordering::AcqRel) >= most {
-            self.figures.followers.fetch_sub(1, Ordering::AcqRel);
-            let text = format!("`{FOLLOWERS_MAX}` follow the book already");
-            return refuse(stream, NotDoneCode::Busy, text, FULL_RETRY_MS);
-        }
+        let place = match FollowerPlace::take(&self.places, client) {
+            Ok(place) => place,
+            Err(text) => {
+                count(&self.figures.turned_away);
+                return refuse(stream, NotDoneCode::Busy, text, FULL_RETRY_MS);
+            }
+        };
+        self.figures.followers.store(place.all(), Ordering::Release);
         let wake = self.wake.clone();
         stream.on_credit(move || {
             let _ = wake.try_send(());
         });
-        let follower = Follower { stream, next: follow.from, batch: None };
+        let _listening = self.ears.listen();
+        let follower = Follower { place, stream, _listening, next: follow.from, batch: None };
         if self.followers.send(follower).is_ok() {
             let _ = self.wake.try_send(());
         }
+    }
+}
+
+/// The thread that learns of each batch while somebody listens.
+struct Tail {
+    shared: Arc<Hearing>,
+    contents: Arc<Contents>,
+    told: Arc<watch::Sender<Head>>,
+    wake: Sender<()>,
+}
+
+impl Tail {
+    fn run(self, followed: &Receiver<Batches>) {
+        for batches in followed {
+            let mut rests = false;
+            // One that comes when nobody listens any more is the last.
+            for batch in batches {
+                rests = self.shared.rests();
+                if rests {
+                    break;
+                }
+                self.contents.keep(&batch);
+                let next = batch.tip().next;
+                self.told.send_modify(|head| head.next = head.next.max(next));
+                let _ = self.wake.try_send(());
+            }
+            if !rests {
+                break;
+            }
+        }
+        // The book is closed, or everybody who could listen is gone.
+        self.told.send_modify(|head| head.closed = true);
+        let _ = self.wake.try_send(());
     }
 }
 
@@ -207,9 +390,9 @@ impl Sending {
                     }
                     Turn::Waits => going.push(follower),
                     Turn::Over(outcome) => {
-                        self.figures.followers.fetch_sub(1, Ordering::AcqRel);
-                        let body = outcome.unwrap_or_else(|| end(follower.next));
-                        follower.stream.finish(body);
+                        let Follower { place, stream, next, .. } = follower;
+                        self.figures.followers.store(place.leave(), Ordering::Release);
+                        stream.finish(outcome.unwrap_or_else(|| end(next)));
                     }
                 }
             }
@@ -244,7 +427,10 @@ impl Sending {
         }
         let frame = match self.frame(follower, head.next) {
             Ok(frame) => frame,
-            Err(error) => return stopped(error.to_string()),
+            Err(error) => {
+                count(&self.figures.unreadable);
+                return stopped(error.to_string());
+            }
         };
         let count = u64::from(frame.len());
         match follower.stream.push(frame) {

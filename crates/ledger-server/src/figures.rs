@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Clock};
 
 use journal::{Append, Batch, ClaimError, Journal, ReadError, Tip};
+use store::PausesSeen;
 use store::times::{BOUNDS_US, Times, TimesSeen};
 use terms::{Epoch, Position, RunId};
 use wire::Rule;
@@ -32,6 +33,10 @@ pub struct Figures {
     pub binary_requests: AtomicU64,
     /// Requests over HTTP.
     pub http_requests: AtomicU64,
+    /// Requests and follows of clients that had as much under way as they may.
+    pub turned_away: AtomicU64,
+    /// Follows and projections that ended at bytes of the journal that cannot be read.
+    pub unreadable: AtomicU64,
     /// Questions that were answered.
     pub questions: AtomicU64,
     /// Questions whose answer was not ready in time.
@@ -160,6 +165,8 @@ pub struct Snapshot {
     pub questions_queued: usize,
     /// Questions that wait for a projection.
     pub questions_parked: usize,
+    /// How long images held the book up.
+    pub pauses: PausesSeen,
 }
 
 /// A name, how it is declared, what it says, and its numbers.
@@ -204,6 +211,16 @@ fn counted(of: &Figures) -> Vec<Family> {
             load(&of.binary_requests),
         ),
         counter("wayleave_ledger_http_requests", "Requests by HTTP.", load(&of.http_requests)),
+        counter(
+            "wayleave_ledger_turned_away",
+            "Requests and follows of clients that had as much under way as they may.",
+            load(&of.turned_away),
+        ),
+        counter(
+            "wayleave_ledger_unreadable",
+            "Follows and projections that ended at bytes of the journal that cannot be read.",
+            load(&of.unreadable),
+        ),
         counter("wayleave_ledger_followed_facts", "Facts sent to followers.", load(&of.facts_sent)),
         ("wayleave_ledger_refusals", Kind::Counter, "Refusals told, by rule.", refused.collect()),
     ]
@@ -239,7 +256,27 @@ impl Snapshot {
     fn families(&self, of: &Figures) -> Vec<Family> {
         let mut all = self.standing(of);
         all.extend(counted(of));
+        all.extend(self.paused());
         all
+    }
+
+    /// What images cost those who wait for the writer.
+    fn paused(&self) -> [Family; 3] {
+        let PausesSeen { images, append, step } = self.pauses;
+        let micros = |of: Duration| u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
+        [
+            counter("wayleave_ledger_images", "Images put in place.", images),
+            gauge(
+                "wayleave_ledger_image_longest_append_microseconds",
+                "Longest append of a batch while an image was written.",
+                micros(append),
+            ),
+            gauge(
+                "wayleave_ledger_image_longest_step_microseconds",
+                "Longest step of an image on the writer's thread.",
+                micros(step),
+            ),
+        ]
     }
 
     /// How things are now.
@@ -347,6 +384,11 @@ mod tests {
             queued: 1,
             questions_queued: 0,
             questions_parked: 0,
+            pauses: PausesSeen {
+                images: 2,
+                append: Duration::from_millis(12),
+                step: Duration::from_micros(1_900),
+            },
         };
         let text = snapshot.text(&figures);
         for line in [
@@ -356,6 +398,9 @@ mod tests {
             "wayleave_ledger_fsync_seconds_bucket{le=\"0.000500\"} 1",
             "wayleave_ledger_fsync_seconds_sum 0.000300000",
             "wayleave_ledger_troubles 1",
+            "wayleave_ledger_images_total 2",
+            "wayleave_ledger_image_longest_append_microseconds 12000",
+            "wayleave_ledger_image_longest_step_microseconds 1900",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }

@@ -15,7 +15,6 @@
 
 pub mod archive;
 pub mod clients;
-pub mod clock;
 pub mod contents;
 pub mod events;
 pub mod figures;
@@ -26,6 +25,7 @@ pub mod limits;
 pub mod load;
 pub mod load_http;
 pub mod log_follower;
+mod lookups;
 pub mod personal;
 pub mod projections;
 pub mod public_log;
@@ -38,8 +38,8 @@ pub mod serve;
 pub mod service;
 pub mod shown;
 
+pub use client::{BookClock, Clocks};
 pub use clients::{Client, Clients, May};
-pub use clock::{BookClock, Clocks};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};
 pub use guard::{Guard, GuardError, NotTheNewest};
 pub use personal::{PersonalError, PersonalKeys};

@@ -24,6 +24,8 @@ pub struct At {
     pub book: BookName,
     /// A client's seed.
     pub key: SigningKey,
+    /// How what is said is kept from others.
+    pub security: Security,
 }
 
 impl std::fmt::Debug for At {
@@ -41,7 +43,7 @@ impl At {
         let target = Target {
             address: self.address,
             book: self.book,
-            security: Security::Plain,
+            security: self.security.clone(),
             connect_timeout: Duration::from_secs(5),
         };
         Client::connect(&target, &self.key).map_err(|error| error.to_string())

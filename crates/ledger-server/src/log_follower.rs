@@ -122,8 +122,8 @@ impl<R: FnMut(Position) -> Result<Vec<Batch>, String>> LogFollower<R> {
         Self { feed, reached, fed, read, waiting, refused, taken: from, end: from, closed }
     }
 
-    /// Until the book is closed and the log has taken all of it, or has ended.
-    pub(crate) fn run(mut self, batches: &Receiver<Arc<Batch>>) {
+    /// Until the book is closed and the log has taken all of it, or has ended; how far it came.
+    pub(crate) fn run(mut self, batches: &Receiver<Arc<Batch>>) -> Position {
         loop {
             // A queue that only just filled makes room before more is taken past it.
             if (1..FULL_TRIES).contains(&self.refused) {
@@ -146,6 +146,7 @@ impl<R: FnMut(Position) -> Result<Vec<Batch>, String>> LogFollower<R> {
             std::thread::sleep(FULL_PAUSE);
             self.push();
         }
+        self.end
     }
 
     fn lags(&self) -> bool {

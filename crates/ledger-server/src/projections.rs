@@ -19,6 +19,7 @@ use store::views::{Config as ViewsConfig, Feed, OpenError, Views};
 use store::{BookHandle, FileDisk, SegmentReader};
 use terms::Position;
 
+use crate::figures::{Figures, count};
 use crate::guard::{Guard, NotTheNewest};
 use crate::log_follower::{Fed, LogFollower};
 use crate::public_log::{PublicLog, stored_checkpoint};
@@ -103,6 +104,8 @@ pub struct LogStart {
     pub known: Vec<(TreeHead, String)>,
     /// The least time from one checkpoint to the next.
     pub publish_every: Duration,
+    /// Counts what cannot be read.
+    pub figures: Arc<Figures>,
 }
 
 /// The log's projection.
@@ -134,7 +137,7 @@ impl LogProjection {
         tip: Tip,
         start: LogStart,
     ) -> Result<Self, LogStartError> {
-        let LogStart { signer, mut known, publish_every } = start;
+        let LogStart { signer, mut known, publish_every, figures } = start;
         let head = tip.next;
         let disk = Arc::new(FileDisk::take(folder).map_err(in_words)?);
         let log = PackedLog::open(disk.as_ref()).map_err(in_words)?;
@@ -173,7 +176,15 @@ impl LogProjection {
         let (of, to) = (progress.clone(), Arc::clone(&fed));
         let follower = LogFollower::new(from, feed.clone(), of, to, read);
         let batches = handle.subscribe(from);
-        let follower = named("log feed", move || follower.run(&batches))?;
+        let (damage, ended) = (handle.damage(), progress.clone());
+        let follower = named("log feed", move || {
+            let end = follower.run(&batches);
+            if let Some(why) = damage.at(end) {
+                tracing::error!(why, "the log stops");
+                count(&figures.unreadable);
+                ended.fail(why);
+            }
+        })?;
         let this = Self { progress, public, fed, feed, log, follower };
         if let Err(why) = this.compare(&known, reader) {
             // Nobody waits any more for a disk that fails.
@@ -380,6 +391,7 @@ impl ViewsProjection {
         handle: &BookHandle<LedgerBook>,
         reader: &SegmentReader<FileDisk>,
         seed: u64,
+        figures: Arc<Figures>,
     ) -> Result<Self, String> {
         let failed = |error: &dyn std::fmt::Display| error.to_string();
         std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
@@ -398,8 +410,13 @@ impl ViewsProjection {
         let from = feed.stored().map_err(|error| failed(&error))?.next;
         let progress = Progress::new(from);
         let (batches, reached) = (handle.subscribe(from), progress.clone());
+        let damage = handle.damage();
         let follow = move || {
-            if let Err(why) = project(feed, batches, &reached) {
+            let projected = project(feed, batches, &reached);
+            let damaged = || damage.at(reached.next()).map_or(Ok(()), Err);
+            if let Err(why) = projected.and_then(|()| damaged()) {
+                tracing::error!(why, "the read models stop");
+                count(&figures.unreadable);
                 reached.fail(why);
             }
         };

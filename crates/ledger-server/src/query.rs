@@ -527,6 +527,41 @@ impl Query {
     }
 }
 
+/// Assets of a book, about: totals are one line each.
+const ASSETS_ABOUT: u64 = 16;
+
+impl Query {
+    /// How many items the book looks at for it, about.
+    #[must_use]
+    pub fn items(&self) -> u64 {
+        match self {
+            Self::Accounts(_) => u64::try_from(PAGE_MAX).unwrap_or(u64::MAX),
+            Self::Totals => ASSETS_ABOUT,
+            Self::Fresh { query, .. } => query.items(),
+            Self::Account(_)
+            | Self::Status
+            | Self::AccountWhole(_)
+            | Self::OpenHold(_)
+            | Self::Statement { .. }
+            | Self::TrialBalance(_)
+            | Self::Entries { .. }
+            | Self::Balance { .. }
+            | Self::TrialOfAccounts { .. }
+            | Self::HoldsByExpiry { .. }
+            | Self::OpenHoldsOf { .. }
+            | Self::HoldEvents { .. }
+            | Self::Linked(_)
+            | Self::PositionAt(_)
+            | Self::Transaction { .. }
+            | Self::HoldWhole(_)
+            | Self::Fact(_)
+            | Self::Engine
+            | Self::Metrics
+            | Self::Receipt(_) => 1,
+        }
+    }
+}
+
 fn trial_line(line: &AssetLine) -> TrialLine {
     TrialLine {
         asset: line.asset,

@@ -4,7 +4,8 @@
 //! of what these have seen, unless the question says how fresh they must be: then it waits,
 //! parked and not on a thread, until the read models have come so far, or is told *not ready*.
 //! What reads a file is answered on threads of its own, so that neither the writer nor the thread
-//! of the protocol ever waits for a disk.
+//! of the protocol ever waits for a disk. Each client waits there in a line of its own, and the
+//! lines are served in turn, a question each.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,20 +18,24 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use record::SaltSlot;
 use store::log::LogFeed;
 use store::views::{QueryError, Views};
-use store::{Answer, BookHandle};
+use store::{Answer, Asked, BookHandle, Lane, NoRoom, QUANTUM, Turns};
 use terms::Position;
 
 use crate::contents::Contents;
 use crate::figures::{Figures, Projected, Snapshot, count};
+use crate::lookups::Reading;
 use crate::projections::Progress;
 use crate::public_log::Prover;
 use crate::query::asked::facts;
 use crate::query::{Asks, Freshness, Query, Said, Told, Unanswered, answer, answer_from};
 
-/// Questions that may wait for a thread: a page of the longest takes some milliseconds.
+/// Questions that may wait for a thread, three quarters of them of one client: a page of the
+/// longest takes some milliseconds.
 const QUESTIONS_MAX: usize = 256;
 /// Questions that may wait for the read models.
 const PARKED_MAX: usize = 1024;
+/// Of one client: as many programs as ask under one name, and a quarter of the room.
+const PARKED_OF_CLIENT: usize = PARKED_MAX / 4;
 /// Threads that answer.
 const THREADS: usize = 2;
 /// Longest wait for the read models: who asks within less is told sooner.
@@ -83,12 +88,28 @@ enum Job {
     Proof(Position),
 }
 
+/// What waits for a thread.
+enum Queued {
+    Question(Box<Waiting>),
+    /// Facts of a request that looked up many ids.
+    Past(Box<Reading>),
+}
+
 struct Waiting {
+    /// Who asks.
+    client: u32,
     job: Job,
     /// The read models must have seen what lies before it.
     at_least: Position,
     until: Clock,
     done: Done,
+}
+
+impl Waiting {
+    /// Everything that it names is durable: nothing is waited for.
+    const fn now(client: u32, job: Job, until: Clock, done: Done) -> Self {
+        Self { client, job, at_least: Position::ZERO, until, done }
+    }
 }
 
 /// What follows the book, for those who ask how far it has come.
@@ -109,7 +130,9 @@ pub struct Questions {
     slot: SaltSlot,
     behind: Behind,
     figures: Arc<Figures>,
-    queue: Sender<Waiting>,
+    lines: Arc<Turns<Queued>>,
+    /// One for each that waits in the lines: whoever takes it serves the next in turn.
+    queued: Sender<()>,
     parked: Arc<Parked>,
 }
 
@@ -145,6 +168,7 @@ impl Questions {
         figures: Arc<Figures>,
     ) -> std::io::Result<(Self, Answering)> {
         let (queue, queued) = bounded(QUESTIONS_MAX);
+        let lines = Arc::new(Turns::new(QUESTIONS_MAX));
         let (wake, woken) = bounded(1);
         let parked =
             Arc::new(Parked { waiting: Mutex::default(), count: AtomicUsize::new(0), wake });
@@ -154,6 +178,7 @@ impl Questions {
         }
         let thread = |number: usize| {
             let worker = Worker {
+                lines: Arc::clone(&lines),
                 queued: queued.clone(),
                 woken: woken.clone(),
                 parked: Arc::clone(&parked),
@@ -166,7 +191,7 @@ impl Questions {
             std::thread::Builder::new().name(name).spawn(move || worker.run())
         };
         let threads = (0..THREADS).map(thread).collect::<std::io::Result<Vec<_>>>()?;
-        let questions = Self { handle, slot, behind, figures, queue, parked };
+        let questions = Self { handle, slot, behind, figures, lines, queued: queue, parked };
         Ok((questions, Answering(threads)))
     }
 
@@ -191,11 +216,11 @@ impl Questions {
         }
         let done: Done = Box::new(done);
         match query.asks() {
-            Asks::Book => self.ask_book(query, fresh, done),
+            Asks::Book => self.ask_book(client, query, fresh, done),
             Asks::Journal => self.ask_journal(client, &query, fresh, until, done),
-            Asks::Views => self.ask_views(query, fresh, until, done),
+            Asks::Views => self.ask_views(client, query, fresh, until, done),
             Asks::Metrics => self.ask_metrics(&query, done),
-            Asks::Proofs => self.ask_log(&query, until, done),
+            Asks::Proofs => self.ask_log(client, &query, until, done),
         }
     }
 
@@ -207,8 +232,9 @@ impl Questions {
             projections: self.projected(),
             trouble: self.handle.trouble(),
             queued: self.handle.queued(),
-            questions_queued: self.queue.len(),
+            questions_queued: self.lines.waiting(),
             questions_parked: self.parked.count.load(Ordering::Relaxed),
+            pauses: self.handle.pauses(),
         }
     }
 
@@ -242,10 +268,12 @@ impl Questions {
         log.into_iter().chain(views).chain([ids]).collect()
     }
 
-    fn ask_book(&self, query: Query, fresh: Option<Freshness>, done: Done) {
+    fn ask_book(&self, client: u32, query: Query, fresh: Option<Freshness>, done: Done) {
         let questions = self.clone();
         let is_status = query == Query::Status;
-        self.handle.read(
+        let asked = Asked { client, items: query.items() };
+        self.handle.read_as(
+            asked,
             move |book| answer(book, &query),
             move |answered: Answer<Said>| {
                 done(questions.at(answered).and_then(|(said, position)| {
@@ -258,21 +286,29 @@ impl Questions {
         );
     }
 
-    fn ask_views(&self, query: Query, fresh: Option<Freshness>, until: Clock, done: Done) {
+    fn ask_views(
+        &self,
+        client: u32,
+        query: Query,
+        fresh: Option<Freshness>,
+        until: Clock,
+        done: Done,
+    ) {
         let job = Job::Views(query);
         match fresh {
-            None => self.queue(Waiting { job, at_least: Position::ZERO, until, done }),
+            None => self.queue(Waiting { client, job, at_least: Position::ZERO, until, done }),
             Some(Freshness::AtLeast(at_least)) => {
-                self.queue(Waiting { job, at_least, until, done });
+                self.queue(Waiting { client, job, at_least, until, done });
             }
             // What is durable when the book takes this is what the answer must have seen.
             Some(Freshness::Now) => {
                 let questions = self.clone();
-                self.handle.read(
+                self.handle.read_as(
+                    Asked::one(client),
                     |_| (),
                     move |answered: Answer<()>| match questions.at(answered) {
                         Ok(((), at_least)) => {
-                            questions.queue(Waiting { job, at_least, until, done });
+                            questions.queue(Waiting { client, job, at_least, until, done });
                         }
                         Err(why) => done(Err(why)),
                     },
@@ -301,13 +337,14 @@ impl Questions {
             Query::HoldWhole(id) => Key::hold(*id),
             _ => {
                 let wanted = if let Query::Fact(at) = query { Some(*at) } else { None };
-                return self.handle.read(
+                return self.handle.read_as(
+                    Asked::one(client),
                     |_| (),
                     move |answered: Answer<()>| match questions.at(answered) {
                         Ok(((), as_of)) => {
                             let positions = wanted.filter(|at| *at < as_of).into_iter().collect();
                             let job = Job::Facts { positions, whole: true, as_of };
-                            questions.read(fresh, job, until, done);
+                            questions.read(fresh, Waiting::now(client, job, until, done));
                         }
                         Err(why) => done(Err(why)),
                     },
@@ -320,21 +357,20 @@ impl Questions {
         self.handle.submit_as(client, request, move |answered| match questions.at(answered) {
             Ok((Outcome::Traced { positions, whole }, as_of)) => {
                 let job = Job::Facts { positions, whole, as_of };
-                questions.read(fresh, job, until, done);
+                questions.read(fresh, Waiting::now(client, job, until, done));
             }
             Ok(_) => done(Err(NotAnswered::Stopped("the book answers something else".into()))),
             Err(why) => done(Err(why)),
         });
     }
 
-    fn read(&self, fresh: Option<Freshness>, job: Job, until: Clock, done: Done) {
-        if let Job::Facts { as_of, .. } = &job
+    fn read(&self, fresh: Option<Freshness>, waiting: Waiting) {
+        if let Job::Facts { as_of, .. } = &waiting.job
             && let Err(why) = reached(fresh, *as_of)
         {
-            return done(Err(why));
+            return (waiting.done)(Err(why));
         }
-        // Everything it names is durable: nothing is waited for.
-        self.queue(Waiting { job, at_least: Position::ZERO, until, done });
+        self.queue(waiting);
     }
 
     fn ask_metrics(&self, query: &Query, done: Done) {
@@ -349,24 +385,48 @@ impl Questions {
     }
 
     /// A receipt is of the newest checkpoint, whatever the question says of freshness.
-    fn ask_log(&self, query: &Query, until: Clock, done: Done) {
+    fn ask_log(&self, client: u32, query: &Query, until: Clock, done: Done) {
         let Query::Receipt(position) = *query else {
             return done(Err(NotAnswered::Stopped("this is not asked of the log".into())));
         };
-        self.queue(Waiting { job: Job::Proof(position), at_least: Position::ZERO, until, done });
+        self.queue(Waiting::now(client, Job::Proof(position), until, done));
     }
 
     fn queue(&self, waiting: Waiting) {
         if matches!(waiting.job, Job::Views(_)) && self.behind.views.is_none() {
             return (waiting.done)(Err(NotAnswered::NoViews));
         }
-        match self.queue.try_send(waiting) {
-            Ok(()) => {}
-            Err(TrySendError::Full(waiting)) => (waiting.done)(Err(NotAnswered::Busy)),
-            Err(TrySendError::Disconnected(waiting)) => {
-                (waiting.done)(Err(NotAnswered::Stopped(String::new())));
-            }
+        let client = waiting.client;
+        match self.line_up(client, Queued::Question(Box::new(waiting))) {
+            Err((why, Queued::Question(waiting))) => (waiting.done)(Err(why)),
+            Ok(()) | Err(_) => {}
         }
+    }
+
+    /// Has facts read that were looked up, after what waits already; gives them back when there is
+    /// no room.
+    pub(crate) fn read_past(&self, reading: Box<Reading>) -> Result<(), Box<Reading>> {
+        match self.line_up(reading.client(), Queued::Past(reading)) {
+            Err((_, Queued::Past(back))) => Err(back),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn line_up(&self, client: u32, queued: Queued) -> Result<(), (NotAnswered, Queued)> {
+        let announce = || {
+            self.queued.try_send(()).map_err(|error| match error {
+                TrySendError::Full(()) => NoRoom::Full,
+                TrySendError::Disconnected(()) => NoRoom::Closed,
+            })
+        };
+        // Each counts as a whole turn: a page looks at as many lines as many short answers.
+        self.lines.push(Lane::Asks(client), QUANTUM, queued, announce).map_err(|(why, queued)| {
+            let why = match why {
+                NoRoom::Full => NotAnswered::Busy,
+                NoRoom::Closed => NotAnswered::Stopped(String::new()),
+            };
+            (why, queued)
+        })
     }
 
     fn at<T>(&self, answered: Answer<T>) -> Result<(T, Position), NotAnswered> {
@@ -421,7 +481,8 @@ impl Parked {
 
     fn park(&self, waiting: Waiting) -> Option<Waiting> {
         let mut list = self.list();
-        if list.len() >= PARKED_MAX {
+        let of_client = list.iter().filter(|one| one.client == waiting.client).count();
+        if list.len() >= PARKED_MAX || of_client >= PARKED_OF_CLIENT {
             return Some(waiting);
         }
         list.push(waiting);
@@ -441,7 +502,8 @@ impl Parked {
 }
 
 struct Worker {
-    queued: Receiver<Waiting>,
+    lines: Arc<Turns<Queued>>,
+    queued: Receiver<()>,
     woken: Receiver<()>,
     parked: Arc<Parked>,
     views: Option<(Arc<Views>, Progress)>,
@@ -459,8 +521,8 @@ impl Worker {
             ready.into_iter().for_each(|waiting| self.answer(waiting));
             let pause = next.map_or(IDLE, |until| until.saturating_duration_since(Clock::now()));
             crossbeam_channel::select! {
-                recv(self.queued) -> waiting => match waiting {
-                    Ok(waiting) => self.take(waiting),
+                recv(self.queued) -> queued => match queued {
+                    Ok(()) => self.lines.next().into_iter().for_each(|next| self.serve(next)),
                     Err(_) => ended = true,
                 },
                 recv(self.woken) -> _ => {},
@@ -468,6 +530,16 @@ impl Worker {
             }
         }
         self.parked.ready(self.seen(), true).0.into_iter().for_each(|waiting| self.answer(waiting));
+    }
+
+    fn serve(&self, queued: Queued) {
+        match queued {
+            Queued::Question(waiting) => self.take(*waiting),
+            Queued::Past(reading) => match reading.read(&self.contents) {
+                Some(rest) => rest.again(&self.contents),
+                None => count(&self.figures.questions),
+            },
+        }
     }
 
     fn take(&self, waiting: Waiting) {

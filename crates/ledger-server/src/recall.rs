@@ -18,6 +18,9 @@ use crate::figures::Figures;
 const RECENT_BATCHES: usize = 8;
 /// Batches read back that are kept: whoever repeats one old id repeats its neighbours, too.
 const READ_BATCHES: usize = 4;
+/// Keys that were looked up and are passed over for those of a fact: some commands that were
+/// refused or done before. A key that is not met is hashed again.
+const NEAR_KEYS: usize = 64;
 
 /// The past of a ledger book.
 pub struct LedgerRecall<D: Disk, R: Disk> {
@@ -35,6 +38,8 @@ pub struct LedgerRecall<D: Disk, R: Disk> {
     warmed: VecDeque<(Key, HashedKey)>,
     /// Those that were looked up for the newest request: its facts have the same ones.
     looked_up: Vec<(Key, HashedKey)>,
+    /// How many of them were met: facts have them in the same order.
+    met: usize,
     /// Where it is told how far the index has come.
     figures: Arc<Figures>,
 }
@@ -69,6 +74,7 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
             wanted: Vec::new(),
             warmed: VecDeque::new(),
             looked_up: Vec::new(),
+            met: 0,
         }
     }
 
@@ -127,10 +133,18 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     }
 
     fn index(&mut self, position: Position, fact: &LedgerFact) {
-        let (ids, hasher, looked_up) = (&mut self.ids, self.hasher, &self.looked_up);
+        let Self { ids, looked_up, met, hasher, .. } = self;
         keys::of_fact(fact, |key| {
-            let known = looked_up.iter().find(|(known, _)| *known == key);
-            let hashed = known.map_or_else(|| hasher.hashed(&id_key(&key)), |(_, hashed)| *hashed);
+            // From where the last one was met: of thousands together, the next is near.
+            let from = looked_up.iter().enumerate().skip(*met).take(NEAR_KEYS);
+            let known = from.into_iter().find(|(_, (known, _))| *known == key);
+            let hashed = match known {
+                Some((at, (_, hashed))) => {
+                    *met = at;
+                    *hashed
+                }
+                None => hasher.hashed(&id_key(&key)),
+            };
             ids.insert(&hashed, position);
         });
     }
@@ -206,7 +220,11 @@ where
             return Err(error.clone());
         }
         if let bookkeeping::What::Trace(key) = &request.what {
-            let found = self.ids.lookup(&self.hasher.hashed(&id_key(key)));
+            let hashed = match self.warmed.pop_front_if(|(warmed, _)| warmed == key) {
+                Some((_, hashed)) => hashed,
+                None => self.hasher.hashed(&id_key(key)),
+            };
+            let found = self.ids.lookup(&hashed);
             let mut traced = Found::default();
             traced.traced_at(found.map_err(|error| failed(&error))?.into_iter());
             return Ok(traced);
@@ -214,6 +232,7 @@ where
         let mut wanted = core::mem::take(&mut self.wanted);
         wanted.clear();
         self.looked_up.clear();
+        self.met = 0;
         keys::to_find(book.working().ledger(), request, |key| wanted.push(key));
         let mut found = Found::default();
         let all = wanted.iter().try_for_each(|key| self.find(book, key, &mut found));

@@ -96,7 +96,7 @@ fn detail(refusal: &Refusal) -> Option<Detail> {
             let (stamp, got) = (u128::from(stamp.nanos()), u128::from(got.nanos()));
             of(NOTHING, Quantity::Instant, stamp, got)
         }
-        R::LimitPeriodOver { key, expected, got } => {
+        R::LimitPeriodOver { key, expected, got } | R::LimitPeriodTooFar { key, expected, got } => {
             let (expected, got) = (expected.start().nanos(), got.start().nanos());
             of(limit(key), Quantity::Instant, u128::from(expected), u128::from(got))
         }
@@ -161,6 +161,7 @@ pub(crate) const fn rule_of(refusal: &Refusal) -> Rule {
         Refusal::InsufficientFunds { .. } => Rule::InsufficientFunds,
         Refusal::LimitAssetDiffers { .. } => Rule::LimitAssetDiffers,
         Refusal::LimitPeriodOver { .. } => Rule::LimitPeriodOver,
+        Refusal::LimitPeriodTooFar { .. } => Rule::LimitPeriodTooFar,
         Refusal::LimitsMustDiffer { .. } => Rule::LimitsMustDiffer,
         Refusal::LimitsOutOfRange { .. } => Rule::LimitsOutOfRange,
         Refusal::LinksOutOfRange { .. } => Rule::LinksOutOfRange,

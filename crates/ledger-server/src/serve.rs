@@ -21,7 +21,6 @@ use wire::server::StartError;
 use wire::tls::ServerTls;
 use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
-use crate::clock::BookClock;
 use crate::contents::Contents;
 use crate::events::{EventThreads, Events};
 use crate::figures::{Counted, Figures};
@@ -33,6 +32,7 @@ use crate::public_log::Prover;
 use crate::questions::{Answering, Behind, Questions};
 use crate::recall::LedgerRecall;
 use crate::service::LedgerService;
+use client::BookClock;
 
 /// Size of a segment: some half a million transactions.
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
@@ -156,6 +156,7 @@ pub struct Running {
     handle: BookHandle<LedgerBook>,
     writer: BookWriter<Counted<SegmentJournal<FileDisk>>>,
     answering: Answering,
+    events: Events,
     followed: EventThreads,
     sweeper: (std::sync::mpsc::Sender<()>, JoinHandle<()>),
     log: Option<LogProjection>,
@@ -239,7 +240,7 @@ pub fn serve_protected(
             Interface { book, handle, clients, slot, epoch, questions, events, personal, prover };
         crate::http::start(address, interface)
     });
-    drop((questions, events));
+    drop(questions);
     let http = http.transpose()?;
     let sweeper = sweep(handle.clone(), slot, clock.clone())?;
     Ok(Running {
@@ -250,6 +251,7 @@ pub fn serve_protected(
         handle,
         writer,
         answering,
+        events,
         followed,
         sweeper,
         log,
@@ -345,7 +347,8 @@ impl Opened {
         let views = match options.views {
             Kept::Yes => {
                 let (folder, seed) = (folder.part("views"), self.hash_seed);
-                Some(ViewsProjection::start(&folder, &self.handle, &self.reader, seed))
+                let figures = Arc::clone(&self.figures);
+                Some(ViewsProjection::start(&folder, &self.handle, &self.reader, seed, figures))
             }
             Kept::No => None,
         };
@@ -366,7 +369,8 @@ impl Opened {
         known
             .extend(mark.map(|(mark, path)| (mark.log, format!("the guard `{}`", path.display()))));
         let publish_every = with.publish_every.unwrap_or(PUBLISH_EVERY);
-        let start = LogStart { signer, known, publish_every };
+        let figures = Arc::clone(&self.figures);
+        let start = LogStart { signer, known, publish_every, figures };
         let tip = self.recovery.tip;
         let started =
             LogProjection::start(&folder.part("log"), &self.handle, &self.reader, tip, start);
@@ -382,6 +386,12 @@ impl Running {
     #[must_use]
     pub const fn handle(&self) -> &BookHandle<LedgerBook> {
         &self.handle
+    }
+
+    /// Its facts in order, for readers in this process.
+    #[must_use]
+    pub const fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Where HTTP is listened for, when it is.
@@ -406,7 +416,7 @@ impl Running {
 
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { http, server, handle, writer, answering, followed, .. } = self;
+        let Self { http, server, handle, writer, answering, events, followed, .. } = self;
         let (log, guard, views) = (self.log, self.guard, self.views);
         let (stop, thread) = self.sweeper;
         // Those who follow are told where to go on, while they can still be told.
@@ -417,7 +427,7 @@ impl Running {
         server.stop();
         drop(stop);
         let _ = thread.join();
-        drop(handle);
+        drop((handle, events));
         drop(writer.join());
         // They hold the read models' file, which whoever opens the folder next must find free.
         answering.join();

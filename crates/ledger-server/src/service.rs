@@ -19,6 +19,7 @@ use wire::{
 use crate::clients::{Clients, May};
 use crate::events::Events;
 use crate::figures::{Figures, count};
+use crate::lookups::{Asking, Lookups};
 use crate::query::{Query, Said, Told, Unanswered};
 use crate::questions::{NotAnswered, Questions};
 use crate::refusals::{refused, refused_before, rule_of};
@@ -131,14 +132,16 @@ impl Service for LedgerService {
                 }
                 let number = bookkeeping::ClientNumber(client.0);
                 let keys = lookups.iter().map(|lookup| key_of(number, &lookup)).collect();
-                self.submit(Work::Lookups(keys), client, asked);
+                let Asked { deadline, reply, .. } = asked;
+                let asking = Asking { client: number, slot: self.slot, keys, deadline, reply };
+                Lookups::submit(&self.handle, &self.questions, asking);
             }
             Content::Follow(follow) => {
                 if !self.clients.may(client.0, May::Read) {
                     return refuse(asked.reply, RefusedCode::NotPermitted, "to read".into());
                 }
                 match asked.reply.stream() {
-                    Ok(stream) => self.events.follow(follow, stream),
+                    Ok(stream) => self.events.follow(client.0, follow, stream),
                     Err(reply) => refuse(reply, RefusedCode::Malformed, "no follow".into()),
                 }
             }
@@ -226,12 +229,12 @@ const fn needed(command: &Command) -> May {
     }
 }
 
-fn busy() -> ReplyBody {
+pub(crate) fn busy() -> ReplyBody {
     ReplyBody::not_done(&NotDone::new(NotDoneCode::Busy, ""), BUSY_RETRY_MS)
 }
 
 /// Surely not done, with what keeps the book from taking anything.
-fn stopped(handle: &BookHandle<LedgerBook>) -> ReplyBody {
+pub(crate) fn stopped(handle: &BookHandle<LedgerBook>) -> ReplyBody {
     let why = handle.trouble().unwrap_or_default();
     ReplyBody::not_done(&NotDone::new(NotDoneCode::Stopped, why), 0)
 }
@@ -253,18 +256,8 @@ fn unsupported(transfers: &Transfers) -> Option<(u16, String)> {
     })
 }
 
-const fn reason(number: u16) -> Option<Reason> {
-    Some(match number {
-        0 => Reason::Payment,
-        1 => Reason::Fee,
-        2 => Reason::Funding,
-        3 => Reason::Defunding,
-        4 => Reason::Return,
-        5 => Reason::Refund,
-        6 => Reason::Correction,
-        7 => Reason::Blocking,
-        _ => return None,
-    })
+fn reason(number: u16) -> Option<Reason> {
+    u8::try_from(number).ok().and_then(Reason::of_number)
 }
 
 fn command(transfer: &Transfer) -> Command {
@@ -302,7 +295,6 @@ fn detail(transfer: &Transfer) -> Option<Detail> {
 enum Work {
     Transfers(Transfers),
     Commands(Vec<Command>),
-    Lookups(Vec<Option<Key>>),
     /// All of them or none: one request to the book.
     Together(Vec<Command>),
 }
@@ -321,7 +313,6 @@ impl Work {
         match self {
             Self::Transfers(transfers) => transfers.len(),
             Self::Commands(commands) | Self::Together(commands) => commands.len(),
-            Self::Lookups(keys) => keys.len(),
         }
     }
 }
@@ -388,11 +379,6 @@ impl Bulk<LedgerBook> for Requests {
             Work::Commands(commands) => {
                 let next = commands.iter().skip(from).take(CHUNK);
                 into.extend(next.map(|one| self.request(What::Do(one.clone()))));
-            }
-            Work::Lookups(keys) => {
-                let nothing = Key::hold(terms::HoldId::from_bytes([0; 16]));
-                let next = keys.iter().skip(from).take(CHUNK);
-                into.extend(next.map(|key| self.request(What::Find(key.unwrap_or(nothing)))));
             }
         }
         self.given = from.saturating_add(into.len());

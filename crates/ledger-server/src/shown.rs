@@ -7,7 +7,7 @@ mod facts;
 
 use std::collections::BTreeSet;
 
-use ledger::{Reason, Side, Term};
+use ledger::Term;
 use serde_json::{Value, json};
 use terms::{AccountId, AssetCode, Instant, Minor};
 
@@ -34,46 +34,6 @@ pub fn moment(at: Instant) -> String {
 #[must_use]
 pub fn decimal(amount: Minor, asset: AssetCode) -> String {
     crate::http::decimal(amount, asset.exponent())
-}
-
-/// Debit or credit.
-#[must_use]
-pub const fn side(side: Side) -> &'static str {
-    match side {
-        Side::Debit => "debit",
-        Side::Credit => "credit",
-    }
-}
-
-/// Why money moved.
-#[must_use]
-pub const fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Payment => "payment",
-        Reason::Fee => "fee",
-        Reason::Funding => "funding",
-        Reason::Defunding => "defunding",
-        Reason::Return => "return",
-        Reason::Refund => "refund",
-        Reason::Correction => "correction",
-        Reason::Blocking => "blocking",
-    }
-}
-
-/// The reason of that word.
-#[must_use]
-pub fn reason_named(word: &str) -> Option<Reason> {
-    let all = [
-        Reason::Payment,
-        Reason::Fee,
-        Reason::Funding,
-        Reason::Defunding,
-        Reason::Return,
-        Reason::Refund,
-        Reason::Correction,
-        Reason::Blocking,
-    ];
-    all.into_iter().find(|one| reason(*one) == word)
 }
 
 /// An amount: decimal with its asset, or minor units where that is not known.
@@ -177,8 +137,8 @@ fn entry(line: &StatementLine, asset: Option<AssetCode>) -> Value {
         "effective": line.effective.map(moment),
         "transaction": line.transaction.to_string(),
         "business_date": line.business_date.to_string(),
-        "reason": reason(line.reason),
-        "side": side(line.side),
+        "reason": line.reason.name(),
+        "side": line.side.name(),
         "amount": plain(line.amount, asset),
         "asset": asset.as_ref().map(AssetCode::as_str),
         "debits_posted": plain(line.debits_posted, asset),
@@ -202,7 +162,7 @@ fn account_trial(line: &AccountTrialLine) -> Value {
     json!({
         "account": line.account.to_string(),
         "asset": line.asset.as_str(),
-        "normal": side(line.normal),
+        "normal": line.normal.name(),
         "opening": sums(&line.opening, asset),
         "day": sums(&line.day, asset),
         "closing": sums(&line.closing, asset),
@@ -232,7 +192,7 @@ fn open_hold(line: &OpenHoldLine, asset: Option<AssetCode>) -> Value {
     json!({
         "hold": line.hold.to_string(),
         "account": line.account.to_string(),
-        "side": side(line.side),
+        "side": line.side.name(),
         "amount": plain(line.amount, asset),
         "asset": asset.as_ref().map(AssetCode::as_str),
         "expires_at": term(line.term),
@@ -256,7 +216,7 @@ fn hold_event(line: &HoldEventLine, asset: Option<AssetCode>) -> Value {
         "hold": line.hold.to_string(),
         "step": step,
         "expires_at": expires_at,
-        "side": side(line.side),
+        "side": line.side.name(),
         "amount": plain(line.amount, asset),
         "asset": asset.as_ref().map(AssetCode::as_str),
         "debits_pending": plain(line.pending.debits, asset),

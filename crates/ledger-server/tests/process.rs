@@ -108,7 +108,12 @@ fn start(directory: &Path) -> Result<Served, String> {
             continue;
         };
         let key = Folder::open(directory).unwrap().client_key(FIRST_CLIENT).unwrap();
-        let at = At { address: address.parse().unwrap(), book: "main".parse().unwrap(), key };
+        let at = At {
+            address: address.parse().unwrap(),
+            book: "main".parse().unwrap(),
+            key,
+            security: wire::Security::Plain,
+        };
         return Ok(Served { child, at });
     }
     panic!("the server ended without a word: {:?}", child.wait());
@@ -330,7 +335,8 @@ fn hold_survives(step: i64, is_blind: bool) -> bool {
     let folder = Folder::open(&scratch.0).unwrap();
     let running = serve_by(&folder, &options(), &clock).unwrap();
     let key = folder.client_key(FIRST_CLIENT).unwrap();
-    let at = At { address: running.address, book: folder.book(), key };
+    let at =
+        At { address: running.address, book: folder.book(), key, security: wire::Security::Plain };
     open_accounts(&at, 0, ACCOUNTS).unwrap();
     let mut client = at.connect().unwrap();
     let placement = Placement {

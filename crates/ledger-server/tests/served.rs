@@ -50,7 +50,8 @@ fn start(folder: &Folder) -> (Running, At) {
     };
     let running = serve(folder, &options).unwrap();
     let key = folder.client_key("operator").unwrap();
-    let at = At { address: running.address, book: folder.book(), key };
+    let at =
+        At { address: running.address, book: folder.book(), key, security: wire::Security::Plain };
     (running, at)
 }
 
@@ -221,5 +222,69 @@ fn the_wrong_key_and_a_second_server_fail_at_once() {
     };
     let second = serve(&folder, &options).err().unwrap().to_string();
     assert!(second.contains("in use by another process"), "{second}");
+    running.stop();
+}
+
+/// Each of these ids lies in another batch than the one before: read back in the order they are
+/// asked for, on the writer's thread, they would stop the book for a minute here.
+#[test]
+fn many_old_ids_are_looked_up_while_others_go_on() {
+    let scratch = Scratch::new("lookups");
+    let folder = book(&scratch);
+    let (running, at) = start(&folder);
+    open_accounts(&at, 0, 10).unwrap();
+    let numbered = |number: u32| {
+        TransactionId::from_bytes(
+            [[1; 4], number.to_be_bytes(), [2; 4], [3; 4]].as_flattened().try_into().unwrap(),
+        )
+    };
+    let (batches, each) = (24_u32, 1_000_u32);
+    let mut client = at.connect().unwrap();
+    let mut places = Vec::new();
+    for batch in 0..batches {
+        let ids = (batch * each..(batch + 1) * each).map(numbered);
+        let items: Vec<Transfer> = ids.map(|id| Transfer { id, ..transfer(0, 0, 1, 1) }).collect();
+        places.extend(ask(&mut client, &items, RequestFlags::NONE).iter().map(|i| i.position));
+    }
+    drop(client);
+    running.stop();
+
+    let (running, at) = start(&folder);
+    // Across the batches, with one that is not there now and then.
+    let asked: Vec<u32> =
+        (0..8_190).map(|n| (n % batches) * each + n / batches + n % 7 / 6 * 50_000).collect();
+    let lookups: Vec<Lookup> = asked.iter().map(|n| Lookup::Transaction(numbered(*n))).collect();
+    let (began, ended) = (std::sync::Barrier::new(2), std::sync::atomic::AtomicBool::new(false));
+    let meanwhile = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut client = at.connect().unwrap();
+            began.wait();
+            let mut answered = 0_u32;
+            loop {
+                let id = 10 + u8::try_from(answered % 240).unwrap();
+                ask(&mut client, &[transfer(id, 0, 1, 1)], RequestFlags::NONE);
+                if ended.load(Ordering::SeqCst) {
+                    return answered;
+                }
+                answered += 1;
+            }
+        });
+        let mut client = at.connect().unwrap();
+        let ticket = client.lookup(&lookups, WITHIN).unwrap();
+        began.wait();
+        let Completion::Results(found) = client.wait(ticket) else { panic!() };
+        ended.store(true, Ordering::SeqCst);
+        assert_eq!(found.len(), asked.len());
+        for (number, item) in asked.iter().zip(found.iter()) {
+            match places.get(*number as usize) {
+                Some(place) => {
+                    assert_eq!((item.status, item.position), (Status::Repeated, *place));
+                }
+                None => assert_eq!(item.status, Status::Absent),
+            }
+        }
+        other.join().unwrap()
+    });
+    assert!(meanwhile > 0, "nobody else was answered meanwhile");
     running.stop();
 }

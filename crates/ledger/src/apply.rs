@@ -215,11 +215,7 @@ impl Ledger {
     }
 
     fn index_hold(&mut self, id: HoldId, slot: u32) {
-        let (holds, key) = (&self.holds, &self.key);
-        self.hold_index.insert(key.of_id(id.bytes()), slot, |slot| {
-            let hold = holds.get(slot).and_then(Option::as_deref);
-            hold.map_or(0, |hold| key.of_id(hold.placement.id.bytes()))
-        });
+        self.hold_index.insert(self.key.of_id(id.bytes()), slot);
     }
 
     /// Adds an account's row, its asset and its owner; says its slot.
@@ -240,17 +236,13 @@ impl Ledger {
     pub(crate) fn restore_row(&mut self, row: Row) -> u32 {
         let hash = self.key.of_id(row.id.bytes());
         let slot = no_more_than(self.rows.push(row));
-        let (rows, key) = (&self.rows, &self.key);
-        self.row_index
-            .insert(hash, slot, |slot| rows.get(slot).map_or(0, |row| key.of_id(row.id.bytes())));
+        self.row_index.insert(hash, slot);
         slot
     }
 
     /// Makes room in the index for `more` accounts at once.
     pub(crate) fn reserve(&mut self, more: u32) {
-        let (rows, key) = (&self.rows, &self.key);
-        self.row_index
-            .reserve(more, |slot| rows.get(slot).map_or(0, |row| key.of_id(row.id.bytes())));
+        self.row_index.reserve(more);
     }
 
     /// Adds an account as it stood; its sums are not added to the totals.
@@ -408,11 +400,7 @@ impl Ledger {
 
     fn index_counter(&mut self, row: &CounterRow, slot: u32) {
         self.counter_ends.insert((self.counts_until(row), slot));
-        let (counters, key) = (&self.counters, &self.key);
-        self.counter_index.insert(hash_of_counter(key, row), slot, |slot| {
-            let row = counters.get(slot).and_then(Option::as_ref);
-            row.map_or(0, |row| hash_of_counter(key, row))
-        });
+        self.counter_index.insert(hash_of_counter(&self.key, row), slot);
     }
 }
 

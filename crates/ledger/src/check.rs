@@ -16,7 +16,7 @@ use crate::row::Row;
 use crate::stage::Staged;
 use crate::state::{Ledger, Move, Turn, place};
 use crate::transaction::{ENTRIES_MAX, Entry, LINKS_MAX, Link, Side, Transaction};
-use crate::velocity::{Bucket, CLAIMS_MAX, Claim, Counter, PERIOD_KEPT_DAYS};
+use crate::velocity::{Bucket, CLAIMS_MAX, Claim, Counter, PERIOD_AHEAD_DAYS, PERIOD_KEPT_DAYS};
 
 /// An account that a command names.
 #[derive(Clone, Copy)]
@@ -537,14 +537,21 @@ pub(crate) fn check_limits_differ(claims: &[Claim], date: BusinessDate) -> Resul
 }
 
 /// Whether each total is still counted: one that is over for long is forgotten, and would begin
-/// again at nothing.
+/// again at nothing. And whether each begins near enough.
 fn check_periods(claims: &[Claim], date: BusinessDate, stamp: Instant) -> Result<(), Refusal> {
-    match claims.iter().find(|claim| claim.limit.bucket(date, stamp).is_over(stamp)) {
+    if let Some(claim) = claims.iter().find(|claim| claim.limit.bucket(date, stamp).is_over(stamp))
+    {
+        let earliest = stamp.date().days().saturating_sub(PERIOD_KEPT_DAYS);
+        let (key, expected) = (claim.limit.key, BusinessDate::from_days(earliest));
+        return Err(Refusal::LimitPeriodOver { key, expected, got: date });
+    }
+    let latest = stamp.date().days().saturating_add(PERIOD_AHEAD_DAYS);
+    let dated = claims.iter().find(|claim| !claim.limit.bucket(date, stamp).rolls());
+    match dated.filter(|_| date.days() > latest) {
         None => Ok(()),
         Some(claim) => {
-            let earliest = stamp.date().days().saturating_sub(PERIOD_KEPT_DAYS);
-            let (key, expected) = (claim.limit.key, BusinessDate::from_days(earliest));
-            Err(Refusal::LimitPeriodOver { key, expected, got: date })
+            let (key, expected) = (claim.limit.key, BusinessDate::from_days(latest));
+            Err(Refusal::LimitPeriodTooFar { key, expected, got: date })
         }
     }
 }

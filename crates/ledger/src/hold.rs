@@ -176,6 +176,9 @@ pub enum NotDoneSource {
     /// Two persons, with what they saw.
     #[n(2)]
     TwoPersons,
+    /// One person, with what they saw; whoever asks for two refuses it before.
+    #[n(3)]
+    OnePerson,
 }
 
 /// Evidence that what a pinned hold waits for was surely not done.

@@ -175,7 +175,7 @@ impl Ledger {
         }
         // No count is believed further than the bytes that are there.
         let most = u32::try_from(from.0.len()).unwrap_or(u32::MAX);
-        self.owners.reserve(&self.key, owners.min(most));
+        self.owners.reserve(owners.min(most));
         for _ in 0..owners {
             self.owners.push(&self.key, from.short()?)?;
         }

@@ -36,16 +36,13 @@ impl Owners {
         let number = u32::try_from(self.ends.len()).ok()?;
         self.text.extend_from_slice(stored);
         self.ends.push(u32::try_from(self.text.len()).ok()?);
-        let (ends, bytes) = (&self.ends, &self.text);
-        let hash = hash_of(key, stored);
-        self.index.insert(hash, number, |n| hash_of(key, slice(bytes, ends, n)));
+        self.index.insert(hash_of(key, stored), number);
         Some(number)
     }
 
     /// Makes room for `more` owners at once.
-    pub(crate) fn reserve(&mut self, key: &HashKey, more: u32) {
-        let (ends, bytes) = (&self.ends, &self.text);
-        self.index.reserve(more, |n| hash_of(key, slice(bytes, ends, n)));
+    pub(crate) fn reserve(&mut self, more: u32) {
+        self.index.reserve(more);
     }
 
     pub(crate) fn len(&self) -> u32 {

@@ -221,6 +221,16 @@ pub enum Refusal {
         /// The day that came.
         got: BusinessDate,
     },
+    /// What counts into a total of the calendar is dated too far ahead of ledger time.
+    #[error("expected a business date of `{expected}` or before for a limit, got `{got}`")]
+    LimitPeriodTooFar {
+        /// Whose total.
+        key: LimitKey,
+        /// The latest day that is taken.
+        expected: BusinessDate,
+        /// The day that came.
+        got: BusinessDate,
+    },
     /// The account is closed.
     #[error("account `{account}` is closed")]
     AccountClosed {
@@ -331,15 +341,16 @@ impl Refusal {
             Self::DebitsMustEqualCredits { .. } => 27,
             Self::ExpiryMustBeLater { .. } => 28,
             Self::LimitPeriodOver { .. } => 29,
-            Self::AccountClosed { .. } => 30,
-            Self::AccountFrozen { .. } => 31,
-            Self::AmountTooLarge { .. } => 32,
-            Self::InsufficientFunds { .. } => 33,
-            Self::CeilingExceeded { .. } => 34,
-            Self::VelocityAmountExceeded { .. } => 35,
-            Self::VelocityCountExceeded { .. } => 36,
-            Self::BalanceOutsideLimits { .. } => 37,
-            Self::AccountNotEmpty { .. } => 38,
+            Self::LimitPeriodTooFar { .. } => 30,
+            Self::AccountClosed { .. } => 31,
+            Self::AccountFrozen { .. } => 32,
+            Self::AmountTooLarge { .. } => 33,
+            Self::InsufficientFunds { .. } => 34,
+            Self::CeilingExceeded { .. } => 35,
+            Self::VelocityAmountExceeded { .. } => 36,
+            Self::VelocityCountExceeded { .. } => 37,
+            Self::BalanceOutsideLimits { .. } => 38,
+            Self::AccountNotEmpty { .. } => 39,
         }
     }
 
@@ -377,6 +388,7 @@ impl Refusal {
             Self::DebitsMustEqualCredits { .. } => "DebitsMustEqualCredits",
             Self::ExpiryMustBeLater { .. } => "ExpiryMustBeLater",
             Self::LimitPeriodOver { .. } => "LimitPeriodOver",
+            Self::LimitPeriodTooFar { .. } => "LimitPeriodTooFar",
             Self::AccountClosed { .. } => "AccountClosed",
             Self::AccountFrozen { .. } => "AccountFrozen",
             Self::AmountTooLarge { .. } => "AmountTooLarge",
@@ -394,6 +406,7 @@ impl Refusal {
     pub const fn may_retry_help(&self) -> bool {
         match self {
             Self::NothingToMove
+            | Self::LimitPeriodTooFar { .. }
             | Self::AccountFrozen { .. }
             | Self::InsufficientFunds { .. }
             | Self::CeilingExceeded { .. }
@@ -466,7 +479,9 @@ impl Refusal {
             Self::HoldPartsOutOfRange { .. } => "ED05",
             Self::LimitAssetDiffers { .. } => "AM11",
             Self::DebitsMustEqualCredits { .. } => "AM10",
-            Self::ExpiryMustBeLater { .. } | Self::LimitPeriodOver { .. } => "DT01",
+            Self::ExpiryMustBeLater { .. }
+            | Self::LimitPeriodOver { .. }
+            | Self::LimitPeriodTooFar { .. } => "DT01",
             Self::AccountClosed { .. } => "AC04",
             Self::AccountFrozen { .. } => "AC06",
             Self::AmountTooLarge { .. } => "AM12",

@@ -82,6 +82,11 @@ impl Refusal {
                 expected: expected.parse().ok()?,
                 got: got.parse().ok()?,
             },
+            ("LimitPeriodTooFar", [expected, got]) => Self::LimitPeriodTooFar {
+                key,
+                expected: expected.parse().ok()?,
+                got: got.parse().ok()?,
+            },
             ("DebitsMustEqualCredits", [asset, debits, credits]) => Self::DebitsMustEqualCredits {
                 asset: asset.parse().ok()?,
                 debits: minor(debits)?,

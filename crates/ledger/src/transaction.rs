@@ -57,6 +57,24 @@ pub enum Reason {
 }
 
 impl Side {
+    /// Both, by number.
+    pub const ALL: [Self; 2] = [Self::Debit, Self::Credit];
+
+    /// Its word, the same wherever people write or read it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debit => "debit",
+            Self::Credit => "credit",
+        }
+    }
+
+    /// The side of that word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|side| side.name() == word)
+    }
+
     /// Its number in stored bytes.
     pub(crate) const fn number(self) -> u8 {
         match self {
@@ -75,8 +93,42 @@ impl Side {
 }
 
 impl Reason {
-    /// Its number in stored bytes.
-    pub(crate) const fn number(self) -> u8 {
+    /// Each, by number.
+    pub const ALL: [Self; 8] = [
+        Self::Payment,
+        Self::Fee,
+        Self::Funding,
+        Self::Defunding,
+        Self::Return,
+        Self::Refund,
+        Self::Correction,
+        Self::Blocking,
+    ];
+
+    /// Its word, the same wherever people write or read it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Fee => "fee",
+            Self::Funding => "funding",
+            Self::Defunding => "defunding",
+            Self::Return => "return",
+            Self::Refund => "refund",
+            Self::Correction => "correction",
+            Self::Blocking => "blocking",
+        }
+    }
+
+    /// The reason of that word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == word)
+    }
+
+    /// Its number in stored bytes and in the protocol.
+    #[must_use]
+    pub const fn number(self) -> u8 {
         match self {
             Self::Payment => 0,
             Self::Fee => 1,
@@ -89,7 +141,9 @@ impl Reason {
         }
     }
 
-    pub(crate) const fn of_number(number: u8) -> Option<Self> {
+    /// The reason of that number.
+    #[must_use]
+    pub const fn of_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Self::Payment),
             1 => Some(Self::Fee),
@@ -233,5 +287,23 @@ mod list {
             return Err(DecodeError::message("expected no more entries than a transaction has"));
         }
         (0..length).map(|_| Entry::decode(d, context)).collect()
+    }
+}
+
+#[cfg(test)]
+mod word_tests {
+    use super::*;
+
+    #[test]
+    fn words_and_numbers_stand_for_one_each() {
+        for (place, reason) in (0_u8..).zip(Reason::ALL) {
+            assert_eq!((reason.number(), Reason::of_number(place)), (place, Some(reason)));
+            assert_eq!(Reason::named(reason.name()), Some(reason));
+        }
+        assert_eq!((Reason::of_number(8), Reason::named("Payment")), (None, None));
+        for side in Side::ALL {
+            assert_eq!(Side::of_number(side.number()), Some(side));
+            assert_eq!(Side::named(side.name()), Some(side));
+        }
     }
 }

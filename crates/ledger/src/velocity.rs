@@ -136,6 +136,11 @@ impl VelocityLimit {
 /// comes late. A month counts as 31 days from its first.
 pub const PERIOD_KEPT_DAYS: u32 = 35;
 
+/// How many days the business date of what counts into a total of the calendar may lie ahead of
+/// ledger time: the longest time for which a market is closed, nine days, and one for those who are
+/// a day ahead of UTC. Without a bound a client could spread what counts over all days to come.
+pub const PERIOD_AHEAD_DAYS: u32 = 10;
+
 impl Bucket {
     /// The last day of ledger time on which something may still count into its total.
     pub(crate) fn counts_until(&self) -> u32 {

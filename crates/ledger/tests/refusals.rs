@@ -208,6 +208,14 @@ fn late() -> (Command, Refusal) {
     (bad(vec![debit(7, 9), credit(6, 9)]), refusal)
 }
 
+/// A limit on a day ten days and one ahead, when the table comes to it.
+fn far() -> (Command, Refusal) {
+    let (expected, got) = (BusinessDate::from_days(20_778), BusinessDate::from_days(20_779));
+    let key = limit(1, eur(), 0, 0).key;
+    let refusal = Refusal::LimitPeriodTooFar { key, expected, got };
+    (bad(vec![debit(7, 9), credit(6, 9)]), refusal)
+}
+
 /// Money, deadlines, accounts and limits.
 fn money() -> Vec<(Command, Refusal)> {
     let key = limit(1, eur(), 0, 0).key;
@@ -231,6 +239,7 @@ fn money() -> Vec<(Command, Refusal)> {
         ),
         (Command::PlaceHold(past), Refusal::ExpiryMustBeLater { stamp: at(20), got: at(20) }),
         late(),
+        far(),
         (bad(vec![debit(7, 9), credit(6, 9)]), Refusal::AccountClosed { account: account(6) }),
         (
             bad(vec![debit(7, 9), credit(4, 9)]),
@@ -285,8 +294,11 @@ fn the_earliest_rule_speaks() {
     let mut reached = Vec::new();
     for (command, expected) in table {
         let before = ledger.clone();
-        let is_late = matches!(expected, Refusal::LimitPeriodOver { .. });
-        let stamp = if is_late { BusinessDate::from_days(20_815).start() } else { at(20) };
+        let stamp = match expected {
+            Refusal::LimitPeriodOver { .. } => BusinessDate::from_days(20_815).start(),
+            Refusal::LimitPeriodTooFar { .. } => BusinessDate::from_days(20_768).start(),
+            _ => at(20),
+        };
         assert_eq!(ledger.check(stamp, &command).unwrap_err(), expected, "{command:?}");
         assert_eq!(ledger, before);
         reached.push(expected.precedence());
@@ -294,7 +306,7 @@ fn the_earliest_rule_speaks() {
     assert!(reached.is_sorted());
     reached.dedup();
     // Every rule has its line.
-    assert_eq!(reached, (0..=38).collect::<Vec<u8>>());
+    assert_eq!(reached, (0..=39).collect::<Vec<u8>>());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use ledger::{
 use seal::Digest;
 use support::{account, at, claim, credit, debit, eur, funded, hold, limit, opening, placement};
 use support::{post, run, transaction};
-use terms::{Amount, BusinessDate, Instant, Minor};
+use terms::{Amount, BusinessDate, Minor};
 
 fn marks(code: Option<u16>, tags: &[&str]) -> Option<Marks> {
     let tags = Tags::of(tags.iter().map(|tag| tag.parse().unwrap())).unwrap();
@@ -137,7 +137,7 @@ fn a_void_gives_back_to_the_hour_in_which_the_hold_was_placed() {
     let mut new = placement(1, 3, 80, Term::Pinned);
     new.limits = vec![bound];
     run(&mut ledger, start, &Command::PlaceHold(new.clone())).unwrap();
-    let bucket = |stamp| bound.bucket(new.business_date, Instant::from_nanos(stamp));
+    let bucket = |stamp| bound.bucket(new.business_date, at(stamp));
     assert_eq!(ledger.open().total_until(&bucket(start + 9 * HOUR)).amount, Minor::new(80));
     assert_eq!(ledger.open().total_until(&bucket(start + 10 * HOUR)).amount, Minor::ZERO);
     let document = seal::Digest::from_bytes([9; 32]);
@@ -166,7 +166,7 @@ fn what_a_window_has_left_behind_is_forgotten() {
         assert_eq!(ledger.audit(), Ok(()));
     }
     let (image, total) = (ledger.open().save(), 5 * 7);
-    let last = bound.bucket(BusinessDate::from_days(0), Instant::from_nanos(199 * HOUR));
+    let last = bound.bucket(BusinessDate::from_days(0), at(199 * HOUR));
     assert_eq!(ledger.open().total_until(&last).amount, Minor::new(total));
     assert_eq!(Ledger::load(&image).as_ref(), Ok(ledger.open()));
     // Given back to an hour that is forgotten: nothing to change.
@@ -248,7 +248,7 @@ fn totals_that_are_over_take_no_memory() {
             });
             let mut new = transaction(u128::from(day * 10 + n), vec![debit(1, 1), credit(3, 1)]);
             (new.claims, new.business_date) = (claims.to_vec(), date);
-            let stamp = date.start().nanos() + u64::from(n);
+            let stamp = u64::from(day) * 24 * HOUR + u64::from(n);
             run(&mut ledger, stamp, &Command::Post(new)).unwrap();
         }
         most = most.max(ledger.open().counters().len());

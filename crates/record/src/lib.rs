@@ -3,27 +3,41 @@
 //! Start at [`fact`] for what a journal stores and how a log leaf commits to it, and at
 //! [`document`] for what parties sign.
 
+pub mod bank;
 pub mod decision;
 pub mod document;
+pub mod drill;
 pub mod fact;
+pub mod funding;
 pub mod permit;
 pub mod promise;
 pub mod quote;
+pub mod rails;
 pub mod recovery_file;
 pub mod settlement;
 pub mod statement;
 pub mod terms_string;
 pub mod trust;
 
+pub use bank::{COMPLETED_MAX, PaymentsCompleted, ProvenStep, ReturnDutyClosed};
 pub use decision::{
     DECISION_DOMAIN, DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, Finding,
     FindingValue, ListVersion, OpenOutcome, OpenPart, Reason, ReasonEffect, Visibility,
 };
 pub use document::{Document, DocumentError, Signed};
+pub use drill::{
+    DrillCounts, DrillReport, DrillTimes, DrillVerdict, IN_DOUBT_MAX, InDoubt, InDoubtEnd,
+};
 pub use fact::{
     Blinding, Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedFact,
     OpenedFactError, OpenedField, SaltSlot, WHOLE_KINDS_FROM, commitment_of, field_commitment,
     leaf_bytes, leaf_hash, whole_commitment,
+};
+pub use funding::{
+    Break, BreakId, BreakKind, BreaksChanged, BusinessDayClosed, CustomerFunded, DayAccount,
+    DayAsset, FileKind, FundingReference, LineBooked, LineId, LineNature, LineOutcome,
+    LineResolved, LineSide, NamedBy, OutsideAccount, OutsideLine, Resolution, StatementFile,
+    SuspenseReason, TransitItem,
 };
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,
@@ -36,10 +50,14 @@ pub use promise::{
 pub use quote::{
     Acceptance, Fee, FeeTaker, Invoice, Quote, Rate, RequestToPay, SandboxLine, SandboxStatement,
 };
+pub use rails::{
+    OutsideEvidence, OutsideHeard, OutsideHeld, OutsideNote, OutsideParty, OutsidePosted,
+    OutsideReleased, SendIntended, StuckAct, StuckDecision, StuckResolved, Withdrawal,
+};
 pub use recovery_file::RecoveryFile;
 pub use settlement::{
-    AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, Parcel,
-    PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
+    AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, NOT_PROVIDED,
+    Parcel, PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
 };
 pub use statement::{PartyStatement, PostalAddress, SEALED_STATEMENT, StatedParty};
 pub use terms_string::{

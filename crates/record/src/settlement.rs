@@ -32,12 +32,20 @@ pub const SNAPSHOT_PUBLISHED: FactKind = FactKind { number: 6, version: 1 };
 pub const EDGE_JOINED: FactKind = FactKind { number: 7, version: 1 };
 /// A recovery certificate. Settlement book.
 pub const RECOVERY_CERTIFIED: FactKind = FactKind { number: 8, version: 1 };
+/// The report of a recovery drill. Settlement book.
+pub const DRILL_RECORDED: FactKind = FactKind { number: 60, version: 1 };
+/// Settled payments that are complete in both customers' books. Settlement book.
+pub const PAYMENTS_COMPLETED: FactKind = FactKind { number: 11, version: 1 };
 /// A customer's account with its owner and keys. Customers' books.
 pub const ACCOUNT_OPENED: FactKind = FactKind { number: 32, version: 1 };
 /// One step of a payment in a customers' book.
 pub const CUSTOMER_STEP: FactKind = FactKind { number: 33, version: 1 };
 /// A sealed payload. Customers' books.
 pub const PARCEL_STORED: FactKind = FactKind { number: 34, version: 1 };
+/// A step of a payment with the promise that proves it. Customers' books run by themselves.
+pub const PROVEN_STEP: FactKind = FactKind { number: 35, version: 1 };
+/// A duty to return is done. Customers' books.
+pub const RETURN_DUTY_CLOSED: FactKind = FactKind { number: 36, version: 1 };
 
 /// Field of the payment id in both ending kinds.
 pub const PAYMENT_FIELD: u16 = HEADING_FIELDS;
@@ -124,13 +132,13 @@ pub struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn bytes(&self, index: u16) -> Result<&[u8], BodyError> {
+    pub(crate) fn bytes(&self, index: u16) -> Result<&[u8], BodyError> {
         let refused = BodyError::BadField { kind: self.kind, index };
         let place = usize::from(index.checked_sub(HEADING_FIELDS).ok_or_else(|| refused.clone())?);
         self.body.get(place).map(|field| field.as_slice()).ok_or(refused)
     }
 
-    fn value<T>(&self, index: u16) -> Result<T, BodyError>
+    pub(crate) fn value<T>(&self, index: u16) -> Result<T, BodyError>
     where
         T: Encode<()> + for<'b> Decode<'b, ()>,
     {
@@ -152,6 +160,35 @@ pub struct Identifiers {
     /// The instructing party's reference, at most 35 characters.
     #[n(2)]
     pub instruction_id: String,
+}
+
+/// What stands for an end-to-end reference where the debtor gave none (ISO 20022 usage).
+pub const NOT_PROVIDED: &str = "NOTPROVIDED";
+
+impl Identifiers {
+    /// What is wrong with them: the field that no bank would carry. A `Uetr` is sound by its type.
+    #[must_use]
+    pub fn fault(&self) -> Option<&'static str> {
+        if !is_reference(&self.end_to_end_id) {
+            return Some("end_to_end_id");
+        }
+        (!is_reference(&self.instruction_id)).then_some("instruction_id")
+    }
+
+    /// A debtor's own words as its end-to-end reference: [`NOT_PROVIDED`] when no bank would carry
+    /// them. Cut or changed they would be another's reference.
+    #[must_use]
+    pub fn end_to_end(words: &str) -> String {
+        if is_reference(words) { words.to_owned() } else { NOT_PROVIDED.to_owned() }
+    }
+}
+
+/// 1 to 35 characters of SWIFT's set X, without a slash first, last or twice (`Max35Text` as CBPR+
+/// restricts it).
+fn is_reference(text: &str) -> bool {
+    let set_x = |b: u8| b.is_ascii_alphanumeric() || b" /-?:().,'+".contains(&b);
+    let slashes = text.starts_with('/') || text.ends_with('/') || text.contains("//");
+    (1..=35).contains(&text.len()) && text.bytes().all(set_x) && !slashes && text.trim() == text
 }
 
 /// Everything that the wallet hands to the core. Its content for idempotency is the terms digest.

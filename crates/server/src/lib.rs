@@ -8,6 +8,7 @@
 )]
 
 pub mod keys;
+pub mod rail;
 pub mod roles;
 pub mod sandbox;
 pub mod system;

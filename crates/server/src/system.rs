@@ -1,12 +1,26 @@
 //! The clock and the randomness: the only place of a role that reads them.
 
+use std::sync::LazyLock;
+
 use api::Nonce;
+use client::BookClock;
 use terms::{Instant, PaymentId};
 
-/// The wall clock.
+/// The one clock of this process, anchored when it is first read.
+static CLOCK: LazyLock<BookClock> = LazyLock::new(BookClock::system);
+
+/// The time. A wall clock that somebody sets while the process runs is not followed until it is
+/// right again: one step ahead would end every permit and quote, and stamp facts with times that
+/// the book can never go back behind.
 #[must_use]
 pub fn now() -> Instant {
-    client::system::now()
+    CLOCK.now()
+}
+
+/// Whether the wall clock was set since the process began, and is still wrong.
+#[must_use]
+pub fn clock_was_set() -> bool {
+    !CLOCK.may_expire()
 }
 
 /// `N` bytes from the system's generator.

@@ -51,11 +51,11 @@ async fn config(dir: &Path) -> Config {
         book: settlement_name(),
         origin: ORIGIN.to_owned(),
         operator: "tcb".parse().unwrap(),
-        operator_key: root(Who::Operator),
         roots: BTreeMap::from([
             ("NL".to_owned(), root(Who::RootNl)),
             ("SG".to_owned(), root(Who::RootSg)),
         ]),
+        banks: vec![],
         hosted: vec![
             hosted(Side::Debtor, "EUR.2@tcb-sandbox"),
             hosted(Side::Creditor, "SGD.2@tcb-sandbox"),
@@ -63,7 +63,10 @@ async fn config(dir: &Path) -> Config {
         providers: vec!["fx-dealer".to_owned()],
         assets: vec!["EUR.2@tcb-sandbox".to_owned(), "SGD.2@tcb-sandbox".to_owned()],
         policy: format!("log {log}\nquorum none\n"),
+        outside_accounts: vec![],
         witnesses: vec![],
+        drills: vec![],
+        rails: vec![],
         journal: core::JournalConfig::Segments,
     }
 }
@@ -167,7 +170,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
         let answer = books.settlement.ask(work).await.unwrap().outcome;
         assert_eq!(answer, SettlementAnswer::Done);
     }
-    let payer = books.customers.get(&institution(Side::Debtor)).unwrap();
+    let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap();
     for work in customers_setup(Side::Debtor) {
         assert_eq!(payer.ask(work).await.unwrap().outcome, CustomerAnswer::Done);
     }
@@ -180,7 +183,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
     std::fs::write(dir.path().join("clean"), b"").unwrap();
     run_once(dir.path(), &config).await;
     let books = open(dir.path(), &config).await;
-    let payer = books.customers.get(&institution(Side::Debtor)).unwrap();
+    let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap();
     let side = payer.look(move |state| state.debtor_side(payment)).await.unwrap().outcome;
     assert_eq!(side, DebtorSide::Released);
     let ended = books.settlement.look(move |state| state.payment(payment).cloned()).await.unwrap();
@@ -223,4 +226,90 @@ async fn a_core_that_is_ready_says_who_it_is() {
     assert_eq!(about["origin"], ORIGIN);
     assert_eq!(about["witnessing"], "unwitnessed");
     core.stop().await;
+}
+
+/// A notification of two lines that name a customer of the payer's institution.
+fn notification(customers: [terms::AccountId; 2]) -> String {
+    let line = |at: usize, customer: terms::AccountId| {
+        format!(
+            "<Ntry><Amt Ccy=\"EUR\">5.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>\
+             <BookgDt><Dt>2026-11-20</Dt></BookgDt><AcctSvcrRef>L{at}</AcctSvcrRef><BkTxCd/>\
+             <NtryDtls><TxDtls><RmtInf><Ustrd>BANK-NL {customer}</Ustrd></RmtInf></TxDtls></NtryDtls>\
+             </Ntry>"
+        )
+    };
+    let lines: String = customers.into_iter().enumerate().map(|(at, of)| line(at, of)).collect();
+    format!(
+        "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.054.001.08\">\
+         <BkToCstmrDbtCdtNtfctn><GrpHdr><MsgId>M</MsgId><CreDtTm>2026-11-20T20:00:00Z</CreDtTm>\
+         </GrpHdr><Ntfctn><Id>N</Id><Acct><Id><IBAN>NL91ABNA0417164300</IBAN></Id></Acct>{lines}\
+         </Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"
+    )
+}
+
+/// A crash after the file was taken: the first line counted in the settlement book and its customer
+/// was not credited, the second line did not count at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_half_booked_is_finished_by_the_next_start_and_counts_once() {
+    use clearing::settlement::funding::{FundingAnswer, FundingWork};
+    use clearing::testkit::account;
+    use clearing::{SettlementBook, SettlementWork};
+    let dir = Folder::new("core-half-booked");
+    let mut config = config(dir.path()).await;
+    config.outside_accounts = vec![core::OutsideEntry {
+        asset: "EUR.2@tcb-sandbox".parse().unwrap(),
+        number: "NL91ABNA0417164300".into(),
+        servicer: "TCBXNL2A".into(),
+        references: BTreeMap::from([("BANK-NL".into(), "bank-nl".into())]),
+    }];
+    let books = open(dir.path(), &config).await;
+    books::open_accounts(&books, &config).await.unwrap();
+    let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap();
+    for work in customers_setup(Side::Debtor) {
+        assert_eq!(payer.ask(work).await.unwrap().outcome, CustomerAnswer::Done);
+    }
+    let text = notification([account(Side::Debtor, 0), account(Side::Debtor, 1)]);
+    let claim = core::outside::read(text.as_bytes(), seal::sha256(text.as_bytes())).unwrap();
+    let line = claim.reports.first().unwrap().lines.first().unwrap().clone();
+    let (file, asset) = (claim.digest, "EUR.2@tcb-sandbox".parse().unwrap());
+    for work in [
+        FundingWork::NameAccount(config.outside().unwrap().remove(0)),
+        FundingWork::JudgeFile(claim),
+        FundingWork::BookLine { file, asset, claim: line },
+    ] {
+        let answer = books.settlement.ask(SettlementWork::Funding(Box::new(work))).await.unwrap();
+        let SettlementAnswer::Funding(answer) = answer.outcome else { panic!("{answer:?}") };
+        assert!(!matches!(*answer, FundingAnswer::Refused(_)), "{answer:?}");
+    }
+    let held = |n| {
+        move |state: &clearing::CustomersBook| {
+            let balances = state.ledger().balances(account(Side::Debtor, n)).unwrap();
+            balances.credits_posted.units()
+        }
+    };
+    let mut before = Vec::new();
+    for n in [0, 1] {
+        before.push(payer.look(held(n)).await.unwrap().outcome);
+    }
+    drop(books);
+    close(dir.path(), open(dir.path(), &config).await).await;
+    std::fs::create_dir_all(dir.path().join("statements")).unwrap();
+    std::fs::write(dir.path().join(format!("statements/{file}.xml")), &text).unwrap();
+    // An orderly end, for the book's part: a certificate is no matter of this test.
+    std::fs::write(dir.path().join("clean"), b"").unwrap();
+    // Twice: what the first start finished, the second leaves alone.
+    for _ in 0..2 {
+        run_once(dir.path(), &config).await;
+        let books = open(dir.path(), &config).await;
+        let payer = books.customers.get(&institution(Side::Debtor)).unwrap().hosted().unwrap();
+        for (n, before) in [0, 1].into_iter().zip(&before) {
+            assert_eq!(payer.look(held(n)).await.unwrap().outcome, before + 500, "customer {n}");
+        }
+        let look = |state: &SettlementBook| {
+            (state.funding().unfinished().count(), state.funding().lines().count())
+        };
+        assert_eq!(books.settlement.look(look).await.unwrap().outcome, (0, 2));
+        drop(books);
+        close(dir.path(), open(dir.path(), &config).await).await;
+    }
 }

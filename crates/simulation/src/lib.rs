@@ -24,4 +24,4 @@ pub mod world;
 pub use backing::Fault;
 pub use dice::Dice;
 pub use table::{Table, table};
-pub use world::{Bug, Outcome, Plan, Port, World, run_disk_world, run_world};
+pub use world::{Bug, Outcome, Plan, Port, World, run_disk_world, run_lossy_world, run_world};

@@ -150,6 +150,17 @@ pub struct World {
     crashes: u32,
     again: u32,
     contradiction: Option<String>,
+    link: Option<Link>,
+}
+
+/// The way to the customers' books, where they are other processes: questions that do not arrive
+/// for a while, answers that are lost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Link {
+    /// Questions that will not arrive.
+    away: usize,
+    /// Questions that did not arrive, and answers that were lost.
+    lost: u32,
 }
 
 /// More turns than any world takes.
@@ -183,6 +194,16 @@ pub fn run_disk_world(seed: u64) -> Outcome {
     world.run()
 }
 
+/// A world whose customers' books are reached over links that lose questions for a while and
+/// answers at any time. Also says how much was lost.
+#[must_use]
+pub fn run_lossy_world(seed: u64, bug: Bug) -> (Outcome, u32) {
+    let mut world = World::new(seed, None, bug, Backing::memory);
+    world.link = Some(Link::default());
+    let outcome = world.run();
+    (outcome, world.link.map_or(0, |link| link.lost))
+}
+
 impl World {
     fn new(
         seed: u64,
@@ -213,6 +234,7 @@ impl World {
             crashes: 0,
             again: 0,
             contradiction: None,
+            link: None,
         };
         world.victim = world.dice.index(world.clients.len());
         world.clients.swap(0, world.victim);
@@ -321,10 +343,38 @@ impl World {
         }
     }
 
+    /// Whether a question to a customers' book does not arrive.
+    fn is_away(&mut self) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        if link.away == 0 && self.dice.one_in(12) {
+            link.away = 1 + self.dice.index(20);
+        }
+        if link.away == 0 {
+            return false;
+        }
+        link.away -= 1;
+        link.lost += 1;
+        true
+    }
+
+    /// What arrives of an answer: where it is lost, nobody knows.
+    fn arrived(&mut self, heard: Heard) -> Heard {
+        let remote =
+            matches!(heard, Heard::Customers(_) | Heard::SawDebtor(_) | Heard::SawCreditor(_));
+        match &mut self.link {
+            Some(link) if remote && self.dice.one_in(6) => {
+                link.lost += 1;
+                Heard::Unknown
+            }
+            _ => heard,
+        }
+    }
+
     fn tell(&mut self, who: usize, heard: Heard) {
         if who == NOBODY {
             return;
         }
+        let heard = self.arrived(heard);
         if heard == Heard::Unknown {
             self.plant(who);
         }
@@ -345,6 +395,12 @@ impl World {
         let Some(route) = &self.clients[who].route else { return };
         let (action, payment, now) = (route.next(), route.payment(), self.now);
         self.clients[who].is_waiting = true;
+        let remote =
+            matches!(action, Action::Customers(..) | Action::AskDebtor(_) | Action::AskCreditor(_));
+        if remote && self.is_away() {
+            self.tell(who, Heard::NotDone);
+            return;
+        }
         match action {
             Action::Finished(finish) => self.finished(who, finish),
             Action::Customers(of, work) => {
@@ -526,7 +582,9 @@ const fn port_of(work: &CustomerWork) -> Option<Port> {
         CustomerWork::OpenAccount(_)
         | CustomerWork::OpenCustomer(..)
         | CustomerWork::Ledger { .. }
-        | CustomerWork::Store(_) => None,
+        | CustomerWork::Store(_)
+        | CustomerWork::Bank(_)
+        | CustomerWork::Fund(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every cell of the table has its worlds, and the oracle sees what is planted.
 
-use simulation::{Bug, Fault, Plan, Port, run_disk_world, run_world, table};
+use simulation::{Bug, Fault, Plan, Port, run_disk_world, run_lossy_world, run_world, table};
 
 #[test]
 fn each_fault_at_each_port_leaves_the_books_right() {
@@ -40,6 +40,20 @@ fn power_may_go_at_any_call_of_any_disk() {
         settled += outcome.payments.1;
     }
     assert!(crashes > 60 && settled > 60, "{crashes} crashes, {settled} settled");
+}
+
+#[test]
+fn books_that_are_away_for_a_while_and_answers_that_are_lost_change_no_ending() {
+    let (mut lost, mut settled) = (0, 0);
+    for seed in 0..200 {
+        let (outcome, in_it) = run_lossy_world(seed, Bug::None);
+        assert_eq!(outcome.verdict, Ok(()), "seed {seed}");
+        lost += in_it;
+        settled += outcome.payments.1;
+    }
+    assert!(lost > 2_000 && settled > 200, "{lost} lost, {settled} settled");
+    // The oracle sees who takes a lost answer for nothing done.
+    assert!((0..60).any(|seed| run_lossy_world(seed, Bug::CreditTwice).0.verdict.is_err()));
 }
 
 /// How many of 30 worlds the oracle finds wrong.

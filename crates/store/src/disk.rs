@@ -38,6 +38,15 @@ pub trait Disk: Send {
     /// The device's.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Exchanges the names of two files atomically: neither is removed, so no block is freed.
+    ///
+    /// # Errors
+    /// `NotFound` when one of them is missing, `Unsupported` where there is no such thing, or the
+    /// device's. Nothing was done.
+    fn exchange(&self, _one: &str, _other: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Removes a file.
     ///
     /// # Errors
@@ -211,6 +220,20 @@ impl Disk for FileDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.path(from), self.path(to))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn exchange(&self, one: &str, other: &str) -> io::Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        let flags = RenameFlags::EXCHANGE;
+        match renameat_with(CWD, self.path(one), CWD, self.path(other), flags) {
+            Ok(()) => Ok(()),
+            Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -19,24 +19,26 @@ mod appender;
 mod bulk;
 mod images;
 mod imaging;
+mod pauses;
 mod recall;
 mod teaching;
 mod turns;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
-use journal::{Batch, Journal, Limits, Machine, OpenError, Salts, SubmitError};
+use journal::{Batch, Journal, Limits, Machine, OpenError, ReadError, Salts, SubmitError};
 use terms::{BookName, Instant, Position, RunId};
 
 pub use self::bulk::{Bulk, BulkEnd, BulkPlace};
 pub use self::images::ImagePolicy;
+pub use self::pauses::{Pauses, PausesSeen};
 pub use self::recall::{NoRecall, Recall, RecallError};
-pub use self::turns::{CLIENT_ITEMS_MAX, QUANTUM};
-use self::turns::{NoRoom, Turns};
+pub use self::turns::{CLIENT_ITEMS_MAX, Lane, NoRoom, QUANTUM, Turns};
 use self::writer::Writer;
 use crate::recovery::Recovery;
 
@@ -99,24 +101,45 @@ enum Call {
 enum Work<M: Machine> {
     Command(M::Command, Box<dyn FnOnce(Answer<M::Outcome>) + Send>),
     Bulk(Box<dyn Bulk<M>>),
-    Read(Look<M>),
+    Read(Look<M>, u64),
 }
 
 impl<M: Machine> Work<M> {
     /// How many items it is judged as.
     fn items(&self) -> u64 {
         match self {
-            Self::Command(..) | Self::Read(_) => 1,
+            Self::Command(..) => 1,
+            Self::Read(_, items) => *items,
             Self::Bulk(bulk) => u64::try_from(bulk.items()).unwrap_or(u64::MAX).max(1),
         }
     }
 }
 
-/// The line of all reads together, and the line of what comes from the book's own process.
-const READS: u32 = u32::MAX;
+/// Who asks from the book's own process, and for clients that nobody told apart.
 const OWN: u32 = 0;
 /// Calls that may wait beside those of the lines: subscriptions.
 const CALLS_BESIDE: usize = 64;
+
+/// Who reads, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Whose line it waits in.
+    pub client: u32,
+    /// How many items it looks at, about: a page counts as its lines, so that many long pages take
+    /// as many turns as they take time.
+    pub items: u64,
+}
+
+impl Asked {
+    /// One item, from the book's own process.
+    pub const OWN: Self = Self { client: OWN, items: 1 };
+
+    /// One item, for this client.
+    #[must_use]
+    pub const fn one(client: u32) -> Self {
+        Self { client, items: 1 }
+    }
+}
 
 /// Looks at the state, or learns that there is none.
 #[expect(clippy::type_complexity, reason = "this struct is the name of the type")]
@@ -130,6 +153,8 @@ pub struct BookHandle<M: Machine> {
     calls: Sender<Call>,
     turns: Arc<Turns<Work<M>>>,
     latest: Latest,
+    pauses: Arc<Pauses>,
+    damage: Damage,
 }
 
 impl<M: Machine> Clone for BookHandle<M> {
@@ -138,6 +163,8 @@ impl<M: Machine> Clone for BookHandle<M> {
             calls: self.calls.clone(),
             turns: Arc::clone(&self.turns),
             latest: self.latest.clone(),
+            pauses: Arc::clone(&self.pauses),
+            damage: self.damage.clone(),
         }
     }
 }
@@ -166,24 +193,24 @@ impl<M: Machine + 'static> BookHandle<M> {
         command: M::Command,
         reply: impl FnOnce(Answer<M::Outcome>) + Send + 'static,
     ) {
-        self.queue(client, 1, Work::Command(command, Box::new(reply)));
+        self.queue(Lane::Does(client), 1, Work::Command(command, Box::new(reply)));
     }
 
     /// Queues many commands of one request in the line of [`Bulk::client`], judged one after
     /// another in one turn.
     pub fn submit_bulk(&self, bulk: Box<dyn Bulk<M>>) {
         let items = u64::try_from(bulk.items()).unwrap_or(u64::MAX);
-        self.queue(bulk.client(), items.max(1), Work::Bulk(bulk));
+        self.queue(Lane::Does(bulk.client()), items.max(1), Work::Bulk(bulk));
     }
 
-    fn queue(&self, client: u32, items: u64, work: Work<M>) {
+    fn queue(&self, lane: Lane, items: u64, work: Work<M>) {
         let announce = || {
             self.calls.try_send(Call::Turn).map_err(|error| match error {
                 TrySendError::Full(_) => NoRoom::Full,
                 TrySendError::Disconnected(_) => NoRoom::Closed,
             })
         };
-        match self.turns.push(client, items, work, announce) {
+        match self.turns.push(lane, items, work, announce) {
             Ok(()) => {}
             Err((NoRoom::Full, work)) => decline(work, Decline::Busy),
             Err((NoRoom::Closed, work)) => decline(work, Decline::Stopped),
@@ -239,11 +266,23 @@ impl<M: Machine + 'static> BookHandle<M> {
         look: impl FnOnce(&M) -> R + Send + 'static,
         reply: impl FnOnce(Answer<R>) + Send + 'static,
     ) {
-        let work = Work::Read(Look(Box::new(move |state| {
+        self.read_as(Asked::OWN, look, reply);
+    }
+
+    /// [`BookHandle::read`] in the line of what this client asks.
+    pub fn read_as<R: Send + 'static>(
+        &self,
+        asked: Asked,
+        look: impl FnOnce(&M) -> R + Send + 'static,
+        reply: impl FnOnce(Answer<R>) + Send + 'static,
+    ) {
+        let Asked { client, items } = asked;
+        let items = items.max(1);
+        let look = Look(Box::new(move |state| {
             let seen = state.map(look);
             Finish(Box::new(move |answer| reply(with_outcome(answer, seen))))
-        })));
-        self.queue(READS, 1, work);
+        }));
+        self.queue(Lane::Asks(client), items, Work::Read(look, items));
     }
 
     /// [`BookHandle::read`], waiting on this thread.
@@ -265,8 +304,18 @@ impl<M: Machine + 'static> BookHandle<M> {
         &self,
         look: impl FnOnce(&M) -> R + Send + 'static,
     ) -> tokio::sync::oneshot::Receiver<Answer<R>> {
+        self.read_async_as(Asked::OWN, look)
+    }
+
+    /// [`BookHandle::read_async`] in the line of what this client asks.
+    #[must_use]
+    pub fn read_async_as<R: Send + 'static>(
+        &self,
+        asked: Asked,
+        look: impl FnOnce(&M) -> R + Send + 'static,
+    ) -> tokio::sync::oneshot::Receiver<Answer<R>> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.read(look, move |answer| {
+        self.read_as(asked, look, move |answer| {
             let _ = sender.send(answer);
         });
         receiver
@@ -293,6 +342,12 @@ impl<M: Machine + 'static> BookHandle<M> {
         self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).fenced
     }
 
+    /// How long its images held the book up.
+    #[must_use]
+    pub fn pauses(&self) -> PausesSeen {
+        self.pauses.seen()
+    }
+
     /// How many requests wait for the writer.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -301,13 +356,45 @@ impl<M: Machine + 'static> BookHandle<M> {
 
     /// Every durable batch in order, from the one that holds `from`; the first may begin before
     /// it. A slow subscriber is never skipped and never stops the writer: its batches are read
-    /// from the journal again. Waits for room in the queue. The channel closes with the book.
+    /// from the journal again. Waits for room in the queue. The channel closes with the book, and
+    /// before bytes that are damaged: [`BookHandle::damage`] says so.
     #[must_use]
     pub fn subscribe(&self, from: Position) -> Receiver<Arc<Batch>> {
         let (sender, receiver) = sync_channel(SUBSCRIBER_BATCHES);
         // On a closed book the sender is dropped and the receiver says so.
         let _ = self.calls.send(Call::Subscribe(from, sender));
         receiver
+    }
+}
+
+impl<M: Machine> BookHandle<M> {
+    /// Where subscriptions ended, to be asked when one has. It does not keep the book open.
+    #[must_use]
+    pub fn damage(&self) -> Damage {
+        self.damage.clone()
+    }
+}
+
+/// Where bytes of the journal were found damaged by subscriptions, which end there.
+#[derive(Clone, Debug, Default)]
+pub struct Damage(Arc<Mutex<BTreeMap<Position, String>>>);
+
+impl Damage {
+    /// Places that are remembered: each was found by somebody who reads the same journal in order.
+    const MOST: usize = 64;
+
+    /// Why a subscription that has come so far goes no further; `None` when it ended with the book.
+    #[must_use]
+    pub fn at(&self, next: Position) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&next).cloned()
+    }
+
+    fn found(&self, next: Position, error: &ReadError) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() < Self::MOST {
+            let text = format!("the journal could not be read at position `{next}`: {error}");
+            found.insert(next, text);
+        }
     }
 }
 
@@ -333,7 +420,7 @@ fn decline<M: Machine>(work: Work<M>, why: Decline) {
             Decline::Busy => BulkEnd::Busy,
             Decline::Stopped => BulkEnd::Stopped,
         }),
-        Work::Read(look) => ((look.0)(None).0)(why.answer()),
+        Work::Read(look, _) => ((look.0)(None).0)(why.answer()),
     }
 }
 
@@ -420,7 +507,9 @@ where
     let turns = Arc::new(Turns::new(most));
     let served = Served(Arc::clone(&turns));
     let latest = Arc::new(Mutex::new(Since::default()));
-    let (mut writer, recovery) = Writer::start(config, parts, Arc::clone(&latest))?;
+    let (pauses, damage) = (Arc::new(Pauses::default()), Damage::default());
+    let shared = (Arc::clone(&latest), Arc::clone(&pauses), damage.clone());
+    let (mut writer, recovery) = Writer::start(config, parts, shared)?;
     let thread = std::thread::Builder::new()
         .name(format!("book {}", config.name))
         .spawn(move || {
@@ -431,7 +520,7 @@ where
         })
         .map_err(SpawnError::Thread)?;
     let latest = Latest { first: recovery.clone(), since: latest };
-    Ok((BookHandle { calls, turns, latest }, BookWriter { recovery, thread }))
+    Ok((BookHandle { calls, turns, latest, pauses, damage }, BookWriter { recovery, thread }))
 }
 
 /// The writer's hold on the lines: when it ends, in order or by a panic, nobody waits in them.

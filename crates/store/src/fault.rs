@@ -64,6 +64,7 @@ struct Shared {
 enum Change {
     Put(String, u64),
     Rename(String, String),
+    Exchange(String, String),
     Remove(String),
 }
 
@@ -207,6 +208,12 @@ impl Change {
                     names.insert(to.clone(), inode);
                 }
             }
+            Self::Exchange(one, other) => {
+                if let (Some(first), Some(second)) = (names.remove(one), names.remove(other)) {
+                    names.insert(one.clone(), second);
+                    names.insert(other.clone(), first);
+                }
+            }
             Self::Remove(name) => {
                 names.remove(name);
             }
@@ -275,6 +282,18 @@ impl Disk for FaultDisk {
         let mut shared = self.lock();
         shared.call()?;
         let change = Change::Rename(from.to_owned(), to.to_owned());
+        change.apply(&mut shared.names);
+        shared.changes.push(change);
+        Ok(())
+    }
+
+    fn exchange(&self, one: &str, other: &str) -> io::Result<()> {
+        let mut shared = self.lock();
+        shared.call()?;
+        if ![one, other].iter().all(|name| shared.names.contains_key(*name)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let change = Change::Exchange(one.to_owned(), other.to_owned());
         change.apply(&mut shared.names);
         shared.changes.push(change);
         Ok(())

@@ -5,6 +5,7 @@
 //! writer thread, at [`fsck`] for the check that anybody may run on a copy.
 #![expect(clippy::disallowed_methods, reason = "rank 5: recovery reports how many seconds it took")]
 
+pub mod backup;
 pub mod disk;
 pub mod driver;
 pub mod epoch_file;
@@ -14,7 +15,9 @@ pub mod fsck;
 pub mod ids;
 pub mod image;
 pub mod log;
+pub mod objects;
 pub mod postgres;
+mod priority;
 pub mod recovery;
 pub mod salt_keys;
 pub mod segment;
@@ -25,8 +28,9 @@ pub mod views;
 
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{
-    Answer, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, ImagePolicy, NoRecall,
-    Parts, Recall, RecallError, SpawnError, spawn_book,
+    Answer, Asked, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, Damage,
+    ImagePolicy, Lane, NoRecall, NoRoom, Parts, PausesSeen, QUANTUM, Recall, RecallError,
+    SpawnError, Turns, spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
 pub use postgres::{PostgresConfig, PostgresJournal};

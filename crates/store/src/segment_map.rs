@@ -218,9 +218,24 @@ impl Map {
         position: Position,
         most: usize,
     ) -> Result<Vec<Batch>, ReadError> {
+        self.read_some(
+            disk,
+            position,
+            Most { batches: most, bytes: usize::MAX, keeps_sound: false },
+        )
+    }
+
+    /// As many batches in order as are wanted, from the one that holds `position`.
+    fn read_some<D: Disk>(
+        &self,
+        disk: &D,
+        position: Position,
+        most: Most,
+    ) -> Result<Vec<Batch>, ReadError> {
         let mut read = Vec::new();
         let mut next = position;
-        while read.len() < most {
+        let mut bytes = 0_usize;
+        while most.wants(&read, bytes) {
             // What is read was synced before the map was told of it.
             let found = {
                 let extents = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -232,7 +247,11 @@ impl Map {
             };
             let Some((name, place, used, end)) = found else { break };
             let walk = Walk { name, place, used, from: next, most };
-            walk.run(disk, &mut read)?;
+            // What was read before bytes that are damaged is sound, and is served.
+            match walk.run(disk, &mut read, &mut bytes) {
+                Err(_) if most.keeps_sound && !read.is_empty() => break,
+                walked => walked?,
+            }
             next = read.last().map_or(end, |last| last.tip().next);
         }
         Ok(read)
@@ -245,15 +264,36 @@ struct Walk {
     place: Place,
     used: u64,
     from: Position,
-    most: usize,
+    most: Most,
+}
+
+/// How much is read.
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    batches: usize,
+    /// Reading ends with the batch that reaches it.
+    bytes: usize,
+    /// Whether what was read before bytes that cannot be is an answer.
+    keeps_sound: bool,
+}
+
+impl Most {
+    const fn wants(&self, read: &[Batch], bytes: usize) -> bool {
+        read.len() < self.batches && bytes < self.bytes
+    }
 }
 
 impl Walk {
-    fn run<D: Disk>(&self, disk: &D, read: &mut Vec<Batch>) -> Result<(), ReadError> {
+    fn run<D: Disk>(
+        &self,
+        disk: &D,
+        read: &mut Vec<Batch>,
+        read_bytes: &mut usize,
+    ) -> Result<(), ReadError> {
         let failed = |error: std::io::Error| ReadError::Failed(error.to_string());
         let file = disk.open(&self.name).map_err(failed)?;
         let (mut offset, mut buffer, mut begins) = (self.place.offset, Vec::new(), 0_u64);
-        while offset < self.used && read.len() < self.most {
+        while offset < self.used && self.most.wants(read, *read_bytes) {
             let mut rest = ahead(&buffer, begins, offset);
             let mut wanted = stated_length(rest).unwrap_or(HEADER_BYTES);
             if rest.len() < wanted.max(HEADER_BYTES) {
@@ -274,6 +314,7 @@ impl Walk {
             let batch =
                 Batch::from_bytes(bytes.to_vec()).map_err(|error| self.damaged(offset, error))?;
             offset = offset.saturating_add(u64::try_from(wanted).unwrap_or(u64::MAX));
+            *read_bytes = read_bytes.saturating_add(wanted);
             read.push(batch);
         }
         Ok(())
@@ -315,5 +356,15 @@ impl<D: Disk> SegmentReader<D> {
     /// [`ReadError`]: damaged bytes are never data.
     pub fn read_from(&self, position: Position, most: usize) -> Result<Vec<Batch>, ReadError> {
         self.map.read(&self.disk, position, most)
+    }
+
+    /// The batch that holds `position` and those after it, until there are so many bytes, or up to
+    /// bytes that cannot be read; empty at the head.
+    ///
+    /// # Errors
+    /// [`ReadError`], of the first: damaged bytes are never data.
+    pub fn read_ahead(&self, position: Position, bytes: usize) -> Result<Vec<Batch>, ReadError> {
+        let most = Most { batches: usize::MAX, bytes: bytes.max(1), keeps_sound: true };
+        self.map.read_some(&self.disk, position, most)
     }
 }

@@ -187,6 +187,88 @@ fn a_full_queue_says_busy_and_a_closed_book_stopped() {
     assert_eq!(writer.join().unwrap().head().unwrap().next, Position::new(2));
 }
 
+/// Many reads of one client are no reason for another's to wait, nor for its own commands.
+#[test]
+fn a_reader_waits_for_its_own_reads_and_not_for_those_of_others() {
+    let (handle, _writer) = spawn(MemoryJournal::new(book_name()), ImagePolicy::none());
+    let (entered, at_gate) = channel();
+    let (open, gate) = channel::<()>();
+    handle.read(
+        move |_| {
+            entered.send(()).unwrap();
+            let _ = gate.recv();
+        },
+        |_| {},
+    );
+    at_gate.recv().unwrap();
+    let (answers, told) = channel();
+    let read = |client: u32, items: u64| {
+        let answers = answers.clone();
+        handle.read_as(
+            store::Asked { client, items },
+            |_| (),
+            move |_| answers.send(client).unwrap(),
+        );
+    };
+    (0..300).for_each(|_| read(1, 500));
+    read(2, 1);
+    let done = answers.clone();
+    handle.submit_as(1, add(1, 1), move |_| done.send(0).unwrap());
+    open.send(()).unwrap();
+    let order: Vec<u32> = (0..302).map(|_| told.recv().unwrap()).collect();
+    let before = |who: u32| order.iter().position(|one| *one == who).unwrap();
+    assert!(before(2) <= 4, "{}", before(2));
+    // What is appended is answered when it is durable.
+    assert!(before(0) < 300, "{}", before(0));
+}
+
+#[test]
+fn a_subscriber_far_behind_catches_up_quickly() {
+    let (handle, _writer) = spawn(MemoryJournal::new(book_name()), ImagePolicy::none());
+    let total = 5_000;
+    for id in 0..total {
+        let _ = handle.submit_blocking(add(id, 1));
+    }
+    let begun = std::time::Instant::now();
+    let batches = chained(handle.subscribe(Position::ZERO), Position::new(total));
+    assert!(batches.len() > 2_500);
+    // It was 1,600 batches a second at most.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_subscription_ends_at_damage_and_says_where() {
+    let scratch = Scratch::new("behind");
+    let (handle, writer) = spawn(segments(&scratch), ImagePolicy::none());
+    let total = 250;
+    for id in 0..total {
+        let _ = handle.submit_blocking(add(id, 1));
+    }
+    let path = scratch.path().join(segment_named(&scratch, 2));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[900] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let feed = handle.subscribe(Position::ZERO);
+    let next = feed.into_iter().last().unwrap().tip().next;
+    assert!(next < Position::new(total));
+    let why = handle.damage().at(next).unwrap();
+    assert!(why.contains(&format!("position `{next}`")), "{why}");
+    // The book goes on, and so does whoever follows its end.
+    let feed = handle.subscribe(Position::new(total));
+    let _ = handle.submit_blocking(add(total, 1));
+    assert_eq!(feed.recv().unwrap().origin().first, Position::new(total));
+    drop(handle);
+    writer.join().unwrap();
+}
+
+fn segment_named(scratch: &Scratch, index: usize) -> String {
+    let names = std::fs::read_dir(scratch.path()).unwrap().map(|file| file.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".segment"));
+    names.sort();
+    names[index].clone()
+}
+
 #[test]
 fn a_fenced_writer_stops_and_does_not_fence_back() {
     let mut journal = MemoryJournal::new(book_name());

@@ -12,18 +12,19 @@
 
 mod views_support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::Command;
 use seal::Digest;
 use store::views::{
-    Config, Cursor, DaySums, FeedError, Filter, OpenError, Order, QueryError, ResumeError, Start,
-    StatementQuery, StoreFault, Views,
+    AsOf, Config, Cursor, DaySums, FeedError, Filter, Limits, OpenError, Order, QueryError,
+    ResumeError, Start, StatementQuery, StoreFault, Views,
 };
 use terms::{AccountId, BusinessDate, Instant, Position};
 
 use journal::Tip;
-use views_support::disk::Disk;
+use views_support::disk::{Disk, Gated};
 use views_support::{Book, Dice, Ledger, book, config, open};
 
 /// Histories of the property test; each has some hundred facts and as many questions. The
@@ -168,6 +169,52 @@ fn who_asks_while_it_flushes_is_answered_from_one_moment() {
         asking.join().unwrap()
     });
     assert!(asked > 0);
+}
+
+/// Questions that wait for the disk are answered of their own moment, and nobody waits for them.
+#[test]
+fn the_feed_goes_on_while_slow_questions_wait_for_the_disk() {
+    let (mut book, disk, config) = written(31);
+    // Nothing is flushed: the feed itself writes nothing while others wait.
+    let config = Config { limits: Limits::STANDARD, cache_bytes: 16 << 10, ..config };
+    let (account, link) = (book.accounts[0].id, book.links[0].0);
+    let now = AsOf::EffectiveTime(Instant::from_nanos(book.stamp));
+    let ask = |views: &Views, number: usize| {
+        let page = |order| {
+            let (filter, start) = (Filter::ALL, Start::AtEnd);
+            views.statement(&StatementQuery { account, filter, order, start, limit: 40 })
+        };
+        match number {
+            0 => format!("{:?}", page(Order::OldestFirst).unwrap()),
+            1 => format!("{:?}", page(Order::NewestFirst).unwrap()),
+            2 => format!("{:?}", views.balance(account, now).unwrap()),
+            3 => format!("{:?}", views.linked(&link).unwrap()),
+            _ => format!("{:?}", views.trial_balance(BusinessDate::from_days(20_000)).unwrap()),
+        }
+    };
+    let (_, like) = open(&Disk::of(disk.bytes()), &config);
+    let before: Vec<String> = (0..5).map(|number| ask(&like, number)).collect();
+    // What is asked here was never read, so that it is in no cache.
+    let gated = Gated { disk, gate: Arc::default() };
+    let (mut feed, views) = Views::open_backend(gated.clone(), &config).unwrap();
+    let (mut dice, next) = (Dice(32), book.next);
+    gated.gate.close();
+    let (ask, views) = (&ask, &*views);
+    std::thread::scope(|scope| {
+        let _opens = gated.gate.opens_at_end();
+        let asks = |number| scope.spawn(move || ask(views, number));
+        let asking: Vec<_> = (0..5).map(asks).collect();
+        gated.gate.until_waiting(5);
+        for _ in 0..200 {
+            book.step(&mut dice, &mut feed).unwrap();
+        }
+        book.end_batch(&mut dice, &mut feed).unwrap();
+        assert_eq!(views.status().unwrap().next, Position::new(book.next));
+        assert!(book.next > next);
+        gated.gate.open();
+        let answers: Vec<String> = asking.into_iter().map(|one| one.join().unwrap()).collect();
+        assert_eq!(answers, before, "each of the moment at which it was asked");
+    });
 }
 
 /// Each entry of a statement leads from the counters before it to those after it.

@@ -123,6 +123,10 @@ id! {
     CaseId, "case_"
 }
 id! {
+    /// One transfer over a rail outside of our books.
+    OutsideId, "out_"
+}
+id! {
     /// One run of a writer process: tells apart two writers that claim one epoch number.
     RunId, "run_"
 }

@@ -16,11 +16,11 @@ pub mod name;
 
 pub use amount::{Amount, AmountError, Minor};
 pub use id::{
-    AccountId, CaseId, DecisionId, Epoch, HoldId, IdError, InvoiceId, PaymentId, Position, QuoteId,
-    RunId, Sequence, StatementId, TransactionId, Uetr,
+    AccountId, CaseId, DecisionId, Epoch, HoldId, IdError, InvoiceId, OutsideId, PaymentId,
+    Position, QuoteId, RunId, Sequence, StatementId, TransactionId, Uetr,
 };
 pub use instant::{BusinessDate, Instant, InstantError};
 pub use name::{
     AssetCode, BookName, CompanyId, CorridorName, EdgeName, Environment, InstitutionName,
-    Jurisdiction, NameError, ProviderName,
+    Jurisdiction, NameError, ProviderName, RailName,
 };

@@ -135,6 +135,10 @@ name! {
     ProviderName, "a provider name such as `fx-dealer`"
 }
 name! {
+    /// A way to move money that we do not control: `tcb-files`. Not the bank at its other end.
+    RailName, "a rail name such as `tcb-files`"
+}
+name! {
     /// A pair of jurisdictions and the scheme between them: `nl-sg`.
     CorridorName, "a corridor name such as `nl-sg`"
 }

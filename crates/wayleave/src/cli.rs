@@ -1,9 +1,14 @@
 //! What can be asked of the binary, in words that teach.
 
 pub mod asks;
+pub mod backup;
+pub mod books;
 pub mod check;
+pub mod drill;
 pub mod ledger;
 pub mod ledger_proofs;
+pub mod operator;
+pub mod participant;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -43,6 +48,10 @@ pub enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    #[command(subcommand)]
+    Drill(drill::DrillCommand),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     // What these say of themselves stands beside their arguments, in `cli/`.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -56,7 +65,17 @@ pub enum Command {
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
     #[command(subcommand)]
+    Bank(books::BankCommand),
+    Mirrors(books::MirrorsArgs),
+    #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    Reconcile(operator::ReconcileArgs),
+    #[command(subcommand)]
+    Day(operator::DayCommand),
+    #[command(subcommand)]
+    Participant(participant::ParticipantCommand),
     /// The whole system under load: what `cargo xtask bench payments` and `cargo xtask soak` run.
     #[command(hide = true, subcommand)]
     Load(LoadCommand),
@@ -123,6 +142,8 @@ pub struct RunArgs {
 pub enum RoleName {
     /// Settlement book, hosted customers' books, transparency log.
     Core,
+    /// An institution's own customers' book.
+    Bank,
     /// An institution's edge: decides on one side.
     Edge,
     /// Registers, tax offices, bureaus: issue and revoke credentials.
@@ -131,6 +152,8 @@ pub enum RoleName {
     Provider,
     /// A supervisor: cosigns the log, keeps trust and sanctions lists.
     Supervisor,
+    /// A rail simulator for the sandbox: takes pacs.008, loses, delays, duplicates, answers late.
+    Rail,
 }
 
 /// Arguments of `fsck`.
@@ -161,7 +184,7 @@ pub struct DemoArgs {
     /// Other amounts, the same for the same number.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// The first of seven ports; a taken one moves to the next free.
+    /// The first of eight ports; a taken one moves to the next free.
     #[arg(long, default_value_t = 7000)]
     pub port: u16,
 }

@@ -8,7 +8,8 @@ use server::roles::core::{Cluster, JournalConfig};
 
 use crate::cli::{HaCommand, HaUpArgs};
 use crate::command::say;
-use crate::demo::onboard::{onboard, prefund};
+use crate::demo::funding::prefund;
+use crate::demo::onboard::onboard;
 use crate::demo::setup::{STANDBY, Stage};
 use crate::demo::start;
 use crate::run::told_to_stop;

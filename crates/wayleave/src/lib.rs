@@ -8,9 +8,11 @@
     reason = "rank 6: whatever is not the expected answer ends the story with its words"
 )]
 
+pub mod backup;
 pub mod cli;
 pub mod command;
 pub mod demo;
+pub mod drill;
 pub mod fsck;
 mod ha;
 pub mod load;
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args),
         Command::Ha(asked) => ha::command(&asked),
+        Command::Drill(asked) => drill::command(&asked),
         Command::Fsck(args) => fsck::command(&args),
         Command::Load(LoadCommand::Payments(args)) => {
             load::bench::run(&args).map(|()| ExitCode::SUCCESS)
@@ -37,6 +40,8 @@ pub fn main() -> ExitCode {
         Command::Load(LoadCommand::Soak(args)) => {
             load::soak::run(&args).map(|()| ExitCode::SUCCESS)
         }
+        Command::Backup(args) => backup::command(&args),
+        Command::Restore(args) => backup::restore_command(&args),
         Command::Wallet(asked) => command::wallet::command(&asked),
         Command::Privacy(args) => command::privacy::command(&args),
         Command::Verify(args) => command::verify::command(&args),
@@ -45,7 +50,13 @@ pub fn main() -> ExitCode {
         Command::Policy(asked) => command::replay::policy(&asked),
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),
+        Command::Bank(asked) => command::books::bank(&asked),
+        Command::Mirrors(args) => command::books::mirrors(&args),
         Command::Ledger(asked) => command::ledger::command(&asked),
+        Command::Operator(asked) => command::operator::command(&asked),
+        Command::Reconcile(args) => command::operator::reconcile(&args),
+        Command::Day(asked) => command::operator::day(&asked),
+        Command::Participant(asked) => command::participant::participant(&asked),
     };
     done.unwrap_or_else(|error| command::failed(&error))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use server::roles::{core, edge, issuer, provider, read_config, supervisor};
+use server::roles::{bank, core, edge, issuer, provider, rail, read_config, supervisor};
 use server::sandbox::{Enforcement, Reach, confine, system_files};
 use server::telemetry;
 use wallet::{EXIT_REFUSED, EXIT_UNKNOWN};
@@ -51,11 +51,13 @@ fn may_read(path: &Path, enforcement: Enforcement) -> ExitCode {
 async fn serve(args: &RunArgs, dir: &Path) -> anyhow::Result<()> {
     let stop = told_to_stop(args.until_input_ends);
     match args.role {
+        RoleName::Bank => bank::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Core => core::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Edge => edge::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Issuer => issuer::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Provider => provider::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Supervisor => supervisor::run(dir.into(), read_config(dir)?, stop).await?,
+        RoleName::Rail => rail::run(dir.into(), read_config(dir)?, stop).await?,
     }
     Ok(())
 }

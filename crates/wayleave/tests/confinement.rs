@@ -15,11 +15,12 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use api::Role;
-use seal::SigningKey;
+use evidence::VerifierKey;
+use seal::{PublicKey, SigningKey};
 use server::keys::{Descriptor, KeyStore};
 use server::roles::issuer::Subjects;
 use server::roles::supervisor::{Example, WitnessedLog};
-use server::roles::{Common, issuer, provider, supervisor};
+use server::roles::{Common, bank, issuer, provider, supervisor};
 use support::{Folder, command};
 
 const ORIGIN: &str = "wayleave.example/sandbox/settlement";
@@ -95,6 +96,10 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+fn public_key(seed: u8) -> PublicKey {
+    SigningKey::from_seed(&[seed; 32]).public_key()
+}
+
 fn common(name: &str, port: u16) -> Common {
     let key = |seed: u8| SigningKey::from_seed(&[seed; 32]);
     let operator = Descriptor::new(Role::Operator, "operator", "http://localhost:1")
@@ -137,6 +142,22 @@ fn write_example(role: &str, dir: &Path, port: u16) -> Option<()> {
             let sanctions = vec![serde_json::from_value(entry).unwrap()];
             supervisor::write_example(dir, &config, vec![], sanctions).unwrap();
         }
+        "bank" => {
+            let log = VerifierKey::of_log(ORIGIN.parse().unwrap(), public_key(3));
+            let config = bank::Config {
+                common: common("bank-b", port),
+                institution: "bank-sg".parse().unwrap(),
+                book: "bank-sg.customers".parse().unwrap(),
+                assets: vec!["SGD.2@mas-sandbox".to_owned()],
+                settlement: "settlement".parse().unwrap(),
+                core: "core".to_owned(),
+                log_key: log.to_string(),
+                permit_keys: vec![public_key(4).to_string()],
+                operator: "operator".to_owned(),
+                statement_key: public_key(5).to_string(),
+            };
+            std::fs::write(dir.join("role.json"), serde_json::to_vec(&config).unwrap()).unwrap();
+        }
         _ => return None,
     }
     Some(())
@@ -166,7 +187,7 @@ fn ready(port: u16) -> Option<String> {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a deadline for a real process")]
 fn each_small_role_serves_from_within_its_confinement() {
-    for role in ["provider", "issuer", "supervisor"] {
+    for role in ["provider", "issuer", "supervisor", "bank"] {
         let (dir, port) = (Folder::new(role), free_port());
         write_example(role, dir.path(), port).unwrap();
         let log: PathBuf = dir.path().join("log.txt");

@@ -1,5 +1,5 @@
-//! Every command of `docs/parts/ledger.md` runs as it stands, in one shell, over the real binary,
-//! and prints what the page shows.
+//! Every command of `docs/parts/ledger.md` and `docs/parts/backup.md` runs as it stands, in one
+//! shell for each page, over the real binary, and prints what the page shows.
 //!
 //! `WAYLEAVE_BLESS=1 cargo test -p wayleave --test ledger_guide` writes what they print anew.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
@@ -20,9 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn every_command_of_the_guide_prints_what_the_guide_shows() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/parts/ledger.md");
+    walk("docs/parts/ledger.md", 25);
+}
+
+#[test]
+fn every_command_of_the_guide_to_backups_prints_what_it_shows() {
+    walk("docs/parts/backup.md", 10);
+}
+
+/// Runs the commands of a page, which are so many at least.
+fn walk(name: &str, least: usize) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
     let text = std::fs::read_to_string(&page).unwrap();
-    let mut shell = Shell::new();
+    let mut shell = Shell::new(name);
     let mut written = String::new();
     let mut rest = text.as_str();
     let mut commands = 0;
@@ -34,7 +44,7 @@ fn every_command_of_the_guide_prints_what_the_guide_shows() {
             let got = shell.run(&command);
             if std::env::var_os("WAYLEAVE_BLESS").is_none() {
                 let (expected, got) = (normal(&shown), normal(&got));
-                assert_eq!(expected, got, "`{command}` in docs/parts/ledger.md");
+                assert_eq!(expected, got, "`{command}` in {name}");
             }
             written.push_str(&format!("$ {command}\n"));
             got.iter().for_each(|line| written.push_str(&format!("{line}\n")));
@@ -43,7 +53,7 @@ fn every_command_of_the_guide_prints_what_the_guide_shows() {
         written.push_str(END);
         rest = after;
     }
-    assert!(commands >= 25, "commands of the guide: {commands}");
+    assert!(commands >= least, "commands of the guide: {commands}");
     if std::env::var_os("WAYLEAVE_BLESS").is_some() {
         written.push_str(rest);
         std::fs::write(&page, written).unwrap();
@@ -105,8 +115,10 @@ struct Shell {
 }
 
 impl Shell {
-    fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("wayleave-guide-{}", std::process::id()));
+    fn new(page: &str) -> Self {
+        let page = page.replace(['/', '.'], "-");
+        let folder = format!("wayleave-guide-{page}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
         let _ = std::fs::remove_dir_all(&folder);
         let bin = folder.join("bin");
         std::fs::create_dir_all(&bin).unwrap();

@@ -13,6 +13,8 @@
 
 #[path = "ledger_proofs/archives.rs"]
 mod archives;
+#[path = "ledger_proofs/backups.rs"]
+mod backups;
 #[path = "ledger_proofs/book.rs"]
 mod book;
 #[path = "ledger_proofs/damage.rs"]

@@ -152,6 +152,7 @@ codes! {
         NothingToMove = 37, "nothing_to_move", "there is nothing to move";
         LimitPeriodOver = 38, "limit_period_over", "the limit's period is over for too long";
         HoldPartsOutOfRange = 39, "hold_parts_out_of_range", "the hold was posted in too many parts";
+        LimitPeriodTooFar = 40, "limit_period_too_far", "the limit's period lies too far ahead";
     }
 }
 

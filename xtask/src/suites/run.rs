@@ -17,6 +17,8 @@ const VECTORS: &str = "WAYLEAVE_VECTORS";
 const VECTORS_BESIDE: &str = "../shared/vectors";
 /// The part of a test's name that says that it needs a PostgreSQL server.
 pub(crate) const ON_POSTGRES: &str = "on_postgres::";
+/// The part of a test's name that says that it needs an S3 server.
+pub(crate) const ON_BUCKET: &str = "on_bucket::";
 /// Longest run of one script, in seconds: an interop suite that takes longer hangs.
 const SCRIPT_SECONDS_MAX: &str = "1200";
 
@@ -39,7 +41,7 @@ pub(crate) fn workspace_tests(workspace: &Workspace) -> Result<Outcome> {
     command.args(in_ci().then_some("--locked"));
     // What the quick loop leaves out, with a reason, is run here; what needs a server, in a suite
     // of its own.
-    command.args(["--", "--include-ignored", "--skip", ON_POSTGRES]);
+    command.args(["--", "--include-ignored", "--skip", ON_POSTGRES, "--skip", ON_BUCKET]);
     command.args(["--skip", crate::ha::ON_CLUSTER]);
     // A panic's words and place are what a reader needs; its frames would push them out of sight.
     command.env("RUST_BACKTRACE", "0");
@@ -68,6 +70,22 @@ pub(crate) fn postgres_tests(workspace: &Workspace) -> Result<Outcome> {
     command.env("WAYLEAVE_POSTGRES_TCP", server.tcp());
     command.env("WAYLEAVE_POSTGRES_RESTART", server.restart_command());
     cargo_tests(workspace, "postgres", command, Vec::new())
+}
+
+/// The tests that need an S3 server, with one.
+pub(crate) fn bucket_tests(workspace: &Workspace) -> Result<Outcome> {
+    let server = match crate::bucket::Server::start(workspace) {
+        Ok(server) => server,
+        Err(hint) => return Ok(Outcome::not_run("bucket", format!("bucket: {hint:#}"))),
+    };
+    let mut command = Command::new("cargo");
+    command.args(["test", "--package", "wayleave-store", "--test", "bucket"]);
+    command.args(["--package", "wayleave", "--test", "ledger_proofs"]);
+    command.args(in_ci().then_some("--locked"));
+    command.args(["--", ON_BUCKET]);
+    command.env("WAYLEAVE_S3", server.endpoint());
+    command.env("AWS_ACCESS_KEY_ID", "suite").env("AWS_SECRET_ACCESS_KEY", "suite");
+    cargo_tests(workspace, "bucket", command, Vec::new())
 }
 
 pub(crate) fn cargo_tests(

@@ -112,7 +112,7 @@ impl SettlementBook {
         self.liquid(&parts.debtor_pays, RuleName::ParticipantLiquidityInsufficient)?;
         let transaction = Transaction {
             id: transaction_of(order.terms.payment, "settlement"),
-            business_date: stamp.date(),
+            business_date: self.business_date(stamp),
             reason: Reason::Payment,
             entries: parts.entries()?.into(),
             claims: claims(order)?,

@@ -36,6 +36,8 @@ pub struct Options {
     form: Form,
     /// Little of each, without bars.
     pub quick: bool,
+    /// Another number of transactions than the workload's own.
+    transactions: Option<u64>,
     /// Print what was measured before, without measuring.
     stored: bool,
     /// Rows of other systems, measured on the same machine.
@@ -61,6 +63,8 @@ fn main() -> Result<()> {
     let mut all = rows::read(&file);
     for workload in chosen(&options)? {
         let workload = if options.quick { workload.quick() } else { workload };
+        let transactions = options.transactions.unwrap_or(workload.transactions);
+        let workload = workloads::Workload { transactions, ..workload };
         eprintln!("{} …", workload.name);
         let measured = workloads::measure(&workload, &options)
             .with_context(|| format!("workload `{}`", workload.name))?;
@@ -104,6 +108,7 @@ fn parse(args: &[String]) -> Result<Options> {
         names: Vec::new(),
         form: Form::Markdown,
         quick: false,
+        transactions: None,
         stored: false,
         peers: None,
         pictures: PathBuf::from("target/bench"),
@@ -116,6 +121,10 @@ fn parse(args: &[String]) -> Result<Options> {
             "--markdown" => options.form = Form::Markdown,
             "--quick" => options.quick = true,
             "--stored" => options.stored = true,
+            "--transactions" => {
+                let number = rest.next().context("expected a number")?;
+                options.transactions = Some(number.parse()?);
+            }
             "--peers" => options.peers = Some(path()?),
             "--into" => options.pictures = path()?,
             other => {

@@ -11,10 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use ledger_server::load::At;
 use ledger_server::load_http::HttpAt;
-use ledger_server::{FIRST_CLIENT, Folder, Kept, ServeOptions, serve};
+use ledger_server::{
+    BookClock, FIRST_CLIENT, Folder, Kept, Protections, ServeOptions, serve_protected,
+};
 use serde::{Deserialize, Serialize};
 use store::Answer;
 use terms::Position;
+use wire::Security;
+use wire::tls::{ClientTls, ServerTls};
 
 /// A clock tick of `/proc`, a hundredth of a second on every Linux that we build on.
 const TICK_US: f64 = 10_000.0;
@@ -27,6 +31,8 @@ pub struct Setting {
     pub log: bool,
     pub views: bool,
     pub flush_ms: u64,
+    /// Server and client speak over TLS.
+    pub tls: bool,
 }
 
 /// What the server says when it is ready.
@@ -45,7 +51,15 @@ pub struct Place {
     pub folder: Folder,
     /// For HTTP; a book learns of it when it starts.
     api_key: String,
+    /// A certificate for [`TLS_NAME`] that signed itself, in PEM.
+    certificate: String,
 }
+
+/// The name in the server's certificate.
+const TLS_NAME: &str = "ledger.test";
+/// Certificate and key of the server, beside what it keeps.
+const CERTIFICATE: &str = "bench-certificate.pem";
+const PRIVATE_KEY: &str = "bench-key.pem";
 
 impl Place {
     pub fn new(name: &str) -> Result<Self> {
@@ -53,7 +67,11 @@ impl Place {
         let _ = fs::remove_dir_all(&path);
         let folder = Folder::create(&path, "speed".parse()?)?;
         let api_key = folder.make_api_key(FIRST_CLIENT)?;
-        Ok(Self { path, folder, api_key })
+        let made = rcgen::generate_simple_self_signed(vec![TLS_NAME.to_owned()])?;
+        let certificate = made.cert.pem();
+        fs::write(path.join(CERTIFICATE), &certificate)?;
+        fs::write(path.join(PRIVATE_KEY), made.signing_key.serialize_pem())?;
+        Ok(Self { path, folder, api_key, certificate })
     }
 }
 
@@ -68,6 +86,7 @@ pub struct Server {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     pub ready: Ready,
+    tls: bool,
     /// From before the process began until it said that it listens.
     pub started_in: Duration,
 }
@@ -80,20 +99,25 @@ impl Server {
             .arg("serve")
             .arg(&place.path)
             .args([yes(setting.log), yes(setting.views), &setting.flush_ms.to_string()])
+            .arg(yes(setting.tls))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let line = lines.next().context("the server ended before it was ready")??;
         let ready = serde_json::from_str(&line)?;
-        Ok(Self { child, lines, ready, started_in: began.elapsed() })
+        Ok(Self { child, lines, ready, tls: setting.tls, started_in: began.elapsed() })
     }
 
     /// How to reach it.
     pub fn at(&self, place: &Place) -> Result<At> {
         let address = self.ready.address.parse()?;
         let key = place.folder.client_key(FIRST_CLIENT)?;
-        Ok(At { address, book: place.folder.book(), key })
+        let security = match self.tls {
+            true => Security::Tls(ClientTls::trusting_pem(place.certificate.as_bytes(), TLS_NAME)?),
+            false => Security::Plain,
+        };
+        Ok(At { address, book: place.folder.book(), key, security })
     }
 
     /// How to reach it over HTTP.
@@ -190,7 +214,9 @@ fn used(path: &Path) -> f64 {
 
 /// The other process: serves until its input ends.
 pub fn child(args: &[String]) -> Result<()> {
-    let [path, log, views, flush_ms] = args else { bail!("serve PATH LOG VIEWS FLUSH_MS") };
+    let [path, log, views, flush_ms, tls] = args else {
+        bail!("serve PATH LOG VIEWS FLUSH_MS TLS")
+    };
     let kept = |word: &str| if word == "yes" { Kept::Yes } else { Kept::No };
     let options = ServeOptions {
         address: "127.0.0.1:0".parse()?,
@@ -199,7 +225,15 @@ pub fn child(args: &[String]) -> Result<()> {
         log: kept(log),
         views: kept(views),
     };
-    let running = serve(&Folder::open(Path::new(path))?, &options)?;
+    let path = Path::new(path);
+    let certified = || -> Result<ServerTls> {
+        let (chain, key) = (fs::read(path.join(CERTIFICATE))?, fs::read(path.join(PRIVATE_KEY))?);
+        Ok(ServerTls::from_pem(&chain, &key)?)
+    };
+    let tls = if tls == "yes" { Some(certified()?) } else { None };
+    let with = Protections { tls, ..Protections::default() };
+    let folder = Folder::open(path)?;
+    let running = serve_protected(&folder, &options, &BookClock::system(), with)?;
     let ready = Ready {
         address: running.address.to_string(),
         http: running.http_address().context("no HTTP")?.to_string(),

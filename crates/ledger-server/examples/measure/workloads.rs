@@ -23,8 +23,10 @@ const DISK_BARS: [f64; 3] = [220.0, 80.0, 180.0];
 /// Parts of the folder that take disk.
 const PARTS: [&str; 5] = ["journal", "ids", "log", "views", "images"];
 
-pub const LOG: Setting = Setting { log: true, views: false, flush_ms: 0 };
-pub const ALL: Setting = Setting { log: true, views: true, flush_ms: 0 };
+pub const LOG: Setting = Setting { log: true, views: false, flush_ms: 0, tls: false };
+pub const ALL: Setting = Setting { log: true, views: true, flush_ms: 0, tls: false };
+/// As most, and nobody on the way reads along.
+const TLS: Setting = Setting { tls: true, ..LOG };
 
 /// How a workload is run.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +85,16 @@ const SINGLE: Workload =
     Workload { batch: 1, connections: 32, ahead: 1, p99_bar: Some(10.0), ..BASE };
 
 /// Every workload, in the order of the table.
-pub const WORKLOADS: [Workload; 16] = [
+pub const WORKLOADS: [Workload; 18] = [
     Workload { name: "batch-1m", transactions: M, bar: at_least(800e3), ..BASE },
+    // TLS has no bar of its own: beside the row without it stands what it costs.
+    Workload { name: "batch-1m-tls", setting: TLS, transactions: M, ..BASE },
     Workload { name: "batch-10m", bar: at_least(700e3), ..BASE },
     Workload { name: "batch-10m-indexed", setting: ALL, bar: at_least(350e3), ..BASE },
     Workload { name: "accounts-1m", accounts: M, bar: at_least(500e3), ..BASE },
     Workload { name: "ids-random", ids: IdOrder::Random, bar: at_least(400e3), ..BASE },
     Workload { name: "single-binary-32", transactions: 400_000, bar: at_least(40e3), ..SINGLE },
+    Workload { name: "single-binary-32-tls", setting: TLS, transactions: 400_000, ..SINGLE },
     Workload {
         name: "single-http-32",
         kind: Kind::Http,
@@ -137,8 +142,12 @@ impl Workload {
     }
 
     fn on(&self) -> String {
-        let Setting { log, views, flush_ms } = self.setting;
-        let way = if matches!(self.kind, Kind::Http) { "plain HTTP" } else { "plain TCP" };
+        let Setting { log, views, flush_ms, tls } = self.setting;
+        let way = match (self.kind, tls) {
+            (Kind::Http, _) => "plain HTTP",
+            (_, true) => "TLS",
+            (_, false) => "plain TCP",
+        };
         let mut on = vec![way];
         on.extend(log.then_some("log"));
         on.extend(views.then_some("views"));

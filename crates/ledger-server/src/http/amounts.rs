@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use bookkeeping::LedgerBook;
-use store::{Answer, BookHandle};
+use store::{Answer, Asked, BookHandle};
 use terms::{AccountId, AssetCode, Minor};
 
 use super::problem::Problem;
@@ -27,6 +27,7 @@ impl Assets {
     pub(super) async fn learn(
         &self,
         book: &BookHandle<LedgerBook>,
+        client: u32,
         accounts: impl Iterator<Item = AccountId>,
     ) -> Result<(), Problem> {
         let missing: Vec<AccountId> = {
@@ -36,11 +37,12 @@ impl Assets {
         if missing.is_empty() {
             return Ok(());
         }
+        let asked = Asked { client, items: u64::try_from(missing.len()).unwrap_or(u64::MAX) };
         let look = move |book: &LedgerBook| -> Vec<(AccountId, AssetCode)> {
             let asset = |id: AccountId| Some((id, book.ledger().balances(id)?.asset));
             missing.into_iter().filter_map(asset).collect()
         };
-        let (found, _) = seen(book.read_async(look).await)?;
+        let (found, _) = seen(book.read_async_as(asked, look).await)?;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() > REMEMBERED_MAX {
             known.clear();

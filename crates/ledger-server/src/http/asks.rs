@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::request::Parts;
 use http::{HeaderValue, header};
-use ledger::{Link, Side};
+use ledger::{Link, Reason, Side};
 use store::views::QueryError;
 use terms::{AccountId, BusinessDate, Instant, Minor, PaymentId, Position, QuoteId, TransactionId};
 
@@ -163,17 +163,18 @@ impl App {
             None => query,
         };
         let told = self.ask(number, query).await?;
-        Ok(ok(&self.shown(&told, of).await?))
+        Ok(ok(&self.shown(number, &told, of).await?))
     }
 
     /// An answer as JSON, amounts in their assets.
     pub(super) async fn shown(
         &self,
+        client: u32,
         told: &Told,
         of: Option<AccountId>,
     ) -> Result<serde_json::Value, Problem> {
         let accounts = shown::accounts(&told.said).into_iter().chain(of);
-        self.assets.learn(&self.interface.handle, accounts).await?;
+        self.assets.learn(&self.interface.handle, client, accounts).await?;
         Ok(shown::told(told, of, &|account| self.assets.of(account)))
     }
 }
@@ -228,20 +229,15 @@ async fn balance(State(app): Shared, mut asker: Asker, Path(account): Path<Strin
 
 async fn statement(State(app): Shared, mut asker: Asker, Path(account): Path<String>) -> Answered {
     let account = account_id("id", &account)?;
-    app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
+    app.assets.learn(&app.interface.handle, asker.number, [account].into_iter()).await?;
     let asset = app.assets.of(account).ok_or_else(|| no_account(account))?;
     let decimal = |text: &str| parse(text, asset.exponent());
     let amount = |asker: &mut Asker, name| -> Result<Option<Minor>, Problem> {
         asker.read(name, &format!("a decimal of {asset}"), decimal)
     };
-    let side = |text: &str| match text {
-        "debit" => Some(Side::Debit),
-        "credit" => Some(Side::Credit),
-        _ => None,
-    };
     let counterparty = asker.take("counterparty");
     let filter = EntryFilter {
-        side: asker.read("side", "`debit` or `credit`", side)?,
+        side: asker.read("side", "`debit` or `credit`", Side::named)?,
         from: asker.moment("from")?,
         until: asker.moment("until")?,
         effective_from: asker.moment("effective_from")?,
@@ -250,7 +246,7 @@ async fn statement(State(app): Shared, mut asker: Asker, Path(account): Path<Str
         last_date: asker.date("last_date")?,
         amount_min: amount(&mut asker, "amount_min")?,
         amount_max: amount(&mut asker, "amount_max")?,
-        reason: asker.read("reason", "a reason", shown::reason_named)?,
+        reason: asker.read("reason", "a reason", Reason::named)?,
         code: asker.read("code", "0 to 65535", |text| text.parse().ok())?,
         counterparty: counterparty.map(|text| account_id("counterparty", &text)).transpose()?,
     };
@@ -331,13 +327,14 @@ async fn linked(
 async fn fact(State(app): Shared, asker: Asker, Path(position): Path<String>) -> Answered {
     let bad = |_| Problem::field("position", "a whole number", &position);
     let at = position.parse::<u64>().map_err(bad)?;
-    let told = app.ask(asker.number, Query::Fact(Position::new(at))).await?;
+    let client = asker.number;
     asker.end()?;
+    let told = app.ask(client, Query::Fact(Position::new(at))).await?;
     if matches!(&told.said, Said::Facts { facts, .. } if facts.is_empty()) {
         let detail = format!("there is no fact at position `{at}` yet");
         return Err(Problem::of(&NOT_FOUND).detail(detail).at(told.position));
     }
-    Ok(ok(&app.shown(&told, None).await?))
+    Ok(ok(&app.shown(client, &told, None).await?))
 }
 
 async fn position_at(State(app): Shared, mut asker: Asker) -> Answered {

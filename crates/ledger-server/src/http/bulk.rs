@@ -34,7 +34,7 @@ pub(super) async fn bulk(State(app): Shared, caller: Caller, body: Bytes) -> Ans
     let drafts: Vec<form::Draft> =
         forms.into_iter().enumerate().map(draft).collect::<Result<_, _>>()?;
     let accounts = drafts.iter().flat_map(form::Draft::accounts);
-    app.assets.learn(&app.interface.handle, accounts).await?;
+    app.assets.learn(&app.interface.handle, caller.number, accounts).await?;
     // What an amount means is not known on an account that is not there: such an item is refused
     // without being handed to the book.
     let mut early = Vec::with_capacity(drafts.len());

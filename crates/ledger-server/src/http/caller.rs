@@ -8,6 +8,7 @@ use http::request::Parts;
 use seal::text::from_hex_array;
 
 use super::problem::{BAD_REQUEST, FORBIDDEN, Problem, UNAUTHENTICATED};
+use super::shares::Slot;
 use super::{App, Options};
 use crate::clients::{Client, May};
 use crate::figures::count;
@@ -37,6 +38,11 @@ impl Caller {
                 .mend("make a key for the client, start the book again, send the key"));
         };
         let Client { number, name, may, .. } = client.clone();
+        let share = app.shares.request(number);
+        let share = share.inspect_err(|_| count(&app.interface.questions.figures().turned_away))?;
+        if let Some(slot) = parts.extensions.get::<Slot>() {
+            slot.keep(share);
+        }
         Ok(Self { number, options: Options::default(), name, may })
     }
 

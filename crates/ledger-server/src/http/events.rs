@@ -15,15 +15,17 @@ use http::{HeaderMap, HeaderValue, header};
 use hyper::body::Frame;
 use serde_json::{Value, json};
 use terms::{AccountId, Instant, Position};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::App;
 use super::asks::Asker;
 use super::problem::{NOT_READY, Problem, UNAUTHENTICATED};
 use super::reply::ok;
+use super::shares::FollowShare;
 use crate::clients::Client;
 use crate::contents::FactLine;
-use crate::events::Head;
+use crate::events::{Head, Listening};
+use crate::figures::count;
 use crate::query::{Said, Told};
 use crate::shown;
 
@@ -56,8 +58,10 @@ pub(super) async fn events(
         let clients = &app.interface.clients.0;
         let asks = clients.iter().find(|client| client.number == asker.number);
         let until = asks.and_then(Client::api_key_until);
+        let client = asker.number;
         asker.end()?;
-        return Ok(stream(app, from, until));
+        let share = follow(&app, client)?;
+        return Ok(stream(app, Reader { client, from, until }, share));
     }
     let limit = asker.limit(PAGE)?;
     if !(1..=PAGE_MAX).contains(&limit) {
@@ -67,23 +71,33 @@ pub(super) async fn events(
     if wait > WAIT_MAX_SECONDS {
         return Err(Problem::field("wait", "seconds, 0 to 15", &wait.to_string()));
     }
+    let client = asker.number;
     asker.end()?;
-    reached(&app, from, Duration::from_secs(wait)).await;
+    if wait > 0 && from >= durable {
+        let _share = follow(&app, client)?;
+        let (mut head, _listening) = app.interface.events.listen();
+        reached(&mut head, from, Duration::from_secs(wait)).await;
+    }
     let lines = read(&app, from, limit).await?;
     let head = app.interface.questions.figures().head();
     let next = from.number().saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
-    let events = shown_lines(&app, lines, head).await?;
+    let events = shown_lines(&app, client, lines, head).await?;
     Ok(ok(&json!({ "events": events, "next": next, "position": head.number() })))
 }
 
 /// Waits until there is a fact at a position, at most so long.
-async fn reached(app: &App, from: Position, within: Duration) -> Head {
-    let mut head = app.interface.events.head();
+async fn reached(head: &mut watch::Receiver<Head>, from: Position, within: Duration) -> Head {
     let there = head.wait_for(|head| head.next > from || head.closed);
     if let Ok(Ok(head)) = tokio::time::timeout(within, there).await {
         return *head;
     }
-    *app.interface.events.head().borrow()
+    *head.borrow()
+}
+
+/// A place among those who wait and are sent events.
+fn follow(app: &App, client: u32) -> Result<FollowShare, Problem> {
+    let share = app.shares.follow(client);
+    share.inspect_err(|_| count(&app.interface.questions.figures().turned_away))
 }
 
 async fn read(app: &Arc<App>, from: Position, limit: u32) -> Result<Vec<FactLine>, Problem> {
@@ -93,31 +107,43 @@ async fn read(app: &Arc<App>, from: Position, limit: u32) -> Result<Vec<FactLine
     let read = tokio::task::spawn_blocking(move || events.read(from, most)).await;
     match read {
         Ok(Ok(lines)) => Ok(lines),
-        Ok(Err(error)) => Err(Problem::not_done(error.to_string())),
+        Ok(Err(error)) => {
+            app.interface.events.unreadable();
+            Err(Problem::not_done(error.to_string()).at(error.position))
+        }
         Err(_) => Err(Problem::not_done("the journal's reader ended")),
     }
 }
 
 async fn shown_lines(
     app: &App,
+    client: u32,
     facts: Vec<FactLine>,
     position: Position,
 ) -> Result<Vec<Value>, Problem> {
     let said = Said::Facts { facts, whole: true };
     let told = Told { position, said };
     let accounts: BTreeSet<AccountId> = shown::accounts(&told.said);
-    app.assets.learn(&app.interface.handle, accounts.into_iter()).await?;
+    app.assets.learn(&app.interface.handle, client, accounts.into_iter()).await?;
     Ok(shown::facts_of(&told.said, &|account| app.assets.of(account)))
 }
 
 /// Server-sent events: the position as `id`, so that `Last-Event-ID` plus one is where to go on.
 /// They end with the API key of whoever asked.
-fn stream(app: Arc<App>, from: Position, until: Option<Instant>) -> Response {
+fn stream(app: Arc<App>, reader: Reader, share: FollowShare) -> Response {
     let (pages, received) = mpsc::channel(PAGES_AHEAD);
+    let Reader { client, from, until } = reader;
+    let (mut heard, listening) = app.interface.events.listen();
     tokio::spawn(async move {
+        let _listening: Listening = listening;
         let mut next = from;
         loop {
-            let head = reached(&app, next, STILL_HERE.min(left(until))).await;
+            let within = STILL_HERE.min(left(until));
+            let head = tokio::select! {
+                head = reached(&mut heard, next, within) => head,
+                // The reader is gone: its connection, or the time within which it must read.
+                () = pages.closed() => return,
+            };
             if left(until).is_zero() {
                 let problem = Problem::of(&UNAUTHENTICATED)
                     .detail("the time of the API key is over")
@@ -130,7 +156,7 @@ fn stream(app: Arc<App>, from: Position, until: Option<Instant>) -> Response {
                 let _ = pages.send(Bytes::from(text)).await;
                 return;
             }
-            let page = match page(&app, next, head.next).await {
+            let page = match page(&app, client, next, head.next).await {
                 Ok((text, after)) => {
                     next = after;
                     text
@@ -146,7 +172,7 @@ fn stream(app: Arc<App>, from: Position, until: Option<Instant>) -> Response {
             }
         }
     });
-    let mut response = Response::new(Body::new(Received(received)));
+    let mut response = Response::new(Body::new(Received { pages: received, _share: share }));
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
@@ -165,12 +191,13 @@ fn fault(problem: Problem) -> Bytes {
 
 async fn page(
     app: &Arc<App>,
+    client: u32,
     from: Position,
     head: Position,
 ) -> Result<(String, Position), Problem> {
     let lines = read(app, from, PAGE).await?;
     let positions: Vec<Position> = lines.iter().map(|line| line.position).collect();
-    let shown = shown_lines(app, lines, head).await?;
+    let shown = shown_lines(app, client, lines, head).await?;
     let mut text = String::new();
     for (position, event) in positions.iter().zip(&shown) {
         text.push_str(&format!("id: {position}\nevent: fact\ndata: {event}\n\n"));
@@ -182,8 +209,20 @@ async fn page(
     Ok((text, Position::new(from.number().saturating_add(count))))
 }
 
+/// Who is sent events.
+#[derive(Clone, Copy, Debug)]
+struct Reader {
+    client: u32,
+    from: Position,
+    /// The end of its API key.
+    until: Option<Instant>,
+}
+
 /// A body of what comes through a channel.
-struct Received(mpsc::Receiver<Bytes>);
+struct Received {
+    pages: mpsc::Receiver<Bytes>,
+    _share: FollowShare,
+}
 
 impl hyper::body::Body for Received {
     type Data = Bytes;
@@ -193,6 +232,6 @@ impl hyper::body::Body for Received {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|page| page.map(|bytes| Ok(Frame::data(bytes))))
+        self.pages.poll_recv(context).map(|page| page.map(|bytes| Ok(Frame::data(bytes))))
     }
 }

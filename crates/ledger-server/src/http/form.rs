@@ -551,8 +551,10 @@ impl VoidForm {
                     "rail_refused" => NotDoneSource::RailRefused,
                     "never_sent" => NotDoneSource::NeverSent,
                     "two_persons" => NotDoneSource::TwoPersons,
+                    "one_person" => NotDoneSource::OnePerson,
                     other => {
-                        let expected = "`rail_refused`, `never_sent` or `two_persons`";
+                        let expected =
+                            "`rail_refused`, `never_sent`, `two_persons` or `one_person`";
                         return Err(Problem::field("source", expected, other));
                     }
                 };
@@ -649,23 +651,13 @@ pub(super) fn one_of<T: Copy>(field: &str, list: &[(&str, T)], text: &str) -> Re
     })
 }
 
-const REASONS: [(&str, Reason); 8] = [
-    ("payment", Reason::Payment),
-    ("fee", Reason::Fee),
-    ("funding", Reason::Funding),
-    ("defunding", Reason::Defunding),
-    ("return", Reason::Return),
-    ("refund", Reason::Refund),
-    ("correction", Reason::Correction),
-    ("blocking", Reason::Blocking),
-];
-
 fn reason(text: Option<&str>) -> Result<Reason, Problem> {
-    text.map_or(Ok(Reason::Payment), |text| one_of("reason", &REASONS, text))
+    let all = Reason::ALL.map(|reason| (reason.name(), reason));
+    text.map_or(Ok(Reason::Payment), |text| one_of("reason", &all, text))
 }
 
 fn side(field: &str, text: &str) -> Result<Side, Problem> {
-    one_of(field, &[("debit", Side::Debit), ("credit", Side::Credit)], text)
+    one_of(field, &Side::ALL.map(|side| (side.name(), side)), text)
 }
 
 pub(super) fn asset(text: &str) -> Result<AssetCode, Problem> {

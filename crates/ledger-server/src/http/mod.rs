@@ -16,6 +16,7 @@ pub mod problem;
 mod reply;
 mod routes;
 mod server;
+mod shares;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ use crate::questions::Questions;
 pub(crate) use amounts::show as decimal;
 pub use problem::Problem;
 pub use server::{HttpError, HttpServer, LIMITS, OUTCOME_WITHIN, start};
+pub use shares::{FOLLOWS_MAX, FOLLOWS_OF_CLIENT, REQUESTS_OF_CLIENT};
 
 /// What the interface stands on.
 pub struct Interface {
@@ -67,6 +69,7 @@ impl std::fmt::Debug for Interface {
 struct App {
     interface: Interface,
     assets: amounts::Assets,
+    shares: shares::Shares,
 }
 
 /// What a client says beside the body: `?dry_run=true`.

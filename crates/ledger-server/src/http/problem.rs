@@ -73,6 +73,8 @@ kinds! {
     REFUSED = 422 "refused" "refused" "A rule refuses this";
     /// This version does not do that.
     UNSUPPORTED = 422 "unsupported" "refused" "This version does not do this";
+    /// The client has as much under way as it may: nothing was done.
+    BUSY = 429 "busy" "not_done" "This client has as much under way as it may";
     /// It may have happened.
     UNKNOWN = 500 "unknown" "unknown" "Nobody can say whether it was done";
     /// Surely nothing was done.
@@ -156,7 +158,7 @@ impl Problem {
             stamp: None,
             mend: None,
             items: None,
-            retry_after: (kind.status == 503).then_some(1),
+            retry_after: matches!(kind.status, 429 | 503).then_some(1),
         }))
     }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bookkeeping::{Outcome, Refused};
 use http::{HeaderValue, header};
-use ledger::{Account, Available, Balances, Ceiling, Floor, Freeze, Purpose, Refusal, Side};
+use ledger::{Account, Available, Balances, Ceiling, Floor, Freeze, Purpose, Refusal};
 use serde::Serialize;
 use serde_json::{Value, json};
 use terms::{AccountId, Instant, Minor, Position};
@@ -178,6 +178,7 @@ fn may_retry(rule: &str) -> bool {
     matches!(
         rule,
         "nothing_to_move"
+            | "limit_period_too_far"
             | "account_frozen"
             | "insufficient_funds"
             | "ceiling_exceeded"
@@ -245,13 +246,14 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         R::EvidenceRequired { .. } => plain("evidence that nothing was done", "none"),
         R::VelocityCountExceeded { expected, got, .. } => (expected.to_string(), got.to_string()),
         R::HoldAccountDiffers { expected, got } => (expected.to_string(), got.to_string()),
-        R::HoldSideDiffers { expected, got } => (side(*expected).into(), side(*got).into()),
+        R::HoldSideDiffers { expected, got } => (expected.name().into(), got.name().into()),
         R::AmountExceedsHold { hold, expected, got } => {
             let of = scale.holds.iter().find(|(id, _)| id == hold).map(|(_, account)| *account);
             decimals(of.unwrap_or(AccountId::from_bytes([0; 16])), *expected, *got)
         }
         R::HoldPartsOutOfRange { max, .. } => (format!("at most {max} parts"), "one more".into()),
         R::LimitPeriodOver { expected, got, .. } => (format!("from {expected}"), got.to_string()),
+        R::LimitPeriodTooFar { expected, got, .. } => (format!("to {expected}"), got.to_string()),
         R::LimitAssetDiffers { got } => ("an asset that moves".to_owned(), got.to_string()),
         R::DebitsMustEqualCredits { asset, debits, credits } => {
             let decimal = |amount| show(amount, asset.exponent());
@@ -269,13 +271,6 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         }
         R::BalanceOutsideLimits { .. } => plain("a balance within the limits", "outside"),
         R::AccountNotEmpty { .. } => plain("no balance and no hold", "a balance or a hold"),
-    }
-}
-
-pub(super) const fn side(side: Side) -> &'static str {
-    match side {
-        Side::Debit => "debit",
-        Side::Credit => "credit",
     }
 }
 
@@ -326,7 +321,7 @@ pub(super) fn account(account: &Account, position: Position) -> Value {
     };
     json!({
         "account": opening.id.to_string(),
-        "normal": side(opening.normal),
+        "normal": opening.normal.name(),
         "owner": owner,
         "purpose": word(&PURPOSES, &opening.purpose),
         "floor": floor,

@@ -11,6 +11,7 @@ use bookkeeping::{Key, LedgerBook, What};
 use bytes::Bytes;
 use ledger::{Command, HoldState, Term};
 use serde_json::{Value, json};
+use store::Asked;
 use terms::Position;
 
 use super::amounts::{seen, show};
@@ -20,7 +21,7 @@ use super::form::{
     VoidForm, account_id, hold_id, transaction_id,
 };
 use super::problem::{METHOD, NOT_FOUND, Problem, UNSUPPORTED};
-use super::reply::{self, Scale, moment, ok, side, told};
+use super::reply::{self, Scale, moment, ok, told};
 use super::{App, Options, bulk};
 use crate::clients::May;
 use crate::query::Query;
@@ -71,7 +72,8 @@ async fn ready(State(app): Shared) -> Answered {
 async fn status(State(app): Shared, caller: Caller) -> Answered {
     caller.needs(May::Read)?;
     caller.plain()?;
-    let ((), head) = seen(app.interface.handle.read_async(|_: &LedgerBook| ()).await)?;
+    let read = app.interface.handle.read_async_as(Asked::one(caller.number), |_: &LedgerBook| ());
+    let ((), head) = seen(read.await)?;
     let lag = |at: Position| head.number().saturating_sub(at.number());
     let projections: serde_json::Map<String, Value> = app
         .interface
@@ -100,7 +102,8 @@ async fn totals(State(app): Shared, caller: Caller) -> Answered {
     caller.needs(May::Read)?;
     caller.plain()?;
     let look = |book: &LedgerBook| (book.ledger().totals(), book.ledger().accounts_len());
-    let ((totals, accounts), position) = seen(app.interface.handle.read_async(look).await)?;
+    let ((totals, accounts), position) =
+        seen(app.interface.handle.read_async_as(Asked::one(caller.number), look).await)?;
     let assets: Vec<Value> = totals
         .iter()
         .map(|(asset, total)| {
@@ -137,7 +140,7 @@ async fn transaction(State(app): Shared, caller: Caller, body: Bytes) -> Answere
 }
 
 async fn post_draft(app: &Arc<App>, client: u32, draft: form::Draft, options: Options) -> Answered {
-    app.assets.learn(&app.interface.handle, draft.accounts()).await?;
+    app.assets.learn(&app.interface.handle, client, draft.accounts()).await?;
     let holds = draft.holds();
     let command = draft.commanded(app, options).await?;
     Ok(ok(&app.command(client, command, options, &holds).await?))
@@ -151,7 +154,7 @@ async fn find_transaction(State(app): Shared, caller: Caller, Path(id): Path<Str
     let (outcome, place) = app.judge(caller.number, What::Find(key), Options::default()).await?;
     let done = told(&outcome, place, Scale { assets: &app.assets, holds: &[] })?;
     let content = app.ask(caller.number, Query::Transaction { client: None, id }).await?;
-    let content = app.shown(&content, None).await?;
+    let content = app.shown(caller.number, &content, None).await?;
     // As it was answered first, and what was recorded then.
     let mut known = serde_json::to_value(&done).unwrap_or_default();
     if let Some(fields) = known.as_object_mut() {
@@ -165,7 +168,7 @@ async fn hold(State(app): Shared, caller: Caller, body: Bytes) -> Answered {
     let options = single(&caller, May::Post)?;
     let form: HoldForm = form::read(&body)?;
     let account = form.account()?;
-    app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
+    app.assets.learn(&app.interface.handle, caller.number, [account].into_iter()).await?;
     let command = form.command(&app.assets)?;
     Ok(ok(&app.command(caller.number, command, options, &[]).await?))
 }
@@ -178,9 +181,10 @@ async fn find_hold(State(app): Shared, caller: Caller, Path(id): Path<String>) -
         let hold = book.ledger().open_hold(id)?;
         Some((hold.clone(), book.ledger().balances(hold.placement().account)?.asset))
     };
-    let (open, position) = seen(app.interface.handle.read_async(look).await)?;
+    let (open, position) =
+        seen(app.interface.handle.read_async_as(Asked::one(caller.number), look).await)?;
     let history = app.ask(caller.number, Query::HoldWhole(id)).await?;
-    let history = app.shown(&history, None).await?;
+    let history = app.shown(caller.number, &history, None).await?;
     let Some((hold, asset)) = open else {
         let (outcome, place) =
             app.judge(caller.number, What::Find(Key::hold(id)), Options::default()).await?;
@@ -204,7 +208,7 @@ async fn find_hold(State(app): Shared, caller: Caller, Path(id): Path<String>) -
         "state": state,
         "expires_at": expires_at,
         "account": placement.account.to_string(),
-        "side": side(placement.side),
+        "side": placement.side.name(),
         "amount": show(placement.amount, asset.exponent()),
         "remaining": show(hold.remaining(), asset.exponent()),
         "asset": asset.as_str(),
@@ -254,7 +258,8 @@ async fn account(State(app): Shared, caller: Caller, Path(id): Path<String>) -> 
     caller.plain()?;
     let id = account_id("id", &id)?;
     let look = move |book: &LedgerBook| book.ledger().account(id);
-    let (found, position) = seen(app.interface.handle.read_async(look).await)?;
+    let (found, position) =
+        seen(app.interface.handle.read_async_as(Asked::one(caller.number), look).await)?;
     match found {
         Some(found) => Ok(ok(&reply::account(&found, position))),
         None => {
@@ -272,7 +277,7 @@ async fn limits(
 ) -> Answered {
     let options = single(&caller, May::Manage)?;
     let account = account_id("account", &id)?;
-    app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
+    app.assets.learn(&app.interface.handle, caller.number, [account].into_iter()).await?;
     let command = form::read::<LimitsForm>(&body)?.command(account, &app.assets)?;
     Ok(ok(&app.command(caller.number, command, options, &[]).await?))
 }
@@ -285,7 +290,7 @@ async fn block(
 ) -> Answered {
     let options = single(&caller, May::Manage)?;
     let account = account_id("account", &id)?;
-    app.assets.learn(&app.interface.handle, [account].into_iter()).await?;
+    app.assets.learn(&app.interface.handle, caller.number, [account].into_iter()).await?;
     let command = form::read::<BlockForm>(&body)?.command(account, &app.assets)?;
     Ok(ok(&app.command(caller.number, command, options, &[]).await?))
 }

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use front::{BodyFault, read_body};
+use front::{BodyFault, Connection, read_body};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tower::Service;
 
 use super::problem::{BAD_REQUEST, LATE, MEDIA_TYPE, Problem, REQUEST_LATE, TOO_LARGE};
+use super::shares::{Shares, Slot};
 use super::{App, Interface, amounts, routes};
 
 /// Threads that read requests and write replies.
@@ -31,6 +32,7 @@ pub const LIMITS: front::Limits = front::Limits {
     body_bytes: 1 << 20,
     head_bytes: 16 << 10,
     drain: Duration::from_secs(5),
+    write: Duration::from_secs(15),
 };
 
 /// Until an outcome is known; after that it is told to be unknown.
@@ -105,7 +107,8 @@ pub fn start(address: SocketAddr, interface: Interface) -> Result<HttpServer, Ht
     let builder = builder.worker_threads(WORKERS).thread_name("http").enable_all();
     let runtime = builder.build().map_err(HttpError::Thread)?;
     let (stop, stopped) = oneshot::channel();
-    let app = Arc::new(App { interface, assets: amounts::Assets::default() });
+    let app =
+        Arc::new(App { interface, assets: amounts::Assets::default(), shares: Shares::default() });
     let run = move || {
         runtime.block_on(async {
             // Bound above; only a runtime without I/O would refuse it.
@@ -127,7 +130,7 @@ async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver
 
 /// One request: its body whole and within size and time, then its outcome.
 async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let body = match whole(&head, body).await {
         Ok(body) => body,
         Err(problem) => {
@@ -138,6 +141,8 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
             return response;
         }
     };
+    let slot = Slot::default();
+    head.extensions.insert(slot.clone());
     let request = Request::from_parts(head, Body::from(body));
     let mut response = match tokio::time::timeout(OUTCOME_WITHIN, router.call(request)).await {
         Ok(Ok(response)) => response,
@@ -146,6 +151,7 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
             .mend("ask by id, or send the same bytes again: an id is done once")
             .into_response(),
     };
+    drop(slot);
     // An error of the framework's own, such as a path that is not UTF-8.
     let known = response.headers().contains_key(header::CONTENT_TYPE);
     if response.status() == StatusCode::BAD_REQUEST && !known {
@@ -158,7 +164,11 @@ async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
 }
 
 async fn whole(head: &http::request::Parts, body: Incoming) -> Result<Bytes, Problem> {
-    let body = read_body(body, &LIMITS).await.map_err(|fault| match fault {
+    // Nothing of it is under way yet: while others wait, its place is theirs.
+    let arriving = head.extensions.get::<Connection>().map(Connection::arriving);
+    let read = read_body(body, &LIMITS).await;
+    drop(arriving);
+    let body = read.map_err(|fault| match fault {
         BodyFault::TooLarge { limit } => Problem::of(&TOO_LARGE)
             .expected(format!("at most {limit} bytes"))
             .mend("send less at once"),

@@ -57,7 +57,7 @@ struct Book {
     batches: std::sync::mpsc::SyncSender<Arc<Batch>>,
     fed: Arc<Fed>,
     reached: Progress,
-    thread: std::thread::JoinHandle<()>,
+    thread: std::thread::JoinHandle<Position>,
 }
 
 /// A book that hands its batches on, one fact each, and whose journal can be read again.

@@ -11,7 +11,7 @@ use seal::text::to_hex;
 use serde_json::{Map, Value, json};
 use terms::{AccountId, AssetCode, HoldId, Minor};
 
-use super::{Asset, amount, moment, reason, side, term};
+use super::{Asset, amount, moment, term};
 use crate::contents::{FactLine, FactSaid};
 
 /// On which account each hold of these facts lies, where they say so.
@@ -163,7 +163,7 @@ impl Teller<'_> {
             "kind": "hold_placed",
             "hold": placement.id.to_string(),
             "account": placement.account.to_string(),
-            "side": side(placement.side),
+            "side": placement.side.name(),
             "held": self.of(placement.account, placement.amount),
             "expires_at": term(placement.term),
             "business_date": placement.business_date.to_string(),
@@ -175,7 +175,7 @@ impl Teller<'_> {
         let entries = transaction.entries.iter().map(|entry| {
             json!({
                 "account": entry.account.to_string(),
-                "side": side(entry.side),
+                "side": entry.side.name(),
                 "moved": self.of(entry.account, entry.amount),
                 "hold": entry.hold.map(|hold| hold.to_string()),
             })
@@ -206,7 +206,7 @@ impl Teller<'_> {
             "transaction": transaction.id.to_string(),
             "business_date": transaction.business_date.to_string(),
             "effective": detail.and_then(|detail| detail.effective).map(moment),
-            "reason": reason(transaction.reason),
+            "reason": transaction.reason.name(),
             "code": detail.and_then(|detail| detail.code),
             "entries": entries.collect::<Vec<_>>(),
             "holds": ended.collect::<Vec<_>>(),
@@ -248,6 +248,7 @@ fn void_ground(ground: &VoidGround) -> Value {
                 NotDoneSource::RailRefused => "rail_refused",
                 NotDoneSource::NeverSent => "never_sent",
                 NotDoneSource::TwoPersons => "two_persons",
+                NotDoneSource::OnePerson => "one_person",
             },
             "document": not_done.document.to_string(),
         }),
@@ -282,7 +283,7 @@ fn opened(opening: &Opening) -> Value {
         "kind": "account_opened",
         "account": opening.id.to_string(),
         "asset": opening.asset.as_str(),
-        "normal": side(opening.normal),
+        "normal": opening.normal.name(),
         "owner": owner,
         "purpose": match opening.purpose {
             Purpose::Customer => "customer",

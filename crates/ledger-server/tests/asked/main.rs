@@ -23,7 +23,7 @@ use ledger_server::load::At;
 use ledger_server::query::Told;
 use ledger_server::{Folder, Kept, Query, Running, ServeOptions, serve};
 use seal::{from_canonical, to_canonical};
-use wire::{Client, Completion};
+use wire::{Client, Completion, Security};
 
 pub(crate) const WITHIN: Duration = Duration::from_secs(20);
 
@@ -63,7 +63,9 @@ pub(crate) fn start(folder: &Folder) -> (Running, Client) {
 
 pub(crate) fn connect(folder: &Folder, running: &Running) -> Client {
     let key = folder.client_key("operator").unwrap();
-    At { address: running.address, book: folder.book(), key }.connect().unwrap()
+    At { address: running.address, book: folder.book(), key, security: Security::Plain }
+        .connect()
+        .unwrap()
 }
 
 /// Asks; a question must be answered.

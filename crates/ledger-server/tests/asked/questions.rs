@@ -332,7 +332,12 @@ fn an_answer_that_is_not_ready_in_time_says_so_and_nothing_else_waits() {
     assert!(matches!(completion(&mut client, &twice, within), Completion::Refused(_)));
     // A question that waits is answered as soon as what it waits for is there.
     let key = folder.client_key("operator").unwrap();
-    let at = ledger_server::load::At { address: running.address, book: folder.book(), key };
+    let at = ledger_server::load::At {
+        address: running.address,
+        book: folder.book(),
+        key,
+        security: wire::Security::Plain,
+    };
     let waits = std::thread::spawn(move || {
         let mut other = at.connect().unwrap();
         told(&mut other, &fresh(8, Query::Balance { account, as_of: AsOf::Now })).position

@@ -12,6 +12,7 @@ mod all_or_nothing;
 mod asks;
 mod beside;
 mod drafts;
+mod fair;
 mod holds;
 mod outcomes;
 mod refusals;

@@ -1,6 +1,6 @@
 //! Every command of the ledger in a commands frame, and what refuses it, told in numbers.
 
-use ledger::velocity::PERIOD_KEPT_DAYS;
+use ledger::velocity::{PERIOD_AHEAD_DAYS, PERIOD_KEPT_DAYS};
 use ledger::{
     Ask, Ceiling, Claim, Command, Datum, Detail, Draft, Floor, Freeze, LimitKey, Line, Link, Marks,
     NotDone, NotDoneSource, Opening, Part, Period, Placement, Rest, Side, Tags, Term, Value,
@@ -271,6 +271,10 @@ fn limits_are_counted_given_back_and_told_in_numbers() {
         assert_eq!((details[0].subject, details[0].id), (Subject::Limit, [9; 16]));
         assert_eq!(details[1].quantity, Quantity::Count);
     }
+    // One more day, should midnight pass meanwhile.
+    let ahead = BusinessDate::from_days(today.days() + PERIOD_AHEAD_DAYS + 2);
+    let far = site.results(&[claim(901, Period::Month, 1, ahead)], RequestFlags::NONE);
+    assert_eq!(words(&far), ["limit_period_too_far"]);
     let late = BusinessDate::from_days(today.days() - PERIOD_KEPT_DAYS - 1);
     let old = site.results(&[claim(900, Period::BusinessDay, 1, late)], RequestFlags::NONE);
     assert_eq!(words(&old), ["limit_period_over"]);

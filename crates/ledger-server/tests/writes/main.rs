@@ -117,7 +117,8 @@ fn start(folder: &Folder) -> (Running, Client) {
     };
     let running = serve(folder, &options).unwrap();
     let key = folder.client_key("operator").unwrap();
-    let at = At { address: running.address, book: folder.book(), key };
+    let at =
+        At { address: running.address, book: folder.book(), key, security: wire::Security::Plain };
     (running, at.connect().unwrap())
 }
 

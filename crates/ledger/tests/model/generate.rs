@@ -36,14 +36,22 @@ fn bound(n: u8) -> VelocityLimit {
     }
 }
 
+/// The day that an operation counts for. One in sixteen is nearly too old for a limit, and soon
+/// is; one in sixteen is too far ahead, and soon near enough.
+fn counts_for(d: u8, day: u32) -> BusinessDate {
+    BusinessDate::from_days(match d % 16 {
+        14 => DAY - 35,
+        6 => DAY + 12,
+        _ => DAY + day,
+    })
+}
+
 /// Reads an operation out of eight random bytes, so that a failing history shrinks.
 ///
 /// Holds are numbered by the step, and what names one names a late one: most have ended before.
 pub(crate) fn command(bits: u64, now: u64, day: u32, step: u8) -> Command {
     let [kind, a, b, amount, id, c, d, _] = bits.to_be_bytes();
-    // One in sixteen counts for a day that is nearly too old for a limit, and soon is.
-    let day_of = if d % 16 == 14 { DAY - 35 } else { DAY + day };
-    let business_date = BusinessDate::from_days(day_of);
+    let business_date = counts_for(d, day);
     let (x, y) = (1 + a % 6, 1 + b % 6);
     let money = u128::from(amount);
     let newest = step / 3;

@@ -49,6 +49,7 @@ struct Seen {
     drafts: u32,
     kept: u32,
     late: u32,
+    far: u32,
     bulks: u32,
     refused_bulks: u32,
 }
@@ -172,6 +173,9 @@ fn single(
     prop_assert_eq!(&ledger.open().check(&rows, at(now), command), &checked);
     if let Err(Refusal::LimitPeriodOver { .. }) = checked {
         seen.late += 1;
+    }
+    if let Err(Refusal::LimitPeriodTooFar { .. }) = checked {
+        seen.far += 1;
     }
     let Ok(checked) = checked else { return Ok(()) };
     let done = checked.outcome().answer == Answer::Done;
@@ -314,5 +318,6 @@ fn a_million_random_operations_agree_with_the_slow_model() {
     assert!(seen.repeated > 10_000 && seen.expired > 8_000, "{} {}", seen.repeated, seen.expired);
     assert!(seen.held_posts > 6_000 && seen.kept > 1_000, "{} {}", seen.held_posts, seen.kept);
     assert!(seen.drafts > 10_000 && seen.late > 500, "{} {}", seen.drafts, seen.late);
+    assert!(seen.far > 500, "{}", seen.far);
     assert!(seen.bulks > 10_000 && seen.refused_bulks < seen.bulks * 99 / 100);
 }

@@ -168,7 +168,9 @@ impl Model {
             Period::Month => first.unwrap() + 30 + 35 < today,
             Period::RollingHours(_) | Period::RollingDays(_) => false,
         };
-        if over {
+        let rolls = matches!(limit.period, Period::RollingHours(_) | Period::RollingDays(_));
+        // What counts for a day must not be dated more than ten days ahead.
+        if over || (!rolls && date.days() > today + 10) {
             return false;
         }
         let (amount, count) = self.counted(limit, date, now);

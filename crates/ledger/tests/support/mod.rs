@@ -27,8 +27,9 @@ pub(crate) fn sgd() -> AssetCode {
     "SGD.2@y".parse().unwrap()
 }
 
+/// Ledger time of the day that transactions here count for.
 pub(crate) fn at(nanos: u64) -> Instant {
-    Instant::from_nanos(nanos)
+    BusinessDate::from_days(20_779).start().plus(std::time::Duration::from_nanos(nanos))
 }
 
 pub(crate) fn opening(n: u8, asset: AssetCode, floor: Floor, ceiling: Ceiling) -> Opening {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use api::Role;
 use api::json::{JsonLimits, read_json_within};
-use client::{AddressGuard, CLIENT_LIMITS, Client, Peer, PeerError};
+use client::{AddressGuard, CLIENT_LIMITS, Client, ClientLimits, Peer, PeerError};
 use seal::PublicKey;
 use serde::{Deserialize, Serialize};
 
@@ -92,12 +92,18 @@ impl Common {
     /// A client that may call exactly the known peers, on loopback too.
     #[must_use]
     pub fn client(&self) -> Client {
+        self.client_within(CLIENT_LIMITS)
+    }
+
+    /// [`Common::client`] with other limits.
+    #[must_use]
+    pub fn client_within(&self, limits: ClientLimits) -> Client {
         // A peer that has others standing by names several URLs.
         let places = self.peers.iter().flat_map(|peer| peer.url.split_ascii_whitespace());
         let guard = places.fold(AddressGuard::public_only(), |guard, url| {
             guard.allow(url.trim_start_matches("http://").trim_end_matches('/'))
         });
-        Client::new(guard, CLIENT_LIMITS)
+        Client::new(guard, limits)
     }
 
     /// How to call a known peer whose answers must be signed with its request key.

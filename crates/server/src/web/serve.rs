@@ -37,6 +37,7 @@ pub const LIMITS: Limits = Limits {
         body: Duration::from_secs(10),
         body_bytes: 1 << 20,
         head_bytes: 32 << 10,
+        write: Duration::from_secs(15),
         drain: Duration::from_secs(10),
     },
     handler: Duration::from_secs(20),

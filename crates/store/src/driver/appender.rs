@@ -5,24 +5,34 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use journal::{
-    Append, Batch, Book, Claimed, ClosedBatch, Journal, Machine, NotDone, OpenError, Refolded,
-    Salts, Sealer, Start,
+    Append, Batch, Book, Claimed, ClosedBatch, Journal, Machine, NotDone, OpenError, ReadError,
+    Refolded, Salts, Sealer, Start,
 };
 use terms::Position;
 
-use super::BookConfig;
 use super::images::Images;
+use super::pauses::Pauses;
 use super::recall::{Recall, RecallError};
 use super::teaching::{Lesson, teaching};
+use super::{BookConfig, Damage, SUBSCRIBER_BATCHES};
 use crate::recovery::Recovery;
 
-/// Batches read for a lagging subscriber in one turn while nothing waits to be written. While
-/// something does, one.
-const CATCH_UP_BATCHES: usize = 8;
-/// How long the appender waits for work while a subscriber lags.
-const CATCH_UP_PAUSE: Duration = Duration::from_millis(5);
+/// Batches that are kept for a subscriber whose channel is full, at least; a batch is some hundred
+/// bytes to two megabytes long.
+const PENDING_BATCHES: usize = 8;
+/// Beyond those, small ones are kept up to so many bytes: what is read in one turn for a subscriber
+/// that lags, while nothing waits to be written.
+const PENDING_BYTES: usize = 1 << 20;
+/// While something does: less than a tenth of a millisecond of reading and checking.
+const BESIDE_BYTES: usize = 64 << 10;
+/// Batches read in one turn, however small: what a channel holds.
+const CATCH_UP_BATCHES: usize = SUBSCRIBER_BATCHES;
+/// How long the appender waits for work while all who lag have full channels.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// How long it waits for bytes that could not be read and are not known to be damaged.
+const FAILED_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the writer tells the appender.
 pub(super) enum Order<R> {
@@ -65,6 +75,23 @@ pub(super) struct Appender<M, J, S> {
     pub(super) sealer: Option<Sealer>,
     pub(super) next: Position,
     pub(super) subscribers: Vec<Subscriber>,
+    /// Told how long a batch took while an image was being written.
+    pub(super) pauses: Arc<Pauses>,
+    /// Where subscriptions ended because of bytes that cannot be read.
+    pub(super) damage: Damage,
+}
+
+/// What catching up came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum CaughtUp {
+    /// Nobody lags.
+    All,
+    /// Somebody lags, and has room for more.
+    Goes,
+    /// All who lag must take something first.
+    Full,
+    /// The journal could not be read.
+    Failed,
 }
 
 /// Somebody who follows the book.
@@ -72,9 +99,12 @@ pub(super) struct Subscriber {
     /// The first position that it was neither sent nor is kept for it.
     next: Position,
     sender: SyncSender<Arc<Batch>>,
-    /// Batches that came or were read while its channel was full: at most [`CATCH_UP_BATCHES`].
-    /// They go first, so that nothing is read twice however long it takes.
+    /// Batches that came or were read while its channel was full. They go first, so that nothing
+    /// is read twice however long it takes.
     pending: VecDeque<Arc<Batch>>,
+    pending_bytes: usize,
+    /// How long the last batch was: those beside it are about as long.
+    about: usize,
     gone: bool,
 }
 
@@ -89,16 +119,21 @@ where
         orders: &Receiver<Order<R>>,
         reports: &Sender<Report<M, R>>,
     ) -> J {
+        let mut caught_up = CaughtUp::All;
         loop {
-            let order = if self.someone_lags() {
-                orders.recv_timeout(CATCH_UP_PAUSE)
-            } else {
-                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            let order = match caught_up {
+                CaughtUp::All => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                CaughtUp::Goes => orders.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                }),
+                CaughtUp::Full => orders.recv_timeout(FULL_PAUSE),
+                CaughtUp::Failed => orders.recv_timeout(FAILED_PAUSE),
             };
             let mut landed = None;
             let report = match order {
                 Ok(Order::Append(closed)) => {
-                    let report = self.append(closed);
+                    let report = self.append_timed(closed);
                     if let Report::Landed(batch) = &report {
                         landed = Some(Arc::clone(batch));
                     }
@@ -124,9 +159,19 @@ where
             if let Some(batch) = landed {
                 self.deliver(&batch);
             }
-            self.catch_up(if orders.is_empty() { CATCH_UP_BATCHES } else { 1 });
+            let bytes = if orders.is_empty() { PENDING_BYTES } else { BESIDE_BYTES };
+            caught_up = self.catch_up(bytes);
         }
         self.journal
+    }
+
+    fn append_timed<R>(&mut self, closed: ClosedBatch) -> Report<M, R> {
+        let (begun, was_writing) = (std::time::Instant::now(), self.pauses.is_writing());
+        let report = self.append(closed);
+        if was_writing || self.pauses.is_writing() {
+            self.pauses.appended(begun.elapsed());
+        }
+        report
     }
 
     fn append<R>(&mut self, closed: ClosedBatch) -> Report<M, R> {
@@ -219,7 +264,7 @@ where
         while next < until {
             let read = self
                 .journal
-                .read_from(next, CATCH_UP_BATCHES)
+                .read_from(next, PENDING_BATCHES)
                 .map_err(|error| OpenFailure::Open(OpenError::Read(error)))?;
             let Some(last) = read.last() else { break };
             next = last.tip().next;
@@ -227,11 +272,6 @@ where
             read.into_iter().for_each(|batch| lesson.tell(batch));
         }
         Ok(())
-    }
-
-    fn someone_lags(&self) -> bool {
-        let waits = |s: &Subscriber| s.next < self.next || !s.pending.is_empty();
-        self.sealer.is_some() && self.subscribers.iter().any(waits)
     }
 
     /// Hands a batch that just became durable to every subscriber that is up to date.
@@ -244,36 +284,76 @@ where
     }
 
     /// Reads a few batches for each subscriber that lags and has room for them.
-    fn catch_up(&mut self, most: usize) {
-        if self.sealer.is_some() {
-            for subscriber in &mut self.subscribers {
-                if !subscriber.send_pending() || subscriber.next >= self.next {
-                    continue;
-                }
-                let Ok(read) = self.journal.read_from(subscriber.next, most) else {
-                    // Damaged bytes are never handed on: the subscriber waits, the next append
-                    // or opening reports.
-                    continue;
-                };
-                for batch in read {
-                    subscriber.take(&Arc::new(batch));
-                }
-            }
+    fn catch_up(&mut self, bytes: usize) -> CaughtUp {
+        let (head, is_open) = (self.next, self.sealer.is_some());
+        let Self { journal, subscribers, damage, .. } = self;
+        let mut worst = CaughtUp::All;
+        for subscriber in &mut *subscribers {
+            let sent = subscriber.send_pending();
+            let lags = subscriber.next < head;
+            worst = worst.max(match (sent, lags) {
+                (false, _) if subscriber.gone => CaughtUp::All,
+                (false, _) => CaughtUp::Full,
+                (true, false) => CaughtUp::All,
+                // Between a failed append and the next opening nothing is read.
+                (true, true) if !is_open => CaughtUp::All,
+                (true, true) => subscriber.read_on(journal, head, bytes, damage),
+            });
         }
-        self.subscribers.retain(|s| !s.gone);
+        subscribers.retain(|s| !s.gone);
+        worst
     }
 }
 
 impl Subscriber {
     const fn new(next: Position, sender: SyncSender<Arc<Batch>>) -> Self {
-        Self { next, sender, pending: VecDeque::new(), gone: false }
+        let pending = VecDeque::new();
+        Self { next, sender, pending, pending_bytes: 0, about: 0, gone: false }
+    }
+
+    /// Reads what it lacks, about so many bytes.
+    fn read_on<J: Journal>(
+        &mut self,
+        journal: &J,
+        head: Position,
+        bytes: usize,
+        damage: &Damage,
+    ) -> CaughtUp {
+        // Before anything is known of its batches, one is read to learn it.
+        let most = bytes.checked_div(self.about).unwrap_or(1).clamp(1, CATCH_UP_BATCHES);
+        let read = match journal.read_from(self.next, most) {
+            // Many at once may end at damage behind some that are sound.
+            Err(ReadError::Damaged { .. }) if most > 1 => journal.read_from(self.next, 1),
+            read => read,
+        };
+        match read {
+            Ok(read) => {
+                for batch in read {
+                    self.take(&Arc::new(batch));
+                }
+                let kept = if self.next < head { CaughtUp::Goes } else { CaughtUp::All };
+                if self.pending.is_empty() { kept } else { CaughtUp::Full }
+            }
+            // Damaged bytes are never handed on, and do not become sound by waiting: the channel
+            // closes, and whoever follows finds why.
+            Err(error @ ReadError::Damaged { .. }) => {
+                damage.found(self.next, &error);
+                self.gone = true;
+                CaughtUp::All
+            }
+            Err(_) => CaughtUp::Failed,
+        }
     }
 
     /// Sends a batch, or keeps it when the channel is full and there is room; one that is not kept
     /// is read again when it is its turn.
     fn take(&mut self, batch: &Arc<Batch>) {
-        if self.pending.len() < CATCH_UP_BATCHES {
+        let bytes = batch.bytes().len();
+        let all = self.pending_bytes.saturating_add(bytes);
+        let small = self.pending.len() < CATCH_UP_BATCHES && all <= PENDING_BYTES;
+        if batch.at(self.next).is_some() && (self.pending.len() < PENDING_BATCHES || small) {
             self.pending.push_back(Arc::clone(batch));
+            (self.pending_bytes, self.about) = (all, bytes);
             self.next = batch.tip().next;
             self.send_pending();
         }
@@ -283,7 +363,10 @@ impl Subscriber {
     fn send_pending(&mut self) -> bool {
         while let Some(batch) = self.pending.front() {
             match self.sender.try_send(Arc::clone(batch)) {
-                Ok(()) => drop(self.pending.pop_front()),
+                Ok(()) => {
+                    self.pending_bytes = self.pending_bytes.saturating_sub(batch.bytes().len());
+                    drop(self.pending.pop_front());
+                }
                 Err(TrySendError::Full(_)) => return false,
                 Err(TrySendError::Disconnected(_)) => {
                     self.gone = true;
@@ -327,7 +410,7 @@ mod tests {
     fn a_full_channel_keeps_a_few_batches_and_asks_for_no_more() {
         let (sender, receiver) = sync_channel(2);
         let mut subscriber = Subscriber::new(Position::ZERO, sender);
-        for first in 0..20 {
+        for first in 0..200 {
             if subscriber.next == Position::new(first) {
                 subscriber.take(&batch(first));
             }

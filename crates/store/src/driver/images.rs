@@ -6,8 +6,14 @@ use crossbeam_channel::{Receiver, Sender};
 use journal::{Image, Start, Tip};
 use terms::BookName;
 
+use super::pauses::Pauses;
 use crate::disk::Disk;
-use crate::image::{ImageWriter, load_image_beside};
+use crate::image::{ImageWriter, discard_unfinished, load_image_beside};
+use crate::priority;
+
+/// The thread that writes images stands back so far: hashing one takes a tenth of a second of
+/// processor time at a million accounts, and nobody waits for it.
+const NICE: i32 = 5;
 
 /// Whether and how often the state is saved. Images bound the time of a restart and nothing
 /// else: a bad one is ignored.
@@ -20,7 +26,7 @@ pub struct ImagePolicy<M> {
 pub(super) struct Images<M> {
     pub(super) load: Arc<dyn Fn(&M) -> Result<Option<Start<M>>, String> + Send + Sync>,
     /// Writes what comes, on a thread of its own, until nobody sends any more.
-    pub(super) store: Arc<dyn Fn(&Receiver<Piece>, &Sender<Vec<u8>>) + Send + Sync>,
+    pub(super) store: Arc<dyn Fn(&Receiver<Piece>, &Sender<Vec<u8>>, &Pauses) + Send + Sync>,
     pub(super) save: fn(&M) -> Vec<u8>,
     pub(super) begin: fn(&mut M) -> bool,
     pub(super) step: fn(&mut M, &mut Vec<u8>) -> bool,
@@ -64,8 +70,9 @@ impl<M> ImagePolicy<M> {
     {
         let disk = Arc::new(disk);
         let load_disk = Arc::clone(&disk);
-        let store = move |pieces: &Receiver<Piece>, spare: &Sender<Vec<u8>>| {
-            write_all(&*disk, &book, pieces, spare);
+        let store = move |pieces: &Receiver<Piece>, spare: &Sender<Vec<u8>>, pauses: &Pauses| {
+            priority::lower(NICE);
+            write_all(&*disk, &book, (pieces, spare), pauses);
         };
         let images = Images {
             load: Arc::new(move |genesis| load_image_beside(&*load_disk, &book, genesis)),
@@ -104,21 +111,30 @@ impl<M> ImagePolicy<M> {
 fn write_all<D: Disk>(
     disk: &D,
     book: &BookName,
-    pieces: &Receiver<Piece>,
-    spare: &Sender<Vec<u8>>,
+    (pieces, spare): (&Receiver<Piece>, &Sender<Vec<u8>>),
+    pauses: &Pauses,
 ) {
     let mut writer: Option<ImageWriter<'_, D>> = None;
     for piece in pieces {
         match piece {
-            Piece::Begin => writer = ImageWriter::begin(disk, book).ok(),
+            Piece::Begin => {
+                pauses.begun();
+                writer = ImageWriter::begin(disk, book).ok();
+            }
             Piece::Bytes(bytes) => {
                 if writer.as_mut().is_some_and(|writer| writer.write(&bytes).is_err()) {
                     writer = None;
+                    // After a failed write or sync nobody knows what the file holds.
+                    discard_unfinished(disk);
                 }
                 let _ = spare.try_send(bytes);
             }
             Piece::End(tip) => {
-                let _ = writer.take().map(|writer| writer.finish(&tip));
+                let finished = writer.take().map(|writer| writer.finish(&tip));
+                if matches!(finished, Some(Err(_))) {
+                    discard_unfinished(disk);
+                }
+                pauses.ended(matches!(finished, Some(Ok(()))));
             }
         }
     }

@@ -9,14 +9,16 @@
 //! as it has steps. A start therefore refolds at most that many facts, unless the disk cannot keep
 //! up.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use journal::{Book, Machine, Tip};
 use terms::Position;
 
 use super::images::{Images, Piece};
+use super::pauses::Pauses;
 
 /// Pieces that may wait for the thread that writes them.
 const PIECES: usize = 2;
@@ -32,6 +34,7 @@ pub(super) struct Imager<M> {
     current: Option<Imaging>,
     pieces: Sender<Piece>,
     spare: Receiver<Vec<u8>>,
+    pauses: Arc<Pauses>,
     thread: JoinHandle<()>,
 }
 
@@ -48,14 +51,20 @@ struct Imaging {
 
 impl<M: Machine + 'static> Imager<M> {
     /// Starts the thread; the newest image is at `imaged`.
-    pub(super) fn start(images: Images<M>, every: u64, imaged: Position) -> std::io::Result<Self> {
+    pub(super) fn start(
+        images: Images<M>,
+        every: u64,
+        imaged: Position,
+        pauses: Arc<Pauses>,
+    ) -> std::io::Result<Self> {
         let (pieces, taken) = bounded(PIECES);
         let (used, spare) = bounded(PIECES);
         let store = images.store.clone();
+        let told = Arc::clone(&pauses);
         let thread = std::thread::Builder::new()
             .name("images".into())
-            .spawn(move || store(&taken, &used))?;
-        Ok(Self { images, every, imaged, current: None, pieces, spare, thread })
+            .spawn(move || store(&taken, &used, &told))?;
+        Ok(Self { images, every, imaged, current: None, pieces, spare, pauses, thread })
     }
 
     /// Right after a batch was closed the working state is the fold of what is closed: the moment
@@ -70,8 +79,10 @@ impl<M: Machine + 'static> Imager<M> {
         if self.pieces.try_send(Piece::Begin).is_err() {
             return;
         }
+        let begun = Instant::now();
         let has_more = book.image(self.images.begin);
         let piece = if has_more { None } else { Some((self.images.save)(book.working())) };
+        self.pauses.stepped(begun.elapsed());
         self.current = Some(Imaging { position, tip: None, piece, has_more });
         self.hand_over();
     }
@@ -80,11 +91,13 @@ impl<M: Machine + 'static> Imager<M> {
     pub(super) fn step(&mut self, book: &mut Book<M>) {
         let Some(imaging) = &mut self.current else { return };
         if imaging.has_more && imaging.piece.is_none() {
+            let begun = Instant::now();
             let mut piece = self.spare.try_recv().unwrap_or_default();
             piece.clear();
             let step = self.images.step;
             imaging.has_more = book.image(|state| step(state, &mut piece));
             imaging.piece = Some(piece);
+            self.pauses.stepped(begun.elapsed());
         }
         self.hand_over();
     }

@@ -1,8 +1,9 @@
-//! What waits for the writer, by client, and whose turn it is.
+//! What waits, by client, and whose turn it is: before the writer, and before whoever answers
+//! from files.
 //!
-//! Each client has a line of its own, bounded in requests and in items; a full one is told
-//! [`Answer::Busy`](super::Answer::Busy) and takes no room from the others. The writer serves the
-//! lines in turn, each with [`QUANTUM`] items a round (deficit round robin): a request larger than
+//! Each client has a line of its own, and before the writer one more for what it only reads. Each
+//! is bounded in requests and in items; a full one is told [`Answer::Busy`](super::Answer::Busy)
+//! and takes no room from the others. They are served in turn, each with [`QUANTUM`] items a round (deficit round robin): a request larger than
 //! that waits some rounds, in which everybody else is served. Within a line the order is that of
 //! arrival.
 
@@ -15,8 +16,18 @@ pub const QUANTUM: u64 = 1024;
 /// Items of one client that may wait: 64 of the largest requests.
 pub const CLIENT_ITEMS_MAX: u64 = 64 * 8190;
 
-/// The lines of one book.
-pub(super) struct Turns<T> {
+/// Whose line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// What this client wants done, in the order of its arrival.
+    Does(u32),
+    /// What this client only asks: a line of its own, so that neither another client's questions
+    /// nor its own requests hold them up, nor they those.
+    Asks(u32),
+}
+
+/// Lines of clients, served in turn.
+pub struct Turns<T> {
     state: Mutex<State<T>>,
     /// Requests that may wait in all.
     most: usize,
@@ -24,9 +35,9 @@ pub(super) struct Turns<T> {
 
 struct State<T> {
     /// Kept when they are empty: clients are few and come again.
-    lines: BTreeMap<u32, Line<T>>,
+    lines: BTreeMap<Lane, Line<T>>,
     /// Those that are not empty, the next one first.
-    ring: VecDeque<u32>,
+    ring: VecDeque<Lane>,
     waiting: usize,
     is_closed: bool,
 }
@@ -46,15 +57,23 @@ impl<T> Default for Line<T> {
 
 /// Why something does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoRoom {
+pub enum NoRoom {
     /// The client's line, or all of them together, are full.
     Full,
     /// Nobody serves them any more.
     Closed,
 }
 
+impl<T> std::fmt::Debug for Turns<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turns").finish_non_exhaustive()
+    }
+}
+
 impl<T> Turns<T> {
-    pub(super) fn new(most: usize) -> Self {
+    /// Lines in which `most` may wait in all.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
         let state =
             State { lines: BTreeMap::new(), ring: VecDeque::new(), waiting: 0, is_closed: false };
         Self { state: Mutex::new(state), most: most.max(1) }
@@ -67,15 +86,19 @@ impl<T> Turns<T> {
     }
 
     /// Requests that wait, in all lines.
-    pub(super) fn waiting(&self) -> usize {
+    #[must_use]
+    pub fn waiting(&self) -> usize {
         self.lock().waiting
     }
 
-    /// Lets `work` wait in its client's line; gives it back when it cannot. `announce` tells the
-    /// writer, under the same lock.
-    pub(super) fn push(
+    /// Lets `work` wait in its line; gives it back when it cannot. `announce` tells
+    /// who serves the lines, under the same lock.
+    ///
+    /// # Errors
+    /// The work itself, and why it does not wait.
+    pub fn push(
         &self,
-        client: u32,
+        lane: Lane,
         items: u64,
         work: T,
         announce: impl FnOnce() -> Result<(), NoRoom>,
@@ -85,7 +108,7 @@ impl<T> Turns<T> {
             return Err((NoRoom::Closed, work));
         }
         let is_full = state.waiting >= self.most;
-        let line = state.lines.entry(client).or_default();
+        let line = state.lines.entry(lane).or_default();
         let has_room = line.waiting.len() < self.client_most()
             && (line.items == 0 || line.items.saturating_add(items) <= CLIENT_ITEMS_MAX);
         if is_full || !has_room {
@@ -99,13 +122,14 @@ impl<T> Turns<T> {
         line.items = line.items.saturating_add(items);
         state.waiting = state.waiting.saturating_add(1);
         if was_empty {
-            state.ring.push_back(client);
+            state.ring.push_back(lane);
         }
         Ok(())
     }
 
     /// What is to be done next.
-    pub(super) fn next(&self) -> Option<T> {
+    #[must_use]
+    pub fn next(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
             let State { lines, ring, waiting, .. } = &mut *state;
@@ -130,7 +154,7 @@ impl<T> Turns<T> {
     }
 
     /// Drops all that waits: nobody will do it. Whoever asked learns by the drop that nobody knows.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         let lines = {
             let mut state = self.lock();
             state.is_closed = true;
@@ -151,7 +175,7 @@ mod tests {
     use super::*;
 
     fn push(turns: &Turns<(u32, u64)>, client: u32, items: u64, n: u64) -> Result<(), NoRoom> {
-        turns.push(client, items, (client, n), || Ok(())).map_err(|(why, _)| why)
+        turns.push(Lane::Does(client), items, (client, n), || Ok(())).map_err(|(why, _)| why)
     }
 
     fn all(turns: &Turns<(u32, u64)>) -> Vec<(u32, u64)> {
@@ -181,6 +205,20 @@ mod tests {
                 order.iter().filter(|(of, _)| *of == client).map(|(_, n)| *n).collect();
             assert!(own.is_sorted());
         }
+    }
+
+    #[test]
+    fn questions_have_lines_of_their_own() {
+        let turns = Turns::new(4096);
+        let ask = |client: u32, n: u64| {
+            turns.push(Lane::Asks(client), QUANTUM, (client, n), || Ok(())).unwrap();
+        };
+        (0..100).for_each(|n| ask(1, n));
+        push(&turns, 1, 1, 500).unwrap();
+        ask(2, 0);
+        let order = all(&turns);
+        let before = |one| order.iter().position(|other| *other == one).unwrap();
+        assert!(before((1, 500)) <= 3 && before((2, 0)) <= 3, "{order:?}");
     }
 
     #[test]
@@ -233,7 +271,7 @@ mod tests {
     #[test]
     fn what_was_not_announced_does_not_wait_and_a_closed_line_takes_nothing() {
         let turns = Turns::new(8);
-        let refused = turns.push(1, 1, (1, 1), || Err(NoRoom::Closed));
+        let refused = turns.push(Lane::Does(1), 1, (1, 1), || Err(NoRoom::Closed));
         assert_eq!(refused, Err((NoRoom::Closed, (1, 1))));
         assert_eq!(turns.next(), None);
         push(&turns, 1, 1, 1).unwrap();

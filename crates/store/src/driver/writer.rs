@@ -16,10 +16,12 @@ use terms::{Instant, Position};
 use super::appender::{Appender, OpenFailure, Order, Report};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
 use super::imaging::Imager;
+use super::pauses::Pauses;
 use super::recall::{Recall, RecallError};
 use super::turns::{QUANTUM, Turns};
 use super::{
-    Answer, BookConfig, Call, Decline, Finish, Look, Parts, Since, SpawnError, Work, decline,
+    Answer, BookConfig, Call, Damage, Decline, Finish, Look, Parts, Since, SpawnError, Work,
+    decline,
 };
 use crate::recovery::Recovery;
 
@@ -91,7 +93,7 @@ where
     pub(super) fn start(
         config: BookConfig,
         parts: Parts<M, J, S, C, R>,
-        latest: Arc<Mutex<Since>>,
+        (latest, pauses, damage): (Arc<Mutex<Since>>, Arc<Pauses>, Damage),
     ) -> Result<(Self, Recovery), SpawnError> {
         let Parts { genesis, journal, salts, clock, images, mut recall } = parts;
         let salts = Arc::new(salts);
@@ -104,6 +106,8 @@ where
             sealer: None,
             next: Position::ZERO,
             subscribers: Vec::new(),
+            pauses: Arc::clone(&pauses),
+            damage,
         };
         let (book, recovery) = appender.open(&mut recall).map_err(|failure| match failure {
             OpenFailure::Open(error) => SpawnError::Open(error),
@@ -118,7 +122,7 @@ where
         // Where the newest image is, and not where the book ends: otherwise one that is killed
         // again and again before it comes to an image would refold ever more.
         let imaged = recovery.imaged();
-        let imager = images.images.map(|all| Imager::start(all, images.every, imaged));
+        let imager = images.images.map(|all| Imager::start(all, images.every, imaged, pauses));
         let writer = Self {
             config,
             salts,
@@ -215,7 +219,7 @@ where
         match work {
             Work::Command(command, reply) => self.take_command(&command, reply),
             Work::Bulk(bulk) => self.take_bulk(bulk),
-            Work::Read(look) => self.take_read(look),
+            Work::Read(look, _) => self.take_read(look),
         }
     }
 

@@ -4,8 +4,11 @@ use terms::{AccountId, AssetCode, Instant, Minor, Position};
 
 use ledger::Side;
 
+use super::blocks::Line;
 use super::error::QueryError;
 use super::item::Totals;
+use super::tables::Reading;
+use super::walk::Path;
 use super::{Look, Seen, Views};
 
 /// As of when.
@@ -65,68 +68,86 @@ impl Views {
         account: AccountId,
         as_of: AsOf,
     ) -> Result<Seen<AccountBalance>, QueryError> {
-        self.look(|look| {
+        let asked = |look: &Look<'_>| {
             let slot = look.slot(account)?;
             let next = look.head.next;
-            match as_of {
-                AsOf::Now => known(look, slot, &look.head.accounts.totals(slot)),
+            let until = match as_of {
+                AsOf::Now => next,
                 AsOf::Position(asked) => {
                     let missing = QueryError::NotSeenYet { asked, next: Position::new(next) };
-                    let asked = asked.number();
-                    let after = asked.checked_add(1).filter(|after| *after <= next);
-                    let totals = look.walk(slot)?.totals_before(after.ok_or(missing)?)?;
-                    known(look, slot, &totals)
+                    let after = asked.number().checked_add(1).filter(|after| *after <= next);
+                    after.ok_or(missing)?
                 }
-                AsOf::LedgerTime(time) => {
-                    let until = look.stamps().facts_until(time.nanos(), next)?;
-                    known(look, slot, &look.walk(slot)?.totals_before(until)?)
+                AsOf::LedgerTime(time) | AsOf::EffectiveTime(time) => {
+                    look.stamps().facts_until(time.nanos(), next)?
                 }
-                AsOf::EffectiveTime(time) => effective(look, slot, time.nanos()),
-            }
+            };
+            let recent = look.recent(slot)?;
+            let before = recent.totals_before(until, look.path(slot)?);
+            let effective = match as_of {
+                AsOf::EffectiveTime(time) => Some(Effective {
+                    time: time.nanos(),
+                    until,
+                    path: look.path(slot)?,
+                    recent: recent.effective(),
+                }),
+                AsOf::Now | AsOf::Position(_) | AsOf::LedgerTime(_) => None,
+            };
+            Ok((look.account(slot)?, before, effective))
+        };
+        self.look_then(asked, |(fixed, before, effective), reading| {
+            let totals = before.totals(reading)?;
+            let (totals, pending) = match effective {
+                Some(effective) => {
+                    (effective.correct(totals, reading)?, Pending::NotByEffectiveTime)
+                }
+                None => (totals, pending_of(&totals)),
+            };
+            Ok(AccountBalance {
+                account: fixed.account,
+                asset: fixed.asset,
+                debits_posted: Minor::new(totals.debits),
+                credits_posted: Minor::new(totals.credits),
+                pending,
+            })
         })
     }
 }
 
-fn known(look: &Look<'_>, slot: u32, totals: &Totals) -> Result<AccountBalance, QueryError> {
-    let pending = Pending::Known {
+const fn pending_of(totals: &Totals) -> Pending {
+    Pending::Known {
         debits: Minor::new(totals.held_debits),
         credits: Minor::new(totals.held_credits),
-    };
-    balance(look, slot, totals, pending)
+    }
 }
 
-/// The balance by ledger time, corrected by each entry that says another time.
-fn effective(look: &Look<'_>, slot: u32, time: u64) -> Result<AccountBalance, QueryError> {
-    let until = look.stamps().facts_until(time, look.head.next)?;
-    let walk = look.walk(slot)?;
-    let mut totals = walk.totals_before(until)?;
-    walk.effective(&mut |line| {
-        let item = &line.item;
-        let counted = item.position < until;
-        let counts = item.moment.is_none_or(|moment| moment <= time);
-        match (counted, counts) {
-            (true, false) => totals.undo(item.kind, item.amount),
-            (false, true) => totals.apply(item.kind, item.amount),
-            (true, true) | (false, false) => {}
-        }
-    })?;
-    balance(look, slot, &totals, Pending::NotByEffectiveTime)
+/// What the balance by ledger time lacks of that by effective time.
+struct Effective {
+    time: u64,
+    /// The first position that the balance by ledger time does not count.
+    until: u64,
+    path: Path,
+    /// Entries in memory that say their effective time.
+    recent: Vec<Line>,
 }
 
-fn balance(
-    look: &Look<'_>,
-    slot: u32,
-    totals: &Totals,
-    pending: Pending,
-) -> Result<AccountBalance, QueryError> {
-    let line = look.account(slot)?;
-    Ok(AccountBalance {
-        account: line.account,
-        asset: line.asset,
-        debits_posted: Minor::new(totals.debits),
-        credits_posted: Minor::new(totals.credits),
-        pending,
-    })
+impl Effective {
+    /// The balance by ledger time, corrected by each entry that says another time.
+    fn correct(&self, mut totals: Totals, reading: &Reading) -> Result<Totals, QueryError> {
+        let mut correct = |line: &Line| {
+            let item = &line.item;
+            let counted = item.position < self.until;
+            let counts = item.moment.is_none_or(|moment| moment <= self.time);
+            match (counted, counts) {
+                (true, false) => totals.undo(item.kind, item.amount),
+                (false, true) => totals.apply(item.kind, item.amount),
+                (true, true) | (false, false) => {}
+            }
+        };
+        self.path.walk(reading)?.effective(&mut correct)?;
+        self.recent.iter().for_each(correct);
+        Ok(totals)
+    }
 }
 
 /// What is fixed of an account.

@@ -4,6 +4,7 @@
 //! which it goes. A crash in between loses it, and the feed begins again at the stored position.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redb::WriteTransaction;
 
@@ -62,7 +63,7 @@ pub(super) fn write(
 pub(super) fn finish(head: &mut Head, stored: Stored) {
     let run = narrow(head.runs.len());
     let new = new_run(head, stored.tip);
-    head.runs.push(new);
+    Arc::make_mut(&mut head.runs).push(new);
     let Head { accounts, buffer, .. } = head;
     for slot in &buffer.touched {
         if let Some(row) = accounts.row_mut(*slot) {

@@ -1,5 +1,7 @@
 //! What was seen, in memory: the fold over changes, and what of it the file does not yet have.
 
+use std::sync::Arc;
+
 use ledger::{Change, Ended, Entry, Link, Opening, Placement, Resolved, Term, Transaction};
 use terms::{AccountId, HoldId};
 
@@ -29,7 +31,8 @@ pub(super) struct Head {
     pub(super) accounts: Accounts,
     pub(super) buffer: Buffer,
     pub(super) holds: Changes,
-    pub(super) runs: Vec<Run>,
+    /// Shared with pages that are read while it goes on.
+    pub(super) runs: Arc<Vec<Run>>,
     pub(super) stored: Stored,
     /// The first position not seen.
     pub(super) next: u64,
@@ -64,7 +67,7 @@ impl Head {
             accounts,
             buffer: Buffer::new(next, limits),
             holds: Changes::default(),
-            runs,
+            runs: Arc::new(runs),
             stored,
             next,
             stamp: stored.tip.stamp.nanos(),

@@ -1,5 +1,7 @@
 //! Open holds, links, and times.
 
+use std::sync::Arc;
+
 use ledger::{Link, Side, Term};
 use terms::{AccountId, BusinessDate, HoldId, Instant, Minor, Position, TransactionId};
 
@@ -117,19 +119,22 @@ impl Views {
     /// [`QueryError`].
     pub fn linked(&self, link: &Link) -> Result<Seen<LinkedTransactions>, QueryError> {
         let link = link_key(link);
-        self.look(|look| {
-            let mut found: Vec<Linked> = Vec::new();
-            for (number, run) in (0_u32..).zip(&look.head.runs) {
-                if run.links && found.len() <= LINKED_MAX {
-                    found.extend(links::stored(look.reading, number, link)?);
-                }
-            }
+        let asked = |look: &Look<'_>| {
             let buffer = &look.head.buffer;
             let recent = buffer.links.iter().filter(|(key, _)| *key == link);
             let recent = recent.filter_map(|(_, event)| buffer.event_id(*event));
             let mut recent: Vec<Linked> =
                 recent.map(|(transaction, position)| Linked { position, transaction }).collect();
             recent.dedup();
+            Ok((Arc::clone(&look.head.runs), recent))
+        };
+        self.look_then(asked, |(runs, mut recent), reading| {
+            let mut found: Vec<Linked> = Vec::new();
+            for (number, run) in (0_u32..).zip(&*runs) {
+                if run.links && found.len() <= LINKED_MAX {
+                    found.extend(links::stored(reading, number, link)?);
+                }
+            }
             found.append(&mut recent);
             let all = found.len() <= LINKED_MAX;
             let transactions = found.iter().take(LINKED_MAX).map(|linked| {

@@ -49,11 +49,10 @@ pub use tables::FORMAT_VERSION;
 pub use trial::{AccountLine, AssetLine, DaySums, Sums, TrialPage};
 
 use balance::Fixed;
-use blocks::Items;
 use head::Head;
 use moments::Stamps;
-use tables::{ITEMS, Reading, Store, guarded};
-use walk::Walk;
+use tables::{Reading, Store, guarded};
+use walk::{Path as WalkPath, Recent};
 
 /// Most lines of one page: what a person scrolls through and a program asks for at once.
 pub const PAGE_MAX: usize = 1000;
@@ -227,7 +226,8 @@ impl Views {
     }
 
     /// Asks the memory, and then the file as it was at the same moment: what takes long is read
-    /// from a transaction of the file, while takes go on.
+    /// from a transaction of the file, while takes go on. Nobody who is slow, by a cold disk or by
+    /// asking for much, then keeps the read models from following the journal.
     fn look_then<T, U>(
         &self,
         ask: impl FnOnce(&Look<'_>) -> Result<T, QueryError>,
@@ -288,10 +288,15 @@ impl<'h> Look<'h> {
         Stamps::new(self.reading, head.stored_moment(), &head.buffer.moments, head.stamp)
     }
 
-    fn walk(&self, slot: u32) -> Result<Walk<'h>, QueryError> {
-        let items = Items { table: self.reading.table(ITEMS)? };
+    fn recent(&self, slot: u32) -> Result<Recent<'h>, QueryError> {
         let problem = "an account is missing";
         let missing = StoreFault::Damaged { table: Table::Accounts, key: slot.into(), problem };
-        Walk::new(self.head, items, slot).ok_or(QueryError::Store(missing))
+        Recent::new(self.head, slot).ok_or(QueryError::Store(missing))
+    }
+
+    fn path(&self, slot: u32) -> Result<WalkPath, QueryError> {
+        let problem = "an account is missing";
+        let missing = StoreFault::Damaged { table: Table::Accounts, key: slot.into(), problem };
+        WalkPath::new(self.head, slot).ok_or(QueryError::Store(missing))
     }
 }

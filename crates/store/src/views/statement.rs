@@ -1,17 +1,20 @@
 //! What happened on an account, page by page.
 
 use core::ops::ControlFlow;
+use std::collections::BTreeMap;
 
 use ledger::{Reason, Side, Term};
 use terms::{AccountId, BusinessDate, HoldId, Instant, Minor, Position, TransactionId};
 
 use super::blocks::Line;
+use super::buffer::Moment;
 use super::cursor::{Cursor, List};
 use super::error::{QueryError, StoreFault, Table};
 use super::item::{What, reason_of};
 use super::moments::Stamps;
-use super::walk::Place;
-use super::{PAGE_MAX, Seen, Views};
+use super::tables::Reading;
+use super::walk::{Path, Place};
+use super::{Look, PAGE_MAX, Seen, Views};
 
 /// In which order a page goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,29 +220,126 @@ impl Views {
         if !(1..=PAGE_MAX).contains(&turn.limit) {
             return Err(QueryError::Page { max: PAGE_MAX, got: turn.limit });
         }
-        self.look(|look| {
-            let slot = look.slot(turn.account)?;
-            let mut stamps = look.stamps();
-            let bounds = bounds(&mut stamps, filter, look.head.next)?;
-            let start = start_of(turn, slot, look.head.next)?;
-            let walk = look.walk(slot)?;
-            let mut page = Taken::new(turn, start, self.limits.scan);
-            let mut visit = |line: &Line| page.take(line, wanted(line, &bounds));
-            match turn.order {
-                Order::OldestFirst => {
-                    let from = start.max(Place::before(bounds.first));
-                    let _ = walk.forward(from, bounds.until, &mut visit)?;
-                }
-                Order::NewestFirst => {
-                    let until = start.min(Place::before(bounds.until));
-                    let _ = walk.backward(until, bounds.first, &mut visit)?;
-                }
-            }
-            page.finish(slot, look.head.next, &mut |line| {
-                let stamp = Instant::from_nanos(stamps.stamp(line.item.position)?);
-                make(line, stamp)
+        let asked = |look: &Look<'_>| Begun::of(look, turn, filter, self.limits.scan, wanted);
+        self.look_then(asked, |begun, reading| {
+            let (page, known) = begun.finish(reading, wanted)?;
+            let mut stamps = Stamps::new(reading, known.stored, &[], known.open);
+            page.finish(known.slot, known.next, &mut |line| {
+                let position = line.item.position;
+                let stamp = match known.stamps.get(&position) {
+                    Some(stamp) => *stamp,
+                    None => stamps.stamp(position)?,
+                };
+                make(line, Instant::from_nanos(stamp))
             })
         })
+    }
+}
+
+/// A page as far as the memory has it.
+struct Begun {
+    bounds: Bounds,
+    page: Taken,
+    path: Path,
+    known: Known,
+    rest: Rest,
+}
+
+/// What the memory knows of a page's lines.
+struct Known {
+    slot: u32,
+    /// The first position not seen.
+    next: u64,
+    /// The last moment in the file, and the stamp of what comes.
+    stored: Moment,
+    open: u64,
+    /// Stamps of lines that are not in the file.
+    stamps: BTreeMap<u64, u64>,
+}
+
+/// What of a page is still to be read.
+enum Rest {
+    /// The file before this place, newest first.
+    Before(Place),
+    /// The file from this place on, and then what was looked at in memory.
+    From(Place, Vec<Looked>),
+    /// Nothing.
+    Nothing,
+}
+
+/// An item that was looked at: where a page goes on after it, and the line when it is wanted.
+struct Looked {
+    place: Place,
+    line: Option<Box<Line>>,
+}
+
+impl Begun {
+    fn of(
+        look: &Look<'_>,
+        turn: &Turn,
+        filter: &Filter,
+        scan: usize,
+        wanted: &dyn Fn(&Line, &Bounds) -> bool,
+    ) -> Result<Self, QueryError> {
+        let (slot, next) = (look.slot(turn.account)?, look.head.next);
+        let mut stamps = look.stamps();
+        let bounds = bounds(&mut stamps, filter, next)?;
+        let start = start_of(turn, slot, next)?;
+        let (path, recent) = (look.path(slot)?, look.recent(slot)?);
+        let mut page = Taken::new(turn, start, scan);
+        let mut lines: Vec<u64> = Vec::new();
+        let rest = match turn.order {
+            Order::NewestFirst => {
+                let until = start.min(Place::before(bounds.until));
+                let mut visit = |line: &Line| page.take(line, wanted(line, &bounds));
+                let ended = recent.backward(until, bounds.first, &mut visit).is_break();
+                lines.extend(page.lines.iter().map(|line| line.item.position));
+                if ended { Rest::Nothing } else { Rest::Before(until) }
+            }
+            Order::OldestFirst => {
+                let from = start.max(Place::before(bounds.first));
+                // What this page would take if the file had nothing: it takes no more.
+                let mut alone = Taken::new(turn, start, scan);
+                let mut looked = Vec::new();
+                let mut visit = |line: &Line| {
+                    let is_wanted = wanted(line, &bounds);
+                    let wanted = is_wanted.then(|| Box::new(*line));
+                    looked.push(Looked { place: Place::after(line), line: wanted });
+                    alone.take(line, is_wanted)
+                };
+                let _ = recent.forward(from, bounds.until, &mut visit);
+                lines.extend(alone.lines.iter().map(|line| line.item.position));
+                Rest::From(from, looked)
+            }
+        };
+        let stamp = |position: u64| Ok::<_, StoreFault>((position, stamps.stamp(position)?));
+        let stamps = lines.into_iter().map(stamp).collect::<Result<_, _>>()?;
+        let (stored, open) = (look.head.stored_moment(), look.head.stamp);
+        let known = Known { slot, next, stored, open, stamps };
+        Ok(Self { bounds, page, path, known, rest })
+    }
+
+    /// Reads the rest from the file.
+    fn finish(
+        self,
+        reading: &Reading,
+        wanted: &dyn Fn(&Line, &Bounds) -> bool,
+    ) -> Result<(Taken, Known), QueryError> {
+        let Self { bounds, mut page, path, known, rest } = self;
+        let mut visit = |line: &Line| page.take(line, wanted(line, &bounds));
+        match rest {
+            Rest::Nothing => {}
+            Rest::Before(until) => {
+                let _ = path.walk(reading)?.backward(until, bounds.first, &mut visit)?;
+            }
+            Rest::From(from, looked) => {
+                if path.walk(reading)?.forward(from, bounds.until, &mut visit)?.is_continue() {
+                    let mut take = |one: &Looked| page.look(one.place, one.line.as_deref());
+                    let _ = looked.iter().try_for_each(&mut take);
+                }
+            }
+        }
+        Ok((page, known))
     }
 }
 
@@ -263,19 +363,23 @@ impl Taken {
     }
 
     fn take(&mut self, line: &Line, wanted: bool) -> ControlFlow<()> {
+        let place = match self.order {
+            Order::OldestFirst => Place::after(line),
+            Order::NewestFirst => Place::of(line),
+        };
+        self.look(place, wanted.then_some(line))
+    }
+
+    /// Looks at an item: where to go on after it, and the line when it is wanted.
+    fn look(&mut self, place: Place, wanted: Option<&Line>) -> ControlFlow<()> {
         if self.lines.len() >= self.limit || self.looks == 0 {
             // There is at least this one more.
             self.full = true;
             return ControlFlow::Break(());
         }
         self.looks = self.looks.saturating_sub(1);
-        self.next = match self.order {
-            Order::OldestFirst => Place::after(line),
-            Order::NewestFirst => Place::of(line),
-        };
-        if wanted {
-            self.lines.push(*line);
-        }
+        self.next = place;
+        self.lines.extend(wanted);
         ControlFlow::Continue(())
     }
 

@@ -1,13 +1,18 @@
 //! One account's items in order, stored and recent, forwards and backwards.
+//!
+//! What is in memory, a [`Recent`], is looked at while takes wait, and costs no look into the file.
+//! What is in the file, a [`Walk`], needs nothing of the memory, so that takes go on meanwhile.
 
 use core::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::accounts::{NONE, Row};
 use super::blocks::{Items, Line, Part};
 use super::bytes::{narrow, wide};
 use super::error::{StoreFault, Table};
 use super::head::{Head, Run};
-use super::item::Totals;
+use super::item::{Totals, What};
+use super::tables::{ITEMS, Reading};
 
 /// Runs that are looked into one by one before the account's own chain of runs is followed.
 const PROBES: u32 = 4;
@@ -33,65 +38,44 @@ impl Place {
     }
 }
 
-/// Goes over one account's items.
-pub(super) struct Walk<'h> {
-    head: &'h Head,
+/// Where one account's items lie in the file, as far as they were stored at one moment.
+#[derive(Clone)]
+pub(super) struct Path {
+    runs: Arc<Vec<Run>>,
+    slot: u32,
+    /// The newest run that holds items of the account.
+    newest: u32,
+}
+
+/// Goes over them.
+pub(super) struct Walk {
+    path: Path,
     items: Items,
+}
+
+/// Goes over one account's items in memory.
+pub(super) struct Recent<'h> {
+    head: &'h Head,
     slot: u32,
     row: Row,
 }
 
+/// The counters before a position, as far as they are known without the file.
+pub(super) enum Before {
+    Known(Totals),
+    Stored(Path, u64),
+}
+
 type Visit<'v> = &'v mut dyn FnMut(&Line) -> ControlFlow<()>;
 
-impl<'h> Walk<'h> {
-    pub(super) fn new(head: &'h Head, items: Items, slot: u32) -> Option<Self> {
+impl<'h> Recent<'h> {
+    pub(super) fn new(head: &'h Head, slot: u32) -> Option<Self> {
         let row = *head.accounts.row(slot)?;
-        Some(Self { head, items, slot, row })
+        Some(Self { head, slot, row })
     }
 
     /// Visits the items from `from` on and before position `until`, oldest first.
-    pub(super) fn forward(
-        &self,
-        from: Place,
-        until: u64,
-        visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, StoreFault> {
-        let runs = &self.head.runs;
-        let first = runs.partition_point(|run| run.next <= from.position);
-        for (number, run) in (0_u32..).zip(runs).skip(first) {
-            if run.first >= until || self.row.run == NONE || number > self.row.run {
-                break;
-            }
-            if self.run_forward(number, from, until, visit)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(self.buffer_forward(from, until, visit))
-    }
-
-    fn run_forward(
-        &self,
-        run: u32,
-        from: Place,
-        until: u64,
-        visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, StoreFault> {
-        let mut part = self.items.part_at(run, self.slot, from.position)?;
-        if part.is_none() {
-            part = self.items.part_from(run, self.slot, from.position)?;
-        }
-        while let Some(here) = part {
-            for line in here.lines.iter().filter(|line| Place::of(line) >= from) {
-                if line.item.position >= until || visit(line).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            part = self.items.part_after(&here)?;
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn buffer_forward(&self, from: Place, until: u64, visit: Visit<'_>) -> ControlFlow<()> {
+    pub(super) fn forward(&self, from: Place, until: u64, visit: Visit<'_>) -> ControlFlow<()> {
         let buffer = &self.head.buffer;
         let mut totals = self.head.accounts.totals(self.slot);
         let mut chain = Vec::new();
@@ -119,31 +103,10 @@ impl<'h> Walk<'h> {
     }
 
     /// Visits the items before `until` and from position `lowest` on, newest first.
-    pub(super) fn backward(
-        &self,
-        until: Place,
-        lowest: u64,
-        visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, StoreFault> {
-        if until > Place::before(self.head.buffer.base)
-            && self.buffer_backward(until, lowest, visit).is_break()
-        {
-            return Ok(ControlFlow::Break(()));
+    pub(super) fn backward(&self, until: Place, lowest: u64, visit: Visit<'_>) -> ControlFlow<()> {
+        if until <= Place::before(self.head.buffer.base) {
+            return ControlFlow::Continue(());
         }
-        let mut run = self.newest_run(until)?;
-        while let Some(known) = self.run(run)? {
-            if known.next <= lowest {
-                break;
-            }
-            match self.run_backward(run, until, lowest, visit)? {
-                ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
-                ControlFlow::Continue(earlier) => run = earlier,
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn buffer_backward(&self, until: Place, lowest: u64, visit: Visit<'_>) -> ControlFlow<()> {
         let buffer = &self.head.buffer;
         let mut totals = self.head.accounts.totals(self.slot);
         // Items of one position, newest first: their ordinals are known when the last is.
@@ -163,6 +126,131 @@ impl<'h> Walk<'h> {
         emit(&mut same, until, visit)
     }
 
+    /// The counters after all facts before `position`; `path` is that of the same account.
+    pub(super) fn totals_before(&self, position: u64, path: Path) -> Before {
+        if position >= self.head.next {
+            return Before::Known(self.head.accounts.totals(self.slot));
+        }
+        let mut totals = None;
+        let mut first = |line: &Line| {
+            totals = Some(line.after);
+            ControlFlow::Break(())
+        };
+        let _ = self.backward(Place::before(position), 0, &mut first);
+        totals.map_or(Before::Stored(path, position), Before::Known)
+    }
+
+    /// The entries that say their effective time.
+    pub(super) fn effective(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut all = |line: &Line| {
+            lines.extend(says_effective(line).then_some(*line));
+            ControlFlow::Continue(())
+        };
+        if self.head.buffer.effective {
+            let _ = self.forward(Place::before(0), u64::MAX, &mut all);
+        }
+        lines
+    }
+}
+
+impl Before {
+    pub(super) fn totals(&self, reading: &Reading) -> Result<Totals, StoreFault> {
+        match self {
+            Self::Known(totals) => Ok(*totals),
+            Self::Stored(path, position) => {
+                let walk = path.walk(reading)?;
+                let mut totals = Totals::default();
+                let mut first = |line: &Line| {
+                    totals = line.after;
+                    ControlFlow::Break(())
+                };
+                let _ = walk.backward(Place::before(*position), 0, &mut first)?;
+                Ok(totals)
+            }
+        }
+    }
+}
+
+fn says_effective(line: &Line) -> bool {
+    line.item.moment.is_some() && line.item.kind.what == What::Entry
+}
+
+impl Path {
+    pub(super) fn new(head: &Head, slot: u32) -> Option<Self> {
+        let newest = head.accounts.row(slot)?.run;
+        Some(Self { runs: Arc::clone(&head.runs), slot, newest })
+    }
+
+    /// Opens the file's table: already that may have to wait for the disk.
+    pub(super) fn walk(&self, reading: &Reading) -> Result<Walk, StoreFault> {
+        let items = Items { table: reading.table(ITEMS)? };
+        Ok(Walk { path: self.clone(), items })
+    }
+}
+
+impl Walk {
+    /// Visits the items from `from` on and before position `until`, oldest first.
+    pub(super) fn forward(
+        &self,
+        from: Place,
+        until: u64,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>, StoreFault> {
+        let first = self.path.runs.partition_point(|run| run.next <= from.position);
+        for (number, run) in (0_u32..).zip(&*self.path.runs).skip(first) {
+            if run.first >= until || self.path.newest == NONE || number > self.path.newest {
+                break;
+            }
+            if self.run_forward(number, from, until, visit)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn run_forward(
+        &self,
+        run: u32,
+        from: Place,
+        until: u64,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>, StoreFault> {
+        let mut part = self.items.part_at(run, self.path.slot, from.position)?;
+        if part.is_none() {
+            part = self.items.part_from(run, self.path.slot, from.position)?;
+        }
+        while let Some(here) = part {
+            for line in here.lines.iter().filter(|line| Place::of(line) >= from) {
+                if line.item.position >= until || visit(line).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            part = self.items.part_after(&here)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Visits the items before `until` and from position `lowest` on, newest first.
+    pub(super) fn backward(
+        &self,
+        until: Place,
+        lowest: u64,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>, StoreFault> {
+        let mut run = self.newest_run(until)?;
+        while let Some(known) = self.run(run)? {
+            if known.next <= lowest {
+                break;
+            }
+            match self.run_backward(run, until, lowest, visit)? {
+                ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+                ControlFlow::Continue(earlier) => run = earlier,
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     /// Goes back through one run; says which run to go on with.
     fn run_backward(
         &self,
@@ -171,9 +259,9 @@ impl<'h> Walk<'h> {
         lowest: u64,
         visit: Visit<'_>,
     ) -> Result<ControlFlow<(), u32>, StoreFault> {
-        let mut part = self.items.part_at(run, self.slot, until.position)?;
+        let mut part = self.items.part_at(run, self.path.slot, until.position)?;
         if part.is_none() {
-            let later = self.items.part_from(run, self.slot, until.position)?;
+            let later = self.items.part_from(run, self.path.slot, until.position)?;
             return Ok(ControlFlow::Continue(self.chained(run, later.as_ref())?));
         }
         let mut earlier = NONE;
@@ -191,19 +279,19 @@ impl<'h> Walk<'h> {
 
     /// The newest run with items of the account that may lie before `until`.
     fn newest_run(&self, until: Place) -> Result<u32, StoreFault> {
-        let within = self.head.runs.partition_point(|run| run.next <= until.position);
+        let within = self.path.runs.partition_point(|run| run.next <= until.position);
         let within = narrow(within);
-        if self.row.run == NONE || self.row.run <= within {
-            return Ok(self.row.run);
+        if self.path.newest == NONE || self.path.newest <= within {
+            return Ok(self.path.newest);
         }
         for run in (within.saturating_sub(PROBES)..=within).rev() {
-            if self.items.part_at(run, self.slot, u64::MAX)?.is_some() {
+            if self.items.part_at(run, self.path.slot, u64::MAX)?.is_some() {
                 return Ok(run);
             }
         }
-        let mut run = self.row.run;
+        let mut run = self.path.newest;
         while run != NONE && run > within {
-            let part = self.items.part_at(run, self.slot, u64::MAX)?;
+            let part = self.items.part_at(run, self.path.slot, u64::MAX)?;
             run = self.chained(run, part.as_ref())?;
         }
         Ok(run)
@@ -212,7 +300,7 @@ impl<'h> Walk<'h> {
     fn chained(&self, run: u32, part: Option<&Part>) -> Result<u32, StoreFault> {
         part.map(|part| part.earlier).ok_or(StoreFault::Damaged {
             table: Table::Items,
-            key: super::blocks::item_key(run, self.slot, 0),
+            key: super::blocks::item_key(run, self.path.slot, 0),
             problem: "an account's items are missing in a run that should have some",
         })
     }
@@ -221,7 +309,7 @@ impl<'h> Walk<'h> {
         if number == NONE {
             return Ok(None);
         }
-        self.head.runs.get(wide(number)).map(Some).ok_or(StoreFault::Damaged {
+        self.path.runs.get(wide(number)).map(Some).ok_or(StoreFault::Damaged {
             table: Table::Runs,
             key: number.into(),
             problem: "a run is missing that an account names",
@@ -231,34 +319,17 @@ impl<'h> Walk<'h> {
     /// Visits the entries that say their effective time.
     pub(super) fn effective(&self, visit: &mut dyn FnMut(&Line)) -> Result<(), StoreFault> {
         let mut all = |line: &Line| {
-            if line.item.moment.is_some() && line.item.kind.what == super::item::What::Entry {
+            if says_effective(line) {
                 visit(line);
             }
             ControlFlow::Continue(())
         };
-        for (number, run) in (0_u32..).zip(&self.head.runs) {
+        for (number, run) in (0_u32..).zip(&*self.path.runs) {
             if run.effective {
                 let _ = self.run_forward(number, Place::before(0), u64::MAX, &mut all)?;
             }
         }
-        if self.head.buffer.effective {
-            let _ = self.buffer_forward(Place::before(0), u64::MAX, &mut all);
-        }
         Ok(())
-    }
-
-    /// The counters after all facts before `position`.
-    pub(super) fn totals_before(&self, position: u64) -> Result<Totals, StoreFault> {
-        if position >= self.head.next {
-            return Ok(self.head.accounts.totals(self.slot));
-        }
-        let mut totals = Totals::default();
-        let mut first = |line: &Line| {
-            totals = line.after;
-            ControlFlow::Break(())
-        };
-        let _ = self.backward(Place::before(position), 0, &mut first)?;
-        Ok(totals)
     }
 }
 

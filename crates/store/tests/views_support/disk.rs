@@ -1,7 +1,8 @@
 //! A file in memory that crashes: what was synced stays, of what was not any part may.
 
 use std::io::{Error, Result};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::ThreadId;
 
 use super::Dice;
 
@@ -108,5 +109,98 @@ impl redb::StorageBackend for Disk {
         state.now[from..from + data.len()].copy_from_slice(data);
         state.unsynced.push(Write::Bytes(from, data.to_vec()));
         Ok(())
+    }
+}
+
+/// A file whose reads wait while its gate is closed, but for those of who closed it: a disk that is
+/// slow for whoever asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Gated {
+    pub(crate) disk: Disk,
+    pub(crate) gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    /// Who closed it, and how many wait.
+    state: Mutex<(Option<ThreadId>, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn close(&self) {
+        self.state.lock().unwrap().0 = Some(std::thread::current().id());
+    }
+
+    pub(crate) fn open(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = None;
+        self.changed.notify_all();
+    }
+
+    /// Opens it in any case, so that a test that fails ends.
+    pub(crate) fn opens_at_end(&self) -> Opens<'_> {
+        Opens(self)
+    }
+
+    /// Until so many wait.
+    pub(crate) fn until_waiting(&self, count: usize) {
+        let mut state = self.state.lock().unwrap();
+        while state.1 < count {
+            let within = std::time::Duration::from_secs(20);
+            let (waited, late) = self.changed.wait_timeout(state, within).unwrap();
+            assert!(!late.timed_out(), "`{}` wait", waited.1);
+            state = waited;
+        }
+    }
+
+    fn pass(&self) {
+        // The library reads the root page of a transaction when it begins: one page, which every
+        // question and the feed share, and which is not what a slow question is about.
+        if FIRST_READ.replace(false) {
+            return;
+        }
+        let mut state = self.state.lock().unwrap();
+        state.1 += 1;
+        self.changed.notify_all();
+        while state.0.is_some_and(|closer| closer != std::thread::current().id()) {
+            state = self.changed.wait(state).unwrap();
+        }
+        state.1 -= 1;
+    }
+}
+
+thread_local! {
+    static FIRST_READ: std::cell::Cell<bool> = const { std::cell::Cell::new(true) };
+}
+
+/// Opens a gate when it is dropped.
+pub(crate) struct Opens<'g>(&'g Gate);
+
+impl Drop for Opens<'_> {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+impl redb::StorageBackend for Gated {
+    fn len(&self) -> Result<u64> {
+        self.disk.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        self.gate.pass();
+        self.disk.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> Result<()> {
+        self.disk.set_len(length)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.disk.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.disk.write(offset, data)
     }
 }

@@ -24,8 +24,6 @@ const POLL_MS: u64 = 50;
 /// How long the wallet asks for a receipt before it leaves it for later: a checkpoint with both
 /// cosignatures needs a second, a witness that restarts a few.
 const RECEIPT_PATIENCE: Duration = Duration::from_secs(10);
-/// Characters of an ISO 20022 `Max35Text`.
-const REFERENCE_CHARACTERS_MAX: usize = 35;
 
 /// A promise whose signature and words were checked against this wallet's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +61,7 @@ impl Wallet {
             terms: hand.preparation.terms.clone(),
             identifiers: Identifiers {
                 uetr: Uetr::from_random(system::random()?),
-                end_to_end_id: hand.invoice.number.chars().take(REFERENCE_CHARACTERS_MAX).collect(),
+                end_to_end_id: Identifiers::end_to_end(&hand.invoice.number),
                 instruction_id: seal::text::to_hex(&hand.payment.bytes()),
             },
             quote: hand.quote.clone(),

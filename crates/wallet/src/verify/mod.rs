@@ -4,6 +4,7 @@
 //! Without it, or under another log than the trusted one, the verdict is [`Verdict::NobodyVouches`]
 //! and the exit code 3.
 
+mod drill;
 mod opened;
 mod recovery;
 mod report;

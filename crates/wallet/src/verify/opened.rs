@@ -1,13 +1,14 @@
 //! What the opened fields of a payment's fact must say: of themselves and of each other.
 
 use record::settlement::{
-    ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD,
-    ENVIRONMENT_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED, PAYMENT_SETTLED, QUOTE_FIELD,
-    RECORDED_AT_FIELD, RECOVERY_CERTIFIED, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
+    ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD,
+    DRILL_RECORDED, ENDING_FIELD, ENVIRONMENT_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
+    PAYMENT_SETTLED, QUOTE_FIELD, RECORDED_AT_FIELD, RECOVERY_CERTIFIED, REFUSED_BY_FIELD,
+    TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
 use record::{
-    Acceptance, Ending, FactKind, Invoice, PaymentTerms, Permit, Quote, RecoveryCertificate,
-    RefusedBy, Side, Signed, TrustList,
+    Acceptance, DrillReport, Ending, FactKind, Invoice, PaymentTerms, Permit, Quote,
+    RecoveryCertificate, RefusedBy, Side, Signed, TrustList,
 };
 use seal::{Digest, PublicKey, sha256};
 use terms::{Environment, Instant, InstitutionName, PaymentId};
@@ -39,6 +40,11 @@ pub(super) fn check(report: &mut Report, read: &ReadReceipt, lists: &[TrustList]
         let held: Option<Signed<RecoveryCertificate>> = read.value(CERTIFICATE_FIELD);
         let wrong = held.is_none().then(|| "the certificate is not opened".to_owned());
         report.judge("certificate", wrong);
+    } else if kind == DRILL_RECORDED {
+        report.pass("kind", "drill report");
+        let held: Option<Signed<DrillReport>> = read.value(CERTIFICATE_FIELD);
+        let wrong = held.is_none().then(|| "the report is not opened".to_owned());
+        report.judge("report", wrong);
     } else if kind == PAYMENT_SETTLED || kind == PAYMENT_REFUSED {
         check_payment(report, read, kind, lists);
     } else {

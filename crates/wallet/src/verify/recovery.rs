@@ -3,8 +3,9 @@
 use evidence::fork::check_extends;
 use evidence::receipt::inspect;
 use evidence::{SignedCheckpoint, TlogProof};
-use record::settlement::{CERTIFICATE_FIELD, RECOVERY_CERTIFIED};
+use record::settlement::{CERTIFICATE_FIELD, DRILL_RECORDED, RECOVERY_CERTIFIED};
 use record::{RecoveryCertificate, RecoveryFile, ResolvedEnd, Signed};
+use seal::Digest;
 
 use super::opened::kind_of;
 use super::report::Report;
@@ -28,6 +29,10 @@ pub fn verify_recovery(bytes: &[u8], trust: Option<&VerifyTrust>) -> Report {
     let wrong = (layout != 1).then(|| format!("expected layout 1, got {layout}"));
     report.judge("recovery file", wrong);
     let Some(read) = check_log(&mut report, &file.receipt, trust) else { return report };
+    if read.bytes(0).and_then(kind_of) == Some(DRILL_RECORDED) {
+        super::drill::check(&mut report, &read, &file, trust);
+        return report;
+    }
     let Some(signed) = certificate_of(&mut report, &read) else { return report };
     let certificate = match signed.read_unverified() {
         Ok(certificate) => certificate,
@@ -41,7 +46,8 @@ pub fn verify_recovery(bytes: &[u8], trust: Option<&VerifyTrust>) -> Report {
         report.judge("certificate's signature", wrong);
     }
     check_words(&mut report, &certificate, &read);
-    check_growth(&mut report, &file, &certificate, trust);
+    let named = (certificate.checkpoint_size, certificate.checkpoint_root);
+    check_growth(&mut report, &file, named, trust);
     say(&mut report, &certificate);
     report
 }
@@ -74,16 +80,16 @@ fn check_words(report: &mut Report, certificate: &RecoveryCertificate, read: &Re
     report.judge("nothing acknowledged is lost", wrong);
 }
 
-fn check_growth(
+/// That the log of the receipt extends the checkpoint before, of which `named` says size and root.
+pub(super) fn check_growth(
     report: &mut Report,
     file: &RecoveryFile,
-    certificate: &RecoveryCertificate,
+    named: (u64, Digest),
     trust: Option<&VerifyTrust>,
 ) {
     if file.checkpoint_before.is_empty() {
-        let nothing = certificate.checkpoint_size == 0 && file.consistency.is_empty();
-        let wrong =
-            (!nothing).then(|| "it is left out, though the certificate names one".to_owned());
+        let nothing = named.0 == 0 && file.consistency.is_empty();
+        let wrong = (!nothing).then(|| "it is left out, though the document names one".to_owned());
         return report.judge("checkpoint before", wrong);
     }
     let older = match SignedCheckpoint::parse(&file.checkpoint_before) {
@@ -91,9 +97,8 @@ fn check_growth(
         Err(error) => return report.fail("checkpoint before", error),
     };
     let head = older.head();
-    let named = (certificate.checkpoint_size, certificate.checkpoint_root);
     let wrong = ((head.size, head.root) != named)
-        .then(|| "it is not the one that the certificate names".to_owned())
+        .then(|| "it is not the one that the document names".to_owned())
         .or_else(|| wrong_note(&older, file, trust));
     report.judge("checkpoint before", wrong);
     let Ok(inspected) = inspect(&file.receipt) else { return };

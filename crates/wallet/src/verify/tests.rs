@@ -1,5 +1,7 @@
 //! Receipts and recovery files: good ones, every byte changed, another Wayleave's, near misses.
 
+mod drill;
+
 use std::collections::BTreeMap;
 
 use evidence::cosignature::Cosigner;

@@ -524,6 +524,7 @@ pub enum NotDoneArg {
     RailRefused,
     NeverSent,
     TwoPersons,
+    OnePerson,
 }
 
 /// Arguments of `ledger hold post`.

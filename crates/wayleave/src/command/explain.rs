@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clearing::rule::RuleName;
+use clearing::status::{EdgeReason, Reason, State};
 use serde_json::{Value, json};
 use wallet::CommandResult;
 
@@ -85,12 +86,20 @@ fn all() -> Vec<Explained> {
             reference: None,
         }
     });
-    let edges = EDGES.iter().map(|(code, iso, what, mend)| Explained {
-        code: (*code).to_owned(),
+    let edges = EdgeReason::ALL.iter().map(|reason| Explained {
+        code: reason.as_str().to_owned(),
         by: "an institution's edge".to_owned(),
-        what: (*what).to_owned(),
-        mend: Some((*mend).to_owned()),
-        iso: Some(iso),
+        what: reason.for_people().to_owned(),
+        mend: Some(reason.mend().to_owned()),
+        iso: Some(reason.iso_20022()),
+        reference: None,
+    });
+    let states = State::ALL.iter().map(|state| Explained {
+        code: state.iso_20022().to_owned(),
+        by: format!("the status of a payment, `{}`", state.as_str()),
+        what: state.for_people().to_owned(),
+        mend: None,
+        iso: Some(state.iso_20022()),
         reference: None,
     });
     let wire = api::problem::REGISTRY.iter().map(|kind| Explained {
@@ -101,7 +110,7 @@ fn all() -> Vec<Explained> {
         iso: None,
         reference: None,
     });
-    core.chain(edges).chain(packs()).chain(wire).collect()
+    core.chain(edges).chain(packs()).chain(states).chain(wire).collect()
 }
 
 /// The reasons of the packs that come with this build.
@@ -143,22 +152,10 @@ fn duty(kind: Option<String>) -> Option<String> {
 /// The external status reason nearest to a pack's rule, where there is one. Restricted reasons
 /// have none: their code would tell.
 fn iso_of_reason(id: &str) -> Option<&'static str> {
-    Some(match id {
-        "owner-differs" => "AC01",
-        "account-not-debitable" | "account-not-creditable" => "AC06",
-        "terms-unsigned" | "invoice-unsigned" => "DS0H",
-        "mandate-not-for-this" => "AG01",
-        "mandate-limit-exceeded" | "corridor-limit-exceeded" | "credit-band-limit-exceeded" => {
-            "AM02"
-        }
-        "amount-not-positive" => "AM01",
-        "currency-differs" => "AM03",
-        "payer-name-missing" | "payer-address-unstructured" => "RR02",
-        "payee-name-missing" => "RR03",
-        "payee-name-differs" => "BE01",
-        "purpose-not-allowed" | "jurisdiction-sanctioned" | "tax-standing-not-good" => "RR04",
-        _ => return None,
-    })
+    match Reason::of(id) {
+        Reason::Untold => None,
+        known @ (Reason::Rule(_) | Reason::Edge(_) | Reason::Pack(_)) => Some(known.iso_20022()),
+    }
 }
 
 fn mend_of_status(status: u16) -> Option<&'static str> {
@@ -202,96 +199,72 @@ fn sentence(words: &str) -> String {
     format!("{}{}{stop}", first.to_uppercase(), letters.as_str())
 }
 
-/// Reasons that an edge has of its own, beside those of its pack: code, ISO 20022, what, mend.
-const EDGES: &[(&str, &str, &str, &str)] = &[
-    (
-        record::NEUTRAL_CODE,
-        "NARR",
-        "the institution does not execute this payment, and may not say why",
-        "ask your institution; compliance there can read the reason",
-    ),
-    (
-        "StatusRevoked",
-        "RR04",
-        "the issuer has revoked a credential",
-        "ask the issuer for a new credential",
-    ),
-    (
-        "StatusSuspended",
-        "RR04",
-        "the issuer has suspended a credential",
-        "ask the issuer why the credential is suspended",
-    ),
-    (
-        "StatusUnavailable",
-        "RR04",
-        "the issuer's status list could not be fetched",
-        "try again shortly; the list is fetched anew",
-    ),
-    (
-        "StatusTooOld",
-        "RR04",
-        "the newest status list of the issuer is older than the rules allow",
-        "try again shortly; the list is fetched anew",
-    ),
-    (
-        "StatusNotReadable",
-        "RR04",
-        "the issuer's status list is not what it should be",
-        "ask the issuer to publish its status list properly",
-    ),
-    (
-        "CredentialExpired",
-        "RR04",
-        "a credential has expired since it was shown",
-        "ask the payee for a new request to pay",
-    ),
-    (
-        "IssuerNotTrusted",
-        "RR04",
-        "an issuer is not on the trust list for what it says",
-        "present a credential of an issuer on the trust list",
-    ),
-    (
-        "SubjectsDiffer",
-        "RR04",
-        "the credentials are not all about one company",
-        "present credentials that carry the same company identifier",
-    ),
-    (
-        "PresentationIncomplete",
-        "RR04",
-        "more or less was presented than was asked for",
-        "present exactly the claims that were asked for",
-    ),
-    (
-        "PresentationRefused",
-        "RR04",
-        "a presentation does not verify",
-        "present again, to this edge, with live credentials",
-    ),
-    (
-        "SignatureOverOtherTerms",
-        "DS0H",
-        "what was signed are not the terms of this payment",
-        "open the order in the wallet again and sign it",
-    ),
-    (
-        "MandateMissing",
-        "AG01",
-        "no mandate was presented that allows to pay",
-        "present a mandate that allows to pay",
-    ),
-    (
-        "InstitutionNotRecognised",
-        "RR04",
-        "the other side's institution is not recognised here",
-        "ask the other side's institution",
-    ),
-    (
-        "Referred",
-        "NARR",
-        "the institution decides later, or with a person",
-        "nothing; the answer says when it is decided anew",
-    ),
-];
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+    use std::path::Path;
+
+    use clearing::status::Linked;
+
+    use super::*;
+
+    #[test]
+    fn an_open_reason_of_a_shipped_pack_has_a_code_and_a_restricted_one_has_none() {
+        let mut open = 0;
+        for (name, files) in [("nl-sg", policy::shipped::NL_SG), ("sg-in", policy::shipped::SG_IN)]
+        {
+            for policy in policies(files.decide) {
+                if policy.annotation("reason").is_none() {
+                    continue;
+                }
+                let restricted = policy.annotation("visibility") == Some("restricted");
+                let code = iso_of_reason(policy.id());
+                assert_eq!(code.is_none(), restricted, "{name}: {}", policy.id());
+                open += usize::from(!restricted);
+            }
+        }
+        assert!(open > 20, "{open}");
+    }
+
+    #[test]
+    fn the_page_of_codes_is_the_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/status.md");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (head, _) = page.split_once("## States").unwrap();
+        let made = format!("{head}{}", tables());
+        if std::env::var_os("WAYLEAVE_BLESS").is_some() {
+            std::fs::write(&path, made).unwrap();
+            return;
+        }
+        assert_eq!(page, made, "`WAYLEAVE_BLESS=1` writes docs/formats/status.md anew");
+    }
+
+    fn tables() -> String {
+        let mut page = "## States\n\n| state | code | what it means |\n|---|---|---|\n".to_owned();
+        for state in State::ALL {
+            let (name, code, words) = (state.as_str(), state.iso_20022(), state.for_people());
+            writeln!(page, "| `{name}` | {code} | {words} |").unwrap();
+        }
+        page.push_str("\n## Linked payments\n\n| what | message |\n|---|---|\n");
+        for linked in Linked::ALL {
+            writeln!(page, "| {} | {} |", linked.for_people(), linked.message()).unwrap();
+        }
+        let head = "| reason | code | what happened |\n|---|---|---|\n";
+        write!(page, "\n## Refusals of the core, in precedence\n\n{head}").unwrap();
+        for rule in RuleName::ALL {
+            let (code, words) = (rule.iso_20022(), rule.for_people());
+            writeln!(page, "| `{rule}` | {code} | {words} |").unwrap();
+        }
+        write!(page, "\n## Refusals of an edge\n\n{head}").unwrap();
+        for edge in EdgeReason::ALL {
+            let (name, code, words) = (edge.as_str(), edge.iso_20022(), edge.for_people());
+            writeln!(page, "| `{name}` | {code} | {words} |").unwrap();
+        }
+        page.push_str("\n## Open rules of the shipped packs\n\n| code | rules |\n|---|---|\n");
+        for (code, ids) in clearing::status::PACKS {
+            let ids = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
+            writeln!(page, "| {code} | {} |", ids.join(", ")).unwrap();
+        }
+        page
+    }
+}

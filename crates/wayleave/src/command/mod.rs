@@ -1,10 +1,13 @@
 //! The people's commands. Handlers are thin: what is decided is decided in the libraries.
 
 mod annotations;
+pub(crate) mod books;
 pub(crate) mod explain;
 pub(crate) mod export;
 mod files;
 pub mod ledger;
+pub(crate) mod operator;
+pub(crate) mod participant;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;

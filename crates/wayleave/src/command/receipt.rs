@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use clearing::saga::{CreditorSide, DebtorSide};
+use clearing::status::Standing;
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD,
     ENVIRONMENT_FIELD, IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
-    PAYMENT_SETTLED, POSTINGS_FIELD, QUOTE_FIELD, RECORDED_AT_FIELD, RECOVERY_CERTIFIED,
-    REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
+    PAYMENT_SETTLED, PAYMENTS_COMPLETED, POSTINGS_FIELD, QUOTE_FIELD, RECORDED_AT_FIELD,
+    RECOVERY_CERTIFIED, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
 use record::{
     Acceptance, Ending, FactKind, Identifiers, Invoice, PaymentTerms, Permit, Quote,
@@ -37,6 +39,12 @@ pub(crate) fn command(asked: &ReceiptCommand) -> anyhow::Result<ExitCode> {
 /// A receipt's opened fields.
 struct Opened {
     read: ReadReceipt,
+}
+
+/// The codes of an ending by itself: a receipt does not say whether the payee was credited yet.
+fn codes_of(ending: &Ending) -> String {
+    let standing = Standing::of(Some(ending), DebtorSide::Held, CreditorSide::Untouched);
+    standing.map_or_else(String::new, |standing| standing.to_string())
 }
 
 type Words = Vec<(String, String)>;
@@ -75,7 +83,11 @@ impl Opened {
         let read = &self.read;
         put(words, "payment", read.value::<PaymentId>(PAYMENT_FIELD));
         put(words, "environment", read.value::<Environment>(ENVIRONMENT_FIELD));
-        put(words, "ending", read.value::<Ending>(ENDING_FIELD));
+        let ending = read.value::<Ending>(ENDING_FIELD);
+        if let Some(ending) = &ending {
+            say(words, "iso 20022", codes_of(ending));
+        }
+        put(words, "ending", ending);
         put(words, "recorded at", read.value::<Instant>(RECORDED_AT_FIELD));
         put(words, "terms digest", read.value::<Digest>(TERMS_DIGEST_FIELD));
     }
@@ -98,6 +110,7 @@ impl Opened {
         if let Some(names) = read.value::<Identifiers>(IDENTIFIERS_FIELD) {
             say(words, "uetr", names.uetr);
             say(words, "end-to-end id", names.end_to_end_id);
+            say(words, "instruction id", names.instruction_id);
         }
         if let Some(quote) = signed::<Quote>(read, QUOTE_FIELD) {
             say(words, "quote", format!("{} by {}", quote.quote, quote.provider));
@@ -220,6 +233,7 @@ fn kind_name(kind: Option<FactKind>) -> String {
         Some(PAYMENT_SETTLED) => "settled payment".to_owned(),
         Some(PAYMENT_REFUSED) => "refused payment".to_owned(),
         Some(RECOVERY_CERTIFIED) => "recovery certificate".to_owned(),
+        Some(PAYMENTS_COMPLETED) => "payments completed".to_owned(),
         Some(FactKind { number, version }) => format!("number {number}, version {version}"),
         None => "not opened".to_owned(),
     }

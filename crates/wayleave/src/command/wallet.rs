@@ -159,7 +159,7 @@ impl Consent {
 }
 
 /// `12400.00`, `12,400.00` or `12400` in the asset's own minor units, exactly.
-fn amount(text: &str, asset: AssetCode) -> anyhow::Result<Amount> {
+pub(super) fn amount(text: &str, asset: AssetCode) -> anyhow::Result<Amount> {
     let exponent = usize::from(asset.exponent());
     let wrong = || {
         let shown: String = text.chars().take(40).collect();
@@ -185,7 +185,7 @@ struct Standing(PaymentStatus);
 impl CommandResult for Standing {
     fn text(&self) -> String {
         let status = &self.0;
-        match (&status.ending, status.held) {
+        let what = match (&status.ending, status.held) {
             (Some(ended), _) => {
                 format!("{}   fact {}\npayment   {}", ended.ending, ended.position, status.payment)
             }
@@ -202,7 +202,11 @@ impl CommandResult for Standing {
                 "not known to the core, which had {} facts when it was asked\npayment   {}",
                 status.head, status.payment
             ),
-        }
+        };
+        let Some(standing) = &status.standing else { return what };
+        let reason = standing.reason.as_deref().unwrap_or_default();
+        let codes = format!("{} {reason}", standing.status);
+        format!("{what}\nstatus    {}, {}", standing.state, codes.trim_end())
     }
 
     fn json(&self) -> Value {
@@ -218,6 +222,10 @@ impl CommandResult for Standing {
                 Held::Released => "released",
             },
             "head": status.head.number(),
+            "state": status.standing.as_ref().map(|standing| &standing.state),
+            "iso_20022": status.standing.as_ref().map(|standing| {
+                json!({ "status": standing.status, "reason": standing.reason })
+            }),
         })
     }
 

@@ -1,9 +1,11 @@
-//! `wayleave demo`: two banks, an FX provider, issuers, two supervisors and a core, each a process
-//! of this binary; two firms; five acts. The same code as in production, on example data.
+//! `wayleave demo`: two banks, one with a book of its own, an FX provider, issuers, two
+//! supervisors and a core, each a process of this binary; two firms; five acts. The same code as
+//! in production, on example data.
 
 pub mod acts;
 pub mod cheat;
 pub mod crash;
+pub mod funding;
 mod keys;
 pub mod onboard;
 pub mod processes;
@@ -20,7 +22,7 @@ use self::acts::{Figures, Players};
 use self::crash::relative;
 use self::processes::RoleProcess;
 use self::screen::Screen;
-use self::setup::{CAST, STANDBY, Stage};
+use self::setup::{STANDBY, Stage};
 use crate::cli::DemoArgs;
 
 /// Runs the demo.
@@ -47,7 +49,7 @@ async fn tell(args: &DemoArgs) -> anyhow::Result<()> {
         onboard::onboard(&stage).await?;
         stage.memory.onboarded = true;
     }
-    onboard::prefund(&mut stage).await?;
+    funding::tell(&funding::prefund(&mut stage).await?, &screen);
     stage.keep_memory()?;
     let players = Players::open(&stage).await?;
     let figures = Figures::of(args.seed);
@@ -75,11 +77,11 @@ const fn still(args: &DemoArgs) -> &'static str {
 
 /// Starts every role; supervisors first, since the core asks them before it serves.
 pub async fn start(stage: &Stage, binary: &Path) -> anyhow::Result<Vec<RoleProcess>> {
-    let order = ["supervisor", "issuer", "provider", "core", "edge"];
+    let order = ["supervisor", "issuer", "provider", "bank", "core", "edge"];
     let mut processes = Vec::new();
     for process in order {
         let mut started = Vec::new();
-        for one in CAST.iter().filter(|one| one.process == process) {
+        for one in stage.own_books.cast().filter(|one| one.process == process) {
             let folder = stage.folder(one.name);
             let url = stage.url(one.name);
             started.push(RoleProcess::start(binary, one.process, &folder, &url)?);
@@ -117,6 +119,7 @@ fn head(stage: &Stage, screen: &Screen) {
     };
     row("core, log", &["core"], "settles and records");
     row("banks NL, SG", &["bank-nl.1", "bank-sg.1"], "decide for the payer, for the payee");
+    row("bank B", &["bank-b"], "the payee's bank keeps its own book");
     row("FX provider", &["fx-dealer"], "quotes, holds both currencies");
     row("issuers", &["issuers"], "register, tax, bureau, banks' accounts");
     row("supervisors", &["supervisor-nl", "supervisor-sg"], "cosign what they checked, keep lists");

@@ -1,4 +1,4 @@
-//! Before the first payment: accounts, credentials, prefunded money. Real requests to real roles,
+//! Before the first payment: accounts and credentials. Real requests to real roles,
 //! made with the keys of those who would make them.
 
 use std::time::Duration;
@@ -7,14 +7,13 @@ use anyhow::{Context, bail};
 use api::messages::{AccountView, NewCustomer};
 use bytes::Bytes;
 use client::{Client, Outcome, Outgoing, Peer};
-use record::{AccountProfile, SandboxLine, SandboxStatement, Signed};
+use record::AccountProfile;
 use seal::{SigningKey, to_canonical};
 use serde::Serialize;
 use server::keys::REQUEST_KEY;
-use server::roles::core::own_account;
 use server::roles::issuer::{OfferRequest, Offered, Revocation, TransactionCodeWish};
 use server::roles::supervisor::{Edits, TrustEdit, trust_edits_of};
-use terms::{AccountId, Amount, BookName, Minor, TransactionId};
+use terms::Amount;
 use wallet::{
     EdgeEntry, KeyFolder, PeerEntry, ProviderEntry, TrustListEntry, Wallet, WalletConfig,
     WalletFolder,
@@ -73,10 +72,10 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// What a firm's account holds, as its own wallet reads it at the core.
+    /// What a firm's account holds, as its own wallet reads it where its bank's book is.
     pub async fn available(&self, firm: &str) -> anyhow::Result<Amount> {
         let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
-        let body = self.get(firm, "core", &target).await?;
+        let body = self.get(firm, book_of(self.stage, firm)?, &target).await?;
         let view: AccountView = seal::from_canonical(&body)?;
         Ok(view.available)
     }
@@ -148,72 +147,10 @@ async fn list_anew(stage: &Stage, calls: &Calls<'_>, country: &str) -> anyhow::R
     calls.post_json("operator", &supervisor, "/v1/trust-list/edits", &act).await.map(|_| ())
 }
 
-/// What the payer's and the payee's account begin with.
-const DEPOSITS: [(&str, &str, &str, u128); 2] = [
-    ("bank-nl", "EUR.2@tcb-sandbox", "brightwater", 50_000_000),
-    ("bank-sg", "SGD.2@mas-sandbox", "lim", PAYEE_DEPOSIT_MINOR),
-];
-/// 1,000.00 SGD.
-const PAYEE_DEPOSIT_MINOR: u128 = 100_000;
-/// What the provider holds in SGD when a story begins: 60,000.00.
-const PROVIDER_MINOR: u128 = 6_000_000;
-
-/// Prefunds the books: once the deposits, at every start whatever the provider has paid out.
-pub async fn prefund(stage: &mut Stage) -> anyhow::Result<()> {
-    let mut lines = Vec::new();
-    if stage.memory.provider_minor == 0 {
-        for (bank, asset, firm, minor) in DEPOSITS {
-            lines.push(settlement_line(bank, asset, minor)?);
-            let book: BookName = format!("{bank}.customers").parse()?;
-            lines.push(line(book, stage.account(firm)?, asset, minor)?);
-        }
-        lines.push(settlement_line("fx-dealer", "EUR.2@tcb-sandbox", 1_000_000)?);
-    }
-    let calls = Calls::new(stage);
-    let received = calls.available("lim").await?.minor.units().saturating_sub(PAYEE_DEPOSIT_MINOR);
-    let held = stage.memory.provider_minor.saturating_sub(received);
-    let short = PROVIDER_MINOR.saturating_sub(held);
-    if short > 0 {
-        lines.push(settlement_line("fx-dealer", "SGD.2@mas-sandbox", short)?);
-    }
-    if !lines.is_empty() {
-        fund(stage, &calls, lines).await?;
-    }
-    stage.memory.provider_minor += short;
-    Ok(())
-}
-
-async fn fund(stage: &Stage, calls: &Calls<'_>, lines: Vec<SandboxLine>) -> anyhow::Result<()> {
-    let number = format!("SANDBOX-{}", server::system::now().seconds());
-    let statement = SandboxStatement { layout: 1, environment: "sandbox".parse()?, number, lines };
-    let signed = Signed::sign(&statement, &stage.key("operator", "statement")?);
-    let body = to_canonical(&signed);
-    calls
-        .post("operator", "core", "/v1/sandbox-statements", api::wire::CBOR, body)
-        .await
-        .map(|_| ())
-}
-
-fn settlement_line(owner: &str, asset: &str, minor: u128) -> anyhow::Result<SandboxLine> {
-    let book: BookName = "settlement".parse()?;
-    let purpose = ledger::Purpose::Settlement;
-    let account = own_account(book, owner.parse()?, asset.parse()?, purpose).id;
-    line(book, account, asset, minor)
-}
-
-fn line(
-    book: BookName,
-    account: AccountId,
-    asset: &str,
-    minor: u128,
-) -> anyhow::Result<SandboxLine> {
-    let bytes = server::system::time_ordered_bytes().map_err(|e| anyhow::anyhow!("{e}"))?;
-    Ok(SandboxLine {
-        reference: TransactionId::from_bytes(bytes),
-        book,
-        account,
-        amount: Amount::new(Minor::new(minor), asset.parse()?),
-    })
+/// Where the book of a firm's bank is kept.
+pub fn book_of(stage: &Stage, firm: &str) -> anyhow::Result<&'static str> {
+    let firm = FIRMS.iter().find(|one| one.key == firm).context("a firm of the demo")?;
+    Ok(stage.own_books.of(firm.bank).unwrap_or("core"))
 }
 
 async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::Result<()> {
@@ -230,7 +167,13 @@ async fn open_account(stage: &Stage, calls: &Calls<'_>, firm: &Firm) -> anyhow::
     };
     let edge = format!("{}.1", firm.bank);
     calls
-        .post(&edge, "core", "/v1/customers", api::wire::CBOR, to_canonical(&new))
+        .post(
+            &edge,
+            book_of(stage, firm.key)?,
+            "/v1/customers",
+            api::wire::CBOR,
+            to_canonical(&new),
+        )
         .await
         .map(|_| ())
 }

@@ -22,15 +22,35 @@ pub struct RoleProcess {
     url: String,
     /// The binary that runs it.
     binary: PathBuf,
+    launch: Launch,
     child: Child,
+}
+
+/// How a role's process is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Launch {
+    /// As it is.
+    #[default]
+    Plain,
+    /// So that a file that may not grow fails the write, as a full disk does, and does not end the
+    /// process by SIGXFSZ.
+    WithoutFileSignal,
+    /// Under a wall clock that is told by a file (libfaketime); the monotonic one is the system's.
+    ToldClock {
+        /// The library.
+        library: PathBuf,
+        /// The file, in the role's own folder.
+        file: PathBuf,
+    },
 }
 
 impl RoleProcess {
     /// Starts a role; its log goes to `log.txt` in its folder.
     pub fn start(binary: &Path, role: &'static str, dir: &Path, url: &str) -> anyhow::Result<Self> {
-        let child = spawn(binary, role, dir)?;
+        let launch = Launch::Plain;
+        let child = spawn(binary, role, dir, &launch)?;
         let (binary, url) = (binary.to_path_buf(), url.to_owned());
-        Ok(Self { role, dir: dir.into(), url, binary, child })
+        Ok(Self { role, dir: dir.into(), url, binary, launch, child })
     }
 
     /// The process's id.
@@ -63,8 +83,20 @@ impl RoleProcess {
 
     /// Starts it again after it was killed.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
-        self.child = spawn(&self.binary, self.role, &self.dir)?;
+        self.child = spawn(&self.binary, self.role, &self.dir, &self.launch)?;
         Ok(())
+    }
+
+    /// How the next start is done.
+    pub fn launch_as(&mut self, launch: Launch) {
+        self.launch = launch;
+    }
+
+    /// Sends it a signal by name: `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let (signal, id) = (format!("-{name}"), self.child.id().to_string());
+        let sent = Command::new("kill").arg(&signal).arg(&id).status().context("`kill`")?;
+        if sent.success() { Ok(()) } else { bail!("{} takes no {signal}", self.role) }
     }
 
     /// Waits until the role says that it is ready.
@@ -108,7 +140,23 @@ impl RoleProcess {
         let _ = self.kill();
     }
 
-    fn last_words(&self) -> String {
+    /// How long its log is.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        std::fs::metadata(self.dir.join("log.txt")).map_or(0, |file| file.len())
+    }
+
+    /// What it wrote to its log after so many bytes.
+    #[must_use]
+    pub fn words_since(&self, bytes: u64) -> String {
+        let text = std::fs::read(self.dir.join("log.txt")).unwrap_or_default();
+        let from = usize::try_from(bytes).unwrap_or(usize::MAX);
+        String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn last_words(&self) -> String {
         let text = std::fs::read_to_string(self.dir.join("log.txt")).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(3).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
@@ -123,13 +171,29 @@ impl Drop for RoleProcess {
     }
 }
 
-fn spawn(binary: &Path, role: &str, dir: &Path) -> anyhow::Result<Child> {
+fn spawn(binary: &Path, role: &str, dir: &Path, launch: &Launch) -> anyhow::Result<Child> {
     let words = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(dir.join("log.txt"))
         .with_context(|| format!("`{}` cannot be written", dir.display()))?;
-    Command::new(binary)
+    let mut command = match launch {
+        Launch::Plain | Launch::ToldClock { .. } => Command::new(binary),
+        Launch::WithoutFileSignal => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(binary);
+            shell
+        }
+    };
+    if let Launch::ToldClock { library, file } = launch {
+        command
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME_TIMESTAMP_FILE", file)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("DONT_FAKE_MONOTONIC", "1");
+    }
+    command
         .arg("run")
         .arg(role)
         .arg("--dir")

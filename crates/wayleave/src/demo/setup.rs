@@ -15,8 +15,8 @@ use record::{
 use seal::{BoxSecretKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use server::keys::{Descriptor, KeyStore, REQUEST_KEY};
-use server::roles::core::{Hosted, WitnessEntry};
-use server::roles::{Common, core, edge, issuer, provider, supervisor};
+use server::roles::core::{DrillDuty, Hosted, OwnBook, WitnessEntry};
+use server::roles::{Common, bank, core, edge, issuer, provider, supervisor};
 use terms::{AccountId, Instant, Jurisdiction};
 
 use super::processes::free_port;
@@ -25,6 +25,9 @@ use super::processes::free_port;
 pub const ORIGIN: &str = "wayleave.example/sandbox/settlement";
 /// How long trust entries of the demo are good: ten years.
 const TRUST_SECONDS: u64 = 10 * 365 * 24 * 3600;
+/// The institutions, each with the asset of its customers.
+const BANKS: [(&str, &str); 2] =
+    [("bank-nl", "EUR.2@tcb-sandbox"), ("bank-sg", "SGD.2@mas-sandbox")];
 /// How long an edition of a list is good.
 const LIST_LIFETIME_SECONDS: u64 = 600;
 
@@ -43,7 +46,7 @@ pub struct Member {
 }
 
 /// Everybody. Ports as in the demo's first lines.
-pub const CAST: [Member; 11] = [
+pub const CAST: [Member; 12] = [
     member("core", "core", "core", Role::Core, &["log"], 7000),
     member("edge", "bank-nl.1", "bank-nl", Role::Edge, &["permit"], 7001),
     member("edge", "bank-sg.1", "bank-sg", Role::Edge, &["permit"], 7002),
@@ -65,11 +68,41 @@ pub const CAST: [Member; 11] = [
         7005,
     ),
     member("provider", "fx-dealer", "fx-dealer", Role::Provider, &["quote"], 7006),
-    member("", "operator", "operator", Role::Operator, &["statement"], 0),
+    member("bank", "bank-b", "bank-b", Role::Bank, &[], 7007),
+    member("", "operator", "operator", Role::Operator, &["report", "statement"], 0),
     member("", "brightwater", "wallets/brightwater", Role::Wallet, &[], 0),
     member("", "lim", "wallets/lim", Role::Wallet, &[], 0),
     member("", "blacktide", "wallets/blacktide", Role::Wallet, &[], 0),
 ];
+
+/// The payer's bank's own book, where it is not hosted.
+const BANK_A: Member = member("bank", "bank-a", "bank-a", Role::Bank, &[], 7008);
+
+/// Which banks keep their own book; the core hosts the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnBooks {
+    /// The payee's.
+    Payee,
+    /// Both.
+    Both,
+}
+
+impl OwnBooks {
+    /// Everybody on this stage.
+    pub fn cast(self) -> impl Iterator<Item = &'static Member> {
+        CAST.iter().chain((self == Self::Both).then_some(&BANK_A))
+    }
+
+    /// Who keeps the book of an institution, where it is not the core.
+    #[must_use]
+    pub fn of(self, institution: &str) -> Option<&'static str> {
+        match institution {
+            "bank-sg" => Some("bank-b"),
+            "bank-nl" if self == Self::Both => Some("bank-a"),
+            _ => None,
+        }
+    }
+}
 
 const fn member(
     process: &'static str,
@@ -105,6 +138,8 @@ pub struct Stage {
     pub memory: Memory,
     /// Everybody's public face.
     pub peers: Vec<Descriptor>,
+    /// Which banks keep their own book.
+    pub own_books: OwnBooks,
     /// Where the core writes; with a shared journal there is a second core ([`STANDBY`]).
     pub journal: core::JournalConfig,
 }
@@ -115,12 +150,17 @@ pub const STANDBY: &str = "core-2";
 impl Stage {
     /// Opens or makes the stage: folders and keys once, ports at every start.
     pub fn open(dir: &Path, base_port: u16) -> anyhow::Result<Self> {
+        Self::open_with(dir, base_port, OwnBooks::Payee)
+    }
+
+    /// As [`Stage::open`], with other banks keeping their own book.
+    pub fn open_with(dir: &Path, base_port: u16, own_books: OwnBooks) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("`{}`", dir.display()))?;
         let dir = std::path::absolute(dir)?;
-        let memory = remember(&dir, base_port)?;
+        let memory = remember(&dir, base_port, own_books)?;
         let journal = core::JournalConfig::Segments;
-        let mut stage = Self { dir, memory, peers: Vec::new(), journal };
-        for one in &CAST {
+        let mut stage = Self { dir, memory, peers: Vec::new(), own_books, journal };
+        for one in own_books.cast() {
             let descriptor = stage.describe(one)?;
             stage.peers.push(descriptor);
         }
@@ -150,6 +190,7 @@ impl Stage {
     /// Writes every role's `role.json` and what goes with it.
     pub fn write_roles(&self) -> anyhow::Result<()> {
         self.write_core()?;
+        write_json(&self.folder("operator").join("role.json"), &self.common("operator"))?;
         std::fs::write(self.dir.join("trust"), self.policy()?).context("trust")?;
         provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
         let issuers = issuer::example_config(self.common("issuers"), "operator");
@@ -160,6 +201,11 @@ impl Stage {
         )?;
         self.write_supervisor("supervisor-nl", "NL")?;
         self.write_supervisor("supervisor-sg", "SG")?;
+        for (bank, asset) in BANKS {
+            if let Some(name) = self.own_books.of(bank) {
+                self.write_bank(name, bank, asset)?;
+            }
+        }
         self.write_edge("NL")?;
         self.write_edge("SG")
     }
@@ -183,10 +229,31 @@ impl Stage {
             customers: super::subjects::customers(bank),
         };
         let name = format!("{bank}.1");
-        let config = edge::example_config(self.common(&name), "core", example);
+        let mut config = edge::example_config(self.common(&name), "core", example);
+        config.bank = self.own_books.of(bank).map(str::to_owned);
         write_json(&self.folder(&name).join("role.json"), &config)?;
         let pack = super::subjects::pack(side);
         edge::write_pack(&self.folder(&name), &pack.files()).context("the pack's files")
+    }
+
+    /// Writes the folder of an institution that keeps its own book.
+    pub fn write_bank(&self, name: &str, institution: &str, asset: &str) -> anyhow::Result<()> {
+        let origin = ORIGIN.parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+        let log = evidence::VerifierKey::of_log(origin, self.key("core", "log")?.public_key());
+        let permit_key = self.key(&format!("{institution}.1"), "permit")?.public_key();
+        let config = bank::Config {
+            common: self.common(name),
+            institution: institution.parse()?,
+            book: format!("{institution}.customers").parse()?,
+            assets: vec![asset.into()],
+            settlement: "settlement".parse()?,
+            core: "core".into(),
+            log_key: log.to_string(),
+            permit_keys: vec![permit_key.to_string()],
+            operator: "operator".into(),
+            statement_key: self.key("operator", "statement")?.public_key().to_string(),
+        };
+        write_json(&self.folder(name).join("role.json"), &config)
     }
 
     /// Keeps what the demo remembers.
@@ -197,7 +264,8 @@ impl Stage {
 
     /// A role's folder.
     pub fn folder(&self, name: &str) -> PathBuf {
-        let folder = CAST.iter().find(|one| one.name == name).map_or(name, |one| one.folder);
+        let folder =
+            self.own_books.cast().find(|one| one.name == name).map_or(name, |one| one.folder);
         self.dir.join(folder)
     }
 
@@ -284,22 +352,31 @@ impl Stage {
         let witness = |name: &str| -> anyhow::Result<WitnessEntry> {
             Ok(WitnessEntry { peer: name.into(), vkey: self.witness_vkey(name)? })
         };
+        let (mut hosted_here, mut banks) = (Vec::new(), Vec::new());
+        for (bank, asset) in BANKS {
+            match self.own_books.of(bank) {
+                Some(peer) => {
+                    banks.push(OwnBook { institution: bank.parse()?, peer: peer.into() });
+                }
+                None => hosted_here.push(hosted(bank, asset)?),
+            }
+        }
         let config = core::Config {
             common: self.common("core"),
             book: "settlement".parse()?,
             origin: ORIGIN.into(),
             operator: "wayleave-operator".parse()?,
-            operator_key: self.key("operator", "statement")?.public_key().to_string(),
             roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
                 .into(),
-            hosted: vec![
-                hosted("bank-nl", "EUR.2@tcb-sandbox")?,
-                hosted("bank-sg", "SGD.2@mas-sandbox")?,
-            ],
+            hosted: hosted_here,
+            banks,
             providers: vec!["fx-dealer".into()],
             assets: vec!["EUR.2@tcb-sandbox".into(), "SGD.2@mas-sandbox".into()],
             policy: self.policy()?,
+            outside_accounts: super::funding::outside_accounts()?,
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
+            drills: vec![DrillDuty { name: "core-kill".into(), every_days: 7 }],
+            rails: vec![],
             journal: self.journal.clone(),
         };
         write_private(&self.folder("core").join("role.json"), &config)?;
@@ -390,13 +467,13 @@ impl Stage {
     }
 }
 
-fn remember(dir: &Path, base_port: u16) -> anyhow::Result<Memory> {
+fn remember(dir: &Path, base_port: u16, own_books: OwnBooks) -> anyhow::Result<Memory> {
     let path = dir.join("demo.json");
     let known: Option<Memory> =
         std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let mut taken = Vec::new();
     let mut ports = std::collections::BTreeMap::new();
-    for one in CAST.iter().filter(|one| !one.process.is_empty()) {
+    for one in own_books.cast().filter(|one| !one.process.is_empty()) {
         let before = known.as_ref().and_then(|memory| memory.ports.get(one.name)).copied();
         let wanted = before.unwrap_or(base_port + (one.port - 7000));
         ports.insert(one.name.to_owned(), free_port(wanted, &mut taken)?);

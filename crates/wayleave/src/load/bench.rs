@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use record::Ending;
+use record::{Ending, RequestToPay, SettleOrder};
 use wallet::OrderSent;
 
 use super::figures::{Row, Sample, Used, cpu_ms, memory_mib, rate};
@@ -142,10 +142,7 @@ async fn pay_once(desk: &Desk, number: &str) -> anyhow::Result<Lap> {
     let begun = Instant::now();
     let request = invoice(&desk.payee, number, AMOUNT_MINOR).await?;
     let invoiced = Instant::now();
-    let ready = permitted(&desk.payer, &request, QUOTE_SECONDS)
-        .await?
-        .map_err(|refused| anyhow::anyhow!("{number} is refused: {}", refused.code))?;
-    let order = desk.payer.order(&ready.hand, &ready.permits)?;
+    let order = ordered(desk, &request).await?;
     let ordered = Instant::now();
     let OrderSent::Answered(promise) = desk.payer.send_order(&order).await? else {
         bail!("{number}: the core did not answer");
@@ -160,6 +157,14 @@ async fn pay_once(desk: &Desk, number: &str) -> anyhow::Result<Lap> {
         path: ended.duration_since(invoiced),
         settle: ended.duration_since(ordered),
     })
+}
+
+/// A request that both sides permit, as an order.
+pub async fn ordered(desk: &Desk, request: &RequestToPay) -> anyhow::Result<SettleOrder> {
+    let ready = permitted(&desk.payer, request, QUOTE_SECONDS)
+        .await?
+        .map_err(|refused| anyhow::anyhow!("not permitted: {}", refused.code))?;
+    Ok(desk.payer.order(&ready.hand, &ready.permits)?)
 }
 
 /// Orders prepared beforehand, sent by 16 clients: the core's own rate, processor time, memory.

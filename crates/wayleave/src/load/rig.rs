@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use client::{Client, Outcome, Outgoing, Peer};
+use client::{CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
 use record::{Ending, Promise};
 use seal::{PublicKey, SigningKey};
 use server::keys::REQUEST_KEY;
 use wallet::{KeyFolder, Wallet};
 
 use crate::demo::crash::copy_folder;
-use crate::demo::onboard::{onboard, prefund};
+use crate::demo::funding::prefund;
+use crate::demo::onboard::onboard;
 use crate::demo::processes::RoleProcess;
 use crate::demo::setup::{Stage, write_json};
 use crate::demo::start;
@@ -46,12 +47,23 @@ pub struct Desk {
 impl Rig {
     /// Starts all roles of `binary` on a fresh stage in `dir` and onboards the firms.
     pub async fn start(dir: &Path, binary: &Path) -> anyhow::Result<Self> {
+        Ok(Self::start_with(dir, binary, async |_| Ok(())).await?.0)
+    }
+
+    /// [`Rig::start`] after `change` has had its way with the written configurations, and what it
+    /// returned.
+    pub async fn start_with<T>(
+        dir: &Path,
+        binary: &Path,
+        change: impl AsyncFnOnce(&Stage) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
         if dir.exists() {
             bail!("`{}` is there already: expected a folder to make and remove", dir.display());
         }
         let mut stage = Stage::open(dir, PORT)?;
         stage.write_roles()?;
         lift_quote_bound(&stage)?;
+        let changed = change(&stage).await?;
         stage.keep_memory()?;
         let processes = start(&stage, binary).await?;
         onboard(&stage).await?;
@@ -61,7 +73,7 @@ impl Rig {
         // The lists that onboarding edited: an edge that takes a new edition in the middle of a
         // payment makes its permit one of yesterday's lists, which the core rightly refuses.
         tokio::time::sleep(LISTS_TAKEN_WITHIN).await;
-        Ok(Self { stage, processes })
+        Ok((Self { stage, processes }, changed))
     }
 
     /// Copies of both wallets, opened.
@@ -81,10 +93,15 @@ impl Rig {
 
     /// Sends orders to the core as the payer does.
     pub fn counter(&self) -> anyhow::Result<Counter> {
+        self.counter_within(CLIENT_LIMITS)
+    }
+
+    /// [`Rig::counter`] with other limits than the wallets'.
+    pub fn counter_within(&self, limits: ClientLimits) -> anyhow::Result<Counter> {
         let core = self.stage.peer("core")?;
         let request_key = core.key(REQUEST_KEY).context("its request key")?;
         Ok(Counter {
-            client: self.stage.common("nobody").client(),
+            client: self.stage.common("nobody").client_within(limits),
             peer: Peer::signing(&core.url, request_key)?,
             key: KeyFolder::open(&self.stage.folder("brightwater"))?.request_key()?,
             log_key: self.stage.key("core", "log")?.public_key(),

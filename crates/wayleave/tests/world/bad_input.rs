@@ -59,7 +59,7 @@ fn documents_cut_short_padded_reordered_nested_or_random_get_a_clear_answer() {
             ("bank-nl.1", "core", "/v1/parcels"),
             ("bank-nl.1", "core", "/v1/customers"),
             ("bank-nl.1", "core", "/v1/snapshots"),
-            ("operator", "core", "/v1/sandbox-statements"),
+            ("operator", "core", "/v1/outside-statements"),
             ("brightwater", "bank-nl.1", "/v1/preparations"),
             ("bank-nl.1", "bank-sg.1", "/v1/statements"),
             ("lim", "bank-sg.1", "/v1/invoices"),

@@ -9,9 +9,10 @@ use super::stage::{World, play};
 
 const CBOR: &str = api::wire::CBOR;
 const JSON: &str = api::wire::JSON;
+const XML: &str = "application/xml";
 
 /// Callee, method, target, media type, and one who is known there and may not do this.
-const ROUTES: [(&str, &str, &str, &str, &str); 21] = [
+const ROUTES: [(&str, &str, &str, &str, &str); 37] = [
     ("core", "POST", "/v1/orders", CBOR, "bank-nl.1"),
     ("core", "POST", "/v1/refusals", CBOR, "brightwater"),
     ("core", "POST", "/v1/parcels", CBOR, "brightwater"),
@@ -20,10 +21,26 @@ const ROUTES: [(&str, &str, &str, &str, &str); 21] = [
     ("core", "POST", "/v1/packs", CBOR, "operator"),
     ("core", "POST", "/v1/edges", CBOR, "brightwater"),
     ("core", "POST", "/v1/trust-lists", CBOR, "brightwater"),
-    ("core", "POST", "/v1/sandbox-statements", CBOR, "bank-nl.1"),
+    ("core", "POST", "/v1/outside-statements", XML, "bank-nl.1"),
+    ("core", "GET", "/v1/outside-accounts", "", "bank-nl.1"),
+    ("core", "POST", "/v1/reconciliations", XML, "brightwater"),
+    ("core", "POST", "/v1/day-closes", JSON, "bank-nl.1"),
     ("core", "GET", "/v1/payments/PAYMENT", "", "operator"),
     ("core", "GET", "/v1/payments/PAYMENT/receipt", "", "operator"),
     ("core", "GET", "/v1/parcels/PAYMENT/debtor/decision", "", "brightwater"),
+    ("core", "GET", "/v1/mirrors", "", "brightwater"),
+    ("core", "GET", "/v1/duties", "", "bank-sg.1"),
+    ("bank-b", "POST", "/v1/steps", CBOR, "bank-sg.1"),
+    ("bank-b", "GET", "/v1/payments/PAYMENT", "", "lim"),
+    ("bank-b", "GET", "/v1/open-holds?limit=1", "", "operator"),
+    ("bank-b", "POST", "/v1/mirror", CBOR, "operator"),
+    ("bank-b", "POST", "/v1/owners", CBOR, "bank-sg.1"),
+    ("bank-b", "POST", "/v1/customers", CBOR, "core"),
+    ("bank-b", "POST", "/v1/parcels", CBOR, "bank-nl.1"),
+    ("bank-b", "GET", "/v1/parcels/PAYMENT/creditor/decision", "", "core"),
+    ("bank-b", "GET", "/v1/duties", "", "bank-sg.1"),
+    ("bank-b", "POST", "/v1/freezes", CBOR, "bank-sg.1"),
+    ("bank-b", "POST", "/v1/sandbox-statements", CBOR, "core"),
     ("bank-nl.1", "POST", "/v1/preparations", CBOR, "operator"),
     ("bank-nl.1", "POST", "/v1/decisions", FORM, "operator"),
     ("bank-nl.1", "GET", "/v1/decisions/PAYMENT/record", "", "brightwater"),

@@ -10,16 +10,21 @@
     reason = "tests stop where something is not as it must be, measure time and print tables"
 )]
 
+mod backup;
 mod bad_input;
+mod bank;
 mod callers;
 mod crash;
 mod crossing;
 mod form;
 mod freshness;
+mod funding;
+mod guide;
 mod keys;
 mod links;
 mod on_cluster;
 mod ownership;
+mod rails;
 mod receipts;
 mod refusals;
 mod replayed_list;

@@ -19,9 +19,10 @@ use terms::{Minor, PaymentId};
 use wallet::verify::VerifyTrust;
 use wallet::{Agreement, PaymentInHand, PaymentOutcome, RefusedPayment, Settled, WhenMissing};
 use wayleave::demo::acts::{Players, invoice};
-use wayleave::demo::onboard::{onboard, prefund};
+use wayleave::demo::funding::prefund;
+use wayleave::demo::onboard::{book_of, onboard};
 use wayleave::demo::processes::RoleProcess;
-use wayleave::demo::setup::Stage;
+use wayleave::demo::setup::{OwnBooks, Stage};
 use wayleave::demo::{start, subjects};
 
 use super::form::{FORM, form};
@@ -84,7 +85,11 @@ pub(crate) fn play(story: impl Future<Output = anyhow::Result<()>>) {
 
 /// A stage whose folders are written and where nobody runs yet.
 pub(crate) fn written(folder: &Folder) -> anyhow::Result<Stage> {
-    let stage = Stage::open(folder.path(), base_port())?;
+    written_with(folder, OwnBooks::Payee)
+}
+
+fn written_with(folder: &Folder, own_books: OwnBooks) -> anyhow::Result<Stage> {
+    let stage = Stage::open_with(folder.path(), base_port(), own_books)?;
     stage.write_roles()?;
     Ok(stage)
 }
@@ -100,8 +105,21 @@ impl World {
         name: &str,
         change: impl FnOnce(&Stage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
+        Self::written(name, OwnBooks::Payee, change).await
+    }
+
+    /// As [`World::new`], with other banks keeping their own book.
+    pub(crate) async fn with_books(name: &str, own_books: OwnBooks) -> anyhow::Result<Self> {
+        Self::written(name, own_books, |_| Ok(())).await
+    }
+
+    async fn written(
+        name: &str,
+        own_books: OwnBooks,
+        change: impl FnOnce(&Stage) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let folder = Folder::new(name);
-        let stage = written(&folder)?;
+        let stage = written_with(&folder, own_books)?;
         change(&stage)?;
         Self::raised(folder, stage).await
     }
@@ -230,7 +248,7 @@ impl World {
     /// What may leave a firm's account now.
     pub(crate) async fn balance(&self, firm: &str) -> anyhow::Result<Minor> {
         let target = format!("/v1/accounts/{}", self.stage.account(firm)?);
-        match self.send(firm, "core", Outgoing::get(&target)).await {
+        match self.send(firm, book_of(&self.stage, firm)?, Outgoing::get(&target)).await {
             Outcome::Answer(answer) => {
                 let view: AccountView = seal::from_canonical(&answer.body)?;
                 Ok(view.available.minor)

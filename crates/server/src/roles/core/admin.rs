@@ -1,23 +1,15 @@
 //! What institutions, supervisors and the operator do to the books besides payments.
 
-use std::sync::Arc;
-
-use api::messages::{AccountView, NewCustomer, Taken};
-use clearing::{
-    CustomerAnswer, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook, SettlementWork,
-};
-use ledger::{
-    Available, Ceiling, Command, Entry, Floor, Freeze, FullLedger, Opening, Owner, Purpose, Reason,
-    Side, Transaction,
-};
-use record::{SandboxLine, SandboxStatement, Signed};
+use api::messages::{AccountView, NewCustomer};
+use clearing::{CustomersBook, SettlementAnswer, SettlementWork};
+use record::{SandboxStatement, Signed};
 use seal::PublicKey;
-use terms::{AccountId, Amount, BusinessDate, InstitutionName, Minor, TransactionId};
+use terms::{AccountId, Environment, InstitutionName};
 
 use super::books::{Failed, Placed, Running};
-use super::config::{Config, own_account};
+use super::customers::CustomersPort;
+use super::in_book;
 use super::orders::Clearing;
-use crate::system;
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +22,7 @@ pub enum NotDone {
     Failed(#[from] Failed),
 }
 
-fn refused(reason: impl Into<String>) -> NotDone {
+pub(crate) fn refused(reason: impl Into<String>) -> NotDone {
     NotDone::NotAccepted(reason.into())
 }
 
@@ -45,16 +37,9 @@ fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
         SettlementAnswer::NotAccepted(reason) => Err(refused(reason)),
         SettlementAnswer::EndedNow(_)
         | SettlementAnswer::EndedBefore(_)
-        | SettlementAnswer::PaymentIdUsed { .. } => Err(refused("the answer is of a payment")),
-    }
-}
-
-async fn submit_customer(book: &Running<CustomersBook>, work: CustomerWork) -> Result<(), NotDone> {
-    match book.ask(work).await?.outcome {
-        CustomerAnswer::Refused(rule) => Err(refused(rule.to_string())),
-        CustomerAnswer::Done
-        | CustomerAnswer::HoldEnded(_)
-        | CustomerAnswer::PaymentIdUsed { .. } => Ok(()),
+        | SettlementAnswer::PaymentIdUsed { .. }
+        | SettlementAnswer::Outside(_)
+        | SettlementAnswer::Funding(_) => Err(refused("the answer is of something else")),
     }
 }
 
@@ -67,6 +52,7 @@ pub fn book_of(
         .books
         .customers
         .get(&institution)
+        .and_then(CustomersPort::hosted)
         .ok_or_else(|| refused(format!("the book of `{institution}` is not hosted here")))
 }
 
@@ -76,18 +62,7 @@ pub async fn open_customer(
     institution: InstitutionName,
     new: NewCustomer,
 ) -> Result<(), NotDone> {
-    let opening = Opening {
-        id: new.profile.account,
-        asset: new.asset,
-        normal: Side::Credit,
-        owner: Owner::Company(new.profile.owner),
-        purpose: Purpose::Customer,
-        floor: Floor::MayNotGoBelowZero,
-        ceiling: Ceiling::Unlimited,
-        marks: None,
-    };
-    let work = CustomerWork::OpenCustomer(opening, new.profile);
-    submit_customer(book_of(clearing, institution)?, work).await
+    in_book::open_customer(book_of(clearing, institution)?, new).await
 }
 
 /// An account, for its institution or its owner.
@@ -96,30 +71,7 @@ pub async fn view_account(
     institution: InstitutionName,
     account: AccountId,
 ) -> Result<AccountView, NotDone> {
-    let book = book_of(clearing, institution)?;
-    let read = move |state: &CustomersBook| {
-        let profile = state.profile(account)?.clone();
-        let held = state.ledger().account(account)?;
-        let available = match held.available() {
-            Available::UpTo(minor) => minor,
-            Available::Unlimited => Minor::MAX,
-        };
-        let open = held.standing() == ledger::account::Standing::Open;
-        let takes = |stopped: bool| if open && !stopped { Taken::Yes } else { Taken::No };
-        let freeze = held.freeze();
-        Some(AccountView {
-            layout: 1,
-            profile,
-            available: Amount::new(available, held.opening().asset),
-            debits: takes(matches!(freeze, Freeze::Debits | Freeze::Both)),
-            credits: takes(matches!(freeze, Freeze::Credits | Freeze::Both)),
-            head: terms::Position::ZERO,
-        })
-    };
-    let placed = book.look(read).await?;
-    let mut view = placed.outcome.ok_or_else(|| refused("there is no such account"))?;
-    view.head = placed.position;
-    Ok(view)
+    in_book::view_account(book_of(clearing, institution)?, account).await
 }
 
 /// The accounts of a wallet's key, across the hosted books.
@@ -138,71 +90,16 @@ pub async fn account_of_client(
     Err(refused("there is no such account of yours"))
 }
 
-/// Books what a sandbox statement says, each line once, against the control account in the
-/// settlement book and against what the settlement book owes in a customers' book.
-pub async fn book_statement(
-    clearing: &Arc<Clearing>,
-    config: &Config,
+/// Opens a sandbox statement that the operator signed for this environment.
+pub(crate) fn open_statement(
     signed: &Signed<SandboxStatement>,
-) -> Result<usize, NotDone> {
-    let key: PublicKey = config.operator_key.parse().map_err(|_| refused("operator key"))?;
+    operator_key: &str,
+    environment: Environment,
+) -> Result<SandboxStatement, NotDone> {
+    let key: PublicKey = operator_key.parse().map_err(|_| refused("operator key"))?;
     let statement = signed.verify(&key).map_err(|error| refused(error.to_string()))?;
-    if statement.environment != clearing.environment
-        || clearing.environment.as_str() == "production"
-    {
+    if statement.environment != environment || environment.as_str() == "production" {
         return Err(refused("a sandbox statement is worth nothing in this environment"));
     }
-    for line in &statement.lines {
-        book_line(clearing, config, &statement.number, line).await?;
-    }
-    Ok(statement.lines.len())
-}
-
-async fn book_line(
-    clearing: &Clearing,
-    config: &Config,
-    number: &str,
-    line: &SandboxLine,
-) -> Result<(), NotDone> {
-    let reason = format!("sandbox statement {number}, line {}", line.reference);
-    let reference = line.reference;
-    if line.book == clearing.book {
-        let control =
-            own_account(config.book, config.operator, line.amount.asset, Purpose::Control).id;
-        let look = move |state: &SettlementBook| booked_on(state.ledger(), reference);
-        let date = clearing.books.settlement.look(look).await?.outcome;
-        let command = Box::new(funding(control, line, date));
-        return submit(clearing, SettlementWork::Ledger { command, reason }).await;
-    }
-    let hosted = config
-        .hosted
-        .iter()
-        .find(|hosted| hosted.book == line.book)
-        .ok_or_else(|| refused(format!("there is no book `{}` here", line.book)))?;
-    let asset = line.amount.asset;
-    let due_from = own_account(hosted.book, hosted.institution, asset, Purpose::DueFrom).id;
-    let book = book_of(clearing, hosted.institution)?;
-    let look = move |state: &CustomersBook| booked_on(state.ledger(), reference);
-    let date = book.look(look).await?.outcome;
-    let command = Box::new(funding(due_from, line, date));
-    submit_customer(book, CustomerWork::Ledger { command, reason }).await
-}
-
-/// The business date that a line was booked on, if it was. A statement that is sent again after
-/// midnight, to finish what was interrupted, must find its first lines booked and not in conflict.
-fn booked_on(ledger: &FullLedger, reference: TransactionId) -> Option<BusinessDate> {
-    ledger.transaction(reference).map(|(_, booked)| booked.business_date)
-}
-
-fn funding(against: AccountId, line: &SandboxLine, booked: Option<BusinessDate>) -> Command {
-    let entry = |account, side| Entry { account, side, amount: line.amount.minor, hold: None };
-    Command::Post(Transaction {
-        id: line.reference,
-        business_date: booked.unwrap_or_else(|| system::now().date()),
-        reason: Reason::Funding,
-        entries: [entry(against, Side::Debit), entry(line.account, Side::Credit)].into(),
-        claims: vec![],
-        links: vec![],
-        detail: None,
-    })
+    Ok(statement)
 }

@@ -24,6 +24,7 @@ use terms::{BookName, InstitutionName, Position, RunId};
 use tokio::sync::watch;
 
 use super::config::{Config, Hosted};
+use super::customers::CustomersPort;
 use super::journal::JournalConfig;
 use super::salts::BookSalts;
 use crate::roles::RoleError;
@@ -56,8 +57,8 @@ pub struct Running<M: Machine> {
 pub struct Books {
     /// The settlement book.
     pub settlement: Running<SettlementBook>,
-    /// The hosted customers' books, by institution.
-    pub customers: BTreeMap<InstitutionName, Running<CustomersBook>>,
+    /// The customers' books, by institution.
+    pub customers: BTreeMap<InstitutionName, CustomersPort>,
     /// Where an acknowledged fact is.
     pub durability: Durability,
     /// The first book whose writer ended.
@@ -78,7 +79,8 @@ impl Books {
     /// The first book that another core has taken over, if one has.
     #[must_use]
     pub fn fenced(&self) -> Option<BookName> {
-        let customers = self.customers.values().filter(|book| book.handle.is_fenced());
+        let hosted = self.customers.values().filter_map(CustomersPort::hosted);
+        let customers = hosted.filter(|book| book.handle.is_fenced());
         let settlement = self.settlement.handle.is_fenced().then_some(self.settlement.name);
         settlement.or_else(|| customers.map(|book| book.name).next())
     }
@@ -251,13 +253,30 @@ pub fn open_from(begun: Beginnings, config: &Config, run: RunId) -> Result<Books
     let settlement = open_book(begun.settlement, config, run, &told)?;
     let mut customers = BTreeMap::new();
     for (institution, book) in begun.customers {
-        customers.insert(institution, open_book(book, config, run, &told)?);
+        let book = open_book(book, config, run, &told)?;
+        customers.insert(institution, CustomersPort::of_hosted(book));
     }
     let durability = match &config.journal {
         JournalConfig::Segments => Durability::OneDisk,
         JournalConfig::Postgres(cluster) => cluster.durability(),
     };
     Ok(Books { settlement, customers, durability, ended })
+}
+
+/// Opens a book in segment files below `dir/books`.
+pub(crate) fn open_in_segments<M>(
+    dir: &Path,
+    name: BookName,
+    genesis: M,
+    run: RunId,
+    told: &watch::Sender<Option<BookName>>,
+) -> Result<Running<M>, RoleError>
+where
+    M: Image + Clone + Send + 'static,
+    M::Command: Send + 'static,
+    M::Outcome: Send + 'static,
+{
+    open_segments(Beginning::at(dir, name, genesis)?, run, told)
 }
 
 fn open_book<M>(
@@ -271,18 +290,10 @@ where
     M::Command: Send + 'static,
     M::Outcome: Send + 'static,
 {
-    let (name, entropy) =
-        (begun.name, || system::random::<32>().map_err(|e| std::io::Error::other(e.to_string())));
     match &config.journal {
-        JournalConfig::Segments => {
-            let disk = FileDisk::take(&begun.folder).map_err(|e| unsound(name, "folder", &e))?;
-            let salts = SaltKeys::open(&disk, POOL_KEYS, entropy);
-            let salts = salts.map_err(|e| unsound(name, "salts", &e))?;
-            let journal = SegmentJournal::open(disk, SegmentConfig::new(name));
-            let journal = journal.map_err(|e| unsound(name, "journal", &e))?;
-            drive(begun, journal, BookSalts::File(salts), run, told)
-        }
+        JournalConfig::Segments => open_segments(begun, run, told),
         JournalConfig::Postgres(cluster) => {
+            let name = begun.name;
             let shared = cluster.of_book(name).map_err(|e| unsound(name, "journal", &e))?;
             let shared: PostgresConfig = shared.while_leased(config.book);
             let salts = PostgresSalts::open(shared.clone(), SHARED_POOL_KEYS, entropy);
@@ -293,6 +304,29 @@ where
             drive(begun, journal, salts, run, told)
         }
     }
+}
+
+fn open_segments<M>(
+    begun: Beginning<M>,
+    run: RunId,
+    told: &watch::Sender<Option<BookName>>,
+) -> Result<Running<M>, RoleError>
+where
+    M: Image + Clone + Send + 'static,
+    M::Command: Send + 'static,
+    M::Outcome: Send + 'static,
+{
+    let name = begun.name;
+    let disk = FileDisk::take(&begun.folder).map_err(|e| unsound(name, "folder", &e))?;
+    let salts = SaltKeys::open(&disk, POOL_KEYS, entropy);
+    let salts = salts.map_err(|e| unsound(name, "salts", &e))?;
+    let journal = SegmentJournal::open(disk, SegmentConfig::new(name));
+    let journal = journal.map_err(|e| unsound(name, "journal", &e))?;
+    drive(begun, journal, BookSalts::File(salts), run, told)
+}
+
+fn entropy() -> std::io::Result<[u8; 32]> {
+    system::random::<32>().map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 fn drive<M, J>(
@@ -339,7 +373,8 @@ pub async fn open_accounts(books: &Books, config: &Config) -> Result<(), RoleErr
         }
     }
     for hosted in &config.hosted {
-        let Some(book) = books.customers.get(&hosted.institution) else { continue };
+        let port = books.customers.get(&hosted.institution);
+        let Some(book) = port.and_then(CustomersPort::hosted) else { continue };
         for opening in hosted.own_accounts() {
             let answer = book.ask(CustomerWork::OpenAccount(opening)).await.map_err(failed)?;
             if let CustomerAnswer::Refused(rule) = answer.outcome {

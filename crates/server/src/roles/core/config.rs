@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use ledger::{Ceiling, Floor, Opening, Owner, Purpose, Side};
+use record::{FundingReference, OutsideAccount};
 use seal::PublicKey;
 use seal::digest::{Domain, digest_of};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
+use super::drills::DrillDuty;
 use super::journal::JournalConfig;
+use super::transfers::RailEntry;
 use crate::roles::Common;
 
 /// Domain of the ids of accounts that the configuration opens.
@@ -28,20 +31,29 @@ pub struct Config {
     /// Who operates the book.
     #[serde(with = "api::wire::text")]
     pub operator: InstitutionName,
-    /// The operator's key that signs sandbox statements, hex.
-    pub operator_key: String,
     /// The pinned root key of each jurisdiction's trust list, hex, by country code.
     pub roots: BTreeMap<String, String>,
     /// Institutions whose customers' books are hosted here.
     pub hosted: Vec<Hosted>,
+    /// Institutions that keep their customers' books themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub banks: Vec<OwnBook>,
     /// FX providers.
     pub providers: Vec<String>,
     /// Assets that are settled.
     pub assets: Vec<String>,
     /// The tlog-policy of the log's receipts, text.
     pub policy: String,
+    /// Where each asset's money lies outside, and by which word a line credits whom.
+    pub outside_accounts: Vec<OutsideEntry>,
     /// Witnesses to be asked for cosignatures: names of peers and their verifier keys.
     pub witnesses: Vec<WitnessEntry>,
+    /// Recovery drills that must be run, and how often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<DrillDuty>,
+    /// Rails by which participants withdraw, one for an asset.
+    #[serde(default)]
+    pub rails: Vec<RailEntry>,
     /// Where the books are written.
     #[serde(default = "segments", skip_serializing_if = "is_segments")]
     pub journal: JournalConfig,
@@ -67,6 +79,30 @@ pub struct Hosted {
     /// Its one asset.
     #[serde(with = "api::wire::text")]
     pub asset: AssetCode,
+}
+
+/// The outside account of an asset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutsideEntry {
+    /// The asset.
+    #[serde(with = "api::wire::text")]
+    pub asset: AssetCode,
+    /// IBAN, or the servicer's other number.
+    pub number: String,
+    /// BIC of the bank that keeps it.
+    pub servicer: String,
+    /// The word in a remittance, and the participant that it credits.
+    pub references: BTreeMap<String, String>,
+}
+
+/// An institution that keeps its customers' book in its own process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OwnBook {
+    /// Whose it is.
+    #[serde(with = "api::wire::text")]
+    pub institution: InstitutionName,
+    /// The peer that runs it.
+    pub peer: String,
 }
 
 /// A witness.
@@ -98,10 +134,12 @@ pub fn account_id(
 }
 
 impl Config {
-    /// The institutions named as hosted, and the providers, each as an owner of accounts.
+    /// The institutions, hosted or not, and the providers, each as an owner of accounts.
     fn members(&self) -> Vec<InstitutionName> {
         let providers = self.providers.iter().filter_map(|name| name.parse().ok());
-        self.hosted.iter().map(|hosted| hosted.institution).chain(providers).collect()
+        let hosted = self.hosted.iter().map(|hosted| hosted.institution);
+        let banks = self.banks.iter().map(|bank| bank.institution);
+        hosted.chain(banks).chain(providers).collect()
     }
 
     fn asset_codes(&self) -> Vec<AssetCode> {
@@ -109,7 +147,7 @@ impl Config {
     }
 
     /// The accounts of the settlement book: one per member and asset with a floor at nothing,
-    /// the operator's fee account and the control account per asset.
+    /// the operator's fee, control and suspense account per asset.
     #[must_use]
     pub fn settlement_accounts(&self) -> Vec<Opening> {
         let mut openings = Vec::new();
@@ -119,8 +157,34 @@ impl Config {
             }
             openings.push(self.opening(self.operator, asset, Purpose::Fee));
             openings.push(self.opening(self.operator, asset, Purpose::Control));
+            openings.push(self.opening(self.operator, asset, Purpose::Suspense));
         }
         openings
+    }
+
+    /// The outside accounts, as the book is told of them.
+    pub fn outside(&self) -> Result<Vec<OutsideAccount>, String> {
+        self.outside_accounts
+            .iter()
+            .map(|entry| {
+                let wrong = |error: &dyn core::fmt::Display| {
+                    format!("outside_accounts, `{}`: {error}", entry.asset)
+                };
+                let named = entry.references.iter().map(|(reference, participant)| {
+                    let participant = participant.parse().map_err(|error| wrong(&error))?;
+                    Ok(FundingReference { reference: reference.clone(), participant })
+                });
+                Ok(OutsideAccount {
+                    asset: entry.asset,
+                    number: entry.number.clone(),
+                    servicer: entry.servicer.clone(),
+                    control: self.opening(self.operator, entry.asset, Purpose::Control).id,
+                    suspense: self.opening(self.operator, entry.asset, Purpose::Suspense).id,
+                    owner: self.operator,
+                    references: named.collect::<Result<_, String>>()?,
+                })
+            })
+            .collect()
     }
 
     fn opening(&self, owner: InstitutionName, asset: AssetCode, purpose: Purpose) -> Opening {

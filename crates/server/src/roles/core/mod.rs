@@ -9,17 +9,28 @@
 pub mod admin;
 pub mod books;
 pub mod config;
+pub mod customers;
+pub mod day;
+pub mod drills;
 pub mod facts;
 pub mod files;
+pub mod in_book;
 pub mod journal;
 pub mod lists;
+pub mod mirrors;
 pub mod orders;
+pub mod outside;
+pub mod outside_routes;
 pub mod projection;
 pub mod receipts;
 pub mod recovery;
+pub mod remote;
 pub mod routes;
 pub mod salts;
 pub mod standby;
+pub mod transfer_routes;
+pub mod transfers;
+pub mod under_way;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,20 +41,29 @@ use api::Callers;
 use client::Peer;
 use evidence::quorum::Policy;
 use evidence::{KeyName, Log, NoteSigner, Trust, VerifierKey};
+use record::Resolved;
 use seal::SigningKey;
-use terms::RunId;
+use terms::{InstitutionName, RunId};
 use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinSet};
 
-pub use config::{Config, Hosted, WitnessEntry, account_id, own_account};
+pub use config::{Config, Hosted, OutsideEntry, OwnBook, WitnessEntry, account_id, own_account};
+pub use transfers::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 
+pub use self::drills::{DrillDuty, DrillStanding};
 pub use self::journal::{Cluster, JournalConfig};
 
+use self::customers::CustomersPort;
 use self::files::TileFiles;
 use self::orders::Clearing;
+use self::outside::StatementFolder;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
+use self::remote::RemoteBook;
 use self::routes::Core;
 use self::standby::{Ended, Renewed, Standby, Standing};
+use self::transfers::Outside;
+use self::under_way::record_completions;
 use super::RoleError;
 use crate::keys::{KeyStore, REQUEST_KEY};
 use crate::system;
@@ -87,7 +107,7 @@ pub async fn run(
         Ended::Leads(led) => {
             let started_at = system::now();
             let held = Renewed::start(led.lease, time).map_err(RoleError::world("a thread"))?;
-            let held = Hold::Leased(held, listener);
+            let held = Hold::Leased { renewed: held, listener, was_given_back: led.was_given_back };
             let lead = Lead { dir, config, keys, run, started_at, held };
             lead.serve(led.books, &mut shutdown).await
         }
@@ -100,13 +120,35 @@ enum Hold {
     /// Its books are its own.
     Alone,
     /// It holds the lease of a shared journal, and the port since it stood by.
-    Leased(Renewed, std::net::TcpListener),
+    Leased {
+        /// The lease.
+        renewed: Renewed,
+        /// The port.
+        listener: std::net::TcpListener,
+        /// Whether the core that led before ended in order.
+        was_given_back: bool,
+    },
 }
 
 impl Hold {
-    /// Ends when another core leads; until then readiness says whether the lease is in doubt.
+    /// Ends when another core leads, and says how it shows.
+    async fn lost(&self, books: &books::Books) -> String {
+        self.watch_telling(books, |_| {}).await
+    }
+
+    /// As [`Hold::lost`]; until then readiness says whether the lease is in doubt.
     async fn watch(&self, books: &books::Books, readiness: &Readiness) -> String {
-        let Self::Leased(renewed, _) = self else { return std::future::pending().await };
+        let tell = |standing| match standing {
+            Standing::Held => readiness.ready(),
+            Standing::Doubtful | Standing::Lost => {
+                readiness.not_ready("the lease could not be renewed in time");
+            }
+        };
+        self.watch_telling(books, tell).await
+    }
+
+    async fn watch_telling(&self, books: &books::Books, tell: impl Fn(Standing)) -> String {
+        let Self::Leased { renewed, .. } = self else { return std::future::pending().await };
         let mut was = Standing::Held;
         loop {
             let standing = renewed.standing();
@@ -117,10 +159,7 @@ impl Hold {
                 return format!("book `{book}` was claimed by another core");
             }
             if standing != was {
-                match standing {
-                    Standing::Held => readiness.ready(),
-                    _ => readiness.not_ready("the lease could not be renewed in time"),
-                }
+                tell(standing);
                 was = standing;
             }
             tokio::time::sleep(LEASE_LOOK).await;
@@ -130,15 +169,37 @@ impl Hold {
     async fn listener(&self, port: u16) -> Result<TcpListener, RoleError> {
         let listener = match self {
             Self::Alone => TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await,
-            Self::Leased(_, kept) => kept.try_clone().and_then(TcpListener::from_std),
+            Self::Leased { listener, .. } => listener.try_clone().and_then(TcpListener::from_std),
         };
         listener.map_err(RoleError::world(format!("port {port}")))
     }
 
-    /// Lets another core take over at once.
-    async fn release(self) {
-        if let Self::Leased(renewed, _) = self {
-            let _ = tokio::task::spawn_blocking(move || renewed.release()).await;
+    /// Whether whoever led last ended in order: over a shared journal that may have been another
+    /// core, of which a mark in our own folder says nothing.
+    fn ended_in_order(&self, dir: &Path) -> Result<bool, RoleError> {
+        match self {
+            Self::Alone => recovery::ended_in_order(dir),
+            Self::Leased { was_given_back, .. } => Ok(*was_given_back),
+        }
+    }
+
+    fn renewed(&self) -> Option<Renewed> {
+        match self {
+            Self::Alone => None,
+            Self::Leased { renewed, .. } => Some(renewed.clone()),
+        }
+    }
+
+    /// Says that this core ended in order; another one takes over at once.
+    async fn end(self, dir: &Path) -> Result<(), RoleError> {
+        match self {
+            Self::Alone => {
+                let marked = recovery::mark_end(dir);
+                marked.map_err(RoleError::world("the mark of an orderly end"))
+            }
+            Self::Leased { renewed, .. } => {
+                tokio::task::spawn_blocking(move || renewed.release()).await.map_err(unsound)
+            }
         }
     }
 }
@@ -157,6 +218,7 @@ struct Lead {
 struct Opened {
     clearing: Arc<Clearing>,
     published: Arc<Published>,
+    outside: Arc<Outside>,
     signer: NoteSigner,
     in_order: bool,
     fresh: bool,
@@ -164,10 +226,11 @@ struct Opened {
 
 impl Lead {
     async fn open(&self, begun: books::Beginnings) -> Result<Opened, RoleError> {
-        let in_order = recovery::ended_in_order(&self.dir)?;
+        let in_order = self.held.ended_in_order(&self.dir)?;
         let (config, run) = (self.config.clone(), self.run);
         let opening = tokio::task::spawn_blocking(move || books::open_from(begun, &config, run));
-        let books = opening.await.map_err(unsound)??;
+        let mut books = opening.await.map_err(unsound)??;
+        books.customers.extend(banks(&self.config, &self.keys)?);
         let fresh = books.settlement.recovery.tip.next.number() == 0;
         books::open_accounts(&books, &self.config).await?;
         let log_key = || self.keys.signing_key(LOG_KEY);
@@ -176,9 +239,15 @@ impl Lead {
         recovery::compare(&clearing, &published).await?;
         let signer = match self.held {
             Hold::Alone => signer,
-            Hold::Leased(..) => projection::catch_up(&clearing, &published, signer).await?,
+            Hold::Leased { .. } => projection::catch_up(&clearing, &published, signer).await?,
         };
-        Ok(Opened { clearing, published, signer, in_order, fresh })
+        let outside = self.open_rails()?;
+        Ok(Opened { clearing, published, outside, signer, in_order, fresh })
+    }
+
+    fn open_rails(&self) -> Result<Arc<Outside>, RoleError> {
+        let key = || self.keys.signing_key(REQUEST_KEY).map_err(RoleError::from);
+        Outside::open(&self.dir, &self.config, key, self.held.renewed()).map(Arc::new)
     }
 
     async fn serve(
@@ -186,21 +255,14 @@ impl Lead {
         begun: books::Beginnings,
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> Result<(), RoleError> {
-        let Opened { clearing, published, signer, in_order, fresh } = self.open(begun).await?;
+        let opened = self.open(begun).await?;
+        let Opened { clearing, published, outside, signer, in_order, fresh } = opened;
         let Self { dir, config, keys, run, started_at, held } = self;
         let before = published.log().published().cloned().filter(|note| note.head().size > 0);
         let client = config.common.client();
         let mut witnesses = witnesses(&config)?;
         let readiness = Readiness::waiting("the books are read");
-        let tiles =
-            TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
-        let core = Arc::new(Core {
-            clearing: Arc::clone(&clearing),
-            published: Arc::clone(&published),
-            tiles,
-            config: config.clone(),
-            log_vkey: signer.verifier().to_string(),
-        });
+        let core = shared(&dir, &config, (&clearing, &published, &outside), &signer)?;
         let listener = held.listener(config.common.port).await?;
         let site = site(&config, &keys, &core, &readiness)?;
         let (stop, stopped) = tokio::sync::watch::channel(());
@@ -211,21 +273,27 @@ impl Lead {
         let guarded = guard_patiently(&published, &client, &mut witnesses, &readiness);
         tokio::select! {
             guarded = guarded => guarded?,
+            lost = held.lost(&clearing.books) => return Err(fenced(&lost)),
             () = &mut shutdown => return Ok(()),
         }
         let from = terms::Position::new(published.log().size());
         let batches = clearing.books.settlement.handle.subscribe(from);
         let log = Arc::clone(&published);
-        let mut projection =
-            tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
-        let keeper = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-        let mut keeper = tokio::spawn(keeper);
-        let resolved = recovery::resolve(&clearing).await.map_err(unsound)?;
-        let interrupted = !in_order || !resolved.is_empty();
-        if !fresh && interrupted {
+        let log = projection::run(log, batches, signer, client.clone(), witnesses);
+        let lists = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
+        let rails = transfers::keep(outside, Arc::clone(&clearing));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(named("the log's task", log));
+        tasks.spawn(named("the lists' task", lists));
+        tasks.spawn(named("the rails' task", rails));
+        tasks.spawn(named("the completions' task", record_completions(Arc::clone(&clearing))));
+        greet_banks(&clearing).await;
+        let resolved = finish(&clearing, &dir).await?;
+        if !fresh && (!in_order || !resolved.is_empty()) {
             let comeback = Comeback { run, started_at, before, resolved };
             recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
         }
+        let behind = behind(&clearing, &readiness);
         readiness.ready();
         tracing::info!(url = %config.common.url, "the core serves");
         // A core that lost its log, its lists, a writer or its lease stops: it would promise what
@@ -233,22 +301,93 @@ impl Lead {
         tokio::select! {
             () = &mut shutdown => {}
             book = clearing.books.ended() => {
-                return Err(RoleError::Unsound(format!("the writer of book `{book}` ended")));
+                return Err(unsound(format!("the writer of book `{book}` ended")));
             }
-            reason = held.watch(&clearing.books, &readiness) => {
-                return Err(RoleError::Unsound(format!("fenced: {reason}")));
-            }
-            _ = &mut projection => return Err(RoleError::Unsound("the log's task ended".into())),
-            _ = &mut keeper => return Err(RoleError::Unsound("the lists' task ended".into())),
+            lost = held.watch(&clearing.books, &readiness) => return Err(fenced(&lost)),
+            ended = tasks.join_next() => return Err(unsound(last_word(ended))),
         }
         readiness.not_ready("the core is stopping");
         let _ = stop.send(());
         let _ = serving.await;
-        keeper.abort();
-        projection.abort();
-        held.release().await;
-        recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+        drop((behind, tasks));
+        held.end(&dir).await
     }
+}
+
+fn fenced(reason: &str) -> RoleError {
+    RoleError::Unsound(format!("fenced: {reason}"))
+}
+
+/// Runs a task that the core cannot serve without, and says its name when it ends.
+async fn named<T>(name: &'static str, task: impl Future<Output = T>) -> &'static str {
+    task.await;
+    name
+}
+
+fn last_word(ended: Option<Result<&'static str, JoinError>>) -> String {
+    match ended {
+        Some(Ok(name)) => format!("{name} ended"),
+        Some(Err(error)) => format!("a task ended: {error}"),
+        None => "every task ended".to_owned(),
+    }
+}
+
+/// What the handlers share.
+fn shared(
+    dir: &Path,
+    config: &Config,
+    (clearing, published, outside): (&Arc<Clearing>, &Arc<Published>, &Arc<Outside>),
+    signer: &NoteSigner,
+) -> Result<Arc<Core>, RoleError> {
+    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    Ok(Arc::new(Core {
+        clearing: Arc::clone(clearing),
+        published: Arc::clone(published),
+        outside: Arc::clone(outside),
+        tiles,
+        dir: dir.to_path_buf(),
+        config: config.clone(),
+        log_vkey: signer.verifier().to_string(),
+    }))
+}
+
+/// The ports to the books that institutions keep themselves.
+fn banks(
+    config: &Config,
+    keys: &KeyStore,
+) -> Result<Vec<(InstitutionName, CustomersPort)>, RoleError> {
+    let port = |bank: &OwnBook| {
+        let peer = config.common.signing_peer(&bank.peer)?;
+        let client = config.common.client_within(remote::BANK_LIMITS);
+        let key = keys.signing_key(REQUEST_KEY)?;
+        let book = RemoteBook::new(bank.institution, peer, client, key);
+        Ok((bank.institution, CustomersPort::of_remote(book)))
+    };
+    config.banks.iter().map(port).collect()
+}
+
+/// Asks each bank once whether it is there; one that is not keeps nobody waiting.
+async fn greet_banks(clearing: &Clearing) {
+    for book in clearing.books.customers.values().filter_map(CustomersPort::remote) {
+        if let Err(error) = book.probe().await {
+            tracing::warn!(?book, %error, "the bank does not answer; the core serves without it");
+        }
+    }
+}
+
+/// What goes on behind the core for each bank, until this is dropped.
+fn behind(clearing: &Arc<Clearing>, readiness: &Readiness) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for (bank, port) in &clearing.books.customers {
+        if port.is_away() {
+            readiness.waits_for(&format!("bank {bank}"), &format!("waiting for bank {bank}"));
+        }
+        if port.remote().is_some() {
+            tasks.spawn(recovery::behind(Arc::clone(clearing), *bank, readiness.clone()));
+        }
+    }
+    tasks.spawn(mirrors::watch(Arc::clone(clearing)));
+    tasks
 }
 
 fn unsound(error: impl std::fmt::Display) -> RoleError {
@@ -267,7 +406,16 @@ async fn start_clearing(
         .map_err(|e| RoleError::Unsound(format!("environment: {e}")))?;
     let clearing =
         Clearing::new(books, environment, config.book, config.origin.clone(), signer).await;
-    clearing.map(Arc::new).map_err(unsound)
+    let clearing = clearing.map(Arc::new).map_err(unsound)?;
+    outside::name_accounts(&clearing, config).await?;
+    Ok(clearing)
+}
+
+/// Brings to its end what was under way: payments, and files of statements.
+async fn finish(clearing: &Arc<Clearing>, dir: &Path) -> Result<Vec<Resolved>, RoleError> {
+    let resolved = recovery::resolve(clearing).await.map_err(unsound)?;
+    outside::resume(clearing, &StatementFolder::below(dir)).await.map_err(unsound)?;
+    Ok(resolved)
 }
 
 fn log_signer(config: &Config, key: SigningKey) -> Result<NoteSigner, RoleError> {
@@ -336,7 +484,10 @@ fn site(
         peer.admit_to(&mut callers).map_err(unsound)?;
     }
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
-    let routes = crate::web::when_ready(readiness, routes::routes(core, &gate));
+    let all = routes::routes(core, &gate)
+        .merge(drills::routes(core, &gate))
+        .merge(transfer_routes::routes(core, &gate));
+    let routes = crate::web::when_ready(readiness, all);
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     Ok(Site { router, limits: LIMITS, signer })

@@ -7,22 +7,32 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use api::bank::{BankStep, CreditProof};
 use api::messages::{OrderAnswer, Repeated};
 use clearing::route::{Action, Finish, Heard, Route};
 use clearing::settlement::PaymentEntry;
-use clearing::{Rule, SettlementAnswer, SettlementWork, TrustView, check_order};
+use clearing::{
+    CustomerAnswer, CustomerWork, Rule, SettlementAnswer, SettlementWork, TrustView, check_order,
+};
 use record::{
     Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentSettled, PaymentTerms,
     Promise, Refusal, SettleOrder, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
-use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId};
+use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
 
 use super::books::{Books, Failed, Placed};
+use super::customers::{CustomersPort, Place};
 use super::facts::Facts;
+use super::mirrors::Breaks;
+use super::under_way::{Completions, Live, LiveRoute};
 
 /// How often a book that surely did nothing, or left its outcome open, is asked again.
 const TRIES: u32 = 40;
+/// What an answer that was lost costs of these tries: it took its whole deadline.
+const LOST: u32 = 10;
+/// How often a bank that is away is tried before its part is left to who waits for it.
+const TRIES_AWAY: u32 = 3;
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(25);
 /// Pause between two rounds of tries behind an answer.
@@ -43,6 +53,12 @@ pub struct Clearing {
     pub origin: String,
     /// Signs promises.
     pub signer: LogKey,
+    /// The payments that a route of this process carries.
+    pub live: Live,
+    /// The settled payments that are complete, on their way into the settlement book.
+    pub completions: Completions,
+    /// Mirrors that do not agree, since when.
+    pub breaks: Breaks,
     trust: RwLock<Arc<TrustView>>,
 }
 
@@ -87,7 +103,18 @@ impl Clearing {
         let facts = Facts::follow(&books.settlement);
         let signer = LogKey(signer);
         let trust = RwLock::new(Arc::new(trust));
-        Ok(Self { books, facts, environment, book, origin, signer, trust })
+        Ok(Self {
+            books,
+            facts,
+            environment,
+            book,
+            origin,
+            signer,
+            live: Live::default(),
+            completions: Completions::default(),
+            breaks: Breaks::default(),
+            trust,
+        })
     }
 
     /// The trust lists as they were last adopted; the writer checks again in its own turn.
@@ -175,11 +202,12 @@ impl Clearing {
         got: Digest,
     ) -> Result<PaymentEntry, NoPromise> {
         let payment = route.payment();
+        let live = self.live.enter(payment);
         let mut begun = false;
         loop {
             if let Some((ending, position)) = route.ending() {
                 let ending = ending.clone();
-                self.finish_behind(route);
+                self.finish_behind(route, live);
                 let entry = self.ended_before(payment, got).await.map_err(unanswered)?;
                 return entry.ok_or_else(|| {
                     tracing::error!(%payment, %ending, %position, "an ending is not in the book");
@@ -200,7 +228,7 @@ impl Clearing {
                         return Err(Failed::NotDone(reason).into());
                     }
                     Err(_) => {
-                        self.finish_behind(route);
+                        self.finish_behind(route, live);
                         return Err(Failed::Unknown.into());
                     }
                 },
@@ -209,14 +237,26 @@ impl Clearing {
     }
 
     /// Goes on with a route behind an answer until it is finished. When the process ends before,
-    /// the next start goes on from what the books say.
-    fn finish_behind(self: &Arc<Self>, mut route: Route) {
+    /// the next start goes on from what the books say. A payment that ended and waits for a bank
+    /// that is away is left to who waits for that bank: the settlement book's own list names it.
+    fn finish_behind(self: &Arc<Self>, mut route: Route, live: LiveRoute) {
         let clearing = Arc::clone(self);
         tokio::spawn(async move {
             while clearing.drive(&mut route).await.is_none() {
+                if route.ending().is_some() && clearing.waits_for_a_bank(&route) {
+                    break;
+                }
                 tokio::time::sleep(LONG_PAUSE).await;
             }
+            drop(live);
         });
+    }
+
+    /// Whether a bank of this route is away.
+    #[must_use]
+    pub fn waits_for_a_bank(&self, route: &Route) -> bool {
+        let ports = route.institutions().map(|name| self.books.customers.get(&name));
+        ports.into_iter().flatten().any(CustomersPort::is_away)
     }
 
     /// Drives a route to its finish: behind a promise, and in recovery. `None` when the books do
@@ -225,14 +265,19 @@ impl Clearing {
         loop {
             match route.next() {
                 Action::Finished(finish) => {
-                    if let Finish::Stuck { rule, .. } = &finish {
-                        tracing::error!(payment = %route.payment(), %rule, "stuck: a person must look");
+                    match &finish {
+                        Finish::Stuck { rule, .. } => {
+                            let payment = route.payment();
+                            tracing::error!(%payment, %rule, "stuck: a person must look");
+                        }
+                        Finish::Ended(Ending::Settled, _) => self.completions.note(route.payment()),
+                        Finish::Ended(..) | Finish::PaymentIdUsed { .. } | Finish::NothingToDo => {}
                     }
                     return Some(finish);
                 }
                 action => {
                     if self.carry_patiently(route, action).await.is_err() {
-                        tracing::error!(payment = %route.payment(), "not finished yet");
+                        tracing::warn!(payment = %route.payment(), "not finished yet");
                         return None;
                     }
                 }
@@ -244,11 +289,13 @@ impl Clearing {
     async fn carry_patiently(&self, route: &mut Route, action: Action) -> Result<(), Failed> {
         let mut action = action;
         let mut unknown = false;
-        for _ in 0..TRIES {
+        let mut left = TRIES;
+        while left > 0 {
             match self.carry(route.payment(), action).await {
-                Heard::NotDone => {}
+                Heard::NotDone => left = left.saturating_sub(1),
                 Heard::Unknown => {
                     unknown = true;
+                    left = left.saturating_sub(LOST);
                     route.hear(Heard::Unknown);
                 }
                 heard => {
@@ -258,6 +305,9 @@ impl Clearing {
             }
             tokio::time::sleep(PAUSE).await;
             action = route.next();
+            if self.is_for_somebody_away(&action) {
+                left = left.min(TRIES_AWAY);
+            }
         }
         if unknown {
             Err(Failed::Unknown)
@@ -270,9 +320,7 @@ impl Clearing {
         let settlement = &self.books.settlement;
         match action {
             Action::Customers(institution, work) => match self.books.customers.get(&institution) {
-                Some(book) => {
-                    heard(book.ask(work).await, |placed| Heard::Customers(placed.outcome))
-                }
+                Some(book) => heard(self.step(book, work).await, Heard::Customers),
                 None => {
                     Heard::Customers(clearing::CustomerAnswer::Refused(not_hosted(institution)))
                 }
@@ -281,9 +329,7 @@ impl Clearing {
                 Heard::Settlement(placed.outcome, placed.position)
             }),
             Action::AskDebtor(institution) => match self.books.customers.get(&institution) {
-                Some(book) => heard(book.look(move |s| s.debtor_seen(payment)).await, |placed| {
-                    Heard::SawDebtor(placed.outcome)
-                }),
+                Some(book) => heard(book.debtor_seen(payment).await, Heard::SawDebtor),
                 None => Heard::NotDone,
             },
             Action::AskSettlement => {
@@ -292,13 +338,75 @@ impl Clearing {
                 })
             }
             Action::AskCreditor(institution) => match self.books.customers.get(&institution) {
-                Some(book) => heard(book.look(move |s| s.creditor_side(payment)).await, |placed| {
-                    Heard::SawCreditor(placed.outcome)
-                }),
+                Some(book) => heard(book.creditor_side(payment).await, Heard::SawCreditor),
                 None => Heard::NotDone,
             },
             Action::Finished(_) => Heard::NotDone,
         }
+    }
+
+    fn is_for_somebody_away(&self, action: &Action) -> bool {
+        let (Action::Customers(name, _) | Action::AskDebtor(name) | Action::AskCreditor(name)) =
+            action
+        else {
+            return false;
+        };
+        self.books.customers.get(name).is_some_and(CustomersPort::is_away)
+    }
+
+    /// Takes a step of a payment: durable when this returns, and done once however often it is
+    /// asked for. A bank elsewhere gets what proves the step to it.
+    async fn step(
+        &self,
+        port: &CustomersPort,
+        work: CustomerWork,
+    ) -> Result<CustomerAnswer, Failed> {
+        let _nobody_compares = port.steps.read().await;
+        match &port.place {
+            Place::Hosted(book) => Ok(book.ask(work).await?.outcome),
+            Place::Remote(book) => book.step(&self.proven(work).await?).await,
+        }
+    }
+
+    /// The step as a bank takes it: with the settlement book's signed word on this payment, and
+    /// for a credit with the bank's own permit and the terms that it covers.
+    async fn proven(&self, work: CustomerWork) -> Result<BankStep, Failed> {
+        Ok(match work {
+            CustomerWork::Hold(order) => BankStep::Hold(Box::new(order.order().clone())),
+            CustomerWork::Debit(payment, _) => {
+                BankStep::Debit(Box::new(self.promise_of(payment).await?))
+            }
+            CustomerWork::Release(payment, _) => {
+                BankStep::Release(Box::new(self.promise_of(payment).await?))
+            }
+            CustomerWork::Credit(credit) => {
+                let promise = self.promise_of(credit.payment).await?;
+                let order = self.settled_order(credit.settled).await?;
+                let (terms, permit) = (order.terms, order.creditor_permit);
+                BankStep::Credit(Box::new(CreditProof { promise, terms, permit }))
+            }
+            other => {
+                return Err(Failed::NotDone(format!("no step of a payment: {other:?}")));
+            }
+        })
+    }
+
+    /// The promise on a payment that has ended.
+    async fn promise_of(&self, payment: PaymentId) -> Result<Signed<Promise>, Failed> {
+        let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
+        let entry = self.books.settlement.look(look).await?.outcome;
+        let entry = entry.ok_or_else(|| Failed::NotDone(format!("`{payment}` has not ended")))?;
+        self.sign(payment, &entry).await.map_err(|error| match error {
+            NoPromise::Failed(failed) => failed,
+            other => Failed::NotDone(other.to_string()),
+        })
+    }
+
+    /// The order of a settled payment, from its fact.
+    pub async fn settled_order(&self, settled: Position) -> Result<SettleOrder, Failed> {
+        let fact = self.facts.fact(settled).await?;
+        let body = PaymentSettled::from_fact(&fact);
+        body.map(|body| body.order).map_err(|error| Failed::NotDone(error.to_string()))
     }
 
     async fn refuse(
@@ -387,9 +495,9 @@ fn unanswered(error: NoPromise) -> NoPromise {
     }
 }
 
-fn heard<O>(answer: Result<Placed<O>, Failed>, hear: impl FnOnce(Placed<O>) -> Heard) -> Heard {
+fn heard<O>(answer: Result<O, Failed>, hear: impl FnOnce(O) -> Heard) -> Heard {
     match answer {
-        Ok(placed) => hear(placed),
+        Ok(said) => hear(said),
         Err(Failed::NotDone(_)) => Heard::NotDone,
         Err(Failed::Unknown) => Heard::Unknown,
     }

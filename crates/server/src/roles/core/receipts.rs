@@ -95,7 +95,9 @@ async fn reader(
             party_side(clearing, caller.key(), fact).await?.map(Reader::Party).ok_or_else(stranger)
         }
         Role::Wallet => Ok(Reader::Party(Side::Debtor)),
-        Role::Core | Role::Provider | Role::Issuer | Role::Operator => Err(stranger()),
+        Role::Core | Role::Provider | Role::Issuer | Role::Operator | Role::Bank | Role::Rail => {
+            Err(stranger())
+        }
     }
 }
 
@@ -140,14 +142,15 @@ async fn party_side(
         (Side::Debtor, parties.debtor, parties.debited),
         (Side::Creditor, parties.creditor, parties.credited),
     ];
+    let mut unasked = None;
     for (side, institution, account) in ends {
         let Some(book) = clearing.books.customers.get(&institution) else { continue };
-        let owned = move |state: &clearing::CustomersBook| {
-            state.profile(account).is_some_and(|profile| profile.client_key == key)
-        };
-        if book.look(owned).await?.outcome {
-            return Ok(Some(side));
+        match book.is_owner(account, key).await {
+            Ok(true) => return Ok(Some(side)),
+            Ok(false) => {}
+            Err(error) => unasked = Some(error),
         }
     }
-    Ok(None)
+    // Whoever is no party of the books that answered may be one of the book that did not.
+    unasked.map_or(Ok(None), Err)
 }

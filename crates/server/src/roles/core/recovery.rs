@@ -10,27 +10,40 @@
 //!
 //! A crash in the middle of recovery is an ordinary crash: every step is a fact or a read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use api::bank::MIRROR_MAX;
 use clearing::SettlementWork;
 use clearing::route::{Finish, Route};
+use clearing::settlement::transit::InTransit;
 use evidence::SignedCheckpoint;
 use evidence::exchange::Answer;
 use record::settlement::CERTIFICATE_FIELD;
-use record::{Ending, RecoveryCertificate, RecoveryFile, Resolved, ResolvedEnd, Signed};
-use terms::{Instant, PaymentId, Position, RunId};
+use record::{
+    Ending, RecoveryCertificate, RecoveryFile, Resolved, ResolvedEnd, SettleOrder, Signed,
+};
+use terms::{Instant, InstitutionName, PaymentId, Position, RunId};
+use tokio::task::JoinSet;
 
 use super::books::Failed;
+use super::customers::CustomersPort;
 use super::files::replace;
 use super::orders::Clearing;
 use super::projection::{Published, WitnessLink, once};
 use super::receipts;
 use crate::roles::RoleError;
 use crate::system;
+use crate::web::Readiness;
 
 /// Written when the process ended in order: then nothing was interrupted.
 const CLEAN_FILE: &str = "clean";
+/// Pause between two askings of a bank that is away.
+const BANK_PAUSE: Duration = Duration::from_millis(250);
+/// Payments brought to their end at once behind a bank that came back.
+const AT_ONCE_MAX: usize = 32;
 /// Where certificates lie, below the core's folder.
 const RECOVERY_FOLDER: &str = "recovery";
 
@@ -151,25 +164,37 @@ async fn ask(
 /// behind an answer may not have been done when the process was told to stop.
 ///
 /// A payment that is stuck is not among the resolved: the certificate would state an end for it
-/// that it does not have. A book that takes nothing now ends the start, which is tried again.
+/// that it does not have. Nor is one that waits for a bank that is away: [`behind`] goes on with
+/// it. A book of this process that takes nothing now ends the start, which is tried again.
 pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> {
     let mut resolved = Vec::new();
-    for book in clearing.books.customers.values() {
-        let held = |state: &clearing::CustomersBook| {
-            state.open_holds().map(|(_, order)| order.clone()).collect::<Vec<_>>()
-        };
-        for order in book.look(held).await?.outcome {
-            let Some(mut route) = Route::of_recovery(&order) else { continue };
-            let payment = route.payment();
-            let known = settled_before(clearing, payment).await?;
-            let finish = clearing.drive(&mut route).await.ok_or(Failed::Unknown)?;
-            if !matches!(finish, Finish::Stuck { .. }) {
-                resolved.push(Resolved { payment, end: end_of(known, &finish) });
-            }
+    for book in clearing.books.customers.values().filter(|book| book.hosted().is_some()) {
+        for order in book.open_holds().await? {
+            let Some(route) = Route::of_recovery(&order) else { continue };
+            resolved.extend(finish(clearing, route).await?);
         }
     }
-    complete_credits(clearing, &mut resolved).await?;
+    for order in in_transit(clearing, |_| true).await? {
+        let Some(route) = Route::of_recovery(&order) else { continue };
+        let payment = route.payment();
+        let again = resolved.iter().any(|one: &Resolved| one.payment == payment);
+        let done = finish(clearing, route).await?;
+        resolved.extend(done.filter(|_| !again));
+    }
     Ok(resolved)
+}
+
+/// Drives a payment to its end; `None` when it is stuck or waits for a bank that is away.
+async fn finish(clearing: &Arc<Clearing>, mut route: Route) -> Result<Option<Resolved>, Failed> {
+    let payment = route.payment();
+    let _live = clearing.live.enter(payment);
+    let known = settled_before(clearing, payment).await?;
+    match clearing.drive(&mut route).await {
+        None if clearing.waits_for_a_bank(&route) => Ok(None),
+        None => Err(Failed::Unknown),
+        Some(Finish::Stuck { .. }) => Ok(None),
+        Some(finish) => Ok(Some(Resolved { payment, end: end_of(known, &finish) })),
+    }
 }
 
 async fn settled_before(clearing: &Clearing, payment: PaymentId) -> Result<Option<Ending>, Failed> {
@@ -185,54 +210,120 @@ fn end_of(known: Option<Ending>, finish: &Finish) -> ResolvedEnd {
     }
 }
 
-/// Settled payments whose hold was posted, but whose creditor was not credited yet.
-async fn complete_credits(
+/// The orders of the settled payments that a customers' book has not done its part of. Those
+/// that are complete are said to be; those of a bank that is away are left out, and so are those
+/// that a route of this process carries.
+async fn in_transit(
     clearing: &Arc<Clearing>,
-    resolved: &mut Vec<Resolved>,
-) -> Result<(), Failed> {
-    let settled = |state: &clearing::SettlementBook| {
-        state
-            .payments()
-            .filter(|(_, entry)| entry.ending == Ending::Settled)
-            .map(|(payment, entry)| (*payment, entry.position))
-            .collect::<Vec<_>>()
+    wanted: impl Fn(&InTransit) -> bool,
+) -> Result<Vec<SettleOrder>, Failed> {
+    let all = |state: &clearing::SettlementBook| {
+        let open = state.transit().iter();
+        open.map(|(payment, one)| (payment, one.clone())).collect::<BTreeMap<_, _>>()
     };
-    let settled = clearing.books.settlement.look(settled).await?.outcome;
-    for (payment, position) in uncredited(clearing, settled).await? {
-        let fact = clearing.facts.fact(position).await?;
-        let order = record::FactBody::from_fact(&fact)
-            .map(|body: record::PaymentSettled| body.order)
-            .map_err(|error| Failed::NotDone(error.to_string()))?;
-        let Some(mut route) = Route::of_recovery(&order) else { continue };
-        let finish = clearing.drive(&mut route).await.ok_or(Failed::Unknown)?;
-        if matches!(finish, Finish::Stuck { .. }) {
-            continue;
-        }
-        if !resolved.iter().any(|one| one.payment == payment) {
-            resolved.push(Resolved { payment, end: ResolvedEnd::Settled });
+    let mut open = clearing.books.settlement.look(all).await?.outcome;
+    open.retain(|payment, one| wanted(one) && !clearing.live.carries(*payment));
+    let mut undone: BTreeSet<PaymentId> = BTreeSet::new();
+    for (name, port) in &clearing.books.customers {
+        let own = |one: &InTransit| one.debtor == *name || one.creditor == *name;
+        let own: Vec<PaymentId> =
+            open.iter().filter(|(_, one)| own(one)).map(|(payment, _)| *payment).collect();
+        for some in own.chunks(MIRROR_MAX).filter(|_| !port.is_away()) {
+            let said = match port.mirror(some.to_vec()).await {
+                Ok(said) => said,
+                // It went away in this moment: who waits for it asks again.
+                Err(_) if port.is_away() => break,
+                Err(error) => return Err(error),
+            };
+            let debtors =
+                |payment: &&PaymentId| open.get(payment).is_some_and(|o| o.debtor == *name);
+            let creditors =
+                |payment: &&PaymentId| open.get(payment).is_some_and(|o| o.creditor == *name);
+            undone.extend(said.not_debited.iter().filter(debtors));
+            undone.extend(said.not_credited.iter().filter(creditors));
         }
     }
-    Ok(())
+    let asked = |name: &InstitutionName| {
+        clearing.books.customers.get(name).is_some_and(|port| !port.is_away())
+    };
+    let mut orders = Vec::new();
+    for (payment, one) in &open {
+        match (undone.contains(payment), asked(&one.debtor) && asked(&one.creditor)) {
+            (false, true) => clearing.completions.note(*payment),
+            (true, _) => orders.push(clearing.settled_order(one.settled).await?),
+            (false, false) => {}
+        }
+    }
+    Ok(orders)
 }
 
-async fn uncredited(
-    clearing: &Clearing,
-    settled: Vec<(PaymentId, Position)>,
-) -> Result<Vec<(PaymentId, Position)>, Failed> {
-    let mut left = settled;
-    for book in clearing.books.customers.values() {
-        let candidates = left;
-        let open = move |state: &clearing::CustomersBook| {
-            candidates
-                .into_iter()
-                .filter(|(payment, _)| {
-                    state.creditor_side(*payment) == clearing::saga::CreditorSide::Untouched
-                })
-                .collect::<Vec<_>>()
-        };
-        left = book.look(open).await?.outcome;
+/// Waits for a bank that keeps its own book, brings what waited for it to its end, and waits for
+/// it to go away again. Runs beside the core, which serves meanwhile and says what it waits for.
+pub async fn behind(clearing: Arc<Clearing>, bank: InstitutionName, readiness: Readiness) {
+    let Some(book) = clearing.books.customers.get(&bank).and_then(CustomersPort::remote) else {
+        return;
+    };
+    let topic = format!("bank {bank}");
+    loop {
+        match catch_up(&clearing, bank).await {
+            Ok(CaughtUp::All) => {
+                readiness.waits_no_more_for(&topic);
+                book.gone().await;
+                tracing::warn!(%bank, "the bank does not answer");
+            }
+            Ok(CaughtUp::SomeUnderWay) => readiness.waits_no_more_for(&topic),
+            Err(error) => readiness.waits_for(&topic, &format!("waiting for bank {bank}: {error}")),
+        }
+        tokio::time::sleep(BANK_PAUSE).await;
     }
-    Ok(left)
+}
+
+/// Whether a bank has nothing open that nobody carries.
+enum CaughtUp {
+    All,
+    /// Routes of this process carry the rest now: look again.
+    SomeUnderWay,
+}
+
+async fn catch_up(clearing: &Arc<Clearing>, bank: InstitutionName) -> Result<CaughtUp, Failed> {
+    let port = clearing.books.customers.get(&bank);
+    let port = port.ok_or_else(|| Failed::NotDone("no such bank".into()))?;
+    if let Some(book) = port.remote() {
+        book.probe().await?;
+    }
+    let mut orders = port.open_holds().await?;
+    orders.extend(in_transit(clearing, |one| one.debtor == bank || one.creditor == bank).await?);
+    let routes: Vec<Route> = orders.iter().filter_map(Route::of_recovery).collect();
+    let carried = routes.iter().filter(|route| clearing.live.carries(route.payment())).count();
+    let ended = routes.len().saturating_sub(carried);
+    let mut driving = JoinSet::new();
+    for route in routes.into_iter().filter(|route| !clearing.live.carries(route.payment())) {
+        while driving.len() >= AT_ONCE_MAX {
+            joined(driving.join_next().await)?;
+        }
+        let clearing = Arc::clone(clearing);
+        driving.spawn(async move { finish(&clearing, route).await });
+    }
+    while !driving.is_empty() {
+        joined(driving.join_next().await)?;
+    }
+    if port.is_away() {
+        return Err(Failed::NotDone("it went away again".into()));
+    }
+    if ended > 0 {
+        tracing::info!(%bank, ended, carried, "what waited for the bank was brought to its end");
+    }
+    Ok(if carried == 0 { CaughtUp::All } else { CaughtUp::SomeUnderWay })
+}
+
+fn joined(
+    one: Option<Result<Result<Option<Resolved>, Failed>, tokio::task::JoinError>>,
+) -> Result<(), Failed> {
+    match one {
+        None => Ok(()),
+        Some(Ok(done)) => done.map(|_| ()),
+        Some(Err(error)) => Err(Failed::NotDone(error.to_string())),
+    }
 }
 
 /// What a recovery certificate is made of.

@@ -1,8 +1,9 @@
 //! The core's routes: parse, call one use case, map its outcome.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use api::messages::{EndedAt, Held, NewCustomer, PaymentStatus};
+use api::messages::{self, EndedAt, NewCustomer, PaymentStatus};
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -10,23 +11,26 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use clearing::rule::RuleName;
-use clearing::saga::DebtorSide;
-use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
+use clearing::saga::{CreditorSide, DebtorSide};
+use clearing::status::Standing;
+use clearing::{CustomerAnswer, CustomerWork, DebtorSeen, SettlementWork};
 use record::{
-    Document, EdgeNotice, FactBody, PackNotice, Parcel, Refusal, SandboxStatement, SettleOrder,
-    Side, Signed, Snapshot, TrustList,
+    Document, EdgeNotice, PackNotice, Parcel, Refusal, SettleOrder, Side, Signed, Snapshot,
+    TrustList,
 };
 use seal::{KeyId, PublicKey};
 use terms::{AccountId, InstitutionName, PaymentId};
 
 use super::admin::{self, NotDone};
-use super::books::Failed;
+use super::books::{Failed, Running};
 use super::config::Config;
-use super::facts::READ_PATIENCE;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
 use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
+use super::remote::held_of;
+use super::transfers::Outside;
+use super::{in_book, mirrors};
 use crate::web::{Gate, Refuse};
 
 /// What the handlers share.
@@ -34,10 +38,14 @@ use crate::web::{Gate, Refuse};
 pub struct Core {
     /// The use cases.
     pub clearing: Arc<Clearing>,
+    /// Transfers over rails.
+    pub outside: Arc<Outside>,
     /// The log.
     pub published: Arc<Published>,
     /// The log's files.
     pub tiles: TileFiles,
+    /// The core's own folder.
+    pub dir: PathBuf,
     /// The configuration.
     pub config: Config,
     /// The log's verifier key (C2SP vkey text).
@@ -64,7 +72,9 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/packs", post(pack))
         .route("/v1/edges", post(edge));
     let lists = Router::new().route("/v1/trust-lists", post(trust_list));
-    let operators = Router::new().route("/v1/sandbox-statements", post(statement));
+    let operators = super::outside_routes::routes()
+        .route("/v1/mirrors", get(mirrors))
+        .route("/v1/duties", get(duties));
     Router::new()
         .merge(open.with_state(Arc::clone(core)))
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(core))))
@@ -115,25 +125,39 @@ async fn payment(State(core): Shared, Path(id): Path<String>) -> Answer {
     let payment: PaymentId = wire::read_text("payment", &id)?;
     let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
     let seen = core.clearing.books.settlement.look(look).await.map_err(failed)?;
-    let mut held = DebtorSide::Untouched;
+    let (mut held, mut unasked) = (DebtorSide::Untouched, None);
+    let mut credited = CreditorSide::Untouched;
     for book in core.clearing.books.customers.values() {
-        let side = book.look(move |s| s.debtor_side(payment)).await.map_err(failed)?.outcome;
-        if side != DebtorSide::Untouched {
-            held = side;
+        // A bank that is away keeps nobody from learning how the payment ended.
+        match book.debtor_seen(payment).await {
+            Ok(DebtorSeen { side: DebtorSide::Untouched, .. }) => {}
+            Ok(seen) => held = seen.side,
+            Err(error) => unasked = Some(error),
         }
+        let came = match book.creditor_side(payment).await {
+            Ok(side) => side,
+            Err(_) => CreditorSide::Untouched,
+        };
+        if came == CreditorSide::Credited {
+            credited = came;
+        }
+    }
+    if let (None, DebtorSide::Untouched, Some(error)) = (&seen.outcome, held, unasked) {
+        return Err(failed(error).into());
     }
     let ending = seen.outcome.map(|entry| EndedAt {
         ending: entry.ending,
         position: entry.position,
         recorded_at: entry.recorded_at,
     });
-    let held = match held {
-        DebtorSide::Untouched => Held::No,
-        DebtorSide::Held => Held::Yes,
-        DebtorSide::Debited => Held::Debited,
-        DebtorSide::Released => Held::Released,
-    };
-    Ok(cbor(&PaymentStatus { layout: 1, payment, ending, head: seen.position, held }))
+    let ended = ending.as_ref().map(|ended| &ended.ending);
+    let standing = Standing::of(ended, held, credited).map(|standing| messages::Standing {
+        state: standing.state.as_str().to_owned(),
+        status: standing.state.iso_20022().to_owned(),
+        reason: standing.reason.map(|reason| reason.iso_20022().to_owned()),
+    });
+    let (held, head) = (held_of(held), seen.position);
+    Ok(cbor(&PaymentStatus { layout: 1, payment, ending, head, held, standing }))
 }
 
 async fn receipt(
@@ -166,6 +190,11 @@ async fn account(
 async fn parcel(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let parcel: Parcel = wire::read_cbor(&body)?;
     let book = admin::book_of(&core.clearing, own(&caller)?).map_err(not_done)?;
+    keep_parcel(book, parcel).await
+}
+
+/// Keeps a parcel of the caller's own institution.
+pub(crate) async fn keep_parcel(book: &Running<clearing::CustomersBook>, parcel: Parcel) -> Answer {
     match book.ask(CustomerWork::Store(parcel)).await.map_err(failed)?.outcome {
         CustomerAnswer::Refused(rule) if rule.name == RuleName::PaymentIdUsed => {
             Err(Problem::of(&OTHER_PARCEL).detail(rule.detail).into())
@@ -181,23 +210,11 @@ async fn parcel_back(
     Path((payment, side, kind)): Path<(String, String, String)>,
 ) -> Answer {
     let payment: PaymentId = wire::read_text("payment", &payment)?;
-    let side = match side.as_str() {
-        "debtor" => Side::Debtor,
-        "creditor" => Side::Creditor,
-        _ => return Err(not_accepted("expected `debtor` or `creditor`").into()),
-    };
+    let side = side_named(&side)?;
     let own = own(&caller)?;
     let book = admin::book_of(&core.clearing, own).map_err(not_done)?;
-    let look = move |s: &clearing::CustomersBook| s.parcel(payment, side, &kind);
-    let at = book.look(look).await.map_err(failed)?.outcome;
-    let at = at.ok_or_else(|| Problem::of(&problem::NOT_FOUND))?;
-    let handle = book.handle.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        let batch = handle.subscribe(at).recv_timeout(READ_PATIENCE).ok()?;
-        Parcel::from_fact(&batch.at(at)?.fact().ok()?).ok()
-    });
-    let parcel = read.await.ok().flatten().ok_or_else(|| Problem::of(&problem::FAULT))?;
-    Ok(cbor(&parcel))
+    let parcel = in_book::parcel(book, payment, side, kind).await.map_err(failed)?;
+    Ok(cbor(&parcel.ok_or_else(|| Problem::of(&problem::NOT_FOUND))?))
 }
 
 async fn customer(
@@ -249,10 +266,20 @@ async fn edge(State(core): Shared, Extension(caller): Extension<Caller>, body: B
     done()
 }
 
-async fn statement(State(core): Shared, body: Bytes) -> Answer {
-    let signed = signed::<SandboxStatement>(&body)?;
-    admin::book_statement(&core.clearing, &core.config, &signed).await.map_err(not_done)?;
-    done()
+pub(crate) fn side_named(side: &str) -> Result<Side, Problem> {
+    match side {
+        "debtor" => Ok(Side::Debtor),
+        "creditor" => Ok(Side::Creditor),
+        _ => Err(not_accepted("expected `debtor` or `creditor`")),
+    }
+}
+
+async fn mirrors(State(core): Shared) -> Response {
+    Json(mirrors::compare_all(&core.clearing).await).into_response()
+}
+
+async fn duties(State(core): Shared) -> Answer {
+    Ok(Json(mirrors::duties(&core.clearing).await.map_err(failed)?).into_response())
 }
 
 /// Opens a document that the caller's own institution signed with a permit key of the lists.
@@ -288,11 +315,11 @@ fn same_environment(core: &Core, environment: terms::Environment) -> Result<(), 
     }
 }
 
-fn own(caller: &Caller) -> Result<InstitutionName, Problem> {
+pub(crate) fn own(caller: &Caller) -> Result<InstitutionName, Problem> {
     institution_of(caller).ok_or_else(|| not_accepted("the caller names no institution"))
 }
 
-fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
+pub(crate) fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
     Signed::from_bytes(body).map_err(|error| {
         Problem::of(&problem::BAD_CBOR)
             .detail(error.to_string())
@@ -301,15 +328,15 @@ fn signed<T: Document>(body: &[u8]) -> Result<Signed<T>, Problem> {
     })
 }
 
-fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
+pub(crate) fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
     ([("content-type", wire::CBOR)], wire::write_cbor(document)).into_response()
 }
 
-fn done() -> Answer {
+pub(crate) fn done() -> Answer {
     Ok(Json(serde_json::json!({"done": true})).into_response())
 }
 
-fn not_accepted(reason: &str) -> Problem {
+pub(crate) fn not_accepted(reason: &str) -> Problem {
     Problem::of(&NOT_ACCEPTED).detail(reason.to_owned())
 }
 
@@ -341,14 +368,14 @@ const NOT_YET: api::Kind = api::Kind {
     title: "not under a cosigned checkpoint yet",
 };
 
-fn failed(error: Failed) -> Problem {
+pub(crate) fn failed(error: Failed) -> Problem {
     match error {
         Failed::NotDone(reason) => Problem::of(&problem::NOT_READY).detail(reason),
         Failed::Unknown => Problem::of(&UNKNOWN).mend("ask `GET /v1/payments/{id}`"),
     }
 }
 
-fn not_done(error: NotDone) -> Problem {
+pub(crate) fn not_done(error: NotDone) -> Problem {
     match error {
         NotDone::NotAccepted(reason) => not_accepted(&reason),
         NotDone::Failed(error) => failed(error),
@@ -369,7 +396,7 @@ fn no_promise(error: NoPromise) -> Problem {
     }
 }
 
-fn no_receipt(error: NoReceipt) -> Problem {
+pub(super) fn no_receipt(error: NoReceipt) -> Problem {
     let detail = error.to_string();
     match error {
         NoReceipt::NotEnded(_) => Problem::of(&problem::NOT_FOUND).detail(detail),

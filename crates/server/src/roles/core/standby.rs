@@ -52,6 +52,8 @@ pub struct Led {
     pub books: Beginnings,
     /// The lease that is held from now on.
     pub lease: Arc<Lease>,
+    /// Whether the core that led before gave the lease back: it ended in order.
+    pub was_given_back: bool,
 }
 
 /// How standing by ended.
@@ -136,7 +138,8 @@ impl Standby {
                 let customers = customers.into_iter().map(|(name, book)| (name, book.end()));
                 let customers = customers.collect();
                 let books = Beginnings { settlement: settlement.end(), customers };
-                return Ok(Ended::Leads(Box::new(Led { books, lease })));
+                let was_given_back = watched.was_given_back;
+                return Ok(Ended::Leads(Box::new(Led { books, lease, was_given_back })));
             }
             if !moved {
                 std::thread::sleep(PAUSE);
@@ -243,11 +246,13 @@ struct Watched {
     lease_time: Duration,
     seen: Option<Held>,
     still_since: Instant,
+    /// Whether what was taken had been given back.
+    was_given_back: bool,
 }
 
 impl Watched {
     fn new(lease_time: Duration) -> Self {
-        Self { lease_time, seen: None, still_since: Instant::now() }
+        Self { lease_time, seen: None, still_since: Instant::now(), was_given_back: false }
     }
 
     /// Looks, and takes the lease when nobody holds it. Time in which the database does not
@@ -268,6 +273,7 @@ impl Watched {
             return false;
         }
         self.still_since = Instant::now();
+        self.was_given_back = held.as_ref().is_some_and(|held| held.state == LeaseState::Released);
         match lease.take(held.as_ref()) {
             Ok(taken) => {
                 if taken {
@@ -296,7 +302,7 @@ impl Watched {
 }
 
 /// The active core's hold on its lease: renewed by a thread of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Renewed {
     lease: Arc<Lease>,
     lease_time: Duration,

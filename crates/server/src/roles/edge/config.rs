@@ -31,6 +31,9 @@ pub struct Config {
     pub book: String,
     /// The peer that is the core.
     pub core: String,
+    /// The peer that keeps the institution's own book; absent where the core hosts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<String>,
     /// The peer that is the other side's edge.
     pub other_edge: String,
     /// The peers whose trust lists count, home first, with the jurisdiction of each. Their pinned
@@ -136,6 +139,7 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         corridor: "nl-sg".to_owned(),
         book: "settlement".to_owned(),
         core: core.to_owned(),
+        bank: None,
         other_edge: example.other_edge,
         lists,
         sanctions_from: example.supervisors.iter().take(1).map(|(_, peer)| peer.clone()).collect(),

@@ -192,11 +192,17 @@ async fn deliver(edge: Arc<Edge>) {
             edge.deliver.notified().await;
             continue;
         };
-        let (target, body) = match item {
-            Item::Parcel(parcel) => ("/v1/parcels", seal::to_canonical(&parcel)),
-            Item::Refusal(refusal) => ("/v1/refusals", refusal.to_bytes()),
+        let (target, outcome) = match item {
+            Item::Parcel(parcel) => {
+                let (target, body) = ("/v1/parcels", seal::to_canonical(&parcel));
+                (target, edge.to_book(Outgoing::post(target, CBOR, body)).await)
+            }
+            Item::Refusal(refusal) => {
+                let (target, body) = ("/v1/refusals", refusal.to_bytes());
+                (target, edge.to_core(Outgoing::post(target, CBOR, body)).await)
+            }
         };
-        let settled = match edge.to_core(Outgoing::post(target, CBOR, body)).await {
+        let settled = match outcome {
             Outcome::Answer(_) => true,
             Outcome::Refused(problem) => {
                 refusals = refusals.saturating_add(1);

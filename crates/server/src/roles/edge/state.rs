@@ -35,6 +35,8 @@ pub(super) struct Edge {
     request_key: SigningKey,
     pub(super) client: Client,
     core: Peer,
+    /// Where the institution's book is: its own process, or the core.
+    book: Peer,
     pub(super) other: Peer,
     pub(super) other_name: String,
     pub(super) other_url: String,
@@ -78,6 +80,7 @@ impl Edge {
             request_key: keys.signing_key(REQUEST_KEY)?,
             client: common.client(),
             core: common.signing_peer(&config.core)?,
+            book: common.signing_peer(config.bank.as_ref().unwrap_or(&config.core))?,
             other: common.signing_peer(&config.other_edge)?,
             other_name: config.other_edge.clone(),
             other_url: config.peer(&config.other_edge)?.url.clone(),
@@ -156,6 +159,11 @@ impl Edge {
         self.client.send(&self.core, request, &self.request_key).await
     }
 
+    /// Sends a signed request to where the institution's book is.
+    pub(super) async fn to_book(&self, request: Outgoing<'_>) -> Outcome {
+        self.client.send(&self.book, request, &self.request_key).await
+    }
+
     /// Sends a signed request to the other side's edge.
     pub(super) async fn to_other(&self, request: Outgoing<'_>) -> Outcome {
         self.client.send(&self.other, request, &self.request_key).await
@@ -164,7 +172,7 @@ impl Edge {
     /// What the institution's book says of an account.
     pub(super) async fn account(&self, account: AccountId) -> Result<AccountFacts, Refuse> {
         let target = format!("/v1/accounts/{account}");
-        let answer = match self.to_core(Outgoing::get(&target)).await {
+        let answer = match self.to_book(Outgoing::get(&target)).await {
             Outcome::Answer(answer) => answer,
             Outcome::Refused(problem) => {
                 let detail = problem.detail.unwrap_or(problem.title);
@@ -173,8 +181,8 @@ impl Edge {
                     .mend("name an account of this institution")
                     .into());
             }
-            Outcome::NotDone(why) => return Err(unreachable_peer("the core", &why.to_string())),
-            Outcome::Unknown(why) => return Err(unreachable_peer("the core", &why.to_string())),
+            Outcome::NotDone(why) => return Err(unreachable_peer("the book", &why.to_string())),
+            Outcome::Unknown(why) => return Err(unreachable_peer("the book", &why.to_string())),
         };
         let view: AccountView = wire::read_cbor(&answer.body)?;
         Ok(AccountFacts {

@@ -210,7 +210,7 @@ pub(super) fn holds(args: &HoldsArgs) -> anyhow::Result<ExitCode> {
             ledger::Term::Expiring { at } => at.to_string(),
             ledger::Term::Pinned => "pinned".to_owned(),
         };
-        let side = words::side(line.side).to_owned();
+        let side = line.side.name().to_owned();
         rows.push(vec![
             line.hold.to_string(),
             session.names.shown(line.account),

@@ -116,7 +116,7 @@ impl Teller {
             "kind": "account_opened",
             "account": self.account(opening.id),
             "asset": opening.asset.to_string(),
-            "normal": words::side(opening.normal),
+            "normal": opening.normal.name(),
             "owner": words::owner(&opening.owner),
             "purpose": words::purpose(opening.purpose),
             "floor": self.floor(opening.id, opening.floor),
@@ -149,7 +149,7 @@ impl Teller {
             "kind": "hold_placed",
             "hold": placement.id.to_string(),
             "account": self.account(placement.account),
-            "side": words::side(placement.side),
+            "side": placement.side.name(),
             "held": self.amount(placement.account, placement.amount),
             "until": until,
             "business_date": placement.business_date.to_string(),
@@ -160,7 +160,7 @@ impl Teller {
         let entries = transaction.entries.iter().map(|entry| {
             json!({
                 "account": self.account(entry.account),
-                "side": words::side(entry.side),
+                "side": entry.side.name(),
                 "moved": self.amount(entry.account, entry.amount),
                 "hold": entry.hold.map(|hold| hold.to_string()),
             })
@@ -178,7 +178,7 @@ impl Teller {
             "transaction": transaction.id.to_string(),
             "business_date": transaction.business_date.to_string(),
             "effective": effective.map(|at| at.to_string()),
-            "reason": words::reason(transaction.reason),
+            "reason": transaction.reason.name(),
             "entries": entries.collect::<Vec<_>>(),
             "holds": ended.collect::<Vec<_>>(),
         })

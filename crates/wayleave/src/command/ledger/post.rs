@@ -16,7 +16,7 @@ use super::ids::{Given, day_of, fresh, made_at};
 use super::money::{decimal, grouped, parse};
 use super::said::{Ending, Report};
 use super::session::Session;
-use super::{beside, pending, words};
+use super::{beside, pending};
 use crate::cli::ledger::{
     BesideArgs, HoldArgs, HoldCommand, HoldPlaceArgs, HoldPostArgs, HoldVoidArgs, PlaceArgs,
     PostArgs, UnderArgs,
@@ -276,7 +276,7 @@ fn show(args: &HoldArgs) -> anyhow::Result<ExitCode> {
             "name": given.name,
             "account": placement.account.to_string(),
             "account_name": session.names.of(placement.account),
-            "side": words::side(placement.side),
+            "side": placement.side.name(),
             "amount": decimal(placement.amount, asset),
             "remaining": decimal(hold.remaining(), asset),
             "asset": asset.to_string(),
@@ -286,7 +286,7 @@ fn show(args: &HoldArgs) -> anyhow::Result<ExitCode> {
     } else {
         let until = until.map_or("pinned".to_owned(), |at| format!("until {at}"));
         let remaining = grouped(hold.remaining(), asset);
-        let side = words::side(placement.side);
+        let side = placement.side.name();
         say(&format!("hold {given}   {remaining} {} on {on} ({side})   {until}", asset.currency()));
     }
     Ok(ExitCode::SUCCESS)

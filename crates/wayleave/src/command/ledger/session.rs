@@ -262,7 +262,7 @@ pub(super) fn transfer_of(command: &Command) -> Option<Transfer> {
         amount: debit.amount,
         effective,
         business_date: transaction.business_date,
-        reason: super::words::reason_number(transaction.reason),
+        reason: transaction.reason.number().into(),
         code,
         hold,
         payment,

@@ -20,26 +20,36 @@ macro_rules! words {
     )* };
 }
 
-words! {
-    SideArg, Side, side {
-        Debit = "debit",
-        Credit = "credit",
+impl From<SideArg> for Side {
+    fn from(word: SideArg) -> Self {
+        match word {
+            SideArg::Debit => Self::Debit,
+            SideArg::Credit => Self::Credit,
+        }
     }
+}
+
+impl From<ReasonArg> for Reason {
+    fn from(word: ReasonArg) -> Self {
+        match word {
+            ReasonArg::Payment => Self::Payment,
+            ReasonArg::Fee => Self::Fee,
+            ReasonArg::Funding => Self::Funding,
+            ReasonArg::Defunding => Self::Defunding,
+            ReasonArg::Return => Self::Return,
+            ReasonArg::Refund => Self::Refund,
+            ReasonArg::Correction => Self::Correction,
+            ReasonArg::Blocking => Self::Blocking,
+        }
+    }
+}
+
+words! {
     FreezeArg, Freeze, freeze {
         Nothing = "nothing",
         Debits = "debits",
         Credits = "credits",
         Both = "both",
-    }
-    ReasonArg, Reason, reason {
-        Payment = "payment",
-        Fee = "fee",
-        Funding = "funding",
-        Defunding = "defunding",
-        Return = "return",
-        Refund = "refund",
-        Correction = "correction",
-        Blocking = "blocking",
     }
     PurposeArg, Purpose, purpose {
         Customer = "customer",
@@ -56,28 +66,8 @@ words! {
         RailRefused = "rail-refused",
         NeverSent = "never-sent",
         TwoPersons = "two-persons",
+        OnePerson = "one-person",
     }
-}
-
-const REASONS: [Reason; 8] = [
-    Reason::Payment,
-    Reason::Fee,
-    Reason::Funding,
-    Reason::Defunding,
-    Reason::Return,
-    Reason::Refund,
-    Reason::Correction,
-    Reason::Blocking,
-];
-
-/// A reason's number in the protocol: its place.
-pub(super) fn reason_number(of: Reason) -> u16 {
-    (0..).zip(REASONS).find_map(|(number, one)| (one == of).then_some(number)).unwrap_or(0)
-}
-
-/// The reason of that word.
-pub(super) fn reason_named(word: &str) -> Option<Reason> {
-    REASONS.into_iter().find(|one| reason(*one) == word)
 }
 
 /// Whose an account is.
@@ -133,13 +123,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_lead_back_and_have_the_protocols_numbers() {
-        for (number, reason) in (0..).zip(REASONS) {
-            assert_eq!(reason_named(super::reason(reason)), Some(reason));
-            assert_eq!(reason_number(reason), number);
-            assert_eq!(seal::to_canonical(&reason), minicbor::to_vec(number).unwrap());
+    fn reasons_are_typed_as_they_are_shown_and_have_the_protocols_numbers() {
+        let typed = <ReasonArg as clap::ValueEnum>::value_variants();
+        assert_eq!(typed.len(), Reason::ALL.len());
+        for (arg, reason) in typed.iter().zip(Reason::ALL) {
+            assert_eq!(Reason::from(*arg), reason);
+            let name = clap::ValueEnum::to_possible_value(arg).unwrap();
+            assert_eq!(name.get_name(), reason.name());
+            assert_eq!(seal::to_canonical(&reason), minicbor::to_vec(reason.number()).unwrap());
         }
-        assert_eq!(reason_named("gift"), None);
     }
 
     #[test]

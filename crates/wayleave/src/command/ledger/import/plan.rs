@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use clap::ValueEnum;
 use ledger::{
     Ask, Ceiling, Command, Datum, Detail, Draft, Floor, Line, Link, Marks, Opening, Owner, Part,
-    Placement, Rest, Side, Tags, Term, Value, VoidGround,
+    Placement, Reason, Rest, Side, Tags, Term, Value, VoidGround,
 };
 use ledger_server::{PersonalKeys, Query, Said};
 use terms::{AccountId, AssetCode, BusinessDate, HoldId, TransactionId};
@@ -19,7 +19,6 @@ use super::super::post::{ask, posting};
 use super::super::rows::{NOTE, PERSONAL, Row, instant};
 use super::super::said::Report;
 use super::super::session::Session;
-use super::super::words;
 use crate::cli::ledger::{FreezeArg, PurposeArg, SideArg};
 
 /// What a row asks for, and what it is called.
@@ -288,7 +287,7 @@ fn of_account(row: &Row, command: impl FnOnce(AccountId) -> Command) -> anyhow::
 fn posted(keys: &PersonalKeys, row: &Row, lines: Vec<Line>) -> anyhow::Result<Planned> {
     let id = given::<TransactionId>(row, "id")?;
     let reason = row.read_optional("reason", |text| {
-        words::reason_named(text).ok_or_else(|| anyhow!("there is no reason `{text}`"))
+        Reason::named(text).ok_or_else(|| anyhow!("there is no reason `{text}`"))
     })?;
     let mut metadata = Vec::new();
     for (key, text) in row.beginning(NOTE) {

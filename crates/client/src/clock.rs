@@ -22,32 +22,28 @@ pub trait Clocks: Send + Sync + 'static {
 }
 
 /// The system's.
-#[derive(Debug)]
-pub struct SystemClocks {
-    started: std::time::Instant,
-}
-
-impl SystemClocks {
-    /// From now on.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { started: std::time::Instant::now() }
-    }
-}
-
-impl Default for SystemClocks {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClocks;
 
 impl Clocks for SystemClocks {
     fn wall(&self) -> Instant {
-        client::system::now()
+        crate::system::now()
     }
 
+    /// Linux counts the time in which the machine slept as passed (`CLOCK_BOOTTIME`), so that a
+    /// laptop that wakes up is no clock that was set.
+    #[cfg(target_os = "linux")]
     fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+        let read = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::try_from(read).unwrap_or_default()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads this clock")]
+    fn monotonic(&self) -> Duration {
+        static STARTED: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        STARTED.elapsed()
     }
 }
 
@@ -75,7 +71,7 @@ impl BookClock {
     /// The system's clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self::new(SystemClocks::new())
+        Self::new(SystemClocks)
     }
 
     /// The time: the wall clock's while the two agree, and the first one plus what has passed

@@ -1,0 +1,285 @@
+//! The routes: parse, verify, one command of the book, map what it says.
+
+use std::sync::Arc;
+
+use api::bank::{
+    BankAnswer, BankStep, FreezeAct, HOLDS_PAGE, MIRROR_MAX, MirrorRequest, MirrorSide, OpenHolds,
+    OwnerAnswer, OwnerRequest, PaymentSides, Refuses,
+};
+use api::messages::NewCustomer;
+use api::{Caller, Problem, Role, problem, wire};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
+use ledger::{Command, Freeze};
+use record::{Parcel, SandboxStatement};
+use serde::Deserialize;
+use terms::{AccountId, PaymentId};
+
+use super::Bank;
+use crate::roles::core::admin::open_statement;
+use crate::roles::core::customers::{duties_of, mirror_of};
+use crate::roles::core::in_book;
+use crate::roles::core::receipts::institution_of;
+use crate::roles::core::remote::held_of;
+use crate::roles::core::routes::{
+    cbor, done, failed, keep_parcel, not_accepted, not_done, side_named, signed,
+};
+use crate::roles::start::only_operator;
+use crate::web::{Gate, Refuse};
+
+type Shared = State<Arc<Bank>>;
+type Answer = Result<Response, Refuse>;
+
+/// All routes, guarded.
+pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
+    let core = Router::new()
+        .route("/v1/steps", post(step))
+        .route("/v1/payments/{id}", get(payment))
+        .route("/v1/open-holds", get(open_holds))
+        .route("/v1/mirror", post(mirror))
+        .route("/v1/owners", post(owner));
+    let edges = Router::new()
+        .route("/v1/customers", post(customer))
+        .route("/v1/parcels", post(parcel))
+        .route("/v1/parcels/{payment}/{side}/{kind}", get(parcel_back));
+    let readers = Router::new().route("/v1/accounts/{id}", get(account));
+    let duties = Router::new().route("/v1/duties", get(duties));
+    let operators = Router::new()
+        .route("/v1/sandbox-statements", post(statement))
+        .route("/v1/freezes", post(freeze));
+    Router::new()
+        .merge(gate.only(&[Role::Core], core.with_state(Arc::clone(bank))))
+        .merge(gate.only(&[Role::Edge], edges.with_state(Arc::clone(bank))))
+        .merge(gate.only(&[Role::Edge, Role::Wallet], readers.with_state(Arc::clone(bank))))
+        .merge(gate.only(&[Role::Core, Role::Operator], duties.with_state(Arc::clone(bank))))
+        .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(bank))))
+}
+
+async fn step(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    only_core(&bank, &caller)?;
+    let step: BankStep = wire::read_cbor(&body)?;
+    let answer = match verified(&bank, step) {
+        Ok(work) => {
+            let work = CustomerWork::Bank(Box::new(work));
+            bank.book.ask(work).await.map_err(failed)?.outcome
+        }
+        Err(rule) => {
+            tracing::warn!(%rule, "a step is not proven");
+            CustomerAnswer::Refused(rule)
+        }
+    };
+    Ok(cbor(&match answer {
+        CustomerAnswer::Done => BankAnswer::Done,
+        CustomerAnswer::HoldEnded(side) => BankAnswer::HoldEnded(held_of(side)),
+        CustomerAnswer::PaymentIdUsed { first, got } => BankAnswer::PaymentIdUsed { first, got },
+        CustomerAnswer::Refused(Rule { name, detail }) => {
+            BankAnswer::Refused { rule: name.to_string(), detail }
+        }
+    }))
+}
+
+/// Nothing is taken on the core's word: each step is checked against what is pinned here.
+fn verified(bank: &Bank, step: BankStep) -> Result<BankWork, Rule> {
+    let pins = &bank.pins;
+    Ok(match step {
+        BankStep::Hold(order) => BankWork::Hold(Box::new(pins.permitted(*order)?)),
+        BankStep::Debit(promise) => BankWork::Debit(Box::new(pins.proven(*promise)?)),
+        BankStep::Release(promise) => BankWork::Release(Box::new(pins.proven(*promise)?)),
+        BankStep::Credit(proof) => {
+            let credit = pins.creditable(proof.promise, &proof.terms, &proof.permit)?;
+            BankWork::Credit(Box::new(credit))
+        }
+    })
+}
+
+async fn payment(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer {
+    only_core(&bank, &caller)?;
+    let payment: PaymentId = wire::read_text("payment", &id)?;
+    let look = move |s: &CustomersBook| (s.debtor_seen(payment), s.credited_at(payment));
+    let (debtor, credited) = bank.book.look(look).await.map_err(failed)?.outcome;
+    let sides =
+        PaymentSides { layout: 1, debtor: held_of(debtor.side), terms: debtor.terms, credited };
+    Ok(cbor(&sides))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    limit: usize,
+    after: Option<String>,
+}
+
+async fn open_holds(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(page): Query<Page>,
+) -> Answer {
+    only_core(&bank, &caller)?;
+    let after: Option<PaymentId> =
+        page.after.map(|text| wire::read_text("after", &text)).transpose()?;
+    let limit = page.limit.min(HOLDS_PAGE);
+    let look = move |state: &CustomersBook| {
+        let later = |payment: PaymentId| after.is_none_or(|after| payment > after);
+        let open = state.open_holds().filter(|(payment, _)| later(*payment));
+        open.take(limit).map(|(payment, order)| (payment, order.clone())).collect::<Vec<_>>()
+    };
+    let found = bank.book.look(look).await.map_err(failed)?.outcome;
+    let full = limit > 0 && found.len() == limit;
+    let after = found.last().map(|(payment, _)| *payment).filter(|_| full);
+    let orders = found.into_iter().map(|(_, order)| order).collect();
+    Ok(cbor(&OpenHolds { layout: 1, orders, after }))
+}
+
+async fn mirror(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    only_core(&bank, &caller)?;
+    let asked: MirrorRequest = wire::read_cbor(&body)?;
+    if asked.payments.len() > MIRROR_MAX {
+        return Err(not_accepted(&format!("expected at most {MIRROR_MAX} payments")).into());
+    }
+    let look = move |state: &CustomersBook| mirror_of(state, &asked.payments);
+    let placed = bank.book.look(look).await.map_err(failed)?;
+    Ok(cbor(&MirrorSide { head: placed.position, ..placed.outcome }))
+}
+
+async fn owner(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    only_core(&bank, &caller)?;
+    let OwnerRequest { account, key, .. } = wire::read_cbor(&body)?;
+    let owned = move |state: &CustomersBook| {
+        state.profile(account).is_some_and(|profile| profile.client_key == key)
+    };
+    let is_owner = bank.book.look(owned).await.map_err(failed)?.outcome;
+    Ok(cbor(&OwnerAnswer { layout: 1, is_owner }))
+}
+
+async fn customer(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    only_own_edge(&bank, &caller)?;
+    let new: NewCustomer = wire::read_cbor(&body)?;
+    in_book::open_customer(&bank.book, new).await.map_err(not_done)?;
+    done()
+}
+
+async fn parcel(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    only_own_edge(&bank, &caller)?;
+    let parcel: Parcel = wire::read_cbor(&body)?;
+    keep_parcel(&bank.book, parcel).await
+}
+
+async fn parcel_back(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Path((payment, side, kind)): Path<(String, String, String)>,
+) -> Answer {
+    only_own_edge(&bank, &caller)?;
+    let payment: PaymentId = wire::read_text("payment", &payment)?;
+    let side = side_named(&side)?;
+    let parcel = in_book::parcel(&bank.book, payment, side, kind).await.map_err(failed)?;
+    Ok(cbor(&parcel.ok_or_else(|| Problem::of(&problem::NOT_FOUND))?))
+}
+
+async fn account(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer {
+    let account: AccountId = wire::read_text("account", &id)?;
+    if caller.role() == Role::Edge {
+        only_own_edge(&bank, &caller)?;
+        let view = in_book::view_account(&bank.book, account).await.map_err(not_done)?;
+        return Ok(cbor(&view));
+    }
+    // To a stranger an account that is not its own is not there.
+    match in_book::view_account(&bank.book, account).await {
+        Ok(view) if view.profile.client_key == caller.key() => Ok(cbor(&view)),
+        _ => Err(not_accepted("there is no such account of yours").into()),
+    }
+}
+
+async fn duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {
+    if caller.role() == Role::Core {
+        only_core(&bank, &caller)?;
+    } else {
+        only_operator(&caller, &bank.config.operator)?;
+    }
+    let placed = bank.book.look(duties_of).await.map_err(failed)?;
+    let mut duties = placed.outcome;
+    duties.head = placed.position.number();
+    Ok(Json(vec![duties]).into_response())
+}
+
+async fn statement(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    only_operator(&caller, &bank.config.operator)?;
+    let statement = signed::<SandboxStatement>(&body)?;
+    let key = &bank.config.statement_key;
+    let statement = open_statement(&statement, key, bank.pins.environment).map_err(not_done)?;
+    let own = bank.config.book;
+    if let Some(line) = statement.lines.iter().find(|line| line.book != own) {
+        return Err(not_accepted(&format!("there is no book `{}` here", line.book)).into());
+    }
+    let of = (own, bank.config.institution);
+    for line in &statement.lines {
+        in_book::book_line(&bank.book, of, &statement.number, line).await.map_err(not_done)?;
+    }
+    done()
+}
+
+async fn freeze(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    only_operator(&caller, &bank.config.operator)?;
+    let act: FreezeAct = wire::read_cbor(&body)?;
+    if act.reason.trim().is_empty() || act.reason.chars().count() > REASON_CHARACTERS_MAX {
+        let expected = format!("expected a reason of at most {REASON_CHARACTERS_MAX} characters");
+        return Err(not_accepted(&expected).into());
+    }
+    let freeze = match act.refuses {
+        Refuses::Nothing => Freeze::Nothing,
+        Refuses::Debits => Freeze::Debits,
+        Refuses::Credits => Freeze::Credits,
+        Refuses::Both => Freeze::Both,
+    };
+    let command = Box::new(Command::SetFreeze { account: act.account, freeze });
+    let reason = format!("{}: {}", caller.name(), act.reason);
+    let work = CustomerWork::Ledger { command, reason };
+    in_book::submit(&bank.book, work).await.map_err(not_done)?;
+    done()
+}
+
+/// Another core's steps are nobody's here.
+fn only_core(bank: &Bank, caller: &Caller) -> Result<(), Refuse> {
+    if caller.role() == Role::Core && caller.name() == bank.config.core {
+        return Ok(());
+    }
+    Err(forbidden(caller, &bank.config.core))
+}
+
+fn only_own_edge(bank: &Bank, caller: &Caller) -> Result<(), Refuse> {
+    if institution_of(caller) == Some(bank.config.institution) {
+        return Ok(());
+    }
+    Err(forbidden(caller, &format!("an edge of {}", bank.config.institution)))
+}
+
+fn forbidden(caller: &Caller, expected: &str) -> Refuse {
+    Problem::of(&problem::FORBIDDEN)
+        .detail(format!("`{}` may not ask this of this bank", caller.name()))
+        .expected(expected)
+        .got(caller.name())
+        .into()
+}
+
+/// A sentence and a reference.
+const REASON_CHARACTERS_MAX: usize = 200;

@@ -1,0 +1,170 @@
+//! The drills: what is broken, what is expected to happen, and what must never happen.
+
+use std::time::Duration;
+
+/// One drill.
+#[derive(Clone, Copy, Debug)]
+pub struct Drill {
+    /// Its name on the command line and in reports.
+    pub name: &'static str,
+    /// What is broken.
+    pub fault: Fault,
+    /// What is expected, in a sentence.
+    pub hypothesis: &'static str,
+    /// From the fault to the first payment acknowledged after the last sign of it: longer, and the
+    /// hypothesis is refuted.
+    pub recovers_within: Duration,
+    /// How long the fault lasts, where it does not mend itself.
+    pub lasts: Duration,
+    /// What the load is.
+    pub load: LoadKind,
+}
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// SIGKILL of a role's process, by its name on the stage; whoever watches it starts it again.
+    Kill(&'static str),
+    /// SIGKILL of a role's process that is started again only when the fault ends.
+    Gone(&'static str),
+    /// SIGSTOP, then SIGCONT.
+    Pause(&'static str),
+    /// The link to the core is cut.
+    LinkCut,
+    /// The link to the core loses every answer.
+    LinkMute,
+    /// The link to the core is slow.
+    LinkSlow,
+    /// No file of the core may grow.
+    DiskFull,
+    /// The core's wall clock is set a day ahead.
+    ClockAhead,
+    /// The core's folder is an older copy.
+    OldCopy,
+    /// A new version of the core does not become ready, and is rolled back.
+    BadDeploy,
+}
+
+/// What a drill's load is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadKind {
+    /// Orders with permits: the core alone is under load.
+    Orders,
+    /// The whole path through both edges.
+    Payments,
+}
+
+/// Nothing acknowledged is lost, in every drill; beyond it each says what it expects.
+pub const CATALOGUE: &[Drill] = &[
+    Drill {
+        name: "core-kill",
+        fault: Fault::Kill("core"),
+        hypothesis: "the core is back within five seconds and every payment in doubt has one end",
+        recovers_within: Duration::from_secs(5),
+        lasts: Duration::ZERO,
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "core-pause",
+        fault: Fault::Pause("core"),
+        hypothesis: "the core goes on where it stood when it wakes up, and settles nothing twice",
+        recovers_within: Duration::from_secs(8),
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "edge-kill",
+        fault: Fault::Kill("bank-nl.1"),
+        hypothesis: "payments go on within ten seconds of an edge's death; none is paid twice",
+        recovers_within: Duration::from_secs(10),
+        lasts: Duration::ZERO,
+        load: LoadKind::Payments,
+    },
+    Drill {
+        name: "link-cut",
+        fault: Fault::LinkCut,
+        hypothesis: "orders are sent again under their ids when the link is back; none settles twice",
+        recovers_within: Duration::from_secs(6),
+        lasts: Duration::from_secs(2),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "link-half-open",
+        fault: Fault::LinkMute,
+        hypothesis: "what settled while answers were lost is answered again with its first promise",
+        recovers_within: Duration::from_secs(16),
+        lasts: Duration::from_secs(2),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "link-slow",
+        fault: Fault::LinkSlow,
+        hypothesis: "a link that is 300 ms late each way slows payments and fails none",
+        recovers_within: Duration::from_secs(5),
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "witness-lost",
+        fault: Fault::Gone("supervisor-sg"),
+        hypothesis: "payments settle without a witness; receipts wait and come when it is back",
+        recovers_within: Duration::from_secs(5),
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "disk-full",
+        fault: Fault::DiskFull,
+        hypothesis: "a core that cannot write acknowledges nothing, and goes on when there is room",
+        recovers_within: Duration::from_secs(15),
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "clock-step",
+        fault: Fault::ClockAhead,
+        hypothesis: "a wall clock set a day ahead is not followed: no permit ends, no stamp jumps",
+        recovers_within: Duration::from_secs(5),
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "old-copy",
+        fault: Fault::OldCopy,
+        hypothesis: "a core over an older copy refuses to serve and says what is missing",
+        recovers_within: Duration::from_secs(20),
+        lasts: Duration::from_secs(1),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "bad-deploy",
+        fault: Fault::BadDeploy,
+        hypothesis: "a version that does not become ready is rolled back, and payments go on",
+        recovers_within: Duration::from_secs(15),
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+];
+
+/// The drill of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Drill> {
+    CATALOGUE.iter().find(|drill| drill.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_a_report() {
+        let names: std::collections::BTreeSet<_> = CATALOGUE.iter().map(|d| d.name).collect();
+        assert_eq!(names.len(), CATALOGUE.len());
+        for drill in CATALOGUE {
+            assert!(drill.name.len() <= clearing::settlement::drills::DRILL_NAME_MAX);
+            assert!(drill.hypothesis.len() <= 100, "{}", drill.name);
+            assert!(drill.lasts < drill.recovers_within, "{}", drill.name);
+            assert_eq!(find(drill.name).map(|found| found.name), Some(drill.name));
+        }
+    }
+}

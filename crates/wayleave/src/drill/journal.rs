@@ -1,0 +1,86 @@
+//! What the journal holds, read from a copy of its files; and what the core says of one payment.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use api::messages::EndedAt;
+use record::settlement::PAYMENT_SETTLED;
+use record::{Commitment, Ending, Fact, Promise};
+use store::segment::{scan, segment_first};
+use terms::{BookName, PaymentId, Position};
+use wallet::Wallet;
+
+use crate::load::rig::Rig;
+
+/// Until a payment that is under way in a core that came back has ended.
+const END_WITHIN: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The commitments of settled payments, by position, as the files of the settlement book say.
+pub struct Held(BTreeMap<Position, Commitment>);
+
+impl Held {
+    /// Reads the segments of the settlement book. What is written meanwhile may or may not be
+    /// among it: only what was acknowledged before is asked for.
+    pub fn read(rig: &Rig) -> anyhow::Result<Self> {
+        let book: BookName = "settlement".parse()?;
+        let folder = rig.stage.folder("core").join("books").join(book.as_str());
+        let mut segments = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let entry = entry?;
+            if let Some(first) = entry.file_name().to_str().and_then(segment_first) {
+                segments.insert(first, entry.path());
+            }
+        }
+        let (mut tip, mut held) = (journal::Tip::GENESIS, BTreeMap::new());
+        for path in segments.values() {
+            let read = scan(&std::fs::read(path)?, tip, &book);
+            for found in &read.found {
+                for entry in found.batch.entries() {
+                    if entry.fact::<Fact>()?.kind == PAYMENT_SETTLED {
+                        held.insert(entry.position, entry.commitment);
+                    }
+                }
+            }
+            tip = read.tip;
+        }
+        Ok(Self(held))
+    }
+
+    /// Whether the promised fact is there, at its position, as it was promised.
+    #[must_use]
+    pub fn holds(&self, promise: &Promise) -> bool {
+        self.0.get(&promise.position) == Some(&promise.commitment)
+    }
+}
+
+/// How a payment ended, once nothing of it is held any more.
+pub async fn end_of(payer: &Wallet, payment: PaymentId) -> anyhow::Result<record::InDoubtEnd> {
+    let begun = Instant::now();
+    loop {
+        let status = payer.ask(payment).await;
+        if let Ok(status) = &status {
+            use api::messages::Held::{Debited, No, Released};
+            match (&status.ending, status.held) {
+                (Some(EndedAt { ending: Ending::Settled, .. }), Debited) => {
+                    return Ok(record::InDoubtEnd::Settled);
+                }
+                (Some(EndedAt { ending: Ending::Refused(_), .. }), Released | No) => {
+                    return Ok(record::InDoubtEnd::Refused);
+                }
+                (None, No | Released) => return Ok(record::InDoubtEnd::NeverHappened),
+                _ => {}
+            }
+        }
+        if begun.elapsed() > END_WITHIN {
+            bail!("payment {payment} has no definite end: {status:?}");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The next free position, as the core says.
+pub async fn head(payer: &Wallet) -> anyhow::Result<Position> {
+    Ok(payer.ask(payer.new_payment()?).await?.head)
+}

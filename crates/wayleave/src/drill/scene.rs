@@ -1,0 +1,253 @@
+//! The stage of a drill, and the hands that break and mend it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use client::{AddressGuard, CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
+
+use super::catalogue::Fault;
+use super::proxy::{Link, Proxy};
+use crate::demo::crash::copy_folder;
+use crate::demo::processes::{Launch, RoleProcess, free_port};
+use crate::demo::setup::{Stage, write_json};
+use crate::load::rig::Rig;
+
+/// How late a slow link is, each way.
+const LATE: Duration = Duration::from_millis(300);
+/// What `prlimit` is told so that no file may have more than these bytes, as on a full disk.
+const FULL: &str = "--fsize=4096:unlimited";
+const ROOM: &str = "--fsize=unlimited:unlimited";
+/// A probe that hears nothing for so long counts as not ready.
+const PROBE_DEADLINE: Duration = Duration::from_millis(400);
+const PROBE: ClientLimits =
+    ClientLimits { connect: PROBE_DEADLINE, deadline: PROBE_DEADLINE, ..CLIENT_LIMITS };
+/// Where Debian and others put the library that tells another time (package `libfaketime`).
+const TOLD_CLOCK: [&str; 3] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+    "/usr/lib/faketime/libfaketime.so.1",
+];
+/// The file that tells the core's wall clock, in its folder.
+const CLOCK_FILE: &str = "clock";
+const CLOCK_RIGHT: &str = "+0\n";
+const CLOCK_AHEAD: &str = "+1d\n";
+/// What a core says when its journal is older than what its witnesses saw.
+const ROLLED_BACK: &str = "JournalRolledBack";
+/// What a role says when somebody set its wall clock.
+const CLOCK_SET: &str = "the wall clock was set";
+/// First port of the core's own listener, behind the proxy.
+const BEHIND: u16 = 27_500;
+
+/// Running roles, the core behind a proxy.
+pub struct Scene {
+    /// The roles.
+    pub rig: Rig,
+    proxy: Proxy,
+    /// Roles that stay down until the fault ends; every other one is started again when its
+    /// process ends, as a service manager does.
+    away: BTreeSet<&'static str>,
+    /// Bytes of the core's log when the fault was made.
+    log_mark: u64,
+}
+
+impl Scene {
+    /// Starts every role on a fresh stage in `dir`.
+    pub async fn start(dir: &Path, binary: &Path) -> anyhow::Result<Self> {
+        let change = async |stage: &Stage| {
+            let own = stage.memory.ports.get("core").copied().context("the core's port")?;
+            let mut taken: Vec<u16> = stage.memory.ports.values().copied().collect();
+            let behind = free_port(BEHIND, &mut taken)?;
+            listen_on(stage, behind)?;
+            Proxy::start(own, behind).await
+        };
+        let (rig, proxy) = Rig::start_with(dir, binary, change).await?;
+        Ok(Self { rig, proxy, away: BTreeSet::new(), log_mark: 0 })
+    }
+
+    /// A role's process, by its name on the stage.
+    pub fn role(&mut self, name: &str) -> anyhow::Result<&mut RoleProcess> {
+        let dir = self.rig.stage.folder(name);
+        let found = self.rig.processes.iter_mut().find(|process| process.dir() == dir);
+        found.with_context(|| format!("no role `{name}` runs here"))
+    }
+
+    /// What must be in place before the load begins.
+    pub async fn prepare(&mut self, fault: Fault) -> anyhow::Result<()> {
+        let launch = match fault {
+            Fault::DiskFull => Launch::WithoutFileSignal,
+            Fault::ClockAhead => {
+                let file = self.rig.stage.folder("core").join(CLOCK_FILE);
+                std::fs::write(&file, CLOCK_RIGHT)?;
+                let library = TOLD_CLOCK.iter().map(PathBuf::from).find(|path| path.exists());
+                let library =
+                    library.context("expected `libfaketime.so.1`: install libfaketime")?;
+                Launch::ToldClock { library, file }
+            }
+            Fault::OldCopy => {
+                let core = self.rig.stage.folder("core");
+                return copy_folder(&core, &self.beside("core.older"));
+            }
+            _ => return Ok(()),
+        };
+        let core = self.role("core")?;
+        core.stop();
+        core.launch_as(launch);
+        core.start_again()?;
+        core.ready().await
+    }
+
+    /// Makes the fault.
+    pub fn break_it(&mut self, fault: Fault) -> anyhow::Result<()> {
+        // An older copy has an older log, which is as long or shorter.
+        let mark = self.role("core")?.log_bytes();
+        self.log_mark = if fault == Fault::OldCopy { 0 } else { mark };
+        match fault {
+            Fault::Kill(name) => self.role(name)?.kill(),
+            Fault::Gone(name) => {
+                self.away.insert(name);
+                self.role(name)?.kill()
+            }
+            Fault::Pause(name) => self.role(name)?.signal("STOP"),
+            Fault::LinkCut => self.link(Link::Cut),
+            Fault::LinkMute => self.link(Link::Mute),
+            Fault::LinkSlow => self.link(Link::Slow(LATE)),
+            Fault::DiskFull => self.limit_files(FULL),
+            Fault::ClockAhead => self.tell_clock(CLOCK_AHEAD),
+            Fault::OldCopy => self.serve_old_copy(),
+            Fault::BadDeploy => self.deploy_what_cannot_start(),
+        }
+    }
+
+    /// Takes the fault away. Harmless where there is none.
+    pub fn mend(&mut self, fault: Fault) -> anyhow::Result<()> {
+        match fault {
+            Fault::Kill(_) => Ok(()),
+            Fault::Gone(name) => {
+                self.away.remove(name);
+                Ok(())
+            }
+            Fault::Pause(name) => self.role(name)?.signal("CONT"),
+            Fault::LinkCut | Fault::LinkMute | Fault::LinkSlow => self.link(Link::Whole),
+            Fault::DiskFull => self.limit_files(ROOM),
+            Fault::ClockAhead => self.tell_clock(CLOCK_RIGHT),
+            Fault::OldCopy => self.serve_newest_copy(),
+            Fault::BadDeploy => self.roll_back(),
+        }
+    }
+
+    /// Starts what ended and is not to stay down. Returns whether anything was started.
+    pub fn tend(&mut self) -> anyhow::Result<bool> {
+        let away: Vec<_> = self.away.iter().map(|name| self.rig.stage.folder(name)).collect();
+        let mut started = false;
+        for process in &mut self.rig.processes {
+            if process.has_ended() && !away.iter().any(|dir| process.dir() == dir.as_path()) {
+                process.start_again()?;
+                started = true;
+            }
+        }
+        Ok(started)
+    }
+
+    /// Whether a role says that it is ready.
+    pub async fn is_ready(&self, name: &str) -> bool {
+        let url = self.rig.stage.url(name);
+        let authority = url.trim_start_matches("http://").to_owned();
+        let client = Client::new(AddressGuard::public_only().allow(&authority), PROBE);
+        let Ok(peer) = Peer::unverified(&url) else { return false };
+        matches!(client.send_unsigned(&peer, Outgoing::get("/ready")).await, Outcome::Answer(_))
+    }
+
+    /// What the fault itself must show, beyond the load; in words what it shows so far.
+    pub fn shown(&mut self, fault: Fault) -> Result<(), String> {
+        let mark = self.log_mark;
+        let core = self.role("core").map_err(|error| error.to_string())?;
+        let ended = core.has_ended();
+        let words = core.words_since(mark);
+        let last = words.lines().next_back().unwrap_or_default();
+        match fault {
+            Fault::OldCopy if ended && words.contains(ROLLED_BACK) => Ok(()),
+            Fault::OldCopy => Err(format!("expected `{ROLLED_BACK}`, got: {last}")),
+            Fault::BadDeploy if ended => Ok(()),
+            Fault::BadDeploy => Err(format!("a version that cannot start runs: {last}")),
+            Fault::ClockAhead if words.contains(CLOCK_SET) => Ok(()),
+            Fault::ClockAhead => Err(format!("expected `{CLOCK_SET}`, got: {last}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn link(&self, link: Link) -> anyhow::Result<()> {
+        self.proxy.set(link);
+        Ok(())
+    }
+
+    fn limit_files(&mut self, limit: &str) -> anyhow::Result<()> {
+        let id = self.role("core")?.id().to_string();
+        let mut command = std::process::Command::new("prlimit");
+        let status = command.args(["--pid", &id, limit]).status().context("`prlimit`")?;
+        if status.success() { Ok(()) } else { bail!("`prlimit` ended with {status}") }
+    }
+
+    fn tell_clock(&self, words: &str) -> anyhow::Result<()> {
+        let file = self.rig.stage.folder("core").join(CLOCK_FILE);
+        std::fs::write(&file, words).with_context(|| file.display().to_string())
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.rig.stage.dir.join(name)
+    }
+
+    /// The newest folder is put aside, and an older copy of it served.
+    fn serve_old_copy(&mut self) -> anyhow::Result<()> {
+        self.away.insert("core");
+        let (core, newest) = (self.rig.stage.folder("core"), self.beside("core.newest"));
+        self.role("core")?.kill()?;
+        std::fs::rename(&core, &newest)?;
+        std::fs::rename(self.beside("core.older"), &core)?;
+        self.role("core")?.start_again()
+    }
+
+    fn serve_newest_copy(&mut self) -> anyhow::Result<()> {
+        let (core, newest) = (self.rig.stage.folder("core"), self.beside("core.newest"));
+        if newest.exists() {
+            let _ = self.role("core")?.kill();
+            std::fs::rename(&core, self.beside("core.older"))?;
+            std::fs::rename(&newest, &core)?;
+        }
+        self.away.remove("core");
+        Ok(())
+    }
+
+    /// A configuration of a later version, which this one does not read.
+    fn deploy_what_cannot_start(&mut self) -> anyhow::Result<()> {
+        self.away.insert("core");
+        let path = self.rig.stage.folder("core").join("role.json");
+        let kept = self.beside("role.json.before");
+        self.role("core")?.stop();
+        std::fs::copy(&path, &kept)?;
+        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+        let members = config.as_object_mut().context("the core's role.json")?;
+        members.insert("of_a_later_version".into(), true.into());
+        write_json(&path, &config)?;
+        self.role("core")?.start_again()
+    }
+
+    fn roll_back(&mut self) -> anyhow::Result<()> {
+        let kept = self.beside("role.json.before");
+        if kept.exists() {
+            std::fs::rename(&kept, self.rig.stage.folder("core").join("role.json"))?;
+        }
+        self.away.remove("core");
+        Ok(())
+    }
+}
+
+/// The core listens on another port than the one in its URL, which is the proxy's.
+fn listen_on(stage: &Stage, port: u16) -> anyhow::Result<()> {
+    let path = stage.folder("core").join("role.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+    let members = config.as_object_mut().context("the core's role.json")?;
+    members.insert("port".into(), port.into());
+    write_json(&path, &config)
+}

@@ -107,6 +107,12 @@ impl Peer {
         &self.authority
     }
 
+    /// A guard that lets exactly this peer through, at each of its places, on loopback too.
+    #[must_use]
+    pub fn guard(&self) -> AddressGuard {
+        self.places.iter().fold(AddressGuard::public_only(), |guard, place| guard.allow(place))
+    }
+
     /// The same peer at one of its places.
     fn at(&self, turn: usize) -> Self {
         let at = turn.checked_rem(self.places.len()).unwrap_or_default();

@@ -85,6 +85,7 @@ pub async fn run(
     let started_at = system::now();
     let keys = KeyStore::open(&dir)?;
     let run = RunId::from_bytes(system::random().map_err(|e| RoleError::Unsound(e.to_string()))?);
+    check(&config, &keys)?;
     let begun = books::begin(&dir, &config)?;
     tokio::pin!(shutdown);
     let JournalConfig::Postgres(cluster) = config.journal.clone() else {
@@ -112,6 +113,16 @@ pub async fn run(
             lead.serve(led.books, &mut shutdown).await
         }
     }
+}
+
+/// What a core would stumble upon when it leads is refused before it stands by.
+fn check(config: &Config, keys: &KeyStore) -> Result<(), RoleError> {
+    if matches!(config.journal, JournalConfig::Postgres(_)) {
+        transfers::check_shared(config)?;
+    }
+    witnesses(config)?;
+    banks(config, keys)?;
+    config.outside().map(drop).map_err(RoleError::Unsound)
 }
 
 /// By what right a core serves.

@@ -182,13 +182,6 @@ impl Outside {
         let wrong = |what: String| RoleError::Unsound(format!("rails: {what}"));
         let mut links = BTreeMap::new();
         for entry in &config.rails {
-            // Its word that nothing was sent is the word of one disk: another core's says nothing.
-            if lease.is_some() && entry.adapter == Adapter::File {
-                return Err(wrong(format!(
-                    "`{}` is a rail of files on one machine; two cores need one that is called",
-                    entry.name
-                )));
-            }
             let link = Link {
                 name: entry.name,
                 account: entry.account.clone(),
@@ -483,6 +476,20 @@ pub async fn keep(outside: Arc<Outside>, clearing: Arc<Clearing>) {
             }
         }
         let _ = tokio::time::timeout(TICK, outside.wake.notified()).await;
+    }
+}
+
+/// Refuses a rail of files for cores that share a journal. An absent file is the word of one disk
+/// that nothing was sent; on another core's disk it would be the word of nobody, and the message
+/// would go out twice.
+pub fn check_shared(config: &Config) -> Result<(), RoleError> {
+    match config.rails.iter().find(|entry| entry.adapter == Adapter::File) {
+        None => Ok(()),
+        Some(entry) => Err(RoleError::Unsound(format!(
+            "rails: `{}` is a rail of files on one machine; cores over a shared journal need one \
+             that is called",
+            entry.name
+        ))),
     }
 }
 

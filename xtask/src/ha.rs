@@ -17,6 +17,8 @@ const NEEDS: [&str; 5] =
     ["apt:postgresql-15", "apt:patroni", "apt:etcd-server", "apt:etcd-client", "apt:curl"];
 /// Starts, stops and kills.
 const SCRIPT: &str = "deploy/ha/cluster";
+/// Longest run of the tests, built: one that hangs ends, and the cluster is removed.
+const SECONDS_MAX: &str = "480";
 /// Ports that a cluster takes, from its first on.
 const PORTS: u16 = 210;
 
@@ -27,14 +29,33 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Outcome> {
             return Ok(Outcome::not_run("ha", format!("ha: {hint:#}")));
         }
     }
+    // Built before the cluster runs: it is timed by clocks of its own.
+    let built = cargo("cargo").arg("--no-run").current_dir(&workspace.root).status();
+    if !built.context("cargo did not start")?.success() {
+        return Ok(Outcome::not_run("ha", "ha: the tests do not build".to_owned()));
+    }
     let cluster = Cluster::start(workspace)?;
-    let mut command = Command::new("cargo");
+    let mut command = cargo("timeout");
+    command.args(["--", ON_CLUSTER, "--test-threads=1"]);
+    cluster.names_itself(&mut command);
+    let outcome = cargo_tests(workspace, "ha", command, Vec::new())?;
+    let figures = cluster.figures();
+    if outcome.failed > 0 {
+        cluster.keep_logs(workspace);
+    }
+    Ok(Outcome { notes: [outcome.notes, figures].concat(), ..outcome })
+}
+
+/// `cargo test` of the tests here, by itself or within a time.
+fn cargo(program: &str) -> Command {
+    let mut command = Command::new(program);
+    if program == "timeout" {
+        command.args(["--kill-after=10", SECONDS_MAX, "cargo"]);
+    }
     command.args(["test", "--package", "wayleave-store", "--test", "ha"]);
     command.args(["--package", "wayleave", "--test", "world"]);
     command.args(std::env::var_os("CI").map(|_| "--locked"));
-    command.args(["--", ON_CLUSTER, "--nocapture", "--test-threads=1"]);
-    cluster.names_itself(&mut command);
-    cargo_tests(workspace, "ha", command, Vec::new())
+    command
 }
 
 /// A running cluster. Dropping it stops it and removes its folder.
@@ -62,9 +83,27 @@ impl Cluster {
         Ok(())
     }
 
+    /// What the tests measured.
+    fn figures(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.join("figures")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The logs of agents and servers, for whoever looks why a test failed.
+    fn keep_logs(&self, workspace: &Workspace) {
+        let kept = workspace.scratch.join("ha-logs");
+        let _ = std::fs::create_dir_all(&kept);
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|end| end == "log") {
+                let _ = std::fs::copy(entry.path(), kept.join(entry.file_name()));
+            }
+        }
+    }
+
     fn names_itself(&self, command: &mut Command) {
         command.env("WAYLEAVE_HA", &self.folder);
         command.env("WAYLEAVE_HA_PORT", self.port.to_string());
+        command.env("WAYLEAVE_HA_OWNER", std::process::id().to_string());
     }
 }
 

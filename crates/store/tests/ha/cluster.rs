@@ -1,5 +1,6 @@
 //! The cluster that the tests are given.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -125,3 +126,12 @@ fn asked_leader() -> Option<String> {
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/ha/cluster");
 const SYNCHRONOUS: &str =
     "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'sync'";
+
+/// Prints a figure, and keeps it for whoever runs the suite.
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
+    let figures = folder.join("figures");
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(figures).unwrap();
+    writeln!(file, "{line}").unwrap();
+}

@@ -9,7 +9,7 @@ use store::PostgresJournal;
 use store::postgres::{Lease, LeaseState, OpenPostgresError, PostgresSalts, ServerRefusal};
 use terms::{BookName, Position, RunId};
 
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::load::{Load, entropy, read_by_replicas};
 
 /// Acknowledgements before and after each fault.
@@ -46,13 +46,13 @@ fn survive(what: &str, fault: &str) {
         cluster.await_whole();
         load.await_more(SOME, PATIENCE);
         let figures = load.end(&cluster);
-        println!(
+        cluster::say(&format!(
             "ha: {what}: acknowledged {} lost {} unknown {} pause {:.1} s",
             figures.acknowledged,
             figures.lost,
             figures.unknown,
             figures.pause.as_secs_f64()
-        );
+        ));
         assert_eq!(figures.lost, 0);
         let read = read_by_replicas(&cluster, book, figures.head);
         assert!(read >= figures.acknowledged, "a replica holds {read}");

@@ -175,8 +175,12 @@ impl Stage {
         let port = free_port(highest.saturating_add(1), &mut taken)?;
         let both = format!("{} http://localhost:{port}", self.url("core"));
         self.memory.ports.insert(STANDBY.to_owned(), port);
+        let core = self.folder("core");
         let known = self.peers.iter_mut().find(|peer| peer.name == "core");
-        known.context("the core")?.url = both;
+        let known = known.context("the core")?;
+        known.url = both;
+        // Whoever names the core by its folder finds both places there, too.
+        known.write(&core)?;
         self.journal = core::JournalConfig::Postgres(cluster);
         Ok(())
     }

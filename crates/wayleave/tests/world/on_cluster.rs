@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the figures of the suite are what it is run for")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use wallet::OrderSent;
 use wayleave::demo::acts::permitted;
 use wayleave::demo::setup::STANDBY;
 
+use super::bank::all_agree;
 use super::stage::{World, play, until};
 
 /// Orders that are ready before a fault: settled before, and asked after.
@@ -158,7 +160,7 @@ async fn struck(
 fn say(what: &str, pauses: &mut [Duration], acknowledged: &Acknowledged) {
     pauses.sort_unstable();
     let seconds = |at: usize| pauses.get(at).map_or(0.0, Duration::as_secs_f64);
-    println!(
+    let line = format!(
         "ha: {what}: {} tries, acknowledged {}, lost 0, back after {:.1} / {:.1} / {:.1} s \
          (least / median / most)",
         pauses.len(),
@@ -167,6 +169,11 @@ fn say(what: &str, pauses: &mut [Duration], acknowledged: &Acknowledged) {
         seconds(pauses.len() / 2),
         seconds(pauses.len().saturating_sub(1))
     );
+    println!("{line}");
+    let Some(folder) = std::env::var_os("WAYLEAVE_HA").map(PathBuf::from) else { return };
+    let figures = folder.join("figures");
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(figures).unwrap();
+    writeln!(file, "{line}").unwrap();
 }
 
 #[test]
@@ -187,6 +194,8 @@ fn a_core_that_is_killed_is_replaced_by_the_one_that_stands_by() {
             world.process(&killed).start_again()?;
             assert_ne!(leader(&world).await?, killed);
         }
+        // Whoever leads now carries on with the banks that keep their own book.
+        all_agree(&world).await?;
         say("core killed", &mut pauses, &acknowledged);
         assert!(pauses.iter().all(|pause| *pause <= CORE_DEATH_MAX), "{pauses:?}");
         Ok(())

@@ -123,7 +123,7 @@ rules! {
     /// A page of a statement cannot be reconciled alone.
     StatementPaged => "FF10", "the statement is one page of several; ask the bank for it whole";
     /// No such line is open.
-    StatementLineNotOpen => "NOOR", "there is no such line in suspense or without match; look at the open ones again";
+    StatementLineNotOpen => "NARR", "there is no such line in suspense or without match; look at the open ones again";
     /// Money of this asset may not leave while a break is open.
     BreakOpen => "AG01", "the book and the outside account disagree; resolve the break first";
     /// The business day has not begun.

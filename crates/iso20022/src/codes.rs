@@ -271,6 +271,8 @@ open! {
         BlockedAmount = "AM07",
         /// Amount not as agreed.
         WrongAmount = "AM09",
+        /// The currency is not served, or missing.
+        InvalidTransactionCurrency = "AM11",
         /// Amount above the clearing system's limit.
         AmountExceedsClearingLimit = "AM13",
         /// Amount above the agreed limit.
@@ -295,6 +297,8 @@ open! {
         SettlementSystemNotAvailable = "ED06",
         /// Format of the file.
         InvalidFileFormat = "FF01",
+        /// The bank's systems could not process it.
+        BankSystemProcessingError = "FF10",
         /// Mandate missing.
         NoMandate = "MD01",
         /// Reason not given by the customer.

@@ -397,9 +397,9 @@ impl Questions {
             return (waiting.done)(Err(NotAnswered::NoViews));
         }
         let client = waiting.client;
-        match self.line_up(client, Queued::Question(Box::new(waiting))) {
-            Err((why, Queued::Question(waiting))) => (waiting.done)(Err(why)),
-            Ok(()) | Err(_) => {}
+        let queued = Queued::Question(Box::new(waiting));
+        if let Err((why, Queued::Question(waiting))) = self.line_up(client, queued) {
+            (waiting.done)(Err(why));
         }
     }
 

@@ -294,10 +294,13 @@ fn the_earliest_rule_speaks() {
     let mut reached = Vec::new();
     for (command, expected) in table {
         let before = ledger.clone();
-        let stamp = match expected {
-            Refusal::LimitPeriodOver { .. } => BusinessDate::from_days(20_815).start(),
-            Refusal::LimitPeriodTooFar { .. } => BusinessDate::from_days(20_768).start(),
-            _ => at(20),
+        let days = |days| BusinessDate::from_days(days).start();
+        let stamp = if matches!(expected, Refusal::LimitPeriodOver { .. }) {
+            days(20_815)
+        } else if matches!(expected, Refusal::LimitPeriodTooFar { .. }) {
+            days(20_768)
+        } else {
+            at(20)
         };
         assert_eq!(ledger.check(stamp, &command).unwrap_err(), expected, "{command:?}");
         assert_eq!(ledger, before);

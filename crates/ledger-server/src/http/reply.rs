@@ -228,9 +228,7 @@ fn expected_and_got(refusal: &Refusal, scale: Scale<'_>) -> (String, String) {
         R::RemaindersMustDiffer { asset } => {
             (format!("one remainder of {asset}"), "two".to_owned())
         }
-        R::SharesMustFaceOneWay { asset } => {
-            (format!("shares of {asset} on one side"), "both sides".to_owned())
-        }
+        R::SharesMustFaceOneWay { asset } => (format!("{asset} on one side"), "both".to_owned()),
         R::EverythingMustBeBounded { .. } => plain("a floor or ceiling", "none"),
         R::NothingToMove => plain("something to move", "nothing"),
         R::HoldsMustDiffer { hold } => ("each hold once".to_owned(), hold.to_string()),

@@ -3,9 +3,9 @@
 //!
 //! Each client has a line of its own, and before the writer one more for what it only reads. Each
 //! is bounded in requests and in items; a full one is told [`Answer::Busy`](super::Answer::Busy)
-//! and takes no room from the others. They are served in turn, each with [`QUANTUM`] items a round (deficit round robin): a request larger than
-//! that waits some rounds, in which everybody else is served. Within a line the order is that of
-//! arrival.
+//! and takes no room from the others. They are served in turn, each with [`QUANTUM`] items a round
+//! (deficit round robin): a request larger than that waits some rounds, in which everybody else is
+//! served. Within a line the order is that of arrival.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -23,6 +23,9 @@ const IN_FLIGHT: usize = 24;
 /// The core is killed once so many were acknowledged.
 const KILL_AFTER: usize = 8;
 
+/// Copies of the core's folder that the cheat makes until one is as new as what was witnessed.
+const COPIES_MAX: u32 = 20;
+
 /// What became of one order.
 struct Fate {
     payment: PaymentId,
@@ -220,10 +223,20 @@ pub fn relative(stage: &Stage, path: &Path) -> String {
 pub async fn cheats(stage: &Stage, screen: &Screen) -> anyhow::Result<()> {
     screen.act(5, "the operator cheats: changes one settled amount on disk and signs the log anew");
     let copy = stage.dir.join("cheat").join("core");
-    let _ = std::fs::remove_dir_all(&copy);
-    copy_folder(&stage.folder("core"), &copy)?;
-    let cheat = change_settled_amount(&copy, ORIGIN)?;
-    let refusals = offer(stage, &cheat).await?;
+    let mut tries = 0;
+    let (cheat, refusals) = loop {
+        let _ = std::fs::remove_dir_all(&copy);
+        copy_folder(&stage.folder("core"), &copy)?;
+        let cheat = change_settled_amount(&copy, ORIGIN)?;
+        if let Some(refusals) = offer(stage, &cheat).await? {
+            break (cheat, refusals);
+        }
+        tries += 1;
+        if tries > COPIES_MAX {
+            bail!("the core's log grew faster than a copy of it could be made");
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
     screen.say("supervisors", &refusals);
     let findings = crate::fsck::findings(&copy)?;
     let found = findings.first().context("fsck found nothing")?;
@@ -240,8 +253,9 @@ pub async fn cheats(stage: &Stage, screen: &Screen) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Offers the forged checkpoint to both supervisors; both must refuse.
-async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<String> {
+/// Offers the forged checkpoint to both supervisors; both must refuse. `None` when one of them
+/// holds a larger one already: the core went on while its folder was copied.
+async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<Option<String>> {
     let calls = Calls::new(stage);
     let target = format!("/{ADD_CHECKPOINT_PATH}");
     let new = cheat.checkpoint.head().size;
@@ -260,16 +274,17 @@ async fn offer(stage: &Stage, cheat: &Cheat) -> anyhow::Result<String> {
             match (status, named) {
                 (200, _) => bail!("{name} cosigned a forged checkpoint"),
                 (409, Some(size)) if size < new && size != old => old = size,
+                (409, Some(size)) if size >= new => return Ok(None),
                 _ => break answers.push((status, old)),
             }
         }
     }
     let statuses: Vec<String> = answers.iter().map(|(status, _)| status.to_string()).collect();
     let size = answers.first().map(|(_, size)| *size).unwrap_or_default();
-    Ok(format!(
+    Ok(Some(format!(
         "both refuse ({}): checkpoint {new} does not extend what they hold of {size}",
         statuses.join(", ")
-    ))
+    )))
 }
 
 /// Copies a folder with all below it, and who may enter it.

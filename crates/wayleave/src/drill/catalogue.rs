@@ -81,6 +81,14 @@ pub const CATALOGUE: &[Drill] = &[
         load: LoadKind::Payments,
     },
     Drill {
+        name: "bank-kill",
+        fault: Fault::Kill("bank-b"),
+        hypothesis: "payments settle without the payee's bank, which credits each once when it is back",
+        recovers_within: Duration::from_secs(5),
+        lasts: Duration::ZERO,
+        load: LoadKind::Orders,
+    },
+    Drill {
         name: "link-cut",
         fault: Fault::LinkCut,
         hypothesis: "orders are sent again under their ids when the link is back; none settles twice",

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use api::bank::{MirrorRow, Mirrors, Verdict};
 use record::{
     DrillCounts, DrillReport, DrillTimes, DrillVerdict, IN_DOUBT_MAX, InDoubt, InDoubtEnd, Promise,
 };
@@ -14,6 +15,7 @@ use super::journal::Held;
 use super::load::{Load, Open, Record};
 use super::proof::Before;
 use super::scene::Scene;
+use crate::demo::onboard::Calls;
 
 /// The load runs so long before the fault, and so many payments were acknowledged.
 const WARM_UP: Duration = Duration::from_millis(800);
@@ -262,7 +264,10 @@ async fn judge(scene: &Scene, drill: &Drill, seed: u64, seen: Seen) -> anyhow::R
     let held = Held::read(&scene.rig)?;
     let promises = seen.record.promises.values();
     let lost: Vec<&Promise> = promises.filter(|promise| !held.holds(promise)).collect();
-    let verdict = verdict(drill, &seen, &lost, &payer).await;
+    let verdict = match verdict(drill, &seen, &lost, &payer).await {
+        DrillVerdict::Held => mirrored(scene).await?,
+        other => other,
+    };
     let last = seen.record.promises.values().map(|promise| promise.position).max();
     let report = DrillReport {
         layout: 1,
@@ -312,6 +317,26 @@ async fn verdict(drill: &Drill, seen: &Seen, lost: &[&Promise], payer: &Wallet) 
         return DrillVerdict::Refuted("a fact is stamped ahead of time".to_owned());
     }
     DrillVerdict::Held
+}
+
+/// Once nothing is in transit any more, what each institution's book says the settlement book owes
+/// it is what the settlement book says.
+async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
+    let begun = Instant::now();
+    loop {
+        let calls = Calls::new(&scene.rig.stage);
+        let mirrors = calls.get("operator", "core", "/v1/mirrors").await?;
+        let mirrors: Mirrors = serde_json::from_slice(&mirrors)?;
+        let agrees = |row: &MirrorRow| row.verdict == Verdict::Agree && row.items.is_empty();
+        if mirrors.not_asked.is_empty() && mirrors.rows.iter().all(agrees) {
+            return Ok(DrillVerdict::Held);
+        }
+        if begun.elapsed() > PATIENCE {
+            let rows = mirrors.rows.iter().filter(|row| !agrees(row)).count();
+            return Ok(DrillVerdict::Refuted(format!("{rows} mirrored accounts do not agree")));
+        }
+        tokio::time::sleep(TICK).await;
+    }
 }
 
 /// Faults that no payment may fail by.

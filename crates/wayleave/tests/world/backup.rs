@@ -43,7 +43,7 @@ fn a_core_is_backed_up_while_it_serves_restored_and_serves_on_unless_witnesses_s
 
         world.settled("BK-1", 10_000).await?;
         let first = done(&backup);
-        assert!(facts(&first, "bank-nl.customers") > 0 && facts(&first, "bank-sg.customers") > 0);
+        assert!(facts(&first, "bank-nl.customers") > 0, "{first}");
         let today = world.settled("BK-2", 10_000).await?.promise.promise.position.number();
         assert!(facts(&first, "settlement") <= today, "{first}");
         let verified =

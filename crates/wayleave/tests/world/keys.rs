@@ -88,7 +88,7 @@ impl Secrets {
 const BLOCK: usize = 4_096;
 const ZEROS: [u8; BLOCK] = [0; BLOCK];
 
-/// The key that each role reads when it starts, besides `request`.
+/// The key that each role reads when it starts, besides `request` if it has another.
 fn own_key(process: &str) -> &'static str {
     match process {
         "core" => "log",
@@ -96,6 +96,7 @@ fn own_key(process: &str) -> &'static str {
         "issuer" => "tax-nl",
         "supervisor" => "cosign",
         "provider" => "quote",
+        "bank" => "request",
         other => panic!("{other}"),
     }
 }

@@ -12,6 +12,7 @@ mod crypto;
 mod dispatch;
 mod documents;
 mod finding;
+mod ha;
 mod peer;
 mod postgres;
 mod ranks;
@@ -31,7 +32,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   tidy               the house rules that a machine can check, in seconds
-  test [SUITE…]      every suite: workspace, postgres, interop scripts, documents; minutes, totals
+  test [SUITE…]      every suite: workspace, postgres, ha, interop scripts, documents; minutes, totals
   test --list        the suites and what each needs
   ci                 format, lints, tidy, audit
   audit              sources, licences and duplicate versions of all dependencies

@@ -1,8 +1,9 @@
 //! `cargo xtask test`: every suite, its minutes, one total.
 //!
 //! Suites are `workspace` (cargo's own tests), `postgres` and `bucket` (those that need a server,
-//! which is installed and started for them), one `interop-*` per script in `interop/`, and
-//! `documents` (capabilities against what ran). A script joins by lying there: its header says
+//! which is installed and started for them), `ha` (those that kill members of a replicated
+//! cluster), one `interop-*` per script in `interop/`, and `documents` (capabilities against what
+//! ran). A script joins by lying there: its header says
 //! `# suite: interop-NAME` and `# needs: …` ([`needs`]). A missing tool is installed by its
 //! package name or fails with a hint; nothing is skipped in silence.
 
@@ -17,7 +18,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 pub(crate) use self::needs::{bring, check_needs};
-use self::outcome::Outcome;
+pub(crate) use self::outcome::Outcome;
+pub(crate) use self::run::cargo_tests;
 use crate::documents::{CAPABILITIES, SUITE_PREFIX, check_ran};
 use crate::workspace::{SourceFile, Workspace};
 
@@ -33,6 +35,8 @@ enum Suite {
     Workspace,
     /// The tests of `store` that need a PostgreSQL server.
     Postgres,
+    /// The tests that need a replicated cluster of PostgreSQL.
+    Ha,
     /// The tests that need an S3 server.
     Bucket,
     /// A script of `interop/`: name, path, needs.
@@ -46,6 +50,7 @@ impl Suite {
         match self {
             Self::Workspace => "workspace",
             Self::Postgres => "postgres",
+            Self::Ha => "ha",
             Self::Bucket => "bucket",
             Self::Interop { name, .. } => name,
             Self::Documents => "documents",
@@ -91,7 +96,7 @@ fn discover(files: &[SourceFile]) -> Vec<Suite> {
         let name = name_of(file)?;
         Some(Suite::Interop { name, path: file.path.clone(), needs: needs::of(&file.text) })
     });
-    let mut suites = vec![Suite::Workspace, Suite::Postgres, Suite::Bucket];
+    let mut suites = vec![Suite::Workspace, Suite::Postgres, Suite::Bucket, Suite::Ha];
     suites.extend(scripts);
     suites.push(Suite::Documents);
     suites
@@ -128,18 +133,17 @@ fn run_one(workspace: &Workspace, suite: &Suite) -> Result<Outcome> {
         }
         Suite::Postgres => {
             let outcome = run::postgres_tests(workspace)?;
-            let mut ran = read_ran(&ran_path);
-            ran.retain(|name| !name.contains(run::ON_POSTGRES));
-            ran.extend(outcome.ran.iter().cloned());
-            std::fs::write(&ran_path, lines_of(&ran))?;
+            keep_ran(&ran_path, run::ON_POSTGRES, &outcome)?;
+            outcome
+        }
+        Suite::Ha => {
+            let outcome = crate::ha::tests(workspace)?;
+            keep_ran(&ran_path, crate::ha::ON_CLUSTER, &outcome)?;
             outcome
         }
         Suite::Bucket => {
             let outcome = run::bucket_tests(workspace)?;
-            let mut ran = read_ran(&ran_path);
-            ran.retain(|name| !name.contains(run::ON_BUCKET));
-            ran.extend(outcome.ran.iter().cloned());
-            std::fs::write(&ran_path, lines_of(&ran))?;
+            keep_ran(&ran_path, run::ON_BUCKET, &outcome)?;
             outcome
         }
         Suite::Interop { name, path, needs } => {
@@ -157,6 +161,14 @@ fn run_one(workspace: &Workspace, suite: &Suite) -> Result<Outcome> {
         Suite::Documents => documents(workspace, &ran_path)?,
     };
     Ok(outcome)
+}
+
+/// Replaces what ran of a suite whose tests are known by a part of their names.
+fn keep_ran(path: &std::path::Path, part: &str, outcome: &Outcome) -> Result<()> {
+    let mut ran = read_ran(path);
+    ran.retain(|name| !name.contains(part));
+    ran.extend(outcome.ran.iter().cloned());
+    Ok(std::fs::write(path, lines_of(&ran))?)
 }
 
 fn lines_of(ran: &BTreeSet<String>) -> String {
@@ -200,8 +212,8 @@ mod tests {
     fn a_script_in_the_folder_is_a_suite_before_documents() {
         let suites = discover(&[script("interop/proof.sh"), script("elsewhere/proof.sh")]);
         let names: Vec<&str> = suites.iter().map(Suite::name).collect();
-        assert_eq!(names, ["workspace", "postgres", "bucket", "interop-proof", "documents"]);
-        let Some(Suite::Interop { needs, .. }) = suites.get(3) else { panic!("{suites:?}") };
+        assert_eq!(names, ["workspace", "postgres", "bucket", "ha", "interop-proof", "documents"]);
+        let Some(Suite::Interop { needs, .. }) = suites.get(4) else { panic!("{suites:?}") };
         assert_eq!(needs, &["pip:proofbundle"]);
     }
 
@@ -210,6 +222,6 @@ mod tests {
         let suites = discover(&[script("interop/proof.sh")]);
         assert!(choose(suites.clone(), &["interpo".to_owned()]).is_err());
         assert_eq!(choose(suites.clone(), &["interop".to_owned()]).unwrap().len(), 1);
-        assert_eq!(choose(suites, &[]).unwrap().len(), 5);
+        assert_eq!(choose(suites, &[]).unwrap().len(), 6);
     }
 }

@@ -3,9 +3,10 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api::signature::single;
 use api::{
@@ -53,9 +54,15 @@ impl Default for ClientLimits {
 }
 
 /// A server to call: `http://host:port`, and the key that its answers must be signed with.
+///
+/// Several URLs, with blanks between them, are one server that may be at either: an active one and
+/// those that stand by. Whoever surely did not begin is passed over, and remembered.
 #[derive(Clone, Debug)]
 pub struct Peer {
+    /// Whose turn it is, or was when this copy was made.
     authority: String,
+    /// All places, in the order given.
+    places: Arc<[String]>,
     key: Option<PublicKey>,
 }
 
@@ -79,20 +86,14 @@ pub enum PeerError {
 impl Peer {
     /// A peer whose answers need no signature: only for what is verified by itself.
     pub fn unverified(url: &str) -> Result<Self, PeerError> {
-        let got = || url.chars().take(64).collect::<String>();
-        if url.starts_with("https://") {
-            return Err(PeerError::Https { got: got() });
-        }
-        let authority = url.strip_prefix("http://").unwrap_or_default();
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let authority = authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase();
-        let parsed: Option<http::uri::Authority> = authority.parse().ok();
-        let plain = parsed.is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
-        if plain {
-            Ok(Self { authority, key: None })
-        } else {
-            Err(PeerError::NotABase { got: got() })
-        }
+        let places = url
+            .split_ascii_whitespace()
+            .take(PLACES_MAX)
+            .map(authority_of)
+            .collect::<Result<Arc<[String]>, PeerError>>()?;
+        let first = places.first().cloned();
+        let authority = first.ok_or_else(|| PeerError::NotABase { got: String::new() })?;
+        Ok(Self { authority, places, key: None })
     }
 
     /// A peer whose every answer must be signed with `key`; any other answer is *unknown*.
@@ -100,11 +101,60 @@ impl Peer {
         Self::unverified(url).map(|peer| Self { key: Some(key), ..peer })
     }
 
-    /// Host and port.
+    /// Host and port; of several, the first.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
+
+    /// A guard that lets exactly this peer through, at each of its places, on loopback too.
+    #[must_use]
+    pub fn guard(&self) -> AddressGuard {
+        self.places.iter().fold(AddressGuard::public_only(), |guard, place| guard.allow(place))
+    }
+
+    /// The same peer at one of its places.
+    fn at(&self, turn: usize) -> Self {
+        let at = turn.checked_rem(self.places.len()).unwrap_or_default();
+        let authority = self.places.get(at).unwrap_or(&self.authority).clone();
+        Self { authority, ..self.clone() }
+    }
+}
+
+/// Which place of a peer is asked first: the one that last answered. A peer is made anew for each
+/// request in places, so the client remembers.
+#[derive(Default)]
+struct Places(Mutex<BTreeMap<Arc<[String]>, usize>>);
+
+impl Places {
+    fn turn(&self, peer: &Peer) -> usize {
+        let turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.get(&peer.places).copied().unwrap_or_default()
+    }
+
+    /// Passes over the place of that turn, unless somebody did meanwhile.
+    fn pass_over(&self, peer: &Peer, turn: usize) {
+        if peer.places.len() > 1 {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = turns.entry(Arc::clone(&peer.places)).or_default();
+            if *now == turn {
+                *now = turn.wrapping_add(1);
+            }
+        }
+    }
+}
+
+fn authority_of(url: &str) -> Result<String, PeerError> {
+    let got = || url.chars().take(64).collect::<String>();
+    if url.starts_with("https://") {
+        return Err(PeerError::Https { got: got() });
+    }
+    let authority = url.strip_prefix("http://").unwrap_or_default();
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let authority = authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase();
+    let parsed: Option<http::uri::Authority> = authority.parse().ok();
+    let plain = parsed.is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+    if plain { Ok(authority) } else { Err(PeerError::NotABase { got: got() }) }
 }
 
 /// A request to send.
@@ -146,6 +196,7 @@ impl<'a> Outgoing<'a> {
 pub struct Client {
     pool: Pool<Connector, Full<Bytes>>,
     limits: ClientLimits,
+    places: Arc<Places>,
 }
 
 impl Client {
@@ -158,23 +209,56 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(limits.idle_per_peer)
             .build(connector);
-        Self { pool, limits }
+        Self { pool, limits, places: Arc::default() }
     }
 
-    /// Sends a request signed with `key` and waits for its end. Never retries what was sent.
+    /// Sends a request signed with `key` and waits for its end. Never retries what was sent; a
+    /// peer with several places is asked at the next one when surely nothing was done.
     pub async fn send(&self, peer: &Peer, request: Outgoing<'_>, key: &SigningKey) -> Outcome {
-        self.end(peer, request, Some(key)).await.unwrap_or_else(|outcome| outcome)
+        self.at_places(peer, request, Manner::Signed(key)).await
     }
 
     /// Sends a request without saying who asks: for what is public.
     pub async fn send_unsigned(&self, peer: &Peer, request: Outgoing<'_>) -> Outcome {
-        self.end(peer, request, None).await.unwrap_or_else(|outcome| outcome)
+        self.at_places(peer, request, Manner::Open).await
     }
 
     /// Sends an unsigned request of a protocol that gives its own meaning to every status: each
     /// complete answer is [`Outcome::Answer`], whatever its status says.
     pub async fn send_foreign(&self, peer: &Peer, request: Outgoing<'_>) -> Outcome {
-        self.foreign(peer, &request).await.unwrap_or_else(|outcome| outcome)
+        self.at_places(peer, request, Manner::Foreign).await
+    }
+
+    async fn at_places(&self, peer: &Peer, request: Outgoing<'_>, manner: Manner<'_>) -> Outcome {
+        let mut left = peer.places.len();
+        loop {
+            let turn = self.places.turn(peer);
+            let one = peer.at(turn);
+            let outcome = match manner {
+                Manner::Signed(key) => self.end(&one, request.clone(), Some(key)).await,
+                Manner::Open => self.end(&one, request.clone(), None).await,
+                Manner::Foreign => self.foreign(&one, &request).await,
+            };
+            let outcome = outcome.unwrap_or_else(|outcome| outcome);
+            left = left.saturating_sub(1);
+            match &outcome {
+                Outcome::NotDone(NotDone::NoConnection { .. } | NotDone::NotBegun { .. }) => {
+                    self.places.pass_over(peer, turn);
+                    if left == 0 {
+                        return outcome;
+                    }
+                }
+                // Nobody knows: not sent again, but the next request goes elsewhere.
+                Outcome::Unknown(Unknown::Late { .. } | Unknown::Broken { .. }) => {
+                    self.places.pass_over(peer, turn);
+                    return outcome;
+                }
+                Outcome::Answer(_)
+                | Outcome::Refused(_)
+                | Outcome::NotDone(_)
+                | Outcome::Unknown(_) => return outcome,
+            }
+        }
     }
 
     async fn foreign(&self, peer: &Peer, request: &Outgoing<'_>) -> Result<Outcome, Outcome> {
@@ -452,6 +536,16 @@ impl hyper::rt::Write for Connection {
     }
 }
 
+/// How a request is sent.
+#[derive(Clone, Copy)]
+enum Manner<'k> {
+    Signed(&'k SigningKey),
+    Open,
+    Foreign,
+}
+
+/// Places of one peer: an active server and a few that stand by.
+const PLACES_MAX: usize = 8;
 /// How long an idle connection is kept: below what servers allow.
 const IDLE_SECONDS: u64 = 8;
 /// Resolved addresses that are tried.

@@ -63,6 +63,21 @@ impl<M> Start<M> {
     }
 }
 
+impl<M: Machine> Start<M> {
+    /// Goes on by the batch that comes next: for whoever follows a journal that another writes.
+    ///
+    /// # Errors
+    /// [`OpenError::ForeignState`]: the batch does not follow. [`OpenError::ForeignFact`]: the
+    /// state holds a part of the batch and is no fold of anything any more.
+    pub fn follow(&mut self, book: &BookName, batch: &Batch) -> Result<(), OpenError> {
+        let here = self.tip;
+        batch.follows(&here, book).map_err(|_| OpenError::ForeignState(here.next))?;
+        apply_all(&mut self.state, batch).map_err(OpenError::ForeignFact)?;
+        self.tip = batch.tip();
+        Ok(())
+    }
+}
+
 /// Names a submitted command until its answer is released. Dense from 0 per opened book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);

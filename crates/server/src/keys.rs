@@ -186,7 +186,8 @@ pub struct Descriptor {
     pub role: Role,
     /// Its name, such as `edge-a`.
     pub name: String,
-    /// Where it is served: `http://127.0.0.1:9000`.
+    /// Where it is served: `http://127.0.0.1:9000`; with others standing by, several with blanks
+    /// between.
     pub url: String,
     /// Its public keys.
     pub keys: Vec<PublicKeyEntry>,

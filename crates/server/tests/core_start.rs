@@ -68,6 +68,7 @@ async fn config(dir: &Path) -> Config {
         witnesses: vec![],
         drills: vec![],
         rails: vec![],
+        journal: core::JournalConfig::Segments,
     }
 }
 
@@ -121,6 +122,25 @@ async fn close(dir: &Path, books: Books) {
         assert!(begun.elapsed() < PATIENCE, "the books are still in use");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// What lies on one machine's disk says nothing to a core on another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rail_of_files_is_refused_over_a_shared_journal() {
+    let dir = Folder::new("core-shared-rail");
+    let mut config = config(dir.path()).await;
+    config.journal = serde_json::from_str(
+        r#"{"kind": "postgres", "durability": "one_disk", "patroni": [],
+            "members": ["host=127.0.0.1 port=1 user=a password=b dbname=c sslmode=disable"]}"#,
+    )
+    .unwrap();
+    config.rails = serde_json::from_str(
+        r#"[{"name": "files", "asset": "EUR.2@tcb-sandbox", "adapter": "file",
+             "account": {"name": "A", "account": "DE89370400440532013000", "bic": "COBADEFF"}}]"#,
+    )
+    .unwrap();
+    let refused = refusal_to_start(dir.path(), &config).await;
+    assert!(refused.contains("rail of files"), "{refused}");
 }
 
 async fn refusal_to_start(dir: &Path, config: &Config) -> String {

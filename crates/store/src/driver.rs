@@ -336,6 +336,12 @@ impl<M: Machine + 'static> BookHandle<M> {
         self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
+    /// Whether another writer claimed the journal: this one takes nothing any more.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.latest.since.lock().unwrap_or_else(PoisonError::into_inner).fenced
+    }
+
     /// How long its images held the book up.
     #[must_use]
     pub fn pauses(&self) -> PausesSeen {
@@ -540,4 +546,6 @@ struct Since {
     recovery: Option<Recovery>,
     /// Why it is not open now.
     trouble: Option<String>,
+    /// Another writer claimed the journal.
+    fenced: bool,
 }

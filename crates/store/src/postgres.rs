@@ -37,13 +37,21 @@ use self::row::{NewRow, StoredRow, tip, unchained};
 use self::session::{Failure, Refusal, Session};
 
 mod config;
+mod desk;
 mod lane;
+mod leader;
+mod lease;
+mod reader;
 mod row;
+mod salts;
 mod schema;
 mod server;
 mod session;
 
-pub use self::config::{ConfigError, Deadlines, PostgresConfig};
+pub use self::config::{ClusterMember, ConfigError, Deadlines, PostgresConfig};
+pub use self::lease::{Held, Lease, LeaseState};
+pub use self::reader::PostgresReader;
+pub use self::salts::PostgresSalts;
 pub use self::schema::SchemaError;
 pub use self::server::{
     DataChecksums, Durability, SERVER_VERSION_MIN, ServerFacts, ServerRefusal, SynchronousCommit,
@@ -128,9 +136,10 @@ pub fn migrate(config: &PostgresConfig) -> Result<usize, OpenPostgresError> {
     let limit = opening_limit(config.deadlines);
     let (connector, server) = (Arc::clone(&config.connector), config.server.clone());
     let applied = lane.wait(limit, async move {
+        let server = server.primary().await.map_err(OpenPostgresError::Connect)?;
         let link = connector.connect(server).0.await.map_err(OpenPostgresError::Connect)?;
         let applied = schema::migrate(&link).await;
-        link.close();
+        link.abort();
         Ok(applied?)
     });
     applied.unwrap_or(Err(OpenPostgresError::Late(limit)))
@@ -259,13 +268,18 @@ fn opening_limit(deadlines: Deadlines) -> Duration {
 fn enter(lane: &Lane, config: &PostgresConfig) -> Result<Session, OpenPostgresError> {
     let limit = opening_limit(config.deadlines);
     let (connector, server) = (Arc::clone(&config.connector), config.server.clone());
-    let (book, deadlines) = (config.book, config.deadlines);
+    let (book, deadlines, wanted) = (config.book, config.deadlines, config.wanted);
     let session = lane.wait(limit, async move {
+        let server = server.primary().await.map_err(OpenPostgresError::Connect)?;
         let link = connector.connect(server).0.await.map_err(OpenPostgresError::Connect)?;
         schema::check(&link).await?;
-        Ok(Session::enter(link, book, deadlines).await?)
+        Ok(Session::enter(link, book, deadlines, wanted).await?)
     });
-    session.unwrap_or(Err(OpenPostgresError::Late(limit)))
+    let session = session.unwrap_or(Err(OpenPostgresError::Late(limit)));
+    if session.is_err() {
+        config.server.pass_over();
+    }
+    session
 }
 
 impl Journal for PostgresJournal {
@@ -340,15 +354,18 @@ impl Journal for PostgresJournal {
         };
         self.session = Some(Arc::clone(&session));
         let (limit, class) = (self.config.deadlines.answer, self.facts.durability);
-        let claimed = self.lane.wait(limit, async move { session.claim(run, class).await });
+        let leased = self.config.leased;
+        let claimed = self.lane.wait(limit, async move { session.claim(run, class, leased).await });
         let number = match claimed {
             Some(Ok(number)) => number,
             Some(Err(refusal)) => {
                 let error = OpenPostgresError::from(refusal);
+                self.config.server.pass_over();
                 self.stop(&error.to_string());
                 return Err(failed(&error));
             }
             None => {
+                self.config.server.pass_over();
                 self.stop("the claim was not answered");
                 return Err(failed(&format!("no answer within `{limit:?}`")));
             }

@@ -55,7 +55,7 @@ pub struct WalletConfig {
 pub struct PeerEntry {
     /// Its name, for messages.
     pub name: String,
-    /// `http://host:port`.
+    /// `http://host:port`; of a core that others stand by for, several with blanks between.
     pub url: String,
     /// The key that signs its answers.
     #[serde(with = "api::wire::text")]
@@ -131,7 +131,8 @@ impl WalletConfig {
     pub fn authorities(&self) -> Vec<String> {
         let edges = self.edges.iter().map(|edge| edge.peer.url.as_str());
         edges
-            .chain([self.core.url.as_str(), self.provider.peer.url.as_str()])
+            .chain(self.core.url.split_ascii_whitespace())
+            .chain([self.provider.peer.url.as_str()])
             .chain(self.issuers.iter().map(String::as_str))
             .chain(self.trust_lists.iter().map(|list| list.url.as_str()))
             .filter_map(|url| split_url(url).map(|(base, _)| base))

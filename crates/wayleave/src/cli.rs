@@ -40,6 +40,9 @@ pub enum Command {
     /// The role reads `role.json` and `keys/` in its folder, and may reach nothing else: where
     /// the kernel has Landlock, the process confines itself to its folder before it serves.
     Run(RunArgs),
+    /// Two cores over one replicated journal: one is active, one stands by and takes over.
+    #[command(subcommand)]
+    Ha(HaCommand),
     /// Check every book, log and copy below a folder, without writing.
     ///
     /// Batches are chained and digested, facts fit their commitments, leaves of the log fit the
@@ -86,6 +89,33 @@ pub enum LoadCommand {
     Payments(crate::load::bench::Arguments),
     /// Kills the core under load for some minutes and counts what became of each payment.
     Soak(crate::load::soak::Arguments),
+}
+
+/// What two cores are asked for.
+#[derive(Debug, Subcommand)]
+pub enum HaCommand {
+    /// Start every role of the demo on this machine, with two cores, until told to stop.
+    ///
+    /// The journal's tables are made if need be. A core that ends is started again and stands by.
+    /// `deploy/ha/up` starts the database first, and then this.
+    Up(HaUpArgs),
+}
+
+/// Arguments of `ha up`.
+#[derive(Debug, Args)]
+pub struct HaUpArgs {
+    /// The `journal` of a core's `role.json`, as `deploy/ha/cluster up` writes it.
+    #[arg(long)]
+    pub journal: PathBuf,
+    /// Where everything lies. One folder for one database.
+    #[arg(long, default_value = "wayleave-ha")]
+    pub dir: PathBuf,
+    /// The first of eight ports; a taken one moves to the next free.
+    #[arg(long, default_value_t = 7000)]
+    pub port: u16,
+    /// Stop when standard input ends.
+    #[arg(long, hide = true)]
+    pub until_input_ends: bool,
 }
 
 /// Arguments of `run`.

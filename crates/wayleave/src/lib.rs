@@ -14,6 +14,7 @@ pub mod command;
 pub mod demo;
 pub mod drill;
 pub mod fsck;
+mod ha;
 pub mod load;
 mod run;
 
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&args),
+        Command::Ha(asked) => ha::command(&asked),
         Command::Drill(asked) => drill::command(&asked),
         Command::Fsck(args) => fsck::command(&args),
         Command::Load(LoadCommand::Payments(args)) => {

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clearing::outside::{Asking, Sending, message_id_of};
-use client::{AddressGuard, CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
+use client::{CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
 use seal::SigningKey;
 use serde::{Deserialize, Serialize};
 use terms::OutsideId;
@@ -50,8 +50,7 @@ impl RemoteRail {
     /// Calls `peer`, signed with `key`; no answer within `deadline` is *unknown*.
     #[must_use]
     pub fn new(peer: Peer, key: SigningKey, deadline: Duration) -> Self {
-        let guard = AddressGuard::public_only().allow(peer.authority());
-        let client = Client::new(guard, ClientLimits { deadline, ..CLIENT_LIMITS });
+        let client = Client::new(peer.guard(), ClientLimits { deadline, ..CLIENT_LIMITS });
         Self { client, peer, key, seen: Mutex::new((String::new(), 0)) }
     }
 

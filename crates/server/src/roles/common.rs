@@ -98,8 +98,10 @@ impl Common {
     /// [`Common::client`] with other limits.
     #[must_use]
     pub fn client_within(&self, limits: ClientLimits) -> Client {
-        let guard = self.peers.iter().fold(AddressGuard::public_only(), |guard, peer| {
-            guard.allow(peer.url.trim_start_matches("http://").trim_end_matches('/'))
+        // A peer that has others standing by names several URLs.
+        let places = self.peers.iter().flat_map(|peer| peer.url.split_ascii_whitespace());
+        let guard = places.fold(AddressGuard::public_only(), |guard, url| {
+            guard.allow(url.trim_start_matches("http://").trim_end_matches('/'))
         });
         Client::new(guard, limits)
     }

@@ -1,6 +1,6 @@
 //! Whether, when and how the state is saved.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
 use journal::{Image, Start, Tip};
@@ -83,6 +83,24 @@ impl<M> ImagePolicy<M> {
             every: M::facts_between_images,
         };
         Self { images: Some(images), every: facts.max(1) }
+    }
+
+    /// The same, but the first opening begins with a state that is at hand: one that followed the
+    /// journal while another wrote it. Should it not be of this journal, it is refolded.
+    #[must_use]
+    pub fn beginning_with(mut self, start: Start<M>) -> Self
+    where
+        M: Send + 'static,
+    {
+        if let Some(images) = &mut self.images {
+            let at_hand = Mutex::new(Some(start));
+            let load = Arc::clone(&images.load);
+            images.load = Arc::new(move |genesis| {
+                let first = at_hand.lock().unwrap_or_else(PoisonError::into_inner).take();
+                first.map_or_else(|| load(genesis), |start| Ok(Some(start)))
+            });
+        }
+        self
     }
 }
 

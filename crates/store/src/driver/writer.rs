@@ -427,6 +427,7 @@ where
         // Fenced: somebody else became the writer on purpose. Claiming the epoch back would only
         // fence them in turn: this writer is done.
         self.fenced = matches!(append, Append::NotDone(NotDone::Fenced { .. }));
+        self.since().fenced = self.fenced;
         self.since().trouble = Some(match append {
             Append::NotDone(why) => why.to_string(),
             Append::Unknown(why) => format!("an append ended unknown: {why}"),
@@ -478,7 +479,7 @@ where
         match *opened {
             Ok((book, recovery)) => {
                 let (recovery, trouble) = (Some(recovery), None);
-                *self.since() = Since { recovery, trouble };
+                *self.since() = Since { recovery, trouble, fenced: false };
                 self.book = Some(book);
                 true
             }

@@ -10,6 +10,8 @@ use tokio_postgres::Socket;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::{MakeTlsConnect, NoTls, TlsConnect};
 
+use super::leader::{Cluster, Member, Server};
+use super::server::Durability;
 use super::session::{Connect, Over};
 
 /// What the server calls our connections in its lists and logs.
@@ -42,13 +44,35 @@ impl Deadlines {
         statement: Duration::from_secs(10),
         answer: Duration::from_secs(15),
     };
+
+    /// With standbys: a commit that is not confirmed hangs on a server that was replaced, and
+    /// nothing goes on before it is given up.
+    pub const REPLICATED: Self = Self {
+        connect: Duration::from_secs(2),
+        lock: Duration::from_secs(3),
+        statement: Duration::from_secs(4),
+        answer: Duration::from_secs(5),
+    };
+}
+
+/// A server of a replicated database, and the agent that guards it.
+#[derive(Clone, Copy)]
+pub struct ClusterMember<'m> {
+    /// A connection string, as [`PostgresConfig::parse`] takes.
+    pub connection: &'m str,
+    /// `host:port` of its Patroni's REST interface.
+    pub patroni: &'m str,
 }
 
 /// A book's journal on a server. Holds the password; shows it to nobody.
 #[derive(Clone)]
 pub struct PostgresConfig {
     pub(super) book: BookName,
-    pub(super) server: tokio_postgres::Config,
+    pub(super) server: Server,
+    /// The least that the server must promise.
+    pub(super) wanted: Durability,
+    /// Whose lease the claiming run must hold.
+    pub(super) leased: Option<BookName>,
     pub(super) deadlines: Deadlines,
     pub(super) connector: Arc<dyn Connect>,
 }
@@ -68,6 +92,34 @@ pub enum ConfigError {
         /// The host that is not this machine.
         host: String,
     },
+    /// A server without an agent that could say whether it is the leader.
+    #[error("expected `host:port` of a Patroni, got `{got}`")]
+    NoAgent {
+        /// What stands there.
+        got: String,
+    },
+}
+
+/// Reads a connection string and sets what every connection of ours has.
+fn read(connection: &str, deadlines: Deadlines) -> Result<tokio_postgres::Config, ConfigError> {
+    let mut server: tokio_postgres::Config =
+        connection.parse().map_err(|_| ConfigError::Malformed)?;
+    if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
+        return Err(ConfigError::NoHost);
+    }
+    // *Prefer*, the default, falls back to plain text without a word.
+    if server.get_ssl_mode() == SslMode::Prefer
+        && let Some(host) = far_host(&server)
+    {
+        return Err(ConfigError::PlainText { host });
+    }
+    server
+        .application_name(APPLICATION_NAME)
+        .connect_timeout(deadlines.connect)
+        .keepalives(true)
+        .keepalives_idle(KEEPALIVE_IDLE)
+        .tcp_user_timeout(UNACKNOWLEDGED_MAX);
+    Ok(server)
 }
 
 impl PostgresConfig {
@@ -77,25 +129,56 @@ impl PostgresConfig {
     /// # Errors
     /// [`ConfigError`].
     pub fn parse(book: BookName, connection: &str) -> Result<Self, ConfigError> {
-        let mut server: tokio_postgres::Config =
-            connection.parse().map_err(|_| ConfigError::Malformed)?;
-        if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
+        let deadlines = Deadlines::STANDARD;
+        let server = Server::One(Box::new(read(connection, deadlines)?));
+        let connector = Arc::new(Over(NoTls));
+        Ok(Self { book, server, wanted: Durability::OneDisk, leased: None, deadlines, connector })
+    }
+
+    /// The journal of `book` on the leader of several servers, as their agents say, and only
+    /// while commits wait for a standby ([`Durability::DiskAndStandby`]).
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn replicated(book: BookName, members: &[ClusterMember<'_>]) -> Result<Self, ConfigError> {
+        let deadlines = Deadlines::REPLICATED;
+        let member = |member: &ClusterMember<'_>| {
+            let agent = member.patroni.trim_start_matches("http://").trim_end_matches('/');
+            let is_address = agent.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
+            });
+            if !is_address {
+                return Err(ConfigError::NoAgent { got: agent.to_owned() });
+            }
+            Ok(Member { agent: agent.to_owned(), server: read(member.connection, deadlines)? })
+        };
+        let members = members.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        if members.is_empty() {
             return Err(ConfigError::NoHost);
         }
-        // *Prefer*, the default, falls back to plain text without a word.
-        if server.get_ssl_mode() == SslMode::Prefer
-            && let Some(host) = far_host(&server)
-        {
-            return Err(ConfigError::PlainText { host });
-        }
-        let deadlines = Deadlines::STANDARD;
-        server
-            .application_name(APPLICATION_NAME)
-            .connect_timeout(deadlines.connect)
-            .keepalives(true)
-            .keepalives_idle(KEEPALIVE_IDLE)
-            .tcp_user_timeout(UNACKNOWLEDGED_MAX);
-        Ok(Self { book, server, deadlines, connector: Arc::new(Over(NoTls)) })
+        let server = Server::Leader(Arc::new(Cluster::new(members)));
+        let connector = Arc::new(Over(NoTls));
+        Ok(Self {
+            book,
+            server,
+            wanted: Durability::DiskAndStandby,
+            leased: None,
+            deadlines,
+            connector,
+        })
+    }
+
+    /// The same, but refused unless the server promises at least this much.
+    #[must_use]
+    pub fn wanting(self, wanted: Durability) -> Self {
+        Self { wanted, ..self }
+    }
+
+    /// The same, but an epoch is claimed only by the run that holds the lease of `book`: a core
+    /// that comes back after another took over does not take the journal from it again.
+    #[must_use]
+    pub fn while_leased(self, book: BookName) -> Self {
+        Self { leased: Some(book), ..self }
     }
 
     /// The same over TLS of the caller's choice, for `sslmode=require`.
@@ -113,7 +196,9 @@ impl PostgresConfig {
     /// The same with other deadlines.
     #[must_use]
     pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
-        self.server.connect_timeout(deadlines.connect);
+        if let Server::One(server) = &mut self.server {
+            server.connect_timeout(deadlines.connect);
+        }
         Self { deadlines, ..self }
     }
 
@@ -126,13 +211,15 @@ impl PostgresConfig {
 
 impl fmt::Debug for PostgresConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.server.all();
         // Named one by one: whatever a later version of the client holds stays hidden.
         f.debug_struct("PostgresConfig")
             .field("book", &self.book)
-            .field("hosts", &self.server.get_hosts())
-            .field("ports", &self.server.get_ports())
-            .field("database", &self.server.get_dbname())
-            .field("user", &self.server.get_user())
+            .field("hosts", &all.iter().flat_map(|server| server.get_hosts()).collect::<Vec<_>>())
+            .field("ports", &all.iter().flat_map(|server| server.get_ports()).collect::<Vec<_>>())
+            .field("database", &all.first().and_then(|server| server.get_dbname()))
+            .field("user", &all.first().and_then(|server| server.get_user()))
+            .field("wanted", &self.wanted)
             .field("deadlines", &self.deadlines)
             .finish_non_exhaustive()
     }
@@ -201,5 +288,24 @@ mod tests {
     fn the_server_speaks_before_the_client_gives_up() {
         let Deadlines { lock, statement, answer, .. } = Deadlines::STANDARD;
         assert!(lock < statement && statement < answer);
+    }
+
+    #[test]
+    fn every_member_of_a_cluster_has_an_agent() {
+        let book = "settlement".parse().unwrap();
+        let connection = "host=127.0.0.1 user=me password=hunter2";
+        let read = |patroni| {
+            let members = [ClusterMember { connection, patroni }];
+            PostgresConfig::replicated(book, &members)
+        };
+        for agent in ["127.0.0.1:8008", "http://db1:8008/"] {
+            assert!(read(agent).is_ok(), "{agent}");
+        }
+        for agent in ["", "db1", ":8008", "db1:", "db1:x", "https://db1:8008"] {
+            assert!(matches!(read(agent), Err(ConfigError::NoAgent { .. })), "{agent}");
+        }
+        assert_eq!(PostgresConfig::replicated(book, &[]).map(drop), Err(ConfigError::NoHost));
+        let shown = format!("{:?}", read("127.0.0.1:8008").unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

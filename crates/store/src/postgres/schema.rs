@@ -9,7 +9,10 @@ use tokio_postgres::{Error, Row};
 use super::session::{Failure, Link};
 
 /// All migrations, in order; the first has number 1.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_journal.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_journal.sql"),
+    include_str!("migrations/0002_salts_and_leases.sql"),
+];
 /// Held while migrating, so that two migrators take turns. The number says nothing.
 const MIGRATION_LOCK: i64 = 0x7761_796c_6561_7665;
 
@@ -119,7 +122,10 @@ mod tests {
 
     /// SHA-256 of each migration as it was when it was added. A line is added with a migration
     /// and never edited.
-    const DIGESTS: [&str; 1] = ["ff75dee7c3fab24f99ff42e988a6d5dbc5c3eb3a83332ec5d3bd814ff0ffde29"];
+    const DIGESTS: [&str; 2] = [
+        "ff75dee7c3fab24f99ff42e988a6d5dbc5c3eb3a83332ec5d3bd814ff0ffde29",
+        "88ca99cb941a3507d9ab4a8babadcbdfb32ba04198522b2f9c57a5fda58caddf",
+    ];
 
     #[test]
     fn migrations_are_only_added() {
@@ -130,11 +136,13 @@ mod tests {
 
     #[test]
     fn a_database_of_another_program_is_refused() {
-        let ours = |number: i32| (number, sha256(MIGRATIONS[0].as_bytes()).as_bytes().to_vec());
+        let text = |at: usize| sha256(MIGRATIONS[at].as_bytes()).as_bytes().to_vec();
         assert_eq!(judge(&[]), Ok(0));
-        assert_eq!(judge(&[ours(1)]), Ok(1));
-        assert_eq!(judge(&[ours(2)]), Err(SchemaError::Differs { number: 1 }));
+        assert_eq!(judge(&[(1, text(0))]), Ok(1));
+        assert_eq!(judge(&[(1, text(0)), (2, text(1))]), Ok(2));
+        assert_eq!(judge(&[(2, text(0))]), Err(SchemaError::Differs { number: 1 }));
         assert_eq!(judge(&[(1, vec![0; 32])]), Err(SchemaError::Differs { number: 1 }));
-        assert_eq!(judge(&[ours(1), ours(2)]), Err(SchemaError::Ahead { found: 2, known: 1 }));
+        let later = [(1, text(0)), (2, text(1)), (3, text(1))];
+        assert_eq!(judge(&later), Err(SchemaError::Ahead { found: 3, known: 2 }));
     }
 }

@@ -106,6 +106,12 @@ pub enum ServerRefusal {
         /// What it should be.
         wanted: &'static str,
     },
+    /// Commits wait for a standby, and none is there.
+    #[error("`synchronous_standby_names` is `{names}`, and no synchronous standby is connected")]
+    NoStandby {
+        /// The setting.
+        names: String,
+    },
     /// A standby: it takes no writes.
     #[error("the server is a standby")]
     Standby,
@@ -121,8 +127,8 @@ pub enum ServerRefusal {
 }
 
 impl ServerFacts {
-    /// Judges the row of `sql/server.sql`.
-    pub(super) fn of(row: &Row) -> Result<Result<Self, ServerRefusal>, Error> {
+    /// Judges the row of `sql/server.sql` against the least that is wanted.
+    pub(super) fn of(row: &Row, wanted: Durability) -> Result<Result<Self, ServerRefusal>, Error> {
         let said = Said {
             version: row.try_get(0)?,
             fsync: row.try_get(1)?,
@@ -131,8 +137,9 @@ impl ServerFacts {
             standbys: row.try_get(4)?,
             checksums: row.try_get(5)?,
             recovering: row.try_get(6)?,
+            following: row.try_get(7)?,
         };
-        Ok(said.judge())
+        Ok(said.judge().and_then(|facts| said.suffices(facts, wanted)))
     }
 }
 
@@ -145,6 +152,8 @@ struct Said<'r> {
     standbys: &'r str,
     checksums: &'r str,
     recovering: bool,
+    /// Synchronous standbys that follow now.
+    following: i64,
 }
 
 impl Said<'_> {
@@ -176,6 +185,37 @@ impl Said<'_> {
             if self.checksums == "on" { DataChecksums::On } else { DataChecksums::Off };
         Ok(ServerFacts { version: self.version, synchronous_commit, durability, data_checksums })
     }
+
+    /// Refuses a server that promises less than is wanted. A standby that is configured and is not
+    /// there would let the first commit wait without end: better said at once.
+    fn suffices(
+        &self,
+        facts: ServerFacts,
+        wanted: Durability,
+    ) -> Result<ServerFacts, ServerRefusal> {
+        if wanted == Durability::OneDisk {
+            return Ok(facts);
+        }
+        let setting = |name, found: &str, wanted| ServerRefusal::Setting {
+            name,
+            found: found.into(),
+            wanted,
+        };
+        match facts.synchronous_commit {
+            SynchronousCommit::On | SynchronousCommit::RemoteApply => {}
+            SynchronousCommit::Local | SynchronousCommit::RemoteWrite => {
+                let wanted = "`on` or `remote_apply`";
+                return Err(setting("synchronous_commit", self.synchronous_commit, wanted));
+            }
+        }
+        if self.standbys.trim().is_empty() {
+            return Err(setting("synchronous_standby_names", "", "a synchronous standby"));
+        }
+        if self.following < 1 {
+            return Err(ServerRefusal::NoStandby { names: self.standbys.trim().to_owned() });
+        }
+        Ok(facts)
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +230,7 @@ mod tests {
         standbys: "",
         checksums: "on",
         recovering: false,
+        following: 0,
     };
 
     #[test]
@@ -223,6 +264,27 @@ mod tests {
         ];
         for (commit, standbys, wanted) in cases {
             assert_eq!(class(commit, standbys), wanted, "{commit} {standbys}");
+        }
+    }
+
+    #[test]
+    fn who_wants_a_standby_is_served_only_while_one_follows() {
+        let judge = |synchronous_commit, standbys, following| {
+            let said = Said { synchronous_commit, standbys, following, ..SOUND };
+            said.suffices(said.judge().unwrap(), Durability::DiskAndStandby)
+        };
+        let name = |refused| match refused {
+            Err(ServerRefusal::Setting { name, .. }) => name,
+            Err(ServerRefusal::NoStandby { .. }) => "no standby",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name(judge("local", "s1", 1)), "synchronous_commit");
+        assert_eq!(name(judge("remote_write", "s1", 1)), "synchronous_commit");
+        assert_eq!(name(judge("on", " ", 1)), "synchronous_standby_names");
+        assert_eq!(name(judge("on", "*", 0)), "no standby");
+        for commit in ["on", "remote_apply"] {
+            let facts = judge(commit, "s1", 1).unwrap();
+            assert_eq!(facts.durability, Durability::DiskAndStandby, "{commit}");
         }
     }
 }

@@ -24,10 +24,11 @@ use super::server::{Durability, ServerFacts, ServerRefusal};
 /// What the client runs; `docs/formats/postgres-journal.md` explains each.
 pub(super) const APPEND: &str = include_str!("sql/append.sql");
 pub(super) const CLAIM: &str = include_str!("sql/claim.sql");
+const CLAIM_LEASED: &str = include_str!("sql/claim_leased.sql");
 const ENTER: &str = include_str!("sql/enter.sql");
 const STANDING: &str = include_str!("sql/standing.sql");
 const LAST: &str = include_str!("sql/last.sql");
-const READ: &str = include_str!("sql/read.sql");
+pub(super) const READ: &str = include_str!("sql/read.sql");
 const AT: &str = include_str!("sql/at.sql");
 const SERVER: &str = include_str!("sql/server.sql");
 
@@ -121,9 +122,9 @@ impl Session {
         link: Link,
         book: BookName,
         deadlines: Deadlines,
+        wanted: Durability,
     ) -> Result<Self, Refusal> {
-        let facts = link.check_server().await?;
-        link.settle(&facts, deadlines).await?;
+        let facts = link.trust(deadlines, wanted).await?;
         let statements = link.prepare_all().await?;
         // A commit that changes nothing. It waits for the lock of an append in flight, and, being
         // durable itself, makes durable whatever it saw: a server that restarted may show rows
@@ -171,18 +172,30 @@ impl Session {
 
     /// A new epoch, once everything in flight on the book is decided. The server is looked at
     /// again: its settings may have changed, and with them the class that was promised.
-    pub(super) async fn claim(&self, run: RunId, class: Durability) -> Result<i64, Refusal> {
-        let now = check_server(&self.client).await?.durability;
+    pub(super) async fn claim(
+        &self,
+        run: RunId,
+        class: Durability,
+        leased: Option<BookName>,
+    ) -> Result<i64, Refusal> {
+        let now = check_server(&self.client, Durability::OneDisk).await?.durability;
         if now != class {
             return Err(Refusal::Server(ServerRefusal::Changed { before: class, now }));
         }
-        let run = run.bytes();
-        let rows = self
-            .client
-            .query(&self.statements.claim, &[&self.book.as_str(), &run.as_slice()])
-            .await
-            .map_err(|error| Failure::of(&error))?;
-        let row = rows.first().ok_or_else(|| Failure::Lost("the book has no epoch row".into()))?;
+        let (book, run) = (self.book.as_str(), run.bytes());
+        let run = run.as_slice();
+        let (rows, missing) = match &leased {
+            None => {
+                let rows = self.client.query(&self.statements.claim, &[&book, &run]).await;
+                (rows, "the book has no epoch row")
+            }
+            Some(lease) => {
+                let rows = self.client.query(CLAIM_LEASED, &[&book, &run, &lease.as_str()]).await;
+                (rows, "another core holds the lease")
+            }
+        };
+        let rows = rows.map_err(|error| Failure::of(&error))?;
+        let row = rows.first().ok_or_else(|| Failure::Lost(missing.into()))?;
         row.try_get(0).map_err(|error| Refusal::Failed(Failure::unreadable(&error)))
     }
 
@@ -254,8 +267,20 @@ pub(super) struct Link {
 }
 
 impl Link {
-    async fn check_server(&self) -> Result<ServerFacts, Refusal> {
-        check_server(&self.client).await
+    /// Checks the server, pins the settings that it was trusted for, and checks that they hold.
+    pub(super) async fn trust(
+        &self,
+        deadlines: Deadlines,
+        wanted: Durability,
+    ) -> Result<ServerFacts, Refusal> {
+        let facts = check_server(&self.client, wanted).await?;
+        self.settle(&facts, deadlines).await?;
+        check_server(&self.client, wanted).await
+    }
+
+    /// Whether the server warned since this was last asked.
+    pub(super) fn warned_since_last(&self) -> bool {
+        self.warned.swap(false, Ordering::SeqCst)
     }
 
     /// Pins what a reload of the server's configuration could change under us.
@@ -304,14 +329,14 @@ impl Link {
     }
 
     /// Ends the connection at once.
-    pub(super) fn close(self) {
+    pub(super) fn abort(&self) {
         self.driver.abort();
     }
 }
 
-async fn check_server(client: &Client) -> Result<ServerFacts, Refusal> {
+async fn check_server(client: &Client, wanted: Durability) -> Result<ServerFacts, Refusal> {
     let row = client.query_one(SERVER, &[]).await.map_err(|error| Failure::of(&error))?;
-    let facts = ServerFacts::of(&row).map_err(|error| Failure::unreadable(&error))?;
+    let facts = ServerFacts::of(&row, wanted).map_err(|error| Failure::unreadable(&error))?;
     facts.map_err(Refusal::Server)
 }
 

@@ -56,7 +56,7 @@ impl Database {
     /// `None`, with a line that says so, when there is no server.
     pub(crate) fn fresh() -> Option<Self> {
         let database = Self::empty()?;
-        assert_eq!(migrate(&database.config()).unwrap(), 1);
+        assert_eq!(migrate(&database.config()).unwrap(), 2);
         Some(database)
     }
 

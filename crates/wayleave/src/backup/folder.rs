@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use evidence::SignedCheckpoint;
 use ledger_server::{CHECKPOINT_NAME, Folder};
-use server::roles::core::Config;
 use server::roles::core::projection::COSIGNED_FILE;
+use server::roles::core::{Config, JournalConfig};
 use store::backup::{LogPart, Source};
 use store::segment::segment_first;
 use terms::BookName;
@@ -68,6 +68,11 @@ impl Books {
         let bytes = fs::read(&path).with_context(|| format!("`{}`", path.display()))?;
         let config =
             core_config(&bytes).with_context(|| format!("`{}` is not a core's", path.display()))?;
+        ensure!(
+            matches!(config.journal, JournalConfig::Segments),
+            "the books of `{}` are in a PostgreSQL: back that up, this copies files of a journal",
+            dir.display()
+        );
         let source =
             |book: BookName| Source { book, folder: dir.join("books").join(book.as_str()) };
         let mut sources = vec![source(config.book)];

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use api::bank::{Duties, FreezeAct, MirrorRow, Mirrors, Refuses, Verdict};
 use api::json::read_json;
 use bytes::Bytes;
-use client::{AddressGuard, CLIENT_LIMITS, Client, Outcome, Outgoing};
+use client::{CLIENT_LIMITS, Client, Outcome, Outgoing};
 use server::keys::{Descriptor, KeyStore, REQUEST_KEY};
 use terms::{Amount, AssetCode, Minor};
 use wallet::EXIT_UNKNOWN;
@@ -139,8 +139,7 @@ fn ask(args: &AskedArgs, request: Outgoing<'_>) -> anyhow::Result<Bytes> {
     let peer = known.peer()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let guard = AddressGuard::public_only().allow(peer.authority());
-        Client::new(guard, CLIENT_LIMITS).send(&peer, request, &key).await
+        Client::new(peer.guard(), CLIENT_LIMITS).send(&peer, request, &key).await
     });
     match outcome {
         Outcome::Answer(answer) => Ok(answer.body),

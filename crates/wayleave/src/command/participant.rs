@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use api::Role;
-use client::{AddressGuard, CLIENT_LIMITS, Client, Outcome, Outgoing, Peer};
+use client::{CLIENT_LIMITS, Client, Outcome, Outgoing, Peer};
 use record::{OutsideParty, Signed, StuckAct, StuckDecision, Withdrawal};
 use seal::SigningKey;
 use serde_json::Value;
@@ -69,8 +69,7 @@ impl Desk {
         let own = Descriptor::read(&place.dir)?;
         let keys = KeyStore::open(&place.dir)?;
         let peer = Descriptor::read(&place.core)?.peer()?;
-        let guard = AddressGuard::public_only().allow(peer.authority());
-        let client = Client::new(guard, CLIENT_LIMITS);
+        let client = Client::new(peer.guard(), CLIENT_LIMITS);
         let request_key = keys.signing_key(REQUEST_KEY)?;
         Ok(Self { own, keys, peer, client, request_key })
     }

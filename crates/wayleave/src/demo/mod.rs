@@ -22,7 +22,7 @@ use self::acts::{Figures, Players};
 use self::crash::relative;
 use self::processes::RoleProcess;
 use self::screen::Screen;
-use self::setup::Stage;
+use self::setup::{STANDBY, Stage};
 use crate::cli::DemoArgs;
 
 /// Runs the demo.
@@ -90,6 +90,11 @@ pub async fn start(stage: &Stage, binary: &Path) -> anyhow::Result<Vec<RoleProce
         // but the supervisors.
         for process in &mut started {
             process.ready().await?;
+        }
+        if process == "core" && stage.is_shared() {
+            // The first leads by now; this one is ready only when it does.
+            let (folder, url) = (stage.folder(STANDBY), stage.url(STANDBY));
+            started.push(RoleProcess::start(binary, "core", &folder, &url)?);
         }
         processes.extend(started);
     }

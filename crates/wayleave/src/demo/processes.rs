@@ -76,6 +76,11 @@ impl RoleProcess {
         self.role == role
     }
 
+    /// Whether it runs no more.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Starts it again after it was killed.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         self.child = spawn(&self.binary, self.role, &self.dir, &self.launch)?;
@@ -85,11 +90,6 @@ impl RoleProcess {
     /// How the next start is done.
     pub fn launch_as(&mut self, launch: Launch) {
         self.launch = launch;
-    }
-
-    /// Whether the process has ended.
-    pub fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// Sends it a signal by name: `STOP`, `CONT`.

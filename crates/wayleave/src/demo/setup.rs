@@ -3,6 +3,7 @@
 //! Everything here a real deployment writes by hand, once: who is who, which keys are pinned
 //! where, who is trusted for what. The same files, read by the same code.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -142,7 +143,12 @@ pub struct Stage {
     pub peers: Vec<Descriptor>,
     /// Which banks keep their own book.
     pub own_books: OwnBooks,
+    /// Where the core writes; with a shared journal there is a second core ([`STANDBY`]).
+    pub journal: core::JournalConfig,
 }
+
+/// The second core, when two share a journal.
+pub const STANDBY: &str = "core-2";
 
 impl Stage {
     /// Opens or makes the stage: folders and keys once, ports at every start.
@@ -155,12 +161,37 @@ impl Stage {
         std::fs::create_dir_all(dir).with_context(|| format!("`{}`", dir.display()))?;
         let dir = std::path::absolute(dir)?;
         let memory = remember(&dir, base_port, own_books)?;
-        let mut stage = Self { dir, memory, peers: Vec::new(), own_books };
+        let journal = core::JournalConfig::Segments;
+        let mut stage = Self { dir, memory, peers: Vec::new(), own_books, journal };
         for one in own_books.cast() {
             let descriptor = stage.describe(one)?;
             stage.peers.push(descriptor);
         }
         Ok(stage)
+    }
+
+    /// Puts the core's books into a journal that a second core shares. Before the roles are
+    /// written: everybody learns both places of the core.
+    pub fn share_journal(&mut self, cluster: core::Cluster) -> anyhow::Result<()> {
+        let mut taken: Vec<u16> = self.memory.ports.values().copied().collect();
+        let highest = taken.iter().max().copied().unwrap_or_default();
+        let port = free_port(highest.saturating_add(1), &mut taken)?;
+        let both = format!("{} http://localhost:{port}", self.url("core"));
+        self.memory.ports.insert(STANDBY.to_owned(), port);
+        let core = self.folder("core");
+        let known = self.peers.iter_mut().find(|peer| peer.name == "core");
+        let known = known.context("the core")?;
+        known.url = both;
+        // Whoever names the core by its folder finds both places there, too.
+        known.write(&core)?;
+        self.journal = core::JournalConfig::Postgres(cluster);
+        Ok(())
+    }
+
+    /// Whether a second core stands by.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.journal, core::JournalConfig::Postgres(_))
     }
 
     /// Writes every role's `role.json` and what goes with it.
@@ -357,8 +388,28 @@ impl Stage {
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
             drills: vec![DrillDuty { name: "core-kill".into(), every_days: 7 }],
             rails: vec![],
+            journal: self.journal.clone(),
         };
-        write_json(&self.folder("core").join("role.json"), &config)
+        write_private(&self.folder("core").join("role.json"), &config)?;
+        if self.is_shared() { self.write_standby(config) } else { Ok(()) }
+    }
+
+    /// The second core is the first at another place: the same name, keys and books.
+    fn write_standby(&self, config: core::Config) -> anyhow::Result<()> {
+        let folder = self.folder(STANDBY);
+        // Drawn before they are copied.
+        let keys = KeyStore::open(&folder)?;
+        drop(keys);
+        for name in [REQUEST_KEY, core::LOG_KEY] {
+            let file = Path::new("keys").join(format!("{name}.seed"));
+            let bytes = std::fs::read(self.folder("core").join(&file)).context("a key")?;
+            let copy = folder.join(&file);
+            std::fs::write(&copy, bytes).with_context(|| format!("`{}`", copy.display()))?;
+            std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600))?;
+        }
+        let port = self.memory.ports.get(STANDBY).copied().unwrap_or_default();
+        let common = Common { url: self.url(STANDBY), port, ..config.common };
+        write_private(&folder.join("role.json"), &core::Config { common, ..config })
     }
 
     fn write_supervisor(&self, name: &str, country: &str) -> anyhow::Result<()> {
@@ -448,6 +499,12 @@ fn remember(dir: &Path, base_port: u16, own_books: OwnBooks) -> anyhow::Result<M
         accounts.insert(firm.key.to_owned(), AccountId::from_bytes(bytes).to_string());
     }
     Ok(Memory { ports, accounts, onboarded: false, provider_minor: 0, next_invoice: 14 })
+}
+
+/// Writes a JSON file that may hold a password: only its owner may read it.
+fn write_private<T: Serialize>(path: &Path, value: &T) -> anyhow::Result<()> {
+    write_json(path, value)?;
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?)
 }
 
 /// Writes a JSON file that people may read.

@@ -71,7 +71,7 @@ fn done(row: &MirrorRow) -> bool {
 }
 
 /// All payments are complete in all books and every mirror agrees.
-async fn all_agree(world: &World) -> anyhow::Result<()> {
+pub(crate) async fn all_agree(world: &World) -> anyhow::Result<()> {
     until("every mirror agrees with nothing in transit", || async {
         let mirrors = mirrors(world).await?;
         let good = |row: &MirrorRow| row.verdict == Verdict::Agree && done(row);

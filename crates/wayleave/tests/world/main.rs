@@ -23,6 +23,7 @@ mod funding;
 mod guide;
 mod keys;
 mod links;
+mod on_cluster;
 mod ownership;
 mod rails;
 mod receipts;

@@ -13,6 +13,7 @@ use record::{DecisionRecord, RequestToPay, Side};
 use seal::text::to_base64url;
 use seal::{SigningKey, to_canonical};
 use server::keys::REQUEST_KEY;
+use server::roles::core::Cluster;
 use server::roles::edge::write_pack;
 use terms::{Minor, PaymentId};
 use wallet::verify::VerifyTrust;
@@ -104,28 +105,41 @@ impl World {
         name: &str,
         change: impl FnOnce(&Stage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
-        Self::raised(name, OwnBooks::Payee, change).await
+        Self::written(name, OwnBooks::Payee, change).await
     }
 
     /// As [`World::new`], with other banks keeping their own book.
     pub(crate) async fn with_books(name: &str, own_books: OwnBooks) -> anyhow::Result<Self> {
-        Self::raised(name, own_books, |_| Ok(())).await
+        Self::written(name, own_books, |_| Ok(())).await
     }
 
-    async fn raised(
+    async fn written(
         name: &str,
         own_books: OwnBooks,
         change: impl FnOnce(&Stage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let folder = Folder::new(name);
-        let mut stage = written_with(&folder, own_books)?;
+        let stage = written_with(&folder, own_books)?;
         change(&stage)?;
+        Self::raised(folder, stage).await
+    }
+
+    async fn raised(folder: Folder, mut stage: Stage) -> anyhow::Result<Self> {
         let processes = start(&stage, Path::new(BINARY)).await?;
         onboard(&stage).await?;
         prefund(&mut stage).await?;
         let players = Players::open(&stage).await?;
         let client = stage.common("nobody").client();
         Ok(Self { processes, stage, players, folder, client })
+    }
+
+    /// As [`World::new`], with two cores over one journal.
+    pub(crate) async fn shared(name: &str, cluster: Cluster) -> anyhow::Result<Self> {
+        let folder = Folder::new(name);
+        let mut stage = Stage::open(folder.path(), base_port())?;
+        stage.share_journal(cluster)?;
+        stage.write_roles()?;
+        Self::raised(folder, stage).await
     }
 
     /// The process of a member of the cast.

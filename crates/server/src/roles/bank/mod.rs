@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 pub use self::config::Config;
 use super::RoleError;
-use super::core::books::{Running, open_book};
+use super::core::books::{Running, open_in_segments};
 use super::start::gate;
 use crate::keys::{KeyStore, REQUEST_KEY};
 use crate::system;
@@ -58,7 +58,7 @@ pub async fn run_on(
     let run = RunId::from_bytes(system::random().map_err(|e| RoleError::Unsound(e.to_string()))?);
     let genesis = CustomersBook::new(config.book, config.institution);
     let (told, mut ended) = watch::channel(None);
-    let book = open_book(&dir, config.book, genesis, run, &told)?;
+    let book = open_in_segments(&dir, config.book, genesis, run, &told)?;
     open_accounts(&book, &config).await?;
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     let readiness = Readiness::waiting("the book is read");

@@ -244,7 +244,7 @@ impl Clearing {
         let trust = self.trust();
         let entry = match check_return(ask, original, self.environment, self.book, &trust) {
             Ok(checked) => match self.no_returns_for(&checked) {
-                None => self.client_route(Route::of_return(checked), terms).await?,
+                None => self.client_route_to_its_end(Route::of_return(checked), terms).await?,
                 Some(rule) => self.refuse(payment, terms, rule).await?,
             },
             Err(rule) if rule.name == RuleName::SignerNotTrusted => return Err(malformed(&rule)),

@@ -1,7 +1,7 @@
 //! The books of the process: opened, refolded, driven; and their accounts.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clearing::settlement::SettlementConfig;
@@ -9,19 +9,24 @@ use clearing::{
     CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, SettlementAnswer, SettlementBook,
     SettlementCommand, SettlementWork,
 };
-use journal::{Image, Machine, Salts};
-use record::SaltSlot;
+use journal::{Image, Journal, Machine, Salts, Start};
+use record::{Durability, SaltSlot};
 use seal::{Secret, sha256};
+use store::image::load_image_beside;
+use store::postgres::PostgresSalts;
 use store::salt_keys::{POOL_KEYS, SaltKeys};
 use store::segment_journal::{SegmentConfig, SegmentJournal};
 use store::{
-    Answer, BookConfig, BookHandle, FileDisk, ImagePolicy, NoRecall, Parts, Recovery, spawn_book,
+    Answer, BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, NoRecall, Parts,
+    PostgresConfig, PostgresJournal, Recovery, spawn_book,
 };
 use terms::{BookName, InstitutionName, Position, RunId};
 use tokio::sync::watch;
 
 use super::config::{Config, Hosted};
 use super::customers::CustomersPort;
+use super::journal::JournalConfig;
+use super::salts::BookSalts;
 use crate::roles::RoleError;
 use crate::system;
 
@@ -31,13 +36,18 @@ const IMAGE_EVERY: u64 = 20_000;
 /// Slots between two looks at what is left of the pool.
 const REFILL_EVERY: u64 = POOL_KEYS / 8;
 
+/// Keys made durable at once in a database: one insert of 64 KiB for each thousand payments.
+const SHARED_POOL_KEYS: u64 = 1024;
+
 /// A book that runs: its handle, its salts, and what opening it found.
 #[derive(Debug)]
 pub struct Running<M: Machine> {
+    /// Its name.
+    pub name: BookName,
     /// The writer's queue.
     pub handle: BookHandle<M>,
     /// The keys of its salts.
-    pub salts: Arc<SaltKeys<FileDisk>>,
+    pub salts: Arc<BookSalts>,
     /// What was found.
     pub recovery: Recovery,
 }
@@ -49,6 +59,8 @@ pub struct Books {
     pub settlement: Running<SettlementBook>,
     /// The customers' books, by institution.
     pub customers: BTreeMap<InstitutionName, CustomersPort>,
+    /// Where an acknowledged fact is.
+    pub durability: Durability,
     /// The first book whose writer ended.
     ended: watch::Receiver<Option<BookName>>,
 }
@@ -63,16 +75,27 @@ impl Books {
     }
 }
 
+impl Books {
+    /// The first book that another core has taken over, if one has.
+    #[must_use]
+    pub fn fenced(&self) -> Option<BookName> {
+        let hosted = self.customers.values().filter_map(CustomersPort::hosted);
+        let customers = hosted.filter(|book| book.handle.is_fenced());
+        let settlement = self.settlement.handle.is_fenced().then_some(self.settlement.name);
+        settlement.or_else(|| customers.map(|book| book.name).next())
+    }
+}
+
 impl<M: Machine> Running<M> {
     /// A fresh durable salt slot. Another pool is made durable ahead of need, outside of the
     /// runtime's own threads: a sync there would stop every connection for its time.
     pub fn slot(&self) -> Result<SaltSlot, Failed> {
         let slot = self.salts.take_slot().map_err(|error| Failed::NotDone(error.to_string()))?;
-        if slot.0.is_multiple_of(REFILL_EVERY) {
+        if slot.is_none_or(|slot| slot.0.is_multiple_of(REFILL_EVERY)) {
             let salts = Arc::clone(&self.salts);
             tokio::task::spawn_blocking(move || salts.refill());
         }
-        Ok(slot)
+        slot.ok_or_else(|| Failed::NotDone("salt keys are being made durable; try again".into()))
     }
 
     /// The salt root of a fact.
@@ -148,8 +171,57 @@ impl Running<CustomersBook> {
     }
 }
 
-/// Opens every book below `dir/books`.
-pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError> {
+/// A book before it is opened: its beginning, and how far its state has come.
+#[derive(Debug)]
+pub struct Beginning<M> {
+    /// Its name.
+    pub name: BookName,
+    /// The state before the first fact.
+    pub genesis: M,
+    /// Where its files lie.
+    folder: PathBuf,
+    images: FileDisk,
+    /// The state of a book that was followed while another core wrote it.
+    pub followed: Option<Start<M>>,
+}
+
+/// All books before they are opened.
+#[derive(Debug)]
+pub struct Beginnings {
+    /// The settlement book.
+    pub settlement: Beginning<SettlementBook>,
+    /// The hosted customers' books, by institution.
+    pub customers: BTreeMap<InstitutionName, Beginning<CustomersBook>>,
+}
+
+fn unsound(name: BookName, what: &str, error: &dyn std::fmt::Display) -> RoleError {
+    RoleError::Unsound(format!("book `{name}`: {what}: {error}"))
+}
+
+impl<M: Image> Beginning<M> {
+    fn at(dir: &Path, name: BookName, genesis: M) -> Result<Self, RoleError> {
+        let folder = dir.join("books").join(name.as_str());
+        // A folder of its own: taking a folder locks it. And one per beginning: a state holds what
+        // the configuration told it (the pinned roots), and an image made under another
+        // configuration would go on with the old.
+        let beginning: String = sha256(&genesis.save()).to_string().chars().take(16).collect();
+        let images = folder.join("images").join(beginning);
+        let images = FileDisk::take(&images).map_err(|e| unsound(name, "images", &e))?;
+        Ok(Self { name, genesis, folder, images, followed: None })
+    }
+
+    /// What to follow from: the newest image of this machine, or the beginning.
+    pub fn newest(&self) -> Start<M>
+    where
+        M: Clone,
+    {
+        let loaded = load_image_beside(&self.images, &self.name, &self.genesis);
+        loaded.ok().flatten().unwrap_or_else(|| Start::genesis(self.genesis.clone()))
+    }
+}
+
+/// Takes the folders of every book below `dir/books`.
+pub fn begin(dir: &Path, config: &Config) -> Result<Beginnings, RoleError> {
     let environment = config
         .common
         .environment
@@ -161,18 +233,38 @@ pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError>
         operator: config.operator,
         roots: config.root_keys().map_err(RoleError::Unsound)?,
     });
-    let (told, ended) = watch::channel(None);
-    let settlement = open_book(dir, config.book, genesis, run, &told)?;
+    let settlement = Beginning::at(dir, config.book, genesis)?;
     let mut customers = BTreeMap::new();
     for Hosted { book, institution, .. } in &config.hosted {
         let genesis = CustomersBook::new(*book, *institution);
-        let book = open_book(dir, *book, genesis, run, &told)?;
-        customers.insert(*institution, CustomersPort::of_hosted(book));
+        customers.insert(*institution, Beginning::at(dir, *book, genesis)?);
     }
-    Ok(Books { settlement, customers, ended })
+    Ok(Beginnings { settlement, customers })
 }
 
-pub(crate) fn open_book<M>(
+/// Opens every book below `dir/books`.
+pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError> {
+    open_from(begin(dir, config)?, config, run)
+}
+
+/// Opens every book from where it has come.
+pub fn open_from(begun: Beginnings, config: &Config, run: RunId) -> Result<Books, RoleError> {
+    let (told, ended) = watch::channel(None);
+    let settlement = open_book(begun.settlement, config, run, &told)?;
+    let mut customers = BTreeMap::new();
+    for (institution, book) in begun.customers {
+        let book = open_book(book, config, run, &told)?;
+        customers.insert(institution, CustomersPort::of_hosted(book));
+    }
+    let durability = match &config.journal {
+        JournalConfig::Segments => Durability::OneDisk,
+        JournalConfig::Postgres(cluster) => cluster.durability(),
+    };
+    Ok(Books { settlement, customers, durability, ended })
+}
+
+/// Opens a book in segment files below `dir/books`.
+pub(crate) fn open_in_segments<M>(
     dir: &Path,
     name: BookName,
     genesis: M,
@@ -184,34 +276,90 @@ where
     M::Command: Send + 'static,
     M::Outcome: Send + 'static,
 {
-    let unsound = |what: &str, error: &dyn std::fmt::Display| {
-        RoleError::Unsound(format!("book `{name}`: {what}: {error}"))
-    };
-    let folder = dir.join("books").join(name.as_str());
-    let disk = FileDisk::take(&folder).map_err(|e| unsound("folder", &e))?;
-    let entropy = || system::random::<32>().map_err(|e| std::io::Error::other(e.to_string()));
-    let salts = SaltKeys::open(&disk, POOL_KEYS, entropy).map_err(|e| unsound("salts", &e))?;
-    let salts = Arc::new(salts);
-    let journal =
-        SegmentJournal::open(disk, SegmentConfig::new(name)).map_err(|e| unsound("journal", &e))?;
-    // A folder of its own: taking a folder locks it. And one per beginning: a state holds what the
-    // configuration told it (the pinned roots), and an image made under another configuration
-    // would go on with the old.
-    let beginning: String = sha256(&genesis.save()).to_string().chars().take(16).collect();
-    let images = folder.join("images").join(beginning);
-    let images = FileDisk::take(&images).map_err(|e| unsound("images", &e))?;
+    open_segments(Beginning::at(dir, name, genesis)?, run, told)
+}
+
+fn open_book<M>(
+    begun: Beginning<M>,
+    config: &Config,
+    run: RunId,
+    told: &watch::Sender<Option<BookName>>,
+) -> Result<Running<M>, RoleError>
+where
+    M: Image + Clone + Send + 'static,
+    M::Command: Send + 'static,
+    M::Outcome: Send + 'static,
+{
+    match &config.journal {
+        JournalConfig::Segments => open_segments(begun, run, told),
+        JournalConfig::Postgres(cluster) => {
+            let name = begun.name;
+            let shared = cluster.of_book(name).map_err(|e| unsound(name, "journal", &e))?;
+            let shared: PostgresConfig = shared.while_leased(config.book);
+            let salts = PostgresSalts::open(shared.clone(), SHARED_POOL_KEYS, entropy);
+            let salts = BookSalts::shared(salts.map_err(|e| unsound(name, "salts", &e))?);
+            let journal = PostgresJournal::open(shared);
+            let journal = journal.map_err(|e| unsound(name, "journal", &e))?;
+            salts.refill().map_err(|e| unsound(name, "salts", &e))?;
+            drive(begun, journal, salts, run, told)
+        }
+    }
+}
+
+fn open_segments<M>(
+    begun: Beginning<M>,
+    run: RunId,
+    told: &watch::Sender<Option<BookName>>,
+) -> Result<Running<M>, RoleError>
+where
+    M: Image + Clone + Send + 'static,
+    M::Command: Send + 'static,
+    M::Outcome: Send + 'static,
+{
+    let name = begun.name;
+    let disk = FileDisk::take(&begun.folder).map_err(|e| unsound(name, "folder", &e))?;
+    let salts = SaltKeys::open(&disk, POOL_KEYS, entropy);
+    let salts = salts.map_err(|e| unsound(name, "salts", &e))?;
+    let journal = SegmentJournal::open(disk, SegmentConfig::new(name));
+    let journal = journal.map_err(|e| unsound(name, "journal", &e))?;
+    drive(begun, journal, BookSalts::File(salts), run, told)
+}
+
+fn entropy() -> std::io::Result<[u8; 32]> {
+    system::random::<32>().map_err(|error| std::io::Error::other(error.to_string()))
+}
+
+fn drive<M, J>(
+    begun: Beginning<M>,
+    journal: J,
+    salts: BookSalts,
+    run: RunId,
+    told: &watch::Sender<Option<BookName>>,
+) -> Result<Running<M>, RoleError>
+where
+    M: Image + Clone + Send + 'static,
+    M::Command: Send + 'static,
+    M::Outcome: Send + 'static,
+    J: Journal + Send + 'static,
+{
+    let Beginning { name, genesis, images, followed, .. } = begun;
     let images = ImagePolicy::every(IMAGE_EVERY, images, name);
+    let images = match followed {
+        Some(start) => images.beginning_with(start),
+        None => images,
+    };
+    let salts = Arc::new(salts);
     let salted = Arc::clone(&salts);
     let parts =
         Parts { genesis, journal, salts: salted, clock: system::now, images, recall: NoRecall };
-    let (handle, writer) =
-        spawn_book(BookConfig::new(name, run), parts).map_err(|e| unsound("writer", &e))?;
+    let (handle, writer): (BookHandle<M>, BookWriter<J>) =
+        spawn_book(BookConfig::new(name, run), parts).map_err(|e| unsound(name, "writer", &e))?;
     let (recovery, told) = (writer.recovery.clone(), told.clone());
     std::thread::spawn(move || {
         drop(writer.join());
         told.send_if_modified(|first| first.replace(name).is_none());
     });
-    Ok(Running { handle, salts, recovery })
+    Ok(Running { name, handle, salts, recovery })
 }
 
 /// Opens the accounts that the configuration names. Opening one again changes nothing.

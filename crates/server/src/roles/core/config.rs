@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
 use super::drills::DrillDuty;
+use super::journal::JournalConfig;
 use super::transfers::RailEntry;
 use crate::roles::Common;
 
@@ -57,6 +58,17 @@ pub struct Config {
     /// Rails by which participants withdraw, one for an asset.
     #[serde(default)]
     pub rails: Vec<RailEntry>,
+    /// Where the books are written.
+    #[serde(default = "segments", skip_serializing_if = "is_segments")]
+    pub journal: JournalConfig,
+}
+
+const fn segments() -> JournalConfig {
+    JournalConfig::Segments
+}
+
+const fn is_segments(journal: &JournalConfig) -> bool {
+    matches!(journal, JournalConfig::Segments)
 }
 
 /// A hosted customers' book.

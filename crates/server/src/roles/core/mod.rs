@@ -16,6 +16,7 @@ pub mod drills;
 pub mod facts;
 pub mod files;
 pub mod in_book;
+pub mod journal;
 pub mod lists;
 pub mod mirrors;
 pub mod orders;
@@ -26,6 +27,8 @@ pub mod receipts;
 pub mod recovery;
 pub mod remote;
 pub mod routes;
+pub mod salts;
+pub mod standby;
 pub mod transfer_routes;
 pub mod transfers;
 pub mod under_way;
@@ -43,12 +46,13 @@ use record::Resolved;
 use seal::SigningKey;
 use terms::{InstitutionName, RunId};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 pub use config::{Config, Hosted, OutsideEntry, OwnBook, WitnessEntry, account_id, own_account};
 pub use transfers::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 
 pub use self::drills::{DrillDuty, DrillStanding};
+pub use self::journal::{Cluster, JournalConfig};
 
 use self::customers::CustomersPort;
 use self::files::TileFiles;
@@ -58,6 +62,7 @@ use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::remote::RemoteBook;
 use self::routes::Core;
+use self::standby::{Ended, Renewed, Standby, Standing};
 use self::transfers::Outside;
 use self::under_way::record_completions;
 use super::RoleError;
@@ -69,8 +74,10 @@ use crate::web::{Gate, LIMITS, Readiness, Site, health_routes, serve};
 pub const LOG_KEY: &str = "log";
 /// Pause between two askings of a witness that is not there.
 const WITNESS_PAUSE: Duration = Duration::from_millis(100);
+/// Pause between two looks at the lease that this core holds.
+const LEASE_LOOK: Duration = Duration::from_millis(100);
 
-/// Runs the core until `shutdown` ends.
+/// Runs the core until `shutdown` ends: at once, or over a shared journal when it leads.
 pub async fn run(
     dir: PathBuf,
     config: Config,
@@ -79,68 +86,262 @@ pub async fn run(
     let started_at = system::now();
     let keys = KeyStore::open(&dir)?;
     let run = RunId::from_bytes(system::random().map_err(|e| RoleError::Unsound(e.to_string()))?);
-    let in_order = recovery::ended_in_order(&dir)?;
-    let mut books = books::open(&dir, &config, run)?;
-    books.customers.extend(banks(&config, &keys)?);
-    let fresh = books.settlement.recovery.tip.next.number() == 0;
-    books::open_accounts(&books, &config).await?;
-    let clearing = start_clearing(&config, books, keys.signing_key(LOG_KEY)?).await?;
-    let (published, signer) = open_log(&dir, &config, keys.signing_key(LOG_KEY)?)?;
-    recovery::compare(&clearing, &published).await?;
-    let before = published.log().published().cloned().filter(|note| note.head().size > 0);
-    let client = config.common.client();
-    let mut witnesses = witnesses(&config)?;
-    let readiness = Readiness::waiting("the books are read");
-    let outside = open_rails(&dir, &config, &keys)?;
-    let core = shared(&dir, &config, (&clearing, &published, &outside), &signer)?;
-    let (listener, site) = start_server(&config, &keys, core, &readiness).await?;
-    let (stop, stopped) = tokio::sync::watch::channel(());
-    let mut ended = stopped.clone();
-    let serving = tokio::spawn(serve(listener, site, async move {
-        let _ = ended.changed().await;
-    }));
+    check(&config, &keys)?;
+    let begun = books::begin(&dir, &config)?;
     tokio::pin!(shutdown);
-    let guarded = guard_patiently(&published, &client, &mut witnesses, &readiness);
-    tokio::select! {
-        guarded = guarded => guarded?,
-        () = &mut shutdown => return Ok(()),
-    }
-    let from = terms::Position::new(published.log().size());
-    let batches = clearing.books.settlement.handle.subscribe(from);
-    let log = Arc::clone(&published);
-    let mut projection =
-        tokio::spawn(projection::run(log, batches, signer, client.clone(), witnesses));
-    let lists = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
-    let mut keeper = tokio::spawn(both(lists, transfers::keep(outside, Arc::clone(&clearing))));
-    let mut completing = tokio::spawn(record_completions(Arc::clone(&clearing)));
-    greet_banks(&clearing).await;
-    let resolved = finish(&clearing, &dir).await?;
-    if !fresh && (!in_order || !resolved.is_empty()) {
-        let comeback = Comeback { run, started_at, before, resolved };
-        recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
-    }
-    let behind = behind(&clearing, &readiness);
-    readiness.ready();
-    tracing::info!(url = %config.common.url, "the core serves");
-    // A core that lost its log, its lists or a writer stops: it would promise what it cannot keep.
-    let lost = tokio::select! {
-        () = &mut shutdown => None,
-        book = clearing.books.ended() => Some(format!("the writer of book `{book}`")),
-        _ = &mut projection => Some("the log's task".to_owned()),
-        _ = &mut keeper => Some("the lists' task".to_owned()),
-        _ = &mut completing => Some("the completions' task".to_owned()),
+    let JournalConfig::Postgres(cluster) = config.journal.clone() else {
+        let lead = Lead { dir, config, keys, run, started_at, held: Hold::Alone };
+        return lead.serve(begun, &mut shutdown).await;
     };
-    if let Some(lost) = lost {
-        return Err(unsound(format!("{lost} ended")));
+    let address = (std::net::Ipv4Addr::LOCALHOST, config.common.port);
+    let listener = std::net::TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(RoleError::world(format!("port {}", config.common.port)))?;
+    let readiness = Readiness::waiting("this core begins to stand by");
+    let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    let log = (tiles, log_signer(&config, keys.signing_key(LOG_KEY)?)?);
+    let signer = Arc::new(keys.signing_key(REQUEST_KEY)?);
+    let site = standby::waiting_site(&readiness, signer);
+    let time = cluster.lease();
+    let standby = Standby { config: config.clone(), cluster, books: begun, log, run };
+    match standby.wait(&listener, site, &readiness, &mut shutdown).await? {
+        Ended::Stopped => Ok(()),
+        Ended::Leads(led) => {
+            let started_at = system::now();
+            let held = Renewed::start(led.lease, time).map_err(RoleError::world("a thread"))?;
+            let held = Hold::Leased { renewed: held, listener, was_given_back: led.was_given_back };
+            let lead = Lead { dir, config, keys, run, started_at, held };
+            lead.serve(led.books, &mut shutdown).await
+        }
     }
-    readiness.not_ready("the core is stopping");
-    let _ = stop.send(());
-    let _ = serving.await;
-    drop(behind);
-    completing.abort();
-    keeper.abort();
-    projection.abort();
-    recovery::mark_end(&dir).map_err(RoleError::world("the mark of an orderly end"))
+}
+
+/// What a core would stumble upon when it leads is refused before it stands by.
+fn check(config: &Config, keys: &KeyStore) -> Result<(), RoleError> {
+    if matches!(config.journal, JournalConfig::Postgres(_)) {
+        transfers::check_shared(config)?;
+    }
+    witnesses(config)?;
+    banks(config, keys)?;
+    config.outside().map(drop).map_err(RoleError::Unsound)
+}
+
+/// By what right a core serves.
+#[derive(Debug)]
+enum Hold {
+    /// Its books are its own.
+    Alone,
+    /// It holds the lease of a shared journal, and the port since it stood by.
+    Leased {
+        /// The lease.
+        renewed: Renewed,
+        /// The port.
+        listener: std::net::TcpListener,
+        /// Whether the core that led before ended in order.
+        was_given_back: bool,
+    },
+}
+
+impl Hold {
+    /// Ends when another core leads, and says how it shows.
+    async fn lost(&self, books: &books::Books) -> String {
+        self.watch_telling(books, |_| {}).await
+    }
+
+    /// As [`Hold::lost`]; until then readiness says whether the lease is in doubt.
+    async fn watch(&self, books: &books::Books, readiness: &Readiness) -> String {
+        let tell = |standing| match standing {
+            Standing::Held => readiness.ready(),
+            Standing::Doubtful | Standing::Lost => {
+                readiness.not_ready("the lease could not be renewed in time");
+            }
+        };
+        self.watch_telling(books, tell).await
+    }
+
+    async fn watch_telling(&self, books: &books::Books, tell: impl Fn(Standing)) -> String {
+        let Self::Leased { renewed, .. } = self else { return std::future::pending().await };
+        let mut was = Standing::Held;
+        loop {
+            let standing = renewed.standing();
+            if standing == Standing::Lost {
+                return "another core took the lease over".into();
+            }
+            if let Some(book) = books.fenced() {
+                return format!("book `{book}` was claimed by another core");
+            }
+            if standing != was {
+                tell(standing);
+                was = standing;
+            }
+            tokio::time::sleep(LEASE_LOOK).await;
+        }
+    }
+
+    async fn listener(&self, port: u16) -> Result<TcpListener, RoleError> {
+        let listener = match self {
+            Self::Alone => TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await,
+            Self::Leased { listener, .. } => listener.try_clone().and_then(TcpListener::from_std),
+        };
+        listener.map_err(RoleError::world(format!("port {port}")))
+    }
+
+    /// Whether whoever led last ended in order: over a shared journal that may have been another
+    /// core, of which a mark in our own folder says nothing.
+    fn ended_in_order(&self, dir: &Path) -> Result<bool, RoleError> {
+        match self {
+            Self::Alone => recovery::ended_in_order(dir),
+            Self::Leased { was_given_back, .. } => Ok(*was_given_back),
+        }
+    }
+
+    fn renewed(&self) -> Option<Renewed> {
+        match self {
+            Self::Alone => None,
+            Self::Leased { renewed, .. } => Some(renewed.clone()),
+        }
+    }
+
+    /// Says that this core ended in order; another one takes over at once.
+    async fn end(self, dir: &Path) -> Result<(), RoleError> {
+        match self {
+            Self::Alone => {
+                let marked = recovery::mark_end(dir);
+                marked.map_err(RoleError::world("the mark of an orderly end"))
+            }
+            Self::Leased { renewed, .. } => {
+                tokio::task::spawn_blocking(move || renewed.release()).await.map_err(unsound)
+            }
+        }
+    }
+}
+
+/// A core that leads.
+struct Lead {
+    dir: PathBuf,
+    config: Config,
+    keys: KeyStore,
+    run: RunId,
+    started_at: terms::Instant,
+    held: Hold,
+}
+
+/// What a core serves: its books are open, and its log agrees with them.
+struct Opened {
+    clearing: Arc<Clearing>,
+    published: Arc<Published>,
+    outside: Arc<Outside>,
+    signer: NoteSigner,
+    in_order: bool,
+    fresh: bool,
+}
+
+impl Lead {
+    async fn open(&self, begun: books::Beginnings) -> Result<Opened, RoleError> {
+        let in_order = self.held.ended_in_order(&self.dir)?;
+        let (config, run) = (self.config.clone(), self.run);
+        let opening = tokio::task::spawn_blocking(move || books::open_from(begun, &config, run));
+        let mut books = opening.await.map_err(unsound)??;
+        books.customers.extend(banks(&self.config, &self.keys)?);
+        let fresh = books.settlement.recovery.tip.next.number() == 0;
+        books::open_accounts(&books, &self.config).await?;
+        let log_key = || self.keys.signing_key(LOG_KEY);
+        let clearing = start_clearing(&self.config, books, log_key()?).await?;
+        let (published, signer) = open_log(&self.dir, &self.config, log_key()?)?;
+        recovery::compare(&clearing, &published).await?;
+        let signer = match self.held {
+            Hold::Alone => signer,
+            Hold::Leased { .. } => projection::catch_up(&clearing, &published, signer).await?,
+        };
+        let outside = self.open_rails()?;
+        Ok(Opened { clearing, published, outside, signer, in_order, fresh })
+    }
+
+    fn open_rails(&self) -> Result<Arc<Outside>, RoleError> {
+        let key = || self.keys.signing_key(REQUEST_KEY).map_err(RoleError::from);
+        Outside::open(&self.dir, &self.config, key, self.held.renewed()).map(Arc::new)
+    }
+
+    async fn serve(
+        self,
+        begun: books::Beginnings,
+        mut shutdown: impl Future<Output = ()> + Unpin,
+    ) -> Result<(), RoleError> {
+        let opened = self.open(begun).await?;
+        let Opened { clearing, published, outside, signer, in_order, fresh } = opened;
+        let Self { dir, config, keys, run, started_at, held } = self;
+        let before = published.log().published().cloned().filter(|note| note.head().size > 0);
+        let client = config.common.client();
+        let mut witnesses = witnesses(&config)?;
+        let readiness = Readiness::waiting("the books are read");
+        let core = shared(&dir, &config, (&clearing, &published, &outside), &signer)?;
+        let listener = held.listener(config.common.port).await?;
+        let site = site(&config, &keys, &core, &readiness)?;
+        let (stop, stopped) = tokio::sync::watch::channel(());
+        let mut ended = stopped.clone();
+        let serving = tokio::spawn(serve(listener, site, async move {
+            let _ = ended.changed().await;
+        }));
+        let guarded = guard_patiently(&published, &client, &mut witnesses, &readiness);
+        tokio::select! {
+            guarded = guarded => guarded?,
+            lost = held.lost(&clearing.books) => return Err(fenced(&lost)),
+            () = &mut shutdown => return Ok(()),
+        }
+        let from = terms::Position::new(published.log().size());
+        let batches = clearing.books.settlement.handle.subscribe(from);
+        let log = Arc::clone(&published);
+        let log = projection::run(log, batches, signer, client.clone(), witnesses);
+        let lists = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
+        let rails = transfers::keep(outside, Arc::clone(&clearing));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(named("the log's task", log));
+        tasks.spawn(named("the lists' task", lists));
+        tasks.spawn(named("the rails' task", rails));
+        tasks.spawn(named("the completions' task", record_completions(Arc::clone(&clearing))));
+        greet_banks(&clearing).await;
+        let resolved = finish(&clearing, &dir).await?;
+        if !fresh && (!in_order || !resolved.is_empty()) {
+            let comeback = Comeback { run, started_at, before, resolved };
+            recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
+        }
+        let behind = behind(&clearing, &readiness);
+        readiness.ready();
+        tracing::info!(url = %config.common.url, "the core serves");
+        // A core that lost its log, its lists, a writer or its lease stops: it would promise what
+        // it cannot keep.
+        tokio::select! {
+            () = &mut shutdown => {}
+            book = clearing.books.ended() => {
+                return Err(unsound(format!("the writer of book `{book}` ended")));
+            }
+            lost = held.watch(&clearing.books, &readiness) => return Err(fenced(&lost)),
+            ended = tasks.join_next() => return Err(unsound(last_word(ended))),
+        }
+        readiness.not_ready("the core is stopping");
+        let _ = stop.send(());
+        let _ = serving.await;
+        drop((behind, tasks));
+        held.end(&dir).await
+    }
+}
+
+fn fenced(reason: &str) -> RoleError {
+    RoleError::Unsound(format!("fenced: {reason}"))
+}
+
+/// Runs a task that the core cannot serve without, and says its name when it ends.
+async fn named<T>(name: &'static str, task: impl Future<Output = T>) -> &'static str {
+    task.await;
+    name
+}
+
+fn last_word(ended: Option<Result<&'static str, JoinError>>) -> String {
+    match ended {
+        Some(Ok(name)) => format!("{name} ended"),
+        Some(Err(error)) => format!("a task ended: {error}"),
+        None => "every task ended".to_owned(),
+    }
 }
 
 /// What the handlers share.
@@ -201,19 +402,6 @@ fn behind(clearing: &Arc<Clearing>, readiness: &Readiness) -> JoinSet<()> {
     tasks
 }
 
-/// Runs both until one of them ends.
-async fn both(lists: impl Future<Output = ()>, rails: impl Future<Output = ()>) {
-    tokio::select! {
-        () = lists => {}
-        () = rails => {}
-    }
-}
-
-fn open_rails(dir: &Path, config: &Config, keys: &KeyStore) -> Result<Arc<Outside>, RoleError> {
-    let key = || keys.signing_key(REQUEST_KEY).map_err(RoleError::from);
-    Outside::open(dir, config, key).map(Arc::new)
-}
-
 fn unsound(error: impl std::fmt::Display) -> RoleError {
     RoleError::Unsound(error.to_string())
 }
@@ -242,6 +430,12 @@ async fn finish(clearing: &Arc<Clearing>, dir: &Path) -> Result<Vec<Resolved>, R
     Ok(resolved)
 }
 
+fn log_signer(config: &Config, key: SigningKey) -> Result<NoteSigner, RoleError> {
+    let name: Result<KeyName, _> = config.origin.parse();
+    name.map(|name| NoteSigner::new(name, key))
+        .map_err(|error| RoleError::Unsound(format!("origin: {error}")))
+}
+
 fn open_log(
     dir: &Path,
     config: &Config,
@@ -249,8 +443,7 @@ fn open_log(
 ) -> Result<(Arc<Published>, NoteSigner), RoleError> {
     let wrong =
         |what: &str, error: &dyn std::fmt::Display| RoleError::Unsound(format!("{what}: {error}"));
-    let name: KeyName = config.origin.parse().map_err(|e| wrong("origin", &e))?;
-    let signer = NoteSigner::new(name, key);
+    let signer = log_signer(config, key)?;
     let policy = Policy::parse(config.policy.as_bytes()).map_err(|e| wrong("policy", &e))?;
     let trust = Trust::new(signer.verifier().clone(), policy).map_err(|e| wrong("policy", &e))?;
     let folder = dir.join("log");
@@ -292,26 +485,22 @@ async fn guard_patiently(
     }
 }
 
-async fn start_server(
+fn site(
     config: &Config,
     keys: &KeyStore,
-    core: Arc<Core>,
+    core: &Arc<Core>,
     readiness: &Readiness,
-) -> Result<(TcpListener, Site), RoleError> {
-    let address = (std::net::Ipv4Addr::LOCALHOST, config.common.port);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(RoleError::world(format!("port {}", config.common.port)))?;
+) -> Result<Site, RoleError> {
     let mut callers = Callers::nobody();
     for peer in &config.common.peers {
         peer.admit_to(&mut callers).map_err(unsound)?;
     }
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
-    let all = routes::routes(&core, &gate)
-        .merge(drills::routes(&core, &gate))
-        .merge(transfer_routes::routes(&core, &gate));
+    let all = routes::routes(core, &gate)
+        .merge(drills::routes(core, &gate))
+        .merge(transfer_routes::routes(core, &gate));
     let routes = crate::web::when_ready(readiness, all);
     let router = health_routes(readiness.clone()).merge(routes);
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
-    Ok((listener, Site { router, limits: LIMITS, signer }))
+    Ok(Site { router, limits: LIMITS, signer })
 }

@@ -16,8 +16,8 @@ use clearing::{
     check_order,
 };
 use record::{
-    Durability, Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentReturned,
-    PaymentSettled, PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Signed,
+    Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentReturned, PaymentSettled,
+    PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
 use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
@@ -195,7 +195,7 @@ impl Clearing {
 
     /// In a task of its own: a client that goes away takes its request with it, and must not take
     /// the route. Dropped, it would leave the money held, or a book untold, until the next start.
-    async fn client_route_to_its_end(
+    pub(super) async fn client_route_to_its_end(
         self: &Arc<Self>,
         route: Route,
         got: Digest,
@@ -207,7 +207,7 @@ impl Clearing {
 
     /// Both customers' books must be here before any money is held: a settled payment whose
     /// creditor's book is elsewhere would be stuck.
-    pub(super) async fn client_route(
+    async fn client_route(
         self: &Arc<Self>,
         route: Route,
         got: Digest,
@@ -507,7 +507,7 @@ impl Clearing {
             payment,
             terms: entry.terms,
             outcome: entry.ending.clone(),
-            durability: Durability::OneDisk,
+            durability: self.books.durability,
             settled_at: entry.recorded_at,
             integrate_by: entry.recorded_at.plus(within),
         };

@@ -19,9 +19,13 @@ use evidence::exchange::{
 use evidence::tile::{TILE_WIDTH, Tile, TileReader};
 use evidence::{Log, NoteSigner, SignedCheckpoint, TlogProof, Trust, VerifierKey};
 use journal::Batch;
+use terms::Position;
 use tokio::sync::watch;
 
+use super::facts::READ_PATIENCE;
 use super::files::{TileFiles, replace};
+use super::orders::Clearing;
+use crate::roles::RoleError;
 
 /// How long commitments are gathered before a checkpoint: the window of risk stays under 1 s.
 const GATHER: Duration = Duration::from_millis(100);
@@ -113,6 +117,48 @@ impl Published {
     }
 }
 
+/// Appends and publishes what the journal holds beyond the log, before any witness is asked: the
+/// log of a core that stood by ends a little before what its predecessor had cosigned.
+pub async fn catch_up(
+    clearing: &Clearing,
+    published: &Arc<Published>,
+    signer: NoteSigner,
+) -> Result<NoteSigner, RoleError> {
+    let head = clearing.books.settlement.recovery.tip.next.number();
+    let from = published.log().size();
+    let batches = clearing.books.settlement.handle.subscribe(Position::new(from));
+    let published = Arc::clone(published);
+    let work = move || {
+        while published.log().size() < head {
+            let batch = batches.recv_timeout(READ_PATIENCE).map_err(|e| e.to_string())?;
+            if append(&mut published.log(), &batch).is_break() {
+                return Err("facts are missing".to_owned());
+            }
+        }
+        published.log().publish(&signer).map_err(|e| e.to_string())?;
+        Ok(signer)
+    };
+    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(e.to_string()));
+    done.map_err(|error| RoleError::Unsound(format!("the log could not catch up: {error}")))
+}
+
+/// Appends the entries of a batch that the log does not have yet.
+fn append(log: &mut Log<TileFiles>, batch: &Batch) -> ControlFlow<()> {
+    for entry in batch.entries() {
+        let position = entry.position;
+        // A batch may begin before what was published: those leaves are there already.
+        match position.number().cmp(&log.size()) {
+            Ordering::Less => {}
+            Ordering::Equal => log.append(&entry.commitment),
+            Ordering::Greater => {
+                tracing::error!(%position, size = log.size(), "facts are missing");
+                return ControlFlow::Break(());
+            }
+        }
+    }
+    ControlFlow::Continue(())
+}
+
 /// Runs until the book closes: gather, publish, have cosigned. Ends early only when a part of it
 /// panicked or the facts do not follow on: whoever runs it must stop serving then, for promises
 /// would be given that no log keeps.
@@ -160,17 +206,8 @@ async fn publish(
     let (published, signer) = (Arc::clone(published), Arc::clone(signer));
     let work = move || {
         let mut log = published.log();
-        for entry in batches.iter().flat_map(|batch| batch.entries()) {
-            let position = entry.position;
-            // A batch may begin before what was published: those leaves are there already.
-            match position.number().cmp(&log.size()) {
-                Ordering::Less => {}
-                Ordering::Equal => log.append(&entry.commitment),
-                Ordering::Greater => {
-                    tracing::error!(%position, size = log.size(), "facts are missing");
-                    return ControlFlow::Break(());
-                }
-            }
+        if batches.iter().any(|batch| append(&mut log, batch).is_break()) {
+            return ControlFlow::Break(());
         }
         if let Err(error) = log.publish(&signer) {
             tracing::error!(%error, "the log could not be published");

@@ -27,6 +27,7 @@ use super::books::Failed;
 use super::config::Config;
 use super::drills::REPORT_KEY;
 use super::orders::Clearing;
+use super::standby::{Renewed, Standing};
 use crate::rail::messages::{credit_transfer, reports};
 use crate::rail::{
     AnyRail, Arrived, FileRail, MESSAGE_BYTES_MAX, OutsideAccount, Prepared, Rail, RemoteRail,
@@ -166,6 +167,8 @@ pub struct Outside {
     calls: Semaphore,
     wake: Notify,
     figures: Figures,
+    /// The lease of a shared journal, where there is one.
+    lease: Option<Renewed>,
 }
 
 impl Outside {
@@ -174,6 +177,7 @@ impl Outside {
         dir: &Path,
         config: &Config,
         key: impl Fn() -> Result<SigningKey, RoleError>,
+        lease: Option<Renewed>,
     ) -> Result<Self, RoleError> {
         let wrong = |what: String| RoleError::Unsound(format!("rails: {what}"));
         let mut links = BTreeMap::new();
@@ -197,6 +201,7 @@ impl Outside {
             calls: Semaphore::new(CALLS_AT_ONCE),
             wake: Notify::new(),
             figures: Figures::default(),
+            lease,
         })
     }
 
@@ -313,6 +318,11 @@ impl Outside {
         let Ok(_permit) = self.calls.acquire().await else {
             return Sending::NotDone("the core is stopping".to_owned());
         };
+        // A core that may have been replaced, and does not know what was decided since, sends
+        // nothing: whoever leads asks the rail, and sends the very same where that is allowed.
+        if self.lease.as_ref().is_some_and(|lease| lease.standing() != Standing::Held) {
+            return Sending::NotDone("the lease could not be renewed in time".to_owned());
+        }
         let sent = link.rail.send(&prepared).await;
         count(match &sent {
             Sending::Sent(_) => &self.figures.sent,
@@ -466,6 +476,20 @@ pub async fn keep(outside: Arc<Outside>, clearing: Arc<Clearing>) {
             }
         }
         let _ = tokio::time::timeout(TICK, outside.wake.notified()).await;
+    }
+}
+
+/// Refuses a rail of files for cores that share a journal. An absent file is the word of one disk
+/// that nothing was sent; on another core's disk it would be the word of nobody, and the message
+/// would go out twice.
+pub fn check_shared(config: &Config) -> Result<(), RoleError> {
+    match config.rails.iter().find(|entry| entry.adapter == Adapter::File) {
+        None => Ok(()),
+        Some(entry) => Err(RoleError::Unsound(format!(
+            "rails: `{}` is a rail of files on one machine; cores over a shared journal need one \
+             that is called",
+            entry.name
+        ))),
     }
 }
 

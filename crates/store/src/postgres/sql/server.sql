@@ -5,4 +5,9 @@ select
   current_setting('synchronous_commit'),
   current_setting('synchronous_standby_names'),
   current_setting('data_checksums'),
-  pg_is_in_recovery()
+  pg_is_in_recovery(),
+  (
+    select count(*)
+    from pg_catalog.pg_stat_replication
+    where state = 'streaming' and sync_state in ('sync', 'quorum')
+  )

@@ -25,14 +25,14 @@ fn the_postgres_journal_keeps_the_contract() {
 fn an_empty_database_is_migrated_once_and_refused_before() {
     let Some(database) = Database::empty() else { return };
     let missing = PostgresJournal::open(database.config()).unwrap_err();
-    let behind = SchemaError::Behind { found: 0, wanted: 1 };
+    let behind = SchemaError::Behind { found: 0, wanted: 2 };
     assert!(matches!(&missing, OpenPostgresError::Schema(e) if *e == behind), "{missing:?}");
     // Two at once take turns.
     let applied = std::thread::scope(|scope| {
         let both = [(); 2].map(|()| scope.spawn(|| migrate(&database.config()).unwrap()));
         both.map(|thread| thread.join().unwrap())
     });
-    assert_eq!(applied.iter().sum::<usize>(), 1);
+    assert_eq!(applied.iter().sum::<usize>(), 2);
     assert!(PostgresJournal::open(database.config()).is_ok());
 }
 
@@ -44,10 +44,10 @@ fn a_schema_of_another_program_is_refused() {
         Err(OpenPostgresError::Schema(error)) => error,
         other => panic!("{other:?}"),
     };
-    admin.run("insert into wayleave_journal.migration values (2, sha256('later'))");
-    assert_eq!(refused(), SchemaError::Ahead { found: 2, known: 1 });
-    admin.run("delete from wayleave_journal.migration where number = 2");
-    admin.run("update wayleave_journal.migration set digest = sha256('edited')");
+    admin.run("insert into wayleave_journal.migration values (3, sha256('later'))");
+    assert_eq!(refused(), SchemaError::Ahead { found: 3, known: 2 });
+    admin.run("delete from wayleave_journal.migration where number = 3");
+    admin.run("update wayleave_journal.migration set digest = sha256('edited') where number = 1");
     assert_eq!(refused(), SchemaError::Differs { number: 1 });
 }
 
@@ -74,6 +74,31 @@ fn a_server_that_may_lose_a_commit_is_refused() {
     assert_eq!(journal.server().durability, Durability::OneDisk);
     assert_eq!(journal.server().synchronous_commit, SynchronousCommit::On);
     assert!((150_000..160_000).contains(&journal.server().version), "{:?}", journal.server());
+}
+
+#[test]
+fn who_wants_a_standby_is_refused_without_one() {
+    let Some(database) = Database::fresh() else { return };
+    let admin = database.admin();
+    let open = || PostgresJournal::open(database.config().wanting(Durability::DiskAndStandby));
+    let refused = || match open() {
+        Err(OpenPostgresError::Server(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    };
+    let setting = |refusal| match refusal {
+        ServerRefusal::Setting { name, .. } => name,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(setting(refused()), "synchronous_standby_names");
+    admin.run(&format!("alter database {} set synchronous_commit = local", database.name));
+    assert_eq!(setting(refused()), "synchronous_commit");
+    admin.run(&format!("alter database {} reset synchronous_commit", database.name));
+    admin.set_server("synchronous_standby_names", "'nobody'");
+    admin.wait_until("select current_setting('synchronous_standby_names') = 'nobody'");
+    let found = refused();
+    admin.reset_server("synchronous_standby_names");
+    admin.wait_until("select current_setting('synchronous_standby_names') = ''");
+    assert_eq!(found, ServerRefusal::NoStandby { names: "nobody".into() });
 }
 
 #[test]

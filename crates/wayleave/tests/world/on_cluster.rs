@@ -1,0 +1,271 @@
+//! Two cores over one replicated journal: cores, servers and their guards die, and nothing that
+//! was acknowledged is lost.
+//!
+//! `cargo xtask test ha` starts the cluster and names its folder in `WAYLEAVE_HA`; without it every
+//! test says that it was left out.
+#![expect(clippy::print_stdout, reason = "the figures of the suite are what it is run for")]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use record::{Durability, Ending, SettleOrder};
+use server::roles::core::{Cluster, JournalConfig};
+use terms::{BookName, PaymentId};
+use wallet::OrderSent;
+use wayleave::demo::acts::permitted;
+use wayleave::demo::setup::STANDBY;
+
+use super::bank::all_agree;
+use super::stage::{World, play, until};
+
+/// Orders that are ready before a fault: settled before, and asked after.
+const BEFORE: usize = 4;
+const AFTER: usize = 4;
+/// A core's death is answered within this.
+const CORE_DEATH_MAX: Duration = Duration::from_secs(5);
+/// A node's death: Patroni's lease bounds it.
+const NODE_DEATH_MAX: Duration = Duration::from_secs(30);
+/// An order that nobody takes is given up after this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn tries() -> usize {
+    std::env::var("WAYLEAVE_HA_TRIES").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
+}
+
+fn control(words: &[&str]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/ha/cluster");
+    let output = Command::new(script).args(words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "cluster {words:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A database of the test's own, with the journal's tables in it.
+fn database(name: &str) -> Option<Cluster> {
+    let Some(folder) = std::env::var_os("WAYLEAVE_HA").map(PathBuf::from) else {
+        println!("left out: `WAYLEAVE_HA` is not set; `cargo xtask test ha` sets it");
+        return None;
+    };
+    let name = format!("{name}_{}", std::process::id());
+    control(&["database", &name]);
+    let text = std::fs::read_to_string(folder.join(format!("journal.{name}.json"))).unwrap();
+    let JournalConfig::Postgres(cluster) = serde_json::from_str(&text).unwrap() else {
+        panic!("{text}");
+    };
+    let book: BookName = "settlement".parse().unwrap();
+    store::postgres::migrate(&cluster.of_book(book).unwrap()).unwrap();
+    Some(cluster)
+}
+
+/// What was acknowledged.
+struct Acknowledged(BTreeMap<PaymentId, Ending>);
+
+impl Acknowledged {
+    /// Sends an order until it is acknowledged.
+    async fn order(&mut self, world: &World, order: &SettleOrder) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            if let OrderSent::Answered(answer) = world.players.payer.send_order(order).await? {
+                let promise = &answer.promise;
+                assert_eq!(promise.durability, Durability::Replicated);
+                let earlier = self.0.insert(promise.payment, promise.outcome.clone());
+                assert!(earlier.is_none_or(|earlier| earlier == promise.outcome));
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("no acknowledgement within {PATIENCE:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whoever leads now knows each acknowledged payment with the end that was promised.
+    async fn all_there(&self, world: &World) -> anyhow::Result<()> {
+        for (payment, ending) in &self.0 {
+            let status = until("the core answers", || async {
+                Ok(world.players.payer.ask(*payment).await.ok())
+            });
+            let found = status.await?.ending.map(|end| end.ending);
+            assert_eq!(found.as_ref(), Some(ending), "acknowledged, and lost: {payment}");
+        }
+        Ok(())
+    }
+}
+
+async fn orders(world: &World, what: &str, count: usize) -> anyhow::Result<Vec<SettleOrder>> {
+    let mut orders = Vec::new();
+    for number in 0..count {
+        let request = world.invoice(&format!("HA-{what}-{number}"), 1_000).await?;
+        let ready = permitted(&world.players.payer, &request, 300).await?;
+        let ready = ready.expect("permitted");
+        orders.push(world.players.payer.order(&ready.hand, &ready.permits)?);
+    }
+    Ok(orders)
+}
+
+/// Whether a core's `/ready` says that it leads.
+async fn leads(world: &World, name: &str) -> bool {
+    let url = world.stage.url(name);
+    let authority = url.trim_start_matches("http://").to_owned();
+    let guard = client::AddressGuard::public_only().allow(&authority);
+    let client = client::Client::new(guard, client::CLIENT_LIMITS);
+    let peer = client::Peer::unverified(&url).unwrap();
+    let asked = client.send_unsigned(&peer, client::Outgoing::get("/ready")).await;
+    matches!(asked, client::Outcome::Answer(_))
+}
+
+async fn leader(world: &World) -> anyhow::Result<&'static str> {
+    until("a core leads", || async {
+        for name in ["core", STANDBY] {
+            if leads(world, name).await {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    })
+    .await
+}
+
+/// One fault: acknowledged before, injected, acknowledged after; how long nothing was.
+async fn struck(
+    world: &mut World,
+    acknowledged: &mut Acknowledged,
+    what: &str,
+    inject: impl FnOnce(&mut World, &str) -> anyhow::Result<()>,
+) -> anyhow::Result<Duration> {
+    let orders = orders(world, what, BEFORE + AFTER).await?;
+    let (before, after) = orders.split_at(BEFORE);
+    for order in before {
+        acknowledged.order(world, order).await?;
+    }
+    let name = leader(world).await?;
+    inject(world, name)?;
+    let begun = Instant::now();
+    let [first, rest @ ..] = after else { bail!("no orders") };
+    acknowledged.order(world, first).await?;
+    let pause = begun.elapsed();
+    for order in rest {
+        acknowledged.order(world, order).await?;
+    }
+    // The same again gets the same end.
+    acknowledged.order(world, first).await?;
+    acknowledged.all_there(world).await?;
+    Ok(pause)
+}
+
+fn say(what: &str, pauses: &mut [Duration], acknowledged: &Acknowledged) {
+    pauses.sort_unstable();
+    let seconds = |at: usize| pauses.get(at).map_or(0.0, Duration::as_secs_f64);
+    let line = format!(
+        "ha: {what}: {} tries, acknowledged {}, lost 0, back after {:.1} / {:.1} / {:.1} s \
+         (least / median / most)",
+        pauses.len(),
+        acknowledged.0.len(),
+        seconds(0),
+        seconds(pauses.len() / 2),
+        seconds(pauses.len().saturating_sub(1))
+    );
+    println!("{line}");
+    let Some(folder) = std::env::var_os("WAYLEAVE_HA").map(PathBuf::from) else { return };
+    let figures = folder.join("figures");
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(figures).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+#[test]
+fn a_core_that_is_killed_is_replaced_by_the_one_that_stands_by() {
+    let Some(cluster) = database("cores") else { return };
+    play(async {
+        let mut world = World::shared("ha-cores", cluster).await?;
+        let (mut acknowledged, mut pauses) = (Acknowledged(BTreeMap::new()), Vec::new());
+        for number in 0..tries() {
+            let mut killed = String::new();
+            let what = format!("c{number}");
+            let pause = struck(&mut world, &mut acknowledged, &what, |world, name| {
+                killed = name.to_owned();
+                world.process(name).kill()
+            });
+            pauses.push(pause.await?);
+            // What was killed stands by from now on.
+            world.process(&killed).start_again()?;
+            assert_ne!(leader(&world).await?, killed);
+        }
+        // Whoever leads now carries on with the banks that keep their own book.
+        all_agree(&world).await?;
+        say("core killed", &mut pauses, &acknowledged);
+        assert!(pauses.iter().all(|pause| *pause <= CORE_DEATH_MAX), "{pauses:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_core_that_slept_through_its_lease_ends_itself_and_answers_nothing() {
+    let Some(cluster) = database("asleep") else { return };
+    play(async {
+        let mut world = World::shared("ha-asleep", cluster).await?;
+        let mut acknowledged = Acknowledged(BTreeMap::new());
+        let mut stopped = 0;
+        let pause = struck(&mut world, &mut acknowledged, "s", |world, name| {
+            assert_eq!(name, "core");
+            stopped = world.process(name).id();
+            signal("-STOP", stopped)
+        });
+        let pause = pause.await?;
+        assert_eq!(leader(&world).await?, STANDBY);
+        signal("-CONT", stopped)?;
+        let words = until("the old one ends itself", || async {
+            let log = std::fs::read_to_string(world.stage.folder("core").join("log.txt"))?;
+            Ok(log.contains("fenced: ").then_some(log))
+        });
+        words.await?;
+        assert_eq!(leader(&world).await?, STANDBY);
+        acknowledged.all_there(&world).await?;
+        say("core asleep", &mut [pause], &acknowledged);
+        Ok(())
+    });
+}
+
+fn signal(signal: &str, process: u32) -> anyhow::Result<()> {
+    let status = Command::new("kill").arg(signal).arg(process.to_string()).status()?;
+    anyhow::ensure!(status.success(), "kill {signal} {process}");
+    Ok(())
+}
+
+#[test]
+fn a_core_that_is_told_to_stop_hands_over_at_once() {
+    let Some(cluster) = database("orderly") else { return };
+    play(async {
+        let mut world = World::shared("ha-orderly", cluster).await?;
+        let mut acknowledged = Acknowledged(BTreeMap::new());
+        let pause = struck(&mut world, &mut acknowledged, "o", |world, name| {
+            world.process(name).stop();
+            Ok(())
+        });
+        let pause = pause.await?;
+        say("core stopped in order", &mut [pause], &acknowledged);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_database_node_that_dies_costs_its_lease_and_no_acknowledgement() {
+    let Some(cluster) = database("nodes") else { return };
+    play(async {
+        let mut world = World::shared("ha-nodes", cluster).await?;
+        let mut acknowledged = Acknowledged(BTreeMap::new());
+        let node = control(&["leader"]);
+        let pause = struck(&mut world, &mut acknowledged, "n", |_, _| {
+            control(&["kill-node", &node]);
+            Ok(())
+        });
+        let pause = pause.await?;
+        control(&["start-node", &node]);
+        say("database node killed", &mut [pause], &acknowledged);
+        assert!(pause <= NODE_DEATH_MAX, "{pause:?}");
+        Ok(())
+    });
+}

@@ -301,11 +301,12 @@ impl Lead {
         tasks.spawn(named("the completions' task", record_completions(Arc::clone(&clearing))));
         greet_banks(&clearing).await;
         let resolved = finish(&clearing, &dir).await?;
+        let mut behind = behind(&clearing, &readiness);
         if !fresh && (!in_order || !resolved.is_empty()) {
             let comeback = Comeback { run, started_at, before, resolved };
-            recovery::certify(&clearing, &published, &dir, comeback).await.map_err(unsound)?;
+            let written = recovery::certify(&clearing, &published, &dir, comeback).await;
+            behind.spawn(written.map_err(unsound)?);
         }
-        let behind = behind(&clearing, &readiness);
         readiness.ready();
         tracing::info!(url = %config.common.url, "the core serves");
         // A core that lost its log, its lists, a writer or its lease stops: it would promise what

@@ -357,13 +357,15 @@ pub struct Comeback {
     pub resolved: Vec<Resolved>,
 }
 
-/// Signs and records the certificate; its file follows when its leaf is cosigned.
+/// Signs and records the certificate. What it returns writes the certificate's file once its leaf
+/// is cosigned, and runs no longer than the log does: left alone it would wait for ever, with the
+/// books in its hands.
 pub async fn certify(
     clearing: &Arc<Clearing>,
     published: &Arc<Published>,
     dir: &Path,
     comeback: Comeback,
-) -> Result<(), Failed> {
+) -> Result<impl Future<Output = ()> + Send + use<>, Failed> {
     let found = &clearing.books.settlement.recovery;
     let before = comeback.before.as_ref().map(SignedCheckpoint::head);
     let certificate = RecoveryCertificate {
@@ -387,10 +389,9 @@ pub async fn certify(
     let count = clearing.books.settlement.look(clearing::SettlementBook::recoveries).await?;
     let path = dir.join(RECOVERY_FOLDER).join(format!("{}.wayleave", count.outcome));
     let (clearing, published) = (Arc::clone(clearing), Arc::clone(published));
-    tokio::spawn(async move {
+    Ok(async move {
         write_file(&clearing, &published, placed.position, comeback.before, path).await;
-    });
-    Ok(())
+    })
 }
 
 async fn write_file(

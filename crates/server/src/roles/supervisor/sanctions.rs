@@ -78,7 +78,7 @@ impl Kept for ScreeningList {
     fn apply(&mut self, edit: SanctionEdit) -> Result<(), String> {
         match edit {
             SanctionEdit::PutEntry { entry } => {
-                if normal(&entry.name).tokens.is_empty() {
+                if normal(&entry.name).is_empty() {
                     return Err(format!("entry `{}` has no name that can be compared", entry.id));
                 }
                 if entry.aliases.len() > ALIASES_MAX {

@@ -4,9 +4,11 @@
 //! [`Outcome::NotScreened`], never `Clear`. Scores are whole numbers per mille, so that a replay
 //! on any machine gives the same bytes. Start at [`screen`].
 
+mod index;
 pub mod list;
 pub mod matching;
 pub mod normal;
+mod words;
 
 pub use list::{Entry, ListError, LoadedList, ScreeningList, import_json};
 pub use matching::{Hit, NotScreened, Outcome, Party, Rule, Thresholds, compare, screen};

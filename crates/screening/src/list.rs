@@ -8,6 +8,7 @@ use serde::Deserialize;
 use terms::Instant;
 use thiserror::Error;
 
+use crate::index::Index;
 use crate::normal::{Normal, normal};
 
 /// Domain of a list's digest.
@@ -100,6 +101,7 @@ pub struct LoadedList {
     list: ScreeningList,
     digest: Digest,
     names: Vec<Vec<Normal>>,
+    index: Index,
 }
 
 impl LoadedList {
@@ -107,12 +109,13 @@ impl LoadedList {
     #[must_use]
     pub fn new(list: ScreeningList) -> Self {
         let digest = list.digest();
-        let names = list
+        let names: Vec<Vec<Normal>> = list
             .entries
             .iter()
             .map(|e| core::iter::once(&e.name).chain(&e.aliases).map(|n| normal(n)).collect())
             .collect();
-        Self { list, digest, names }
+        let index = Index::of(&names);
+        Self { list, digest, names, index }
     }
 
     /// The list itself.
@@ -128,9 +131,17 @@ impl LoadedList {
         ListVersion { name: name.clone(), version: *version, digest: self.digest }
     }
 
-    /// Entries, each with its comparable names (main name first).
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Entry, &[Normal])> {
-        self.list.entries.iter().zip(self.names.iter().map(Vec::as_slice))
+    /// Entries, each with its comparable names (main name first), that may be as like `name` as
+    /// `least` per mille, in the list's order.
+    pub(crate) fn entries_like(
+        &self,
+        name: &Normal,
+        least: u16,
+    ) -> impl Iterator<Item = (&Entry, &[Normal])> {
+        let like = self.index.entries_like(name, least).into_iter();
+        like.filter_map(|at| {
+            Some((self.list.entries.get(at)?, self.names.get(at).map(Vec::as_slice)?))
+        })
     }
 }
 
@@ -194,7 +205,7 @@ pub fn import_json(bytes: &[u8]) -> Result<ScreeningList, ListError> {
     if issued_at >= next_update {
         return Err(ListError::TimesReversed { name });
     }
-    if let Some(entry) = entries.iter().find(|e| normal(&e.name).tokens.is_empty()) {
+    if let Some(entry) = entries.iter().find(|e| normal(&e.name).is_empty()) {
         return Err(ListError::NameMissing { id: entry.id.clone() });
     }
     let (issued_at, next_update) =

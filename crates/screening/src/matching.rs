@@ -1,11 +1,15 @@
 //! Comparing a party with the entries of lists, and saying why.
 
-use rapidfuzz::distance::osa;
 use record::ListVersion;
 use seal::Digest;
 
 use crate::list::{Entry, LoadedList};
 use crate::normal::{Normal, normal};
+
+mod score;
+
+pub use score::compare;
+pub(crate) use score::{best_of, edits_allowed, joined_edits, word_score};
 
 /// Who is screened: what an issuer signed, never invoice text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,7 +122,7 @@ impl Outcome {
 #[must_use]
 pub fn screen(party: &Party<'_>, lists: &[LoadedList], thresholds: Thresholds) -> Outcome {
     let name = normal(party.name);
-    if name.tokens.is_empty() {
+    if name.is_empty() {
         return Outcome::NotScreened(NotScreened::NameMissing);
     }
     if party.country.is_empty() {
@@ -147,7 +151,7 @@ fn hits<'a>(
     list: &'a LoadedList,
     thresholds: Thresholds,
 ) -> impl Iterator<Item = Hit> + 'a {
-    list.entries().filter_map(move |(entry, names)| {
+    list.entries_like(name, thresholds.possible).filter_map(move |(entry, names)| {
         let (index, (score, rule)) =
             names
                 .iter()
@@ -179,97 +183,6 @@ fn contradicted(party: &Party<'_>, entry: &Entry) -> bool {
     });
     country || date
 }
-
-/// How alike two names are, per mille, and by which rule.
-#[must_use]
-pub fn compare(a: &Normal, b: &Normal) -> (u16, Rule) {
-    let sorted = |n: &Normal| {
-        let mut tokens = n.tokens.clone();
-        tokens.sort_unstable();
-        tokens
-    };
-    let (score, rule) = if a.tokens.is_empty() || b.tokens.is_empty() {
-        (0, Rule::AlignedWords)
-    } else if sorted(a) == sorted(b) {
-        (1000, Rule::SameWords)
-    } else {
-        let letters = alike(&a.joined, &b.joined);
-        let words = aligned(&a.tokens, &b.tokens);
-        // Whole-name letters count only near identity: they see missing spaces, not other names.
-        if letters >= LETTERS_MIN && letters > words {
-            (letters, Rule::SameLetters)
-        } else {
-            (words, Rule::AlignedWords)
-        }
-    };
-    let forms_differ = a.form.is_some() && b.form.is_some() && a.form != b.form;
-    (if forms_differ { score.saturating_sub(FORM_PENALTY) } else { score }, rule)
-}
-
-/// The share of letters, in per mille, that find a like word on the other side.
-fn aligned(a: &[String], b: &[String]) -> u16 {
-    let mut pairs: Vec<(u16, usize, usize)> = Vec::new();
-    for (i, left) in a.iter().enumerate() {
-        for (j, right) in b.iter().enumerate() {
-            let score = word_score(left, right);
-            if score >= WORD_MIN {
-                pairs.push((score, i, j));
-            }
-        }
-    }
-    pairs.sort_by(|x, y| y.0.cmp(&x.0).then(x.1.cmp(&y.1)).then(x.2.cmp(&y.2)));
-    let (mut used_a, mut used_b) = (vec![false; a.len()], vec![false; b.len()]);
-    let (mut gained, mut met) = (0_usize, 0_usize);
-    for (score, i, j) in pairs {
-        let (Some(ua), Some(ub)) = (used_a.get_mut(i), used_b.get_mut(j)) else { continue };
-        if *ua || *ub {
-            continue;
-        }
-        (*ua, *ub) = (true, true);
-        let length = |word: Option<&String>| word.map_or(0, String::len);
-        let weight = length(a.get(i)).saturating_add(length(b.get(j)));
-        gained = gained.saturating_add(weight.saturating_mul(usize::from(score)));
-        met = met.saturating_add(1);
-    }
-    let letters = |words: &[String]| words.iter().map(String::len).sum::<usize>();
-    // Words of one side that meet nothing weigh half on the longer side: a middle name left out
-    // is common; nobody is matched on one word of several.
-    let total = letters(a).saturating_add(letters(b));
-    let unmet = unmet_letters(a, &used_a).saturating_add(unmet_letters(b, &used_b));
-    let fewest = a.len().min(b.len());
-    let discount = if met == fewest && met >= 2 { unmet / 2 } else { 0 };
-    let whole = total.saturating_sub(discount).max(1);
-    u16::try_from(gained / whole).unwrap_or(1000).min(999)
-}
-
-fn unmet_letters(words: &[String], used: &[bool]) -> usize {
-    words.iter().zip(used).filter(|(_, used)| !**used).map(|(word, _)| word.len()).sum()
-}
-
-fn word_score(a: &str, b: &str) -> u16 {
-    if a == b {
-        return 1000;
-    }
-    let initial = |short: &str, long: &str| short.len() == 1 && long.starts_with(short);
-    if initial(a, b) || initial(b, a) {
-        return INITIAL_SCORE;
-    }
-    // A short word with another letter is another word: `Li` is not `Lu`.
-    if a.len().min(b.len()) <= 3 { 0 } else { alike(a, b) }
-}
-
-/// One thousand less the share of edits (insert, delete, change, swap of neighbours).
-fn alike(a: &str, b: &str) -> u16 {
-    let longest = a.len().max(b.len()).max(1);
-    let edits = osa::distance(a.chars(), b.chars());
-    let share = edits.saturating_mul(1000) / longest;
-    1000_u16.saturating_sub(u16::try_from(share).unwrap_or(1000))
-}
-
-const WORD_MIN: u16 = 650;
-const LETTERS_MIN: u16 = 880;
-const INITIAL_SCORE: u16 = 850;
-const FORM_PENALTY: u16 = 190;
 
 #[cfg(test)]
 mod tests;

@@ -128,24 +128,55 @@ fn labelled_pairs_are_told_apart() {
         println!("left out: no vectors at {}", path.display());
         return;
     };
-    let (mut tp, mut fp, mut missed, mut count) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for row in text.lines().skip(1).map(csv_row).filter(|r| r.len() >= 6) {
-        let (score, _) = compare(&normal(&row[2]), &normal(&row[3]));
-        let predicted = score >= Thresholds::STANDARD.possible;
-        match (predicted, row[4] == "true") {
-            (true, true) => tp += 1,
-            (true, false) => fp += 1,
-            (false, true) => missed += 1,
-            (false, false) => {}
+    let rows: Vec<_> = text.lines().skip(1).map(csv_row).filter(|r| r.len() >= 6).collect();
+    assert!(rows.len() >= 400, "{} pairs", rows.len());
+    let score = |row: &[String]| compare(&normal(&row[2]), &normal(&row[3])).0;
+    // Weights and thresholds were chosen by the errors in the first half; of the second the sum is
+    // looked at.
+    for (half, least) in [(0, 860), (1, 900)] {
+        let (mut tp, mut fp, mut missed) = (0_u32, 0_u32, 0_u32);
+        for row in rows.iter().filter(|row| half_of(row) == half) {
+            match (score(row) >= Thresholds::STANDARD.possible, row[4] == "true") {
+                (true, true) => tp += 1,
+                (true, false) => fp += 1,
+                (false, true) => missed += 1,
+                (false, false) => {}
+            }
         }
-        if predicted != (row[4] == "true") && std::env::var("SHOW").is_ok() {
-            println!("{score} {} | {} | {}", row[2], row[3], row[4]);
-        }
-        count += 1;
+        let f1 = 2000 * tp / (2 * tp + fp + missed);
+        println!("half {half}: true {tp}, false alarms {fp}, missed {missed}, F1 {f1} per mille");
+        assert!(f1 >= least, "half {half}: F1 {f1}");
     }
-    let f1 = 2000 * tp / (2 * tp + fp + missed);
-    println!("{count} pairs: true {tp}, false alarms {fp}, missed {missed}, F1 {f1} per mille");
-    assert!(count >= 400 && f1 >= 800, "F1 {f1} over {count} pairs");
+    let strong = rows.iter().filter(|row| row[4] == "true" && row[5] == "STRONG");
+    let missed: Vec<_> = strong.filter(|r| score(r) < Thresholds::STANDARD.possible).collect();
+    assert!(missed.is_empty(), "strong pairs missed: {missed:?}");
+}
+
+/// The half that a pair belongs to, by its letters.
+fn half_of(row: &[String]) -> u32 {
+    let letters = row[2].bytes().chain(row[3].bytes());
+    letters.fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 2
+}
+
+/// Firms that share words with a listed one, and are others.
+#[test]
+fn small_firms_with_like_names_are_left_in_peace() {
+    let table = [
+        ("Brightwater Trading Ltd", "Bluewater Trading Ltd"),
+        ("Northern Lights Shipping AS", "Northern Star Shipping AS"),
+        ("Lim Ceramics Pte Ltd", "Tan Ceramics Pte Ltd"),
+        ("Golden Dragon Import Export", "Golden Phoenix Import Export"),
+        ("Al Noor General Trading LLC", "Al Safa General Trading LLC"),
+        ("Müller Maschinenbau GmbH", "Möller Gartenbau GmbH"),
+        ("De Vries Fietsen B.V.", "De Vries Bloemen B.V."),
+        ("Oriental Textile Mills Ltd", "Oriental Paper Mills Ltd"),
+        ("Pacific Seafood Co., Ltd.", "Pacific Timber Co., Ltd."),
+        ("First Harvest Foods Inc.", "First Harbour Marine Inc."),
+    ];
+    for (ours, listed) in table {
+        let (score, rule) = compare(&normal(ours), &normal(listed));
+        assert!(score < Thresholds::STANDARD.possible, "{ours} | {listed}: {score} {rule:?}");
+    }
 }
 
 /// One line of CSV with double quotes; no line of the vectors holds a line break.
@@ -162,7 +193,58 @@ fn csv_row(line: &str) -> Vec<String> {
     fields
 }
 
+/// A name of words that occur often, changed a little: so that many are alike.
+fn some_name() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let word = prop_oneof![
+        Just("Mohammad"),
+        Just("Mohamed"),
+        Just("Trading"),
+        Just("Bank"),
+        Just("al"),
+        Just("van"),
+        Just("der"),
+        Just("Bilt"),
+        Just("Vanderbilt"),
+        Just("J"),
+        Just("Joachim"),
+        Just("12"),
+        Just("Twelve"),
+        Just("Zarya"),
+        Just("Zarja"),
+        Just("Ltd"),
+        Just("GmbH"),
+        Just("Putin"),
+    ];
+    let change = (0_usize..9, "[a-z]");
+    (proptest::collection::vec(word, 1..6), change, any::<bool>()).prop_map(
+        |(words, at, change)| {
+            let mut name: Vec<char> = words.join(" ").chars().collect();
+            if change && at.0 < name.len() {
+                name[at.0] = at.1.chars().next().unwrap();
+            }
+            name.into_iter().collect()
+        },
+    )
+}
+
 proptest::proptest! {
+    #[test]
+    fn the_index_leaves_out_no_name_that_is_like_enough(
+        listed in proptest::collection::vec(proptest::collection::vec(some_name(), 1..4), 1..12),
+        asked in some_name(),
+        least in 500_u16..1000,
+    ) {
+        let names: Vec<Vec<Normal>> =
+            listed.iter().map(|all| all.iter().map(|name| normal(name)).collect()).collect();
+        let asked = normal(&asked);
+        let like = crate::index::Index::of(&names).entries_like(&asked, least);
+        for (at, names) in names.iter().enumerate() {
+            let best = names.iter().map(|name| compare(&asked, name).0).max().unwrap_or(0);
+            proptest::prop_assert!(best < least || like.contains(&at), "{best} {least} {names:?}");
+        }
+    }
+
     #[test]
     fn comparing_is_symmetric_and_bounded(a in "[a-zéß' ]{0,24}", b in "[a-zéß' ]{0,24}") {
         let (a, b) = (normal(&a), normal(&b));

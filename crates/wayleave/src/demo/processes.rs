@@ -190,8 +190,7 @@ fn spawn(binary: &Path, role: &str, dir: &Path, launch: &Launch) -> anyhow::Resu
             .env("LD_PRELOAD", library)
             .env("FAKETIME_TIMESTAMP_FILE", file)
             .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .env("DONT_FAKE_MONOTONIC", "1");
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
     command
         .arg("run")

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -22,8 +21,6 @@ use crate::demo::start;
 /// More open quotes than a run makes within a quote's lifetime: the bound is the demo's, and what
 /// is measured here is not the bound.
 const OPEN_QUOTES: u64 = 1_000_000;
-/// Both edges have fetched the edited lists and published their snapshots by then.
-const LISTS_TAKEN_WITHIN: Duration = Duration::from_secs(6);
 /// The first port that is tried: out of the demo's way.
 const PORT: u16 = 27_000;
 
@@ -70,9 +67,6 @@ impl Rig {
         prefund(&mut stage).await?;
         stage.memory.onboarded = true;
         stage.keep_memory()?;
-        // The lists that onboarding edited: an edge that takes a new edition in the middle of a
-        // payment makes its permit one of yesterday's lists, which the core rightly refuses.
-        tokio::time::sleep(LISTS_TAKEN_WITHIN).await;
         Ok((Self { stage, processes }, changed))
     }
 

@@ -13,7 +13,7 @@ use wire::{CallOptions, Client, Completion, RequestFlags, Status, Ticket, Transf
 
 use crate::rows::Rows;
 use crate::stage::{Server, processor};
-use crate::workloads::{Workload, latencies};
+use crate::workloads::{Workload, latencies, memory};
 
 /// Holds in one request: as commands they are longer than transfers.
 const PLACED_AT_ONCE: u64 = 4_000;
@@ -23,7 +23,7 @@ const DATE: BusinessDate = BusinessDate::from_days(20_780);
 /// A hold moves one side of one account; the post that uses it up moves two.
 const ENTRIES: f64 = 3.0;
 
-pub fn measure(workload: &Workload, server: &mut Server, at: &At, rows: &mut Rows) -> Result<()> {
+pub fn measure(workload: &Workload, server: &mut Server, at: &At, rows: &mut Rows) -> Result<Seen> {
     let mut client = at.connect().map_err(|why| anyhow!(why))?;
     let (holds, accounts) = (workload.transactions, workload.accounts);
     let before = (server.cpu_us(), processor("self"));
@@ -55,9 +55,10 @@ pub fn measure(workload: &Workload, server: &mut Server, at: &At, rows: &mut Row
     rows.add("rate_post", holds as f64 / posting.as_secs_f64(), "posts/s");
     rows.add("cpu_server_us", cpu.0 / entries, "us/entry");
     rows.add("cpu_client_us", cpu.1 / entries, "us/entry");
-    rows.add("rss_mib", server.rss_mib(), "MiB");
+    // All are open before the first is used up.
+    rows.against("rss_mib", server.rss_mib(), "MiB", Some(memory(workload, holds, holds)));
     latencies(&posted, workload, rows);
-    Ok(())
+    Ok(posted)
 }
 
 fn placement(number: u64, accounts: u64, until: terms::Instant) -> Command {

@@ -15,7 +15,7 @@ use ledger_server::{
     BookClock, FIRST_CLIENT, Folder, Kept, Protections, ServeOptions, serve_protected,
 };
 use serde::{Deserialize, Serialize};
-use store::Answer;
+use store::{Answer, PausesSeen};
 use terms::Position;
 use wire::Security;
 use wire::tls::{ClientTls, ServerTls};
@@ -43,6 +43,14 @@ pub struct Ready {
     pub from_image: bool,
     pub facts_refolded: u64,
     pub opened_in_ms: f64,
+}
+
+/// What images cost those who wait for the writer.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Paused {
+    pub images: u64,
+    pub step_ms: f64,
+    pub append_ms: f64,
 }
 
 /// A folder with a book, removed when it is dropped.
@@ -127,13 +135,22 @@ impl Server {
 
     /// Waits until everything that follows the journal has reached its head.
     pub fn reach(&mut self) -> Result<()> {
-        let input = self.child.stdin.as_mut().context("no input")?;
-        input.write_all(b"reach\n")?;
-        match self.lines.next() {
-            Some(Ok(line)) if line == "reached" => Ok(()),
-            Some(Ok(line)) => bail!("a projection stopped: {line}"),
-            _ => bail!("the server ended"),
+        match self.told("reach")?.as_str() {
+            "reached" => Ok(()),
+            line => bail!("a projection stopped: {line}"),
         }
+    }
+
+    /// Images so far, and what the longest step of one on the writer's thread and the longest
+    /// append beside one took.
+    pub fn pauses(&mut self) -> Result<Paused> {
+        Ok(serde_json::from_str(&self.told("pauses")?)?)
+    }
+
+    fn told(&mut self, ask: &str) -> Result<String> {
+        let input = self.child.stdin.as_mut().context("no input")?;
+        input.write_all(format!("{ask}\n").as_bytes())?;
+        Ok(self.lines.next().context("the server ended")??)
     }
 
     /// Processor time so far, microseconds, by what the threads are for.
@@ -151,11 +168,11 @@ impl Server {
         by_thread
     }
 
-    /// Resident memory now, MiB.
+    /// Most resident memory that it had so far, MiB.
     pub fn rss_mib(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
         let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok());
         kib.unwrap_or(0.0) / 1024.0
     }
@@ -243,7 +260,16 @@ pub fn child(args: &[String]) -> Result<()> {
     };
     println!("{}", serde_json::to_string(&ready)?);
     for line in std::io::stdin().lines() {
-        anyhow::ensure!(line? == "reach", "expected `reach`");
+        match line?.as_str() {
+            "reach" => {}
+            "pauses" => {
+                let PausesSeen { images, append, step } = running.handle().pauses();
+                let [step_ms, append_ms] = [step, append].map(|took| took.as_secs_f64() * 1e3);
+                println!("{}", serde_json::to_string(&Paused { images, step_ms, append_ms })?);
+                continue;
+            }
+            other => bail!("expected `reach` or `pauses`, got `{other}`"),
+        }
         let Answer::Done { position, .. } = running.handle().read_blocking(|_| ()) else {
             bail!("the book stopped");
         };

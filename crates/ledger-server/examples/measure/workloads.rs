@@ -11,7 +11,7 @@ use crate::bound;
 use crate::holds;
 use crate::picture;
 use crate::rows::{Bar, Rows};
-use crate::stage::{Place, Server, Setting, busy, bytes_below, processor};
+use crate::stage::{Paused, Place, Server, Setting, busy, bytes_below, processor};
 
 const M: u64 = 1_000_000;
 /// Transactions in one request of the batch workloads.
@@ -186,18 +186,19 @@ pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
     open_accounts(&at, 0, workload.accounts).map_err(|why| anyhow!(why))?;
     server.reach()?;
     match workload.kind {
-        Kind::Hot => hot(workload, &mut server, &place, &mut rows)?,
-        Kind::Holds => holds::measure(workload, &mut server, &at, &mut rows)?,
+        Kind::Hot => drawn(workload, &hot(workload, &mut server, &place, &mut rows)?, options)?,
+        Kind::Holds => {
+            drawn(workload, &holds::measure(workload, &mut server, &at, &mut rows)?, options)?;
+        }
         Kind::Post | Kind::Http | Kind::Restart => {
             let seen = posted(workload, &mut server, &place, &mut rows)?;
-            let file = options.pictures.join(format!("ledger-{}.svg", workload.name));
-            let title = format!("{}: {} transactions", workload.name, workload.transactions);
-            picture::draw(&file, &title, &seen.latencies, workload.batch as f64)?;
+            drawn(workload, &seen, options)?;
             if workload.transactions >= 50 * M {
                 slowdown(&seen, workload, &mut rows);
             }
         }
     }
+    paused(&mut server, &mut rows)?;
     let ours = server.cpu_us()["all"] + processor("self") - used.1;
     let others = (busy() - used.0 - ours).max(0.0) / used.2.elapsed().as_secs_f64() / 1e4;
     rows.add("processor_of_others", others, "%");
@@ -212,6 +213,23 @@ pub fn measure(workload: &Workload, options: &Options) -> Result<Rows> {
         restart(workload, &place, &mut rows)?;
     }
     Ok(rows)
+}
+
+fn drawn(workload: &Workload, seen: &Seen, options: &Options) -> Result<()> {
+    let file = options.pictures.join(format!("ledger-{}.svg", workload.name));
+    let title = format!("{}: {} transactions", workload.name, workload.transactions);
+    picture::draw(&file, &title, &seen.latencies, workload.batch as f64)
+}
+
+/// What images cost: the writer's own steps have a bar, the disk's part is told beside it.
+fn paused(server: &mut Server, rows: &mut Rows) -> Result<()> {
+    let Paused { images, step_ms, append_ms } = server.pauses()?;
+    rows.add("images", images as f64, "");
+    if images > 0 {
+        rows.against("image_step_longest_ms", step_ms, "ms", Some(Bar::AtMost(50.0)));
+        rows.add("image_append_longest_ms", append_ms, "ms");
+    }
+    Ok(())
 }
 
 /// One load; the clock stops when what is kept has reached the head.
@@ -247,10 +265,14 @@ fn posted(
             rows.add(&format!("cpu_{thread}_us"), us, "us");
         }
     }
-    let memory =
-        256.0 + (200.0 * workload.accounts as f64 + 2.0 * done as f64) / f64::from(1 << 20);
-    rows.against("rss_mib", server.rss_mib(), "MiB", Some(Bar::AtMost(memory)));
+    rows.against("rss_mib", server.rss_mib(), "MiB", Some(memory(workload, done, 0)));
     Ok(seen)
+}
+
+/// 256 MiB, 200 B an account, 2 B a past transaction, and as much as an account for what is open.
+pub fn memory(workload: &Workload, done: u64, open: u64) -> Bar {
+    let rows = 200.0 * (workload.accounts + open) as f64;
+    Bar::AtMost(256.0 + (rows + 2.0 * done as f64) / f64::from(1 << 20))
 }
 
 pub fn latencies(seen: &Seen, workload: &Workload, rows: &mut Rows) {
@@ -266,7 +288,7 @@ pub fn ms(took: Duration) -> f64 {
     took.as_secs_f64() * 1e3
 }
 
-/// The last fifth against the second: both are far from the start.
+/// The last fifth against the first.
 fn slowdown(seen: &Seen, workload: &Workload, rows: &mut Rows) {
     let fifth = seen.latencies.len() / 5;
     let rate = |from: usize, to: usize| {
@@ -313,10 +335,15 @@ fn bare(workload: &Workload, place: &Place, each: f64, rows: &mut Rows) -> Resul
 }
 
 /// In turn, so that both see the same machine; the medians are compared.
-fn hot(workload: &Workload, server: &mut Server, place: &Place, rows: &mut Rows) -> Result<()> {
+///
+/// Gives the last load over ten.
+fn hot(workload: &Workload, server: &mut Server, place: &Place, rows: &mut Rows) -> Result<Seen> {
     const ROUNDS: u64 = 3;
     let at = server.at(place)?;
     let mut rates = [Vec::new(), Vec::new()];
+    let mut last = None;
+    let used = server.cpu_us()["all"];
+    let mut done = 0_u64;
     for round in 0..ROUNDS {
         for (which, accounts) in [workload.accounts, 10].into_iter().enumerate() {
             let load = Load { accounts, ..workload.load(round * 2 + which as u64 + 1) };
@@ -325,6 +352,8 @@ fn hot(workload: &Workload, server: &mut Server, place: &Place, rows: &mut Rows)
             server.reach()?;
             ensure!(seen.other == 0, "{} had another answer", seen.other);
             rates[which].push(seen.done as f64 / began.elapsed().as_secs_f64());
+            done += seen.done;
+            last = Some(seen);
         }
     }
     let [wide, hot] = rates.map(|mut rates| {
@@ -334,7 +363,11 @@ fn hot(workload: &Workload, server: &mut Server, place: &Place, rows: &mut Rows)
     rows.add("rate", hot, "1/s");
     rows.add("rate_10k_accounts", wide, "1/s");
     rows.against("ratio_to_10k_accounts", hot / wide, "", Some(Bar::AtLeast(0.9)));
-    Ok(())
+    let seen = last.context("no load")?;
+    latencies(&seen, workload, rows);
+    rows.add("cpu_server_us", (server.cpu_us()["all"] - used) / done as f64, "us");
+    rows.against("rss_mib", server.rss_mib(), "MiB", Some(memory(workload, done, 0)));
+    Ok(seen)
 }
 
 /// Starts the book that was posted to: from its image, and without.

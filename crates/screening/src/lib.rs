@@ -4,6 +4,7 @@
 //! [`Outcome::NotScreened`], never `Clear`. Scores are whole numbers per mille, so that a replay
 //! on any machine gives the same bytes. Start at [`screen`].
 
+pub mod import;
 mod index;
 pub mod list;
 pub mod matching;

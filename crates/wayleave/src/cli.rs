@@ -8,6 +8,7 @@ pub mod check;
 pub mod drill;
 pub mod ledger;
 pub mod ledger_proofs;
+pub mod lists;
 pub mod operator;
 pub mod participant;
 pub mod wallet;
@@ -67,6 +68,8 @@ pub enum Command {
     Explain(check::ExplainArgs),
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
+    #[command(subcommand)]
+    Lists(lists::ListsCommand),
     Mirrors(books::MirrorsArgs),
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

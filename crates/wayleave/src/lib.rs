@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Policy(asked) => command::replay::policy(&asked),
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),
+        Command::Lists(asked) => command::lists::command(&asked),
         Command::Mirrors(args) => command::books::mirrors(&args),
         Command::Ledger(asked) => command::ledger::command(&asked),
         Command::Operator(asked) => command::operator::command(&asked),

@@ -247,6 +247,38 @@ fn a_packs_digest_is_what_records_name() {
 }
 
 #[test]
+fn a_published_list_is_imported_and_names_are_screened_against_it() {
+    let dir = Folder::new("lists");
+    let sdn =
+        "36,\"AEROCARIBBEAN AIRLINES\",-0- ,\"CUBA\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- \n";
+    let (file, list) = (dir.path().join("sdn.csv"), dir.path().join("list.json"));
+    std::fs::write(&file, sdn).unwrap();
+    let file = file.to_str().unwrap();
+    let about = ["--name", "ofac-sdn", "--edition", "7", "--issued", "2019-01-15"];
+    let import = |more: &[&str]| run(&[&["lists", "import"], &about[..], more].concat());
+    let made = import(&["--next", "2019-01-16", "--format", "ofac", file]);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    assert!(made.err.contains("version 7: 1 entries"), "{}", made.err);
+    std::fs::write(&list, &made.out).unwrap();
+    let list = list.to_str().unwrap();
+    let ask = |name: &str| run(&["lists", "screen", name, "--country", "CU", "--list", list]);
+    let found = ask("Aero Caribbean Airlines");
+    assert_eq!(found.code, Some(1));
+    assert!(found.out.starts_with("Match: `AEROCARIBBEAN AIRLINES` (36)"), "{}", found.out);
+    assert_eq!(ask("Lim Ceramics Pte Ltd").code, Some(0));
+    let table = [
+        (import(&["--next", "2019-01-14", "--format", "ofac", file]), "`next_update`"),
+        (import(&["--next", "soon", "--format", "ofac", file]), "expected a date, got `soon`"),
+        (import(&["--next", "2019-01-16", "--format", "un", file]), "expected"),
+        (import(&["--next", "2019-01-16", "--format", "csv", file, file]), "expected one file"),
+    ];
+    for (refused, expected) in table {
+        assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "{}", refused.err);
+        assert!(refused.err.contains(expected), "{}", refused.err);
+    }
+}
+
+#[test]
 fn every_code_is_explained_and_an_unknown_one_gets_a_hint() {
     let packs = [shipped::nl_sg().unwrap(), shipped::sg_in().unwrap()];
     let of_packs = packs.iter().flat_map(policy::Pack::rule_ids).map(str::to_owned);

@@ -12,6 +12,11 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A whole file, if it is one and not too large.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    read_up_to(path, FILE_BYTES_MAX)
+}
+
+/// A whole file of at most `most` bytes.
+pub(crate) fn read_up_to(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let about = std::fs::metadata(path).with_context(|| format!("`{shown}`"))?;
     if about.is_dir() {
@@ -19,10 +24,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes))
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
         .with_context(|| format!("`{shown}`"))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        bail!("`{shown}` is larger than the {FILE_BYTES_MAX} bytes that any such file may have");
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
+        bail!("`{shown}` is larger than the {most} bytes that any such file may have");
     }
     Ok(bytes)
 }

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 mod files;
 pub mod ledger;
+pub mod lists;
 pub(crate) mod operator;
 pub(crate) mod participant;
 pub(crate) mod privacy;

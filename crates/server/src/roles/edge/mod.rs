@@ -71,6 +71,10 @@ pub async fn run_on(
     let keys = KeyStore::open(&dir)?;
     let pack = read_pack(&dir)?;
     let edge = Arc::new(Edge::open(dir, (&config, pack), &keys)?);
+    if edge.outbox().is_closed() {
+        let why = format!("instance `{}` has left: its name is not used again", edge.settings.edge);
+        return Err(RoleError::Unsound(why));
+    }
     let mut callers = Callers::nobody();
     for peer in &config.common.peers {
         peer.admit_to(&mut callers).map_err(|error| wrong("peers", error.to_string()))?;

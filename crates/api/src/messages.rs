@@ -17,6 +17,9 @@
 //! | core | `GET /v1/accounts/{id}` | → [`AccountView`], own institution or owner only |
 //! | core | `POST /v1/customers` | [`NewCustomer`], by the institution's edge |
 //! | core | `POST /v1/trust-lists`, `/v1/snapshots`, `/v1/packs`, `/v1/edges` | the signed document |
+//! | core | `POST /v1/edge-accounts`, `/v1/edge-closings` | the signed document, by the instance |
+//! | core | `GET /v1/edge-basis` | → [`EdgeBasis`], own institution only |
+//! | core | `GET /v1/edge-instances` | → JSON: who has joined, and which numbers are missing |
 //! | core | `POST /v1/outside-statements`, `/v1/reconciliations` | camt.053 or camt.054 by the operator → JSON verdict |
 //! | core | `GET /v1/outside-accounts`, `POST /v1/outside-lines/{line}/resolution` | by the operator, JSON |
 //! | core | `POST /v1/day-closes`, `GET /v1/day-closes/{date}/{file}` | by the operator, JSON |
@@ -32,7 +35,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use record::{
     Acceptance, AccountProfile, Ending, Invoice, Permit, Promise, Quote, Refusal, RequestToPay,
-    Signed,
+    Signed, Snapshot, StatusMark,
 };
 use serde::{Deserialize, Serialize};
 use terms::{
@@ -404,4 +407,19 @@ pub struct NewCustomer {
     /// In which asset.
     #[n(2)]
     pub asset: AssetCode,
+}
+
+/// What an edge instance must know before it serves: what every instance of its institution goes by.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct EdgeBasis {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The institution's snapshot in force, if one was published.
+    #[n(1)]
+    pub snapshot: Option<Signed<Snapshot>>,
+    /// The newest status lists that any of its instances saw.
+    #[n(2)]
+    pub status_lists: Vec<StatusMark>,
 }

@@ -82,6 +82,8 @@ rules! {
     ApprovalsMissing => "DS0H", "two different persons who may approve must sign the same document";
     /// What one side sent is not what the other side received.
     StatementsDiffer => "RR04", "the two institutions did not see the same party statements";
+    /// The edge instance that numbered a permit has not joined, or its count was closed before.
+    EdgeNotInService => "RR04", "a permit was numbered by an edge that is not in service; ask for a new permit";
     /// A permit rests on a pack that is not in force here.
     PackNotInForce => "RR04", "a permit rests on rules that are not in force; ask for a new permit";
     /// A permit rests on a superseded or stale snapshot of lists.

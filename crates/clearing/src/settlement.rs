@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{Change, Command, FullLedger, Opening, Owner, Purpose};
 use minicbor::{Decode, Encode};
+use record::edges::{EDGE_ACCOUNTED, EDGE_CLOSED};
 use record::funding::{
     BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
     OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
@@ -41,11 +42,13 @@ use crate::trusted::TrustView;
 
 mod after;
 pub mod drills;
+mod edges;
 pub mod funding;
 mod judge;
 mod rails;
 pub mod transit;
 
+pub use edges::{EdgeStanding, EdgeWork, Instances};
 pub use funding::{Funding, FundingAnswer, FundingWork};
 
 pub use after::{ANSWER_WITHIN, After, AfterAnswer, AfterWork, CancellationEntry, Given};
@@ -94,6 +97,8 @@ pub enum SettlementWork {
     PublishSnapshot(Box<Signed<Snapshot>>),
     /// Let an edge instance join. The caller has verified the signature.
     JoinEdge(Box<Signed<EdgeNotice>>),
+    /// An edge instance accounts for its numbers, or leaves.
+    Edges(Box<EdgeWork>),
     /// Record the report of a recovery drill. The caller has verified the signature.
     RecordDrill(Box<Signed<DrillReport>>),
     /// Record a recovery certificate of the core itself.
@@ -225,6 +230,8 @@ pub struct SettlementBook {
     funding: Funding,
     #[n(16)]
     rails: Rails,
+    #[n(28)]
+    instances: Instances,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -283,6 +290,7 @@ impl SettlementBook {
             transit: Transit::default(),
             funding: Funding::default(),
             rails: Rails::default(),
+            instances: Instances::default(),
         }
     }
 
@@ -469,24 +477,6 @@ impl SettlementBook {
         self.record(slot, PACK_NOTICED, signed.to_bytes())
     }
 
-    fn join_edge(&self, slot: SaltSlot, signed: &Signed<EdgeNotice>) -> Checked<SettlementAnswer> {
-        let Ok(notice) = signed.read_unverified() else {
-            return not_accepted("the edge notice does not read".to_owned());
-        };
-        if notice.environment != self.environment {
-            return not_accepted("the edge notice is of another environment".to_owned());
-        }
-        let known = self.edges.get(&notice.mark.edge);
-        let owner = known.and_then(|known| known.read_unverified().ok()).map(|n| n.institution);
-        match owner {
-            Some(owner) if owner != notice.institution => {
-                not_accepted(format!("edge `{}` belongs to `{owner}`", notice.mark.edge))
-            }
-            Some(_) if known == Some(signed) => done(),
-            Some(_) | None => self.record(slot, EDGE_JOINED, signed.to_bytes()),
-        }
-    }
-
     fn edge_refusal(
         &self,
         at: Instant,
@@ -614,6 +604,7 @@ impl Machine for SettlementBook {
             SettlementWork::NoticePack(notice) => self.notice_pack(slot, notice),
             SettlementWork::PublishSnapshot(snapshot) => self.publish(slot, snapshot),
             SettlementWork::JoinEdge(notice) => self.join_edge(slot, notice),
+            SettlementWork::Edges(work) => self.edge_work(slot, work),
             SettlementWork::RecordDrill(report) => self.record_drill(slot, report),
             SettlementWork::CertifyRecovery(certificate) => {
                 self.record(slot, RECOVERY_CERTIFIED, certificate.to_bytes())
@@ -632,6 +623,7 @@ impl Machine for SettlementBook {
     // build still knows; guarded by golden journals, and by the journal's digests against damage.
     fn apply(&mut self, position: Position, stamp: Instant, fact: &Fact) {
         self.funding.days_mut().begin(position);
+        self.instances.saw(&fact.heading);
         match fact.kind {
             PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
             PAYMENT_REFUSED => {
@@ -644,11 +636,8 @@ impl Machine for SettlementBook {
             }
             TRUST_LIST_ADOPTED => self.trust.adopt(document(fact)),
             PACK_NOTICED => self.apply_pack(&document(fact)),
-            SNAPSHOT_PUBLISHED => self.apply_snapshot(&document(fact)),
-            EDGE_JOINED => {
-                let (signed, notice) = signed_document::<EdgeNotice>(fact);
-                self.edges.insert(notice.mark.edge, signed);
-            }
+            SNAPSHOT_PUBLISHED => self.apply_snapshot(fact),
+            EDGE_JOINED | EDGE_ACCOUNTED | EDGE_CLOSED => self.apply_edges(stamp, fact),
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
             kind if after::is_kind(kind) => self.apply_after(position, stamp, fact),
@@ -735,13 +724,12 @@ impl SettlementBook {
         self.packs.insert(key, entry);
     }
 
-    fn apply_snapshot(&mut self, snapshot: &Snapshot) {
-        let entry = SnapshotEntry {
-            digest: snapshot.digest(),
-            version: snapshot.version,
-            valid_until: snapshot.valid_until,
-        };
-        self.snapshots.insert(snapshot.institution, entry);
+    fn apply_snapshot(&mut self, fact: &Fact) {
+        let (signed, snapshot) = signed_document::<Snapshot>(fact);
+        let (digest, institution) = (signed.digest(), snapshot.institution);
+        let (version, valid_until) = (snapshot.version, snapshot.valid_until);
+        self.snapshots.insert(institution, SnapshotEntry { digest, version, valid_until });
+        self.instances.snapshot_published(institution, signed);
     }
 }
 

@@ -11,6 +11,7 @@ mod answer;
 pub mod clock;
 pub mod guard;
 mod outgoing;
+mod relay;
 pub mod system;
 
 pub use answer::{Answer, NotDone, Outcome, Unknown};

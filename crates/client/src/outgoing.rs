@@ -229,6 +229,10 @@ impl Client {
         self.at_places(peer, request, Manner::Foreign).await
     }
 
+    pub(crate) const fn limits(&self) -> &ClientLimits {
+        &self.limits
+    }
+
     async fn at_places(&self, peer: &Peer, request: Outgoing<'_>, manner: Manner<'_>) -> Outcome {
         let mut left = peer.places.len();
         loop {
@@ -298,7 +302,7 @@ impl Client {
         Ok(judge(peer, &answer, body))
     }
 
-    async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         peer: &Peer,
         message: Request<Full<Bytes>>,
@@ -423,7 +427,7 @@ fn unsendable(reason: String) -> Outcome {
     Outcome::NotDone(NotDone::Unsendable { reason })
 }
 
-fn late(peer: &Peer, deadline: Duration) -> Outcome {
+pub(crate) fn late(peer: &Peer, deadline: Duration) -> Outcome {
     Outcome::Unknown(Unknown::Late {
         authority: peer.authority.clone(),
         deadline_ms: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),

@@ -8,6 +8,7 @@ pub mod bank;
 pub mod decision;
 pub mod document;
 pub mod drill;
+pub mod edges;
 pub mod fact;
 pub mod funding;
 pub mod permit;
@@ -36,6 +37,7 @@ pub use document::{Document, DocumentError, Signed};
 pub use drill::{
     DrillCounts, DrillReport, DrillTimes, DrillVerdict, IN_DOUBT_MAX, InDoubt, InDoubtEnd,
 };
+pub use edges::{EdgeAccount, EdgeClosing, SpentNumber, SpentOn, StatusMark};
 pub use fact::{
     Blinding, Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedFact,
     OpenedFactError, OpenedField, SaltSlot, WHOLE_KINDS_FROM, commitment_of, field_commitment,

@@ -6,6 +6,7 @@ pub mod bank;
 pub mod books;
 pub mod check;
 pub mod drill;
+pub mod edges;
 pub mod ledger;
 pub mod ledger_proofs;
 pub mod lists;
@@ -50,6 +51,8 @@ pub enum Command {
     /// facts, unused bytes are zero. What does not fit is named by file, batch, fact and byte.
     /// Exit 0: sound. Exit 1: not.
     Fsck(FsckArgs),
+    #[command(subcommand)]
+    Edge(edges::EdgeCommand),
     #[command(subcommand)]
     Drill(drill::DrillCommand),
     Backup(backup::BackupArgs),
@@ -156,6 +159,8 @@ pub enum RoleName {
     Provider,
     /// A supervisor: cosigns the log, keeps trust and sanctions lists.
     Supervisor,
+    /// One address for several instances of an edge.
+    Front,
     /// A rail simulator for the sandbox: takes pacs.008, loses, delays, duplicates, answers late.
     Rail,
 }

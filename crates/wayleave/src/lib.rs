@@ -49,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::VerifyExport(args) => command::export::command(&args),
         Command::Replay(args) => command::replay::command(&args),
         Command::Policy(asked) => command::replay::policy(&asked),
+        Command::Edge(asked) => command::edges::command(&asked),
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),
         Command::Lists(asked) => command::lists::command(&asked),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use server::roles::{bank, core, edge, issuer, provider, rail, read_config, supervisor};
+use server::roles::{bank, core, edge, front, issuer, provider, rail, read_config, supervisor};
 use server::sandbox::{Enforcement, Reach, confine, system_files};
 use server::telemetry;
 use wallet::{EXIT_REFUSED, EXIT_UNKNOWN};
@@ -54,6 +54,7 @@ async fn serve(args: &RunArgs, dir: &Path) -> anyhow::Result<()> {
         RoleName::Bank => bank::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Core => core::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Edge => edge::run(dir.into(), read_config(dir)?, stop).await?,
+        RoleName::Front => front::run(read_config(dir)?, stop).await?,
         RoleName::Issuer => issuer::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Provider => provider::run(dir.into(), read_config(dir)?, stop).await?,
         RoleName::Supervisor => supervisor::run(dir.into(), read_config(dir)?, stop).await?,

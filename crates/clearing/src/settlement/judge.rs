@@ -32,6 +32,7 @@ impl SettlementBook {
         same(RuleName::BooksDiffer, "book", self.book, terms.book)?;
         for side in [Side::Debtor, Side::Creditor] {
             self.signer_in_force(order, side)?;
+            self.edge_in_service(order.permit(side))?;
             self.basis_in_force(stamp, order.permit(side))?;
         }
         for side in [Side::Debtor, Side::Creditor] {

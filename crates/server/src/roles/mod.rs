@@ -5,6 +5,7 @@ pub mod common;
 pub mod core;
 pub mod edge;
 mod files;
+pub mod front;
 pub mod issuer;
 pub mod provider;
 pub mod rail;

@@ -24,7 +24,7 @@ mod day;
 const XML: &str = "application/xml";
 
 /// The operator's side of the counter: its key, and the core.
-struct Desk {
+pub(super) struct Desk {
     client: Client,
     peer: Peer,
     key: SigningKey,
@@ -32,7 +32,7 @@ struct Desk {
 }
 
 /// What came of a request.
-enum Heard {
+pub(super) enum Heard {
     Told(Value),
     Ended(ExitCode),
 }
@@ -81,7 +81,9 @@ pub(crate) fn day(asked: &DayCommand) -> anyhow::Result<ExitCode> {
     online(day::close(args))
 }
 
-fn online(story: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+pub(super) fn online(
+    story: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -90,7 +92,7 @@ fn online(story: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Resu
 }
 
 impl Desk {
-    fn open(args: &DeskArgs) -> anyhow::Result<Self> {
+    pub(super) fn open(args: &DeskArgs) -> anyhow::Result<Self> {
         let dir = folder(args.operator.as_deref())?;
         let common: Common = read_config(&dir)?;
         let core = common.peers_of(Role::Core).next().context("`role.json` names no core")?;
@@ -103,7 +105,7 @@ impl Desk {
         self.send(Outgoing::post(target, kind, body)).await
     }
 
-    async fn send(&self, request: Outgoing<'_>) -> anyhow::Result<Heard> {
+    pub(super) async fn send(&self, request: Outgoing<'_>) -> anyhow::Result<Heard> {
         match self.client.send(&self.peer, request, &self.key).await {
             Outcome::Answer(answer) => Ok(Heard::Told(serde_json::from_slice(&answer.body)?)),
             Outcome::Refused(problem) => {
@@ -299,7 +301,7 @@ fn show_break(one: &Value) {
 }
 
 /// An array of an answer; empty when it is not there.
-fn rows<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+pub(super) fn rows<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

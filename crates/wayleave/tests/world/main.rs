@@ -17,6 +17,7 @@ mod bank;
 mod callers;
 mod crash;
 mod crossing;
+mod edges;
 mod form;
 mod freshness;
 mod funding;

@@ -13,6 +13,7 @@ pub mod config;
 pub mod customers;
 pub mod day;
 pub mod drills;
+mod edges;
 pub mod facts;
 pub mod files;
 pub mod in_book;
@@ -499,6 +500,7 @@ fn site(
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
     let all = routes::routes(core, &gate)
         .merge(drills::routes(core, &gate))
+        .merge(edges::routes(core, &gate))
         .merge(transfer_routes::routes(core, &gate));
     let routes = crate::web::when_ready(readiness, all);
     let router = health_routes(readiness.clone()).merge(routes);

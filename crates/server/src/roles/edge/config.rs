@@ -16,9 +16,13 @@ use crate::roles::{Common, RoleError};
 /// `role.json` of an edge.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
-    /// What every role has. The name is the edge instance's: `bank-nl.1`.
+    /// What every role has. The name is the one under which peers know the institution's edge,
+    /// `bank-nl.1`; the URL its one address. Instances share both, the keys, and nothing else.
     #[serde(flatten)]
     pub common: Common,
+    /// The name of this instance, which numbers its decisions: `bank-nl.2`. Absent: the edge's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// Whose edge it is: `bank-nl`.
     pub institution: String,
     /// Where the institution is licensed: `NL`.
@@ -133,6 +137,7 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         .collect();
     Config {
         common,
+        instance: None,
         institution: example.institution,
         jurisdiction: example.jurisdiction,
         side: example.side.as_str().to_owned(),
@@ -197,7 +202,10 @@ impl Config {
         };
         let settings = Settings {
             environment: named("environment", &self.common.environment)?,
-            edge: named("name", &self.common.name)?,
+            edge: match &self.instance {
+                Some(instance) => named("instance", instance)?,
+                None => named("name", &self.common.name)?,
+            },
             institution: named("institution", &self.institution)?,
             side,
             corridor: named("corridor", &self.corridor)?,

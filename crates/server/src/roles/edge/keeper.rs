@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use admission::Lists;
 use admission::lists::snapshot_of;
+use api::messages::EdgeBasis;
 use api::wire::CBOR;
 use client::{Outcome, Outgoing, Peer};
-use record::{Document, Signed, Snapshot, TrustList};
+use record::{Document, ListedVersion, Signed, Snapshot, TrustList};
 use screening::{LoadedList, ScreeningList};
 use seal::PublicKey;
 use terms::Jurisdiction;
@@ -98,12 +99,89 @@ impl Keeper {
         if self.trust.iter().any(|(_, source)| source.held.is_none()) {
             return Ok(());
         }
+        if !self.agree().await? && self.snapshot.is_some() {
+            // Nobody knows what is in force: what was goes on.
+            return Ok(());
+        }
         if changed || self.snapshot.is_none() {
             self.take()?;
         }
         if !self.published {
             self.publish().await?;
         }
+        Ok(())
+    }
+
+    /// Learns what the institution's other instances go by. All instances use the snapshot in
+    /// force: a permit on any other is refused.
+    async fn agree(&mut self) -> Result<bool, RoleError> {
+        let Outcome::Answer(answer) = self.edge.to_core(Outgoing::get("/v1/edge-basis")).await
+        else {
+            return Ok(false);
+        };
+        let basis: EdgeBasis = match seal::from_canonical(&answer.body) {
+            Ok(basis) => basis,
+            Err(error) => {
+                tracing::warn!(%error, "the basis of the edge's instances does not read");
+                return Ok(false);
+            }
+        };
+        let marks = RoleError::world("writing the status marks");
+        self.edge.statuses.learn(&basis.status_lists).map_err(marks)?;
+        let Some(signed) = basis.snapshot else { return Ok(true) };
+        if self.snapshot.as_ref().is_some_and(|ours| ours.signed.digest() == signed.digest()) {
+            return Ok(true);
+        }
+        let list = match signed.verify(&self.edge.permit_key.public_key()) {
+            Ok(list) => list,
+            Err(error) => {
+                tracing::warn!(%error, "the snapshot in force is not signed by this institution");
+                return Ok(true);
+            }
+        };
+        match compare(&list.lists, &self.held_versions()) {
+            Compared::Same => self.adopt(signed, list)?,
+            Compared::WeAreNewer => {
+                // The next one that we take is above it.
+                self.snapshot = Some(Edition { signed, list });
+                self.take()?;
+            }
+            Compared::WeAreOlder => {
+                tracing::info!("another instance has newer lists: fetched again");
+                self.edge.look.notify_one();
+            }
+        }
+        Ok(true)
+    }
+
+    fn held_versions(&self) -> Vec<ListedVersion> {
+        let settings = &self.edge.settings;
+        let trust: Vec<&TrustList> =
+            self.trust.iter().filter_map(|(_, s)| Some(&s.held.as_ref()?.list)).collect();
+        let of = (settings.environment, settings.institution, 0);
+        snapshot_of(of, &trust, &self.loaded(), self.edge.now()).lists
+    }
+
+    /// Goes by a snapshot that another instance published.
+    fn adopt(&mut self, signed: Signed<Snapshot>, list: Snapshot) -> Result<(), RoleError> {
+        replace(&self.snapshot_path, &signed.to_bytes())
+            .map_err(RoleError::world("writing the snapshot"))?;
+        tracing::info!(snapshot = %signed.digest(), "the snapshot of another instance is used");
+        self.snapshot = Some(Edition { signed, list });
+        self.use_snapshot()
+    }
+
+    /// From now on decisions rest on the snapshot that is held: the core knows it.
+    fn use_snapshot(&mut self) -> Result<(), RoleError> {
+        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        let digest = snapshot.signed.digest();
+        let mut lists: Vec<TrustList> =
+            self.trust.iter().filter_map(|(_, s)| Some(s.held.as_ref()?.list.clone())).collect();
+        let home = lists.remove(0);
+        let lists = Lists::new(home, lists, self.loaded(), digest)
+            .map_err(|error| RoleError::Unsound(error.to_string()))?;
+        self.edge.use_lists(lists);
+        self.published = true;
         Ok(())
     }
 
@@ -130,24 +208,14 @@ impl Keeper {
         match self.edge.to_core(Outgoing::post("/v1/snapshots", CBOR, body)).await {
             Outcome::Answer(_) => {
                 let digest = snapshot.signed.digest();
-                let mut lists: Vec<TrustList> = self
-                    .trust
-                    .iter()
-                    .filter_map(|(_, s)| Some(s.held.as_ref()?.list.clone()))
-                    .collect();
-                let home = lists.remove(0);
-                let sanctions = self.loaded();
-                let lists = Lists::new(home, lists, sanctions, digest)
-                    .map_err(|error| RoleError::Unsound(error.to_string()))?;
-                self.edge.use_lists(lists);
-                self.published = true;
+                self.use_snapshot()?;
                 tracing::info!(snapshot = %digest, "the snapshot is in force");
             }
             Outcome::Refused(problem) => {
                 tracing::warn!(code = problem.code, detail = problem.detail, "snapshot refused");
-                // Somebody of this institution published a higher version: ours must rise.
+                // Another instance was first: the next round takes its snapshot, or goes above it.
                 if problem.detail.as_deref().is_some_and(|text| text.contains("newer than")) {
-                    self.take()?;
+                    self.edge.look.notify_one();
                 }
             }
             Outcome::NotDone(why) => tracing::debug!(%why, "the snapshot waits for the core"),
@@ -219,6 +287,28 @@ impl<T: Versioned> Source<T> {
     }
 }
 
+/// How the lists that we hold stand to those of the snapshot in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    Same,
+    WeAreNewer,
+    WeAreOlder,
+}
+
+/// One list that is older than in force is enough to be older: that list is fetched again first.
+fn compare(in_force: &[ListedVersion], ours: &[ListedVersion]) -> Compared {
+    let version = |name: &str, of: &[ListedVersion]| {
+        of.iter().find(|one| one.name == name).map_or(0, |one| one.version)
+    };
+    if in_force == ours {
+        Compared::Same
+    } else if in_force.iter().any(|theirs| version(&theirs.name, ours) < theirs.version) {
+        Compared::WeAreOlder
+    } else {
+        Compared::WeAreNewer
+    }
+}
+
 /// Whether `got` takes the place of what is held; an older one, or another of the same version,
 /// is refused.
 fn supersedes<T: Versioned>(held: Option<&Edition<T>>, got: &Edition<T>) -> Result<bool, String> {
@@ -271,6 +361,29 @@ mod tests {
         };
         let signed = Signed::sign(&list, &SigningKey::from_seed(&[1; 32]));
         Edition { signed, list }
+    }
+
+    #[test]
+    fn instances_meet_at_the_newest_of_each_list() {
+        let lists = |versions: [u64; 2]| {
+            let names = ["trust:NL", "sanctions"];
+            let one = |(name, version): (&str, u64)| ListedVersion {
+                name: name.to_owned(),
+                version,
+                digest: seal::Digest::ZERO,
+            };
+            names.into_iter().zip(versions).map(one).collect::<Vec<_>>()
+        };
+        let table = [
+            ([3, 3], Compared::Same),
+            ([4, 3], Compared::WeAreNewer),
+            ([3, 2], Compared::WeAreOlder),
+            ([4, 2], Compared::WeAreOlder),
+        ];
+        for (ours, expected) in table {
+            assert_eq!(compare(&lists([3, 3]), &lists(ours)), expected, "{ours:?}");
+        }
+        assert_eq!(compare(&lists([3, 3]), &[]), Compared::WeAreOlder, "nothing is held");
     }
 
     #[test]

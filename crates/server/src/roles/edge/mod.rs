@@ -13,10 +13,13 @@
 //! requests.
 
 mod config;
+mod count;
+mod deliver;
 mod disk;
 mod form;
 mod keeper;
 mod outbox;
+mod retire;
 mod routes;
 mod state;
 mod statuses;
@@ -39,7 +42,8 @@ use tokio::net::TcpListener;
 pub use self::config::{Config, Customer, Example, ListSource, example_config, write_pack};
 use self::config::{read_pack, wrong};
 use self::keeper::Keeper;
-use self::outbox::Item;
+use self::outbox::Destination;
+pub use self::retire::{Retired, retire};
 use self::state::Edge;
 use super::RoleError;
 use crate::keys::KeyStore;
@@ -67,26 +71,38 @@ pub async fn run_on(
     let keys = KeyStore::open(&dir)?;
     let pack = read_pack(&dir)?;
     let edge = Arc::new(Edge::open(dir, (&config, pack), &keys)?);
+    if edge.outbox().is_closed() {
+        let why = format!("instance `{}` has left: its name is not used again", edge.settings.edge);
+        return Err(RoleError::Unsound(why));
+    }
     let mut callers = Callers::nobody();
     for peer in &config.common.peers {
         peer.admit_to(&mut callers).map_err(|error| wrong("peers", error.to_string()))?;
     }
-    let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
+    // The institution's one address, and this instance's own place behind it.
+    let own = format!("localhost:{}", config.common.port);
+    let gate = Gate::new(callers, BTreeSet::from([config.common.authority(), own]));
     let router = routes::routes(&edge, &gate).merge(health_routes(edge.readiness.clone()));
     let keeper = Keeper::open(Arc::clone(&edge), &config)?;
     let pause = Duration::from_millis(config.refresh_milliseconds.max(1));
     let mut keeping = tokio::spawn(keep(Arc::clone(&edge), keeper, pause));
-    let mut delivering = tokio::spawn(deliver(edge));
+    let mut to_book = tokio::spawn(deliver::deliver(Arc::clone(&edge), Destination::Book));
+    let mut to_core = tokio::spawn(deliver::deliver(Arc::clone(&edge), Destination::Core));
+    let mut accounting = tokio::spawn(deliver::account(edge));
     let signer = Some(Arc::new(keys.signing_key(crate::keys::REQUEST_KEY)?));
-    // Neither task ends but by a panic: an edge without it would decide on old lists, or keep its
+    // No task ends but by a panic: an edge without it would decide on old lists, or keep its
     // records to itself, and look well.
     tokio::select! {
         () = serve(listener, Site { router, limits: LIMITS, signer }, shutdown) => {}
         _ = &mut keeping => return Err(RoleError::Unsound("the lists' task ended".into())),
-        _ = &mut delivering => return Err(RoleError::Unsound("the outbox's task ended".into())),
+        _ = &mut to_book => return Err(RoleError::Unsound("the outbox's task ended".into())),
+        _ = &mut to_core => return Err(RoleError::Unsound("the outbox's task ended".into())),
+        _ = &mut accounting => return Err(RoleError::Unsound("the account's task ended".into())),
     }
     keeping.abort();
-    delivering.abort();
+    for task in [to_book, to_core, accounting] {
+        task.abort();
+    }
     Ok(())
 }
 
@@ -181,56 +197,3 @@ async fn published(edge: &Edge, target: &str, body: Vec<u8>) -> bool {
         }
     }
 }
-
-/// Delivers what the outbox holds, in order, until the core has it. Asking twice is harmless: the
-/// core knows parcels by payment, side and kind, and refusals by payment.
-async fn deliver(edge: Arc<Edge>) {
-    let mut refusals = 0_u32;
-    loop {
-        let first = edge.outbox().first();
-        let Some((number, item)) = first else {
-            edge.deliver.notified().await;
-            continue;
-        };
-        let (target, outcome) = match item {
-            Item::Parcel(parcel) => {
-                let (target, body) = ("/v1/parcels", seal::to_canonical(&parcel));
-                (target, edge.to_book(Outgoing::post(target, CBOR, body)).await)
-            }
-            Item::Refusal(refusal) => {
-                let (target, body) = ("/v1/refusals", refusal.to_bytes());
-                (target, edge.to_core(Outgoing::post(target, CBOR, body)).await)
-            }
-        };
-        let settled = match outcome {
-            Outcome::Answer(_) => true,
-            Outcome::Refused(problem) => {
-                refusals = refusals.saturating_add(1);
-                let (code, detail) = (problem.code, problem.detail);
-                tracing::warn!(target, number, code, detail, refusals, "delivery refused");
-                // The payment ended otherwise, or the core will never take it: the item stays in
-                // the file, and the way is free for the next.
-                problem.status == 409 || refusals >= REFUSALS_MAX
-            }
-            Outcome::NotDone(why) => {
-                tracing::debug!(target, number, %why, "delivery waits");
-                false
-            }
-            Outcome::Unknown(why) => {
-                tracing::debug!(target, number, %why, "delivery waits");
-                false
-            }
-        };
-        if settled && edge.outbox().done(number).is_ok() {
-            refusals = 0;
-            continue;
-        }
-        tokio::time::sleep(RETRY_PAUSE).await;
-    }
-}
-
-/// Between two attempts: a core that restarts is back within a second.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// Attempts that the core refuses before an item is given up with an error in the log: a trust
-/// list that comes a little later than the first decision must not lose a record.
-const REFUSALS_MAX: u32 = 60;

@@ -11,10 +11,13 @@ use std::path::Path;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
+use record::edges::chained;
 use record::{Parcel, Refusal, Signed};
-use seal::{DataKey, from_canonical, to_canonical};
+use record::{SpentNumber, SpentOn};
+use seal::{DataKey, Digest, from_canonical, to_canonical};
 use terms::{PaymentId, Sequence};
 
+use super::count::Count;
 use super::disk::{Place, Records};
 
 /// One record of the outbox.
@@ -35,6 +38,34 @@ enum Entry {
     /// The instance joined the settlement book with this as its first number.
     #[n(4)]
     Joined(#[n(0)] Sequence),
+    /// What came of a number.
+    #[n(5)]
+    Spent(#[n(0)] Sequence, #[n(1)] SpentOn),
+    /// Numbers before this one are accounted for; the chain over the accounts.
+    #[n(6)]
+    Accounted(#[n(0)] Sequence, #[n(1)] Digest),
+    /// The instance has left.
+    #[n(7)]
+    Closed,
+}
+
+/// Where something goes. Each destination has a queue of its own: one that is away holds up
+/// nothing that is on its way to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Destination {
+    /// The institution's own book.
+    Book,
+    /// The settlement book.
+    Core,
+}
+
+impl Item {
+    const fn destination(&self) -> Destination {
+        match self {
+            Self::Parcel(_) => Destination::Book,
+            Self::Refusal(_) => Destination::Core,
+        }
+    }
 }
 
 /// Something on its way to the core.
@@ -52,7 +83,8 @@ pub(super) struct Outbox {
     records: Records,
     next_sequence: Sequence,
     next_item: u64,
-    pending: VecDeque<(u64, Item)>,
+    pending: BTreeMap<Destination, VecDeque<(u64, Item)>>,
+    count: Count,
     decisions: BTreeMap<PaymentId, Place>,
     joined: Option<Sequence>,
 }
@@ -65,7 +97,8 @@ impl Outbox {
             records,
             next_sequence: Sequence::new(0),
             next_item: 0,
-            pending: VecDeque::new(),
+            pending: BTreeMap::new(),
+            count: Count::default(),
             decisions: BTreeMap::new(),
             joined: None,
         };
@@ -73,6 +106,8 @@ impl Outbox {
             let entry: Entry = from_canonical(&bytes).map_err(io::Error::other)?;
             outbox.replay(place, entry)?;
         }
+        // Whoever was deciding these is no more.
+        outbox.count.all_ended(outbox.next_sequence);
         Ok(outbox)
     }
 
@@ -98,9 +133,18 @@ impl Outbox {
         Ok(sequence)
     }
 
+    /// Notes that a number's decision failed before there was an answer.
+    pub(super) fn came_to_nothing(&mut self, sequence: Sequence) -> io::Result<()> {
+        self.write(vec![Entry::Spent(sequence, SpentOn::Nothing)])
+    }
+
     /// Keeps what a decision leaves behind, in one append: durable when this returns.
-    pub(super) fn keep(&mut self, items: Vec<Item>) -> io::Result<()> {
-        let mut entries = Vec::new();
+    pub(super) fn keep(
+        &mut self,
+        (sequence, spent_on): (Sequence, SpentOn),
+        items: Vec<Item>,
+    ) -> io::Result<()> {
+        let mut entries = vec![Entry::Spent(sequence, spent_on)];
         let mut number = self.next_item;
         for item in items {
             entries.push(match item {
@@ -122,8 +166,48 @@ impl Outbox {
     }
 
     /// What is to be delivered next.
-    pub(super) fn first(&self) -> Option<(u64, Item)> {
-        self.pending.front().cloned()
+    pub(super) fn first(&self, to: Destination) -> Option<(u64, Item)> {
+        self.pending.get(&to)?.front().cloned()
+    }
+
+    /// How much is still to be delivered.
+    pub(super) fn undelivered(&self) -> usize {
+        self.pending.values().map(VecDeque::len).sum()
+    }
+
+    /// Delivers a parcel under another kind: its own is taken, by another instance.
+    pub(super) fn rename(&mut self, item: u64, parcel: &Parcel, kind: String) -> io::Result<()> {
+        let number = self.next_item;
+        let renamed = Parcel { kind, ..parcel.clone() };
+        self.write(vec![Entry::Parcel(number, renamed), Entry::Done(item)])
+    }
+
+    /// The next numbers that are spent and not accounted for, at most `most`.
+    pub(super) fn unaccounted(&self, most: usize) -> (Sequence, Vec<SpentNumber>) {
+        self.count.unaccounted(most)
+    }
+
+    /// The chain over the accounts.
+    pub(super) const fn chain(&self) -> Digest {
+        self.count.chain
+    }
+
+    /// Notes that an account was taken.
+    pub(super) fn accounted(&mut self, numbers: usize, account: Digest) -> io::Result<()> {
+        let many = u64::try_from(numbers).map_err(io::Error::other)?;
+        let next = self.count.accounted.number().saturating_add(many);
+        let chain = chained(self.count.chain, account);
+        self.write(vec![Entry::Accounted(Sequence::new(next), chain)])
+    }
+
+    /// Whether the instance has left.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.count.closed
+    }
+
+    /// Notes that the instance has left.
+    pub(super) fn note_closed(&mut self) -> io::Result<()> {
+        self.write(vec![Entry::Closed])
     }
 
     /// Notes that an item is delivered.
@@ -137,9 +221,13 @@ impl Outbox {
         let bytes = self.records.read(place)?;
         match from_canonical(&bytes).map_err(io::Error::other)? {
             Entry::Parcel(_, parcel) => Ok(Some(parcel.sealed)),
-            Entry::Taken(..) | Entry::Refusal(..) | Entry::Done(_) | Entry::Joined(_) => {
-                Err(io::Error::other("no parcel stands where the outbox says"))
-            }
+            Entry::Taken(..)
+            | Entry::Refusal(..)
+            | Entry::Done(_)
+            | Entry::Joined(_)
+            | Entry::Spent(..)
+            | Entry::Accounted(..)
+            | Entry::Closed => Err(io::Error::other("no parcel stands where the outbox says")),
         }
     }
 
@@ -155,27 +243,42 @@ impl Outbox {
     fn replay(&mut self, place: Place, entry: Entry) -> io::Result<()> {
         let over = || io::Error::other("a count of the outbox overflows");
         match entry {
-            Entry::Taken(sequence, _) => {
+            Entry::Taken(sequence, payment) => {
                 if sequence != self.next_sequence {
                     return Err(io::Error::other("the outbox's sequence has a gap"));
                 }
                 self.next_sequence = sequence.next().ok_or_else(over)?;
+                self.count.taken(sequence, payment);
             }
             Entry::Parcel(number, parcel) => {
                 if parcel.kind.starts_with(DECISION) {
                     self.decisions.insert(parcel.payment, place);
                 }
                 self.next_item = number.checked_add(1).ok_or_else(over)?;
-                self.pending.push_back((number, Item::Parcel(parcel)));
+                self.queue(number, Item::Parcel(parcel));
             }
             Entry::Refusal(number, refusal) => {
                 self.next_item = number.checked_add(1).ok_or_else(over)?;
-                self.pending.push_back((number, Item::Refusal(refusal)));
+                self.queue(number, Item::Refusal(refusal));
             }
-            Entry::Done(number) => self.pending.retain(|(one, _)| *one != number),
-            Entry::Joined(first) => self.joined = Some(first),
+            Entry::Done(number) => {
+                for queue in self.pending.values_mut() {
+                    queue.retain(|(one, _)| *one != number);
+                }
+            }
+            Entry::Joined(first) => {
+                self.joined = Some(first);
+                self.count.begins(first);
+            }
+            Entry::Spent(sequence, spent_on) => self.count.spent(sequence, spent_on),
+            Entry::Accounted(next, chain) => self.count.accounted_to(next, chain),
+            Entry::Closed => self.count.closed = true,
         }
         Ok(())
+    }
+
+    fn queue(&mut self, number: u64, item: Item) {
+        self.pending.entry(item.destination()).or_default().push_back((number, item));
     }
 }
 

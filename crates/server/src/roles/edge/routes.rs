@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use admission::{
-    Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs,
+    Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
     Onboarding, OpenConsent, PayeeRefused, Reply, Statuses, Untrusted, Verdict, Wanted,
     accept_payee, answer_statement, ask_payee, decide_creditor, decide_debtor, lists_seen,
     open_creditor_consent, open_debtor_consent, prepare, sealed_record, state_payer,
@@ -21,10 +21,10 @@ use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use client::{Outcome, Outgoing};
 use minicbor::bytes::ByteVec;
-use record::{EdgeMark, Invoice, Parcel, PartyStatement, Side, Signed};
+use record::{EdgeMark, Invoice, Parcel, PartyStatement, Side, Signed, SpentOn};
 use seal::text::{from_base64url, to_base64url};
 use seal::{DataKey, Domain, open_with, seal_with, to_canonical};
-use terms::{DecisionId, PaymentId};
+use terms::{DecisionId, PaymentId, Sequence};
 
 use super::form::read_form;
 use super::outbox::{Item, STATEMENTS};
@@ -261,10 +261,28 @@ impl Opened {
 /// Decides, with everything durable in its order. If we stop after the number is spent, its gap
 /// stands in the outbox; if after the record, the record is delivered and the wallet asks again.
 fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
-    let disk = |error: std::io::Error| disk_fault(&error);
     let payment = open.payment();
     let lists = edge.lists()?;
-    let sequence = edge.outbox().take(payment).map_err(disk)?;
+    if edge.outbox().is_closed() {
+        return Err(Problem::of(&problem::NOT_READY).detail("this instance has left").into());
+    }
+    let sequence = edge.outbox().take(payment).map_err(|error| disk_fault(&error))?;
+    let answer = numbered(edge, open, sequence, &lists);
+    if answer.is_err() {
+        // Nobody holds an answer under this number.
+        edge.outbox().came_to_nothing(sequence).map_err(|error| disk_fault(&error))?;
+    }
+    answer
+}
+
+fn numbered(
+    edge: &Edge,
+    open: &Opened,
+    sequence: Sequence,
+    lists: &Lists,
+) -> Result<DecisionAnswer, Refuse> {
+    let disk = |error: std::io::Error| disk_fault(&error);
+    let payment = open.payment();
     let data_key = edge.data_keys().of(payment, random()?).map_err(disk)?;
     let (tokens, high_water) = edge.statuses.at_hand();
     let inputs = Inputs {
@@ -273,7 +291,7 @@ fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
         data_key: &data_key,
         statuses: Statuses { tokens: &tokens, high_water: &high_water },
     };
-    let desk = edge.desk(&lists);
+    let desk = edge.desk(lists);
     let decided = match open {
         Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
         Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),
@@ -287,10 +305,18 @@ fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
     let mut outbox = edge.outbox();
     let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
     let items = leave_behind(edge, open, (&data_key, kind), &decided)?;
-    outbox.keep(items).map_err(disk)?;
+    outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
     drop(outbox);
-    edge.deliver.notify_one();
+    edge.deliver.notify_waiters();
     Ok(answer_of(edge, decided))
+}
+
+const fn spent_on(verdict: &Verdict) -> SpentOn {
+    match verdict {
+        Verdict::Permit(_) => SpentOn::Permit,
+        Verdict::Refusal { .. } => SpentOn::Refusal,
+        Verdict::Referral { .. } => SpentOn::Referral,
+    }
 }
 
 /// What is on its way to the institution's book and to the core before the answer leaves.

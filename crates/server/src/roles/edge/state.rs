@@ -1,6 +1,7 @@
 //! What an edge instance holds while it runs.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -51,6 +52,7 @@ pub(super) struct Edge {
     data_keys: Mutex<DataKeys>,
     lists: RwLock<Option<Arc<Lists>>>,
     clock_offset_seconds: i64,
+    _lock: File,
 }
 
 impl Edge {
@@ -70,6 +72,11 @@ impl Edge {
             })
             .collect::<Result<BTreeMap<_, _>, RoleError>>()?;
         let marks = dir.join("status-marks");
+        // Two processes over one folder would give one number twice.
+        let lock = File::create(dir.join("lock")).map_err(file("lock"))?;
+        lock.try_lock().map_err(|error| {
+            RoleError::Unsound(format!("`{}` is in use by another process: {error}", dir.display()))
+        })?;
         Ok(Self {
             settings: config.settings(&pack)?,
             url: common.url.trim_end_matches('/').to_owned(),
@@ -96,6 +103,7 @@ impl Edge {
             ),
             lists: RwLock::new(None),
             clock_offset_seconds: config.clock_offset_seconds,
+            _lock: lock,
             dir,
         })
     }

@@ -12,6 +12,7 @@ use client::{Client, Outcome, Outgoing, Peer};
 use credential::status::{SeenList, claimed_signature};
 use credential::{HighWater, Presentation};
 use minicbor::{Decode, Encode};
+use record::StatusMark;
 use seal::{Digest, from_canonical, to_canonical};
 use serde_json::Value;
 use terms::Instant;
@@ -29,6 +30,8 @@ pub(super) struct StatusKeeper {
 struct State {
     tokens: BTreeMap<String, Kept>,
     high_water: HighWater,
+    /// What the settlement book knows of our institution's marks.
+    known: BTreeMap<String, Instant>,
 }
 
 struct Kept {
@@ -64,7 +67,8 @@ impl StatusKeeper {
             .map(|mark| (mark.uri, SeenList { issued_at: mark.issued_at, digest: mark.digest }))
             .collect();
         let high_water = HighWater::restore(newest);
-        let state = Mutex::new(State { tokens: BTreeMap::new(), high_water });
+        let state =
+            Mutex::new(State { tokens: BTreeMap::new(), high_water, known: BTreeMap::new() });
         Ok(Self { issuers, cache_seconds, path: path.to_owned(), state })
     }
 
@@ -122,6 +126,31 @@ impl StatusKeeper {
         replace(&self.path, &to_canonical(&rows))?;
         state.high_water = HighWater::restore(marks);
         Ok(())
+    }
+
+    /// Takes over what any instance of the institution saw: durable when this returns.
+    pub(super) fn learn(&self, marks: &[StatusMark]) -> std::io::Result<()> {
+        let of = |mark: &StatusMark| SeenList { issued_at: mark.issued_at, digest: mark.digest };
+        let newest = marks.iter().map(|mark| (mark.uri.clone(), of(mark))).collect();
+        self.raise(&HighWater::restore(newest))?;
+        let known = marks.iter().map(|mark| (mark.uri.clone(), mark.issued_at)).collect();
+        self.lock().known = known;
+        Ok(())
+    }
+
+    /// What the settlement book does not know yet, at most so many.
+    pub(super) fn untold(&self, most: usize) -> Vec<StatusMark> {
+        let state = self.lock();
+        let marks = state.high_water.marks().iter();
+        marks
+            .filter(|(uri, seen)| state.known.get(*uri).is_none_or(|at| *at < seen.issued_at))
+            .take(most)
+            .map(|(uri, seen)| StatusMark {
+                uri: uri.clone(),
+                issued_at: seen.issued_at,
+                digest: seen.digest,
+            })
+            .collect()
     }
 
     fn due(&self, uri: &str, now: Instant) -> bool {

@@ -49,6 +49,10 @@ pub struct RunArgs {
     /// Where the files of proof go.
     #[arg(long, default_value = "drills")]
     pub out: PathBuf,
+    /// Run the drills of a replicated database, on the cluster that this program controls:
+    /// `deploy/ha/cluster`, after `deploy/ha/cluster up`. It kills nodes of that cluster.
+    #[arg(long, value_name = "PROGRAM")]
+    pub cluster: Option<PathBuf>,
     /// Keep the stage's folder.
     #[arg(long)]
     pub keep: bool,

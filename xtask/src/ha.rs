@@ -53,7 +53,7 @@ fn cargo(program: &str) -> Command {
         command.args(["--kill-after=10", SECONDS_MAX, "cargo"]);
     }
     command.args(["test", "--package", "wayleave-store", "--test", "ha"]);
-    command.args(["--package", "wayleave", "--test", "world"]);
+    command.args(["--package", "wayleave", "--test", "world", "--test", "drills"]);
     command.args(std::env::var_os("CI").map(|_| "--locked"));
     command
 }

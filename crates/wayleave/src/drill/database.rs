@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use server::roles::core::{Cluster, JournalConfig};
@@ -15,6 +16,9 @@ use super::catalogue::Fault;
 use super::scene::Scene;
 use crate::demo::setup::STANDBY;
 
+/// Until a core leads, at most.
+const LEADS_WITHIN: Duration = Duration::from_secs(40);
+const LOOK: Duration = Duration::from_millis(50);
 /// Both cores.
 const CORES: [&str; 2] = ["core", STANDBY];
 
@@ -99,6 +103,23 @@ impl Scene {
             }
         }
         None
+    }
+
+    /// The core that leads, waited for; the only one, where there is one.
+    pub(super) async fn leading_core(&self) -> anyhow::Result<&'static str> {
+        if self.database.is_none() {
+            return Ok("core");
+        }
+        let begun = Instant::now();
+        loop {
+            if let Some(name) = self.leading().await {
+                return Ok(name);
+            }
+            if begun.elapsed() > LEADS_WITHIN {
+                bail!("no core leads");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     fn database(&mut self) -> anyhow::Result<&mut Database> {

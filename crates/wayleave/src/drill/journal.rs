@@ -1,4 +1,5 @@
-//! What the journal holds, read from a copy of its files or from the database; and what the core says of one payment.
+//! What the journal holds, read from a copy of its files or from the database; and what the core
+//! says of one payment.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

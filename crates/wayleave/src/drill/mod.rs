@@ -6,11 +6,13 @@
 pub mod catalogue;
 pub mod database;
 pub mod journal;
+pub mod kills;
 pub mod load;
 pub mod proof;
 pub mod proxy;
 pub mod run;
 pub mod scene;
+pub mod soak;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +39,16 @@ pub fn command(asked: &DrillCommand) -> anyhow::Result<ExitCode> {
         DrillCommand::Run(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(run_all(args))
+        }
+        DrillCommand::Kills(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let series = runtime.block_on(kills::command(args))?;
+            if args.json {
+                say_json(&series.json())
+            } else {
+                say(&series.text())
+            }
+            Ok(if series.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         DrillCommand::Report(args) => table::report(&args.dir, args.json),
     }

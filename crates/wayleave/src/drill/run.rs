@@ -355,7 +355,7 @@ async fn verdict(drill: &Drill, seen: &Seen, lost: &[&Promise], payer: &Wallet) 
 
 /// Once nothing is in transit any more, what each institution's book says the settlement book owes
 /// it is what the settlement book says.
-async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
+pub(super) async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
     let begun = Instant::now();
     loop {
         let calls = Calls::new(&scene.rig.stage);
@@ -375,10 +375,7 @@ async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
 
 /// Faults that no payment may fail by.
 const fn fails_none(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::LinkSlow | Fault::ClockAhead | Fault::Gone(_) | Fault::StandbyCoreGone
-    )
+    matches!(fault, Fault::LinkSlow | Fault::ClockAhead | Fault::Gone(_) | Fault::StandbyCoreGone)
 }
 
 /// Whether the newest promise has no receipt though the witness is back.

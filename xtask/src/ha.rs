@@ -18,7 +18,7 @@ const NEEDS: [&str; 5] =
 /// Starts, stops and kills.
 const SCRIPT: &str = "deploy/ha/cluster";
 /// Longest run of the tests, built: one that hangs ends, and the cluster is removed.
-const SECONDS_MAX: &str = "480";
+const SECONDS_MAX: &str = "600";
 /// Ports that a cluster takes, from its first on.
 const PORTS: u16 = 210;
 

@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_millis(25);
 const CALM: Duration = Duration::from_millis(1_500);
 /// The same where commits may hang: longer than a client waits for an answer.
 const CALM_DATABASE: Duration = Duration::from_secs(5);
+/// So long a server whose agent died goes on before another may lead: nothing is broken yet.
+const AGENT_LEASE: Duration = Duration::from_secs(20);
 /// A node that comes back copies what it missed.
 const WHOLE_WITHIN: Duration = Duration::from_secs(90);
 /// A fault that has to show something of itself is left until it does, and so long at most.
@@ -192,7 +194,9 @@ const fn watched_role(fault: Fault) -> &'static str {
 
 /// A guard rail that broke: the drill ends at once.
 fn broken_rail(drill: &Drill, watch: &Watch, record: &Record) -> Option<DrillVerdict> {
-    let limit = drill.recovers_within.saturating_add(PATIENCE);
+    let unnoticed =
+        if drill.fault == Fault::DatabaseAgentGone { AGENT_LEASE } else { Duration::ZERO };
+    let limit = drill.recovers_within.saturating_add(PATIENCE).saturating_add(unnoticed);
     if let Some(broken) = &record.broken {
         Some(DrillVerdict::Aborted(broken.clone()))
     } else if watch.injected.elapsed() > limit {

@@ -18,7 +18,7 @@ const NEEDS: [&str; 5] =
 /// Starts, stops and kills.
 const SCRIPT: &str = "deploy/ha/cluster";
 /// Longest run of the tests, built: one that hangs ends, and the cluster is removed.
-const SECONDS_MAX: &str = "480";
+const SECONDS_MAX: &str = "600";
 /// Ports that a cluster takes, from its first on.
 const PORTS: u16 = 210;
 
@@ -53,7 +53,7 @@ fn cargo(program: &str) -> Command {
         command.args(["--kill-after=10", SECONDS_MAX, "cargo"]);
     }
     command.args(["test", "--package", "wayleave-store", "--test", "ha"]);
-    command.args(["--package", "wayleave", "--test", "world"]);
+    command.args(["--package", "wayleave", "--test", "world", "--test", "drills"]);
     command.args(std::env::var_os("CI").map(|_| "--locked"));
     command
 }

@@ -20,8 +20,8 @@ fn wayleave(folder: &Path, arguments: &[&str]) -> Output {
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
-        let name = format!("wayleave-drills-{}", std::process::id());
+    fn new(what: &str) -> Self {
+        let name = format!("wayleave-drills-{what}-{}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         Self(dir)
@@ -47,7 +47,8 @@ fn told(output: &Output) -> String {
 /// The drills that this machine can run.
 fn names(folder: &Path) -> Vec<String> {
     let listed = wayleave(folder, &["drill", "list", "--json"]);
-    let names = rows(&listed).into_iter().map(|row| row["drill"].as_str().unwrap().to_owned());
+    let here = rows(&listed).into_iter().filter(|row| row["needs_cluster"] == false);
+    let names = here.map(|row| row["drill"].as_str().unwrap().to_owned());
     let told_clock = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1").exists();
     assert!(told_clock || std::env::var_os("CI").is_none(), "libfaketime is needed");
     if !told_clock {
@@ -59,7 +60,7 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 #[ignore = "starts every role as a process and breaks each: some two minutes"]
 fn every_drill_holds_and_its_file_verifies() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("all");
     let names = names(&scratch.0);
     let mut arguments = vec!["drill", "run", "--json"];
     arguments.extend(names.iter().map(String::as_str));
@@ -95,4 +96,62 @@ fn forged(folder: &Path, file: &str) {
     let verify = ["verify", "recovery", "forged.wayleave", "--trust", "drills/trust"];
     let refused = wayleave(folder, &verify);
     assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+}
+
+#[test]
+#[ignore = "starts every role as a process and kills each: half a minute"]
+fn each_role_is_killed_again_and_again_and_nothing_acknowledged_is_lost() {
+    let scratch = Scratch::new("kills");
+    let ran = wayleave(&scratch.0, &["drill", "kills", "--times", "3", "--json"]);
+    assert!(ran.status.success(), "{}", told(&ran));
+    let rows = rows(&ran);
+    let [series] = rows.as_slice() else { panic!("{}", told(&ran)) };
+    println!("{series}");
+    let kills = series["roles"].as_array().unwrap().iter().map(|role| role["kills"].as_u64());
+    assert!(kills.flatten().sum::<u64>() >= 20, "{series}");
+    assert_eq!(series["lost"], 0, "{series}");
+    assert!(series["acknowledged"].as_u64().unwrap() > 20, "{series}");
+}
+
+/// On the cluster that `cargo xtask test ha` starts.
+mod on_cluster {
+    use super::*;
+
+    const CONTROL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/ha/cluster");
+
+    #[test]
+    fn every_drill_of_a_replicated_database_holds_and_its_file_verifies() {
+        let Some(folder) = std::env::var_os("WAYLEAVE_HA").map(PathBuf::from) else {
+            println!("left out: `WAYLEAVE_HA` is not set; `cargo xtask test ha` sets it");
+            return;
+        };
+        let scratch = Scratch::new("cluster");
+        let ran = wayleave(&scratch.0, &["drill", "run", "--cluster", CONTROL, "--all", "--json"]);
+        let rows = rows(&ran);
+        let mut figures = String::new();
+        for row in &rows {
+            assert_eq!(row["held"], true, "{row}\n{}", told(&ran));
+            assert_eq!(row["lost"], 0, "{row}");
+            assert_eq!(row["found"], row["acknowledged"], "{row}");
+            let name = row["drill"].as_str().unwrap();
+            let of = |what: &str| row[what].to_string();
+            figures.push_str(&format!(
+                "ha: drill {name}: acknowledged {}, lost {}, detected {} ms, recovered {} ms\n",
+                of("acknowledged"),
+                of("lost"),
+                of("detected_ms"),
+                of("recovered_ms")
+            ));
+            let file = format!("drills/{name}.wayleave");
+            let verify = ["verify", "recovery", &file, "--trust", "drills/trust"];
+            let verified = wayleave(&scratch.0, &verify);
+            assert!(verified.status.success(), "{}", told(&verified));
+        }
+        assert!(ran.status.success(), "{}", told(&ran));
+        assert_eq!(rows.len(), 5, "{}", told(&ran));
+        println!("{figures}");
+        let path = folder.join("figures");
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(path, kept + &figures).unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use front::{Alive, BodyFault, read_body};
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use seal::SigningKey;
@@ -148,6 +148,10 @@ async fn complete(
         *response.status_mut() = status;
         if let Some(allow) = allow {
             response.headers_mut().insert("allow", allow);
+        }
+        // Surely not begun: a moment later may do, and all callers at once would not help.
+        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
+            response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
         }
         if close {
             response.headers_mut().insert("connection", HeaderValue::from_static("close"));

@@ -8,7 +8,7 @@ use api::messages::{OrderAnswer, PaymentStatus, Repeated};
 use client::{Outcome, Outgoing};
 use record::{Ending, Identifiers, PaymentTerms, Promise, SettleOrder, Signed, commitment_of};
 use seal::{Digest, sha256, to_canonical};
-use terms::{PaymentId, Uetr};
+use terms::{PaymentId, Position, Uetr};
 
 use super::decide::Permitted;
 use super::outcome::{PaymentOutcome, RefusedPayment, Settled};
@@ -150,6 +150,19 @@ impl Wallet {
     /// What the core knows of a payment.
     pub async fn ask(&self, payment: PaymentId) -> Result<PaymentStatus, WalletError> {
         let target = format!("/v1/payments/{payment}");
+        let status: PaymentStatus = self.get(&self.config.core, &target).await?;
+        same(&self.config.core.name, "payment", &payment, &status.payment)?;
+        Ok(status)
+    }
+
+    /// What was known of a payment at a position of the book or later: a core that stands by may
+    /// answer, which knows less than the one that leads. The answer's head says how far it knew.
+    pub async fn ask_at_least(
+        &self,
+        payment: PaymentId,
+        position: Position,
+    ) -> Result<PaymentStatus, WalletError> {
+        let target = format!("/v1/payments/{payment}?at_least={position}");
         let status: PaymentStatus = self.get(&self.config.core, &target).await?;
         same(&self.config.core.name, "payment", &payment, &status.payment)?;
         Ok(status)

@@ -18,6 +18,11 @@ pub enum DrillCommand {
     ///
     /// Exit 0: every hypothesis held. Exit 1: one was refuted or aborted; the table says which.
     Run(RunArgs),
+    /// Kill every role again and again under one load, and compare every acknowledgement with the
+    /// journal at the end.
+    ///
+    /// Exit 0: nothing was lost. Anything else that is not as it must be is an error.
+    Kills(KillsArgs),
     /// The table of drills that were run, from their files.
     Report(ReportArgs),
 }
@@ -49,10 +54,31 @@ pub struct RunArgs {
     /// Where the files of proof go.
     #[arg(long, default_value = "drills")]
     pub out: PathBuf,
+    /// Run the drills of a replicated database, on the cluster that this program controls:
+    /// `deploy/ha/cluster`, after `deploy/ha/cluster up`. It kills nodes of that cluster.
+    #[arg(long, value_name = "PROGRAM")]
+    pub cluster: Option<PathBuf>,
     /// Keep the stage's folder.
     #[arg(long)]
     pub keep: bool,
     /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `drill kills`.
+#[derive(Debug, Args)]
+pub struct KillsArgs {
+    /// So many times each role.
+    #[arg(long, default_value_t = 20)]
+    pub times: u32,
+    /// Decides the order of the roles and the pauses between them.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Two cores over the replicated database that this program controls: `deploy/ha/cluster`.
+    #[arg(long, value_name = "PROGRAM")]
+    pub cluster: Option<PathBuf>,
+    /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
 }

@@ -42,7 +42,7 @@ pub enum WalletCommand {
     /// Writes a signed consent for your bank, good for a day. It moves nothing by itself.
     Agree(AgreeArgs),
     /// Ask the core how a payment stands.
-    Status(PaymentArgs),
+    Status(StatusArgs),
     /// List payments with their files, and requests to pay.
     List(PlaceArgs),
     /// List credentials: type, issuer, claims held, until when.
@@ -121,6 +121,17 @@ pub struct PaymentArgs {
     pub payment: PaymentId,
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// Arguments of `wallet status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub payment: PaymentArgs,
+    /// The state at this position of the book or later is enough: a core that stands by may answer,
+    /// also while none leads. The answer says at which position it was read.
+    #[arg(long, value_name = "POSITION")]
+    pub at_least: Option<u64>,
 }
 
 /// Arguments of `wallet cancel`.

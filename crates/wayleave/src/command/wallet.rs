@@ -13,11 +13,12 @@ use ::wallet::{
 use anyhow::{Context, bail};
 use api::messages::{Held, PaymentStatus};
 use serde_json::{Value, json};
-use terms::{Amount, AssetCode, Minor};
+use terms::{Amount, AssetCode, Minor, Position};
 
 use super::{files, say, say_json, show, tell};
 use crate::cli::wallet::{
-    AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, WalletCommand,
+    AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, StatusArgs,
+    WalletCommand,
 };
 
 /// Does what was asked with the wallet.
@@ -103,9 +104,13 @@ async fn resume(args: &PaymentArgs) -> anyhow::Result<ExitCode> {
     Ok(show(&wallet.resume(args.payment).await?, args.place.json))
 }
 
-async fn status(args: &PaymentArgs) -> anyhow::Result<ExitCode> {
+async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let (args, at_least) = (&args.payment, args.at_least);
     let wallet = open(&args.place)?;
-    let status = wallet.ask(args.payment).await?;
+    let status = match at_least {
+        Some(position) => wallet.ask_at_least(args.payment, Position::new(position)).await?,
+        None => wallet.ask(args.payment).await?,
+    };
     Ok(show(&Standing(status), args.place.json))
 }
 

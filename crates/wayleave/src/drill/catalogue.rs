@@ -43,6 +43,33 @@ pub enum Fault {
     OldCopy,
     /// A new version of the core does not become ready, and is rolled back.
     BadDeploy,
+    /// SIGKILL of the core that leads; it stays away until the other leads.
+    ActiveCoreGone,
+    /// SIGKILL of the core that stands by.
+    StandbyCoreGone,
+    /// SIGKILL of the database node that leads, agent and server.
+    DatabaseLeaderGone,
+    /// SIGKILL of its agent alone: the server goes on, unguarded.
+    DatabaseAgentGone,
+    /// SIGKILL of the database node that confirms commits.
+    DatabaseStandbyGone,
+}
+
+impl Fault {
+    /// Whether it needs two cores over a replicated database.
+    #[must_use]
+    pub const fn needs_cluster(self) -> bool {
+        matches!(self, Self::ActiveCoreGone | Self::StandbyCoreGone) || self.is_of_database()
+    }
+
+    /// Whether a node of the database dies.
+    #[must_use]
+    pub const fn is_of_database(self) -> bool {
+        matches!(
+            self,
+            Self::DatabaseLeaderGone | Self::DatabaseAgentGone | Self::DatabaseStandbyGone
+        )
+    }
 }
 
 /// What a drill's load is.
@@ -154,10 +181,57 @@ pub const CATALOGUE: &[Drill] = &[
     },
 ];
 
+/// A node's death is answered within this: Patroni's lease and a promotion.
+const NODE_DEATH: Duration = Duration::from_secs(30);
+
+/// What needs two cores over a replicated database (`drill run --cluster`).
+pub const ON_CLUSTER: &[Drill] = &[
+    Drill {
+        name: "core-takeover",
+        fault: Fault::ActiveCoreGone,
+        hypothesis: "the core that stands by leads within five seconds of the active one's death",
+        recovers_within: Duration::from_secs(5),
+        lasts: Duration::from_secs(2),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "standby-core-lost",
+        fault: Fault::StandbyCoreGone,
+        hypothesis: "payments settle without the core that stands by, and none fails",
+        recovers_within: Duration::from_secs(5),
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "db-standby-lost",
+        fault: Fault::DatabaseStandbyGone,
+        hypothesis: "another node confirms commits within 30 s of the confirming one's death",
+        recovers_within: NODE_DEATH,
+        lasts: Duration::from_secs(3),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "db-primary-kill",
+        fault: Fault::DatabaseLeaderGone,
+        hypothesis: "payments go on within 30 s of the leading database node's death",
+        recovers_within: NODE_DEATH,
+        lasts: Duration::from_secs(5),
+        load: LoadKind::Orders,
+    },
+    Drill {
+        name: "db-agent-kill",
+        fault: Fault::DatabaseAgentGone,
+        hypothesis: "a server whose agent died is replaced; payments stand still 30 s at most",
+        recovers_within: NODE_DEATH,
+        lasts: Duration::from_secs(5),
+        load: LoadKind::Orders,
+    },
+];
+
 /// The drill of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Drill> {
-    CATALOGUE.iter().find(|drill| drill.name == name)
+    CATALOGUE.iter().chain(ON_CLUSTER).find(|drill| drill.name == name)
 }
 
 #[cfg(test)]
@@ -166,9 +240,12 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_fit_a_report() {
-        let names: std::collections::BTreeSet<_> = CATALOGUE.iter().map(|d| d.name).collect();
-        assert_eq!(names.len(), CATALOGUE.len());
-        for drill in CATALOGUE {
+        let all = || CATALOGUE.iter().chain(ON_CLUSTER);
+        let names: std::collections::BTreeSet<_> = all().map(|drill| drill.name).collect();
+        assert_eq!(names.len(), CATALOGUE.len() + ON_CLUSTER.len());
+        assert!(CATALOGUE.iter().all(|drill| !drill.fault.needs_cluster()));
+        assert!(ON_CLUSTER.iter().all(|drill| drill.fault.needs_cluster()));
+        for drill in all() {
             assert!(drill.name.len() <= clearing::settlement::drills::DRILL_NAME_MAX);
             assert!(drill.hypothesis.len() <= 100, "{}", drill.name);
             assert!(drill.lasts < drill.recovers_within, "{}", drill.name);

@@ -1,12 +1,17 @@
-//! What the journal holds, read from a copy of its files; and what the core says of one payment.
+//! What the journal holds, read from a copy of its files or from the database; and what the core
+//! says of one payment.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use api::messages::EndedAt;
+use journal::Batch;
 use record::settlement::PAYMENT_SETTLED;
 use record::{Commitment, Ending, Fact, Promise};
+use server::roles::core::JournalConfig;
+use store::PostgresConfig;
+use store::postgres::PostgresReader;
 use store::segment::{scan, segment_first};
 use terms::{BookName, PaymentId, Position};
 use wallet::Wallet;
@@ -16,15 +21,21 @@ use crate::load::rig::Rig;
 /// Until a payment that is under way in a core that came back has ended.
 const END_WITHIN: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(25);
+/// Batches read of a database at once.
+const PAGE: usize = 32;
 
-/// The commitments of settled payments, by position, as the files of the settlement book say.
+/// The commitments of settled payments, by position, as the settlement book's journal says.
 pub struct Held(BTreeMap<Position, Commitment>);
 
 impl Held {
-    /// Reads the segments of the settlement book. What is written meanwhile may or may not be
+    /// Reads the settlement book's journal. What is written meanwhile may or may not be
     /// among it: only what was acknowledged before is asked for.
-    pub fn read(rig: &Rig) -> anyhow::Result<Self> {
+    pub async fn read(rig: &Rig) -> anyhow::Result<Self> {
         let book: BookName = "settlement".parse()?;
+        if let JournalConfig::Postgres(cluster) = &rig.stage.journal {
+            let shared = cluster.of_book(book).map_err(|reason| anyhow!(reason))?;
+            return tokio::task::spawn_blocking(move || Self::of_database(shared)).await?;
+        }
         let folder = rig.stage.folder("core").join("books").join(book.as_str());
         let mut segments = BTreeMap::new();
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
@@ -33,19 +44,42 @@ impl Held {
                 segments.insert(first, entry.path());
             }
         }
-        let (mut tip, mut held) = (journal::Tip::GENESIS, BTreeMap::new());
+        let (mut tip, mut held) = (journal::Tip::GENESIS, Self(BTreeMap::new()));
         for path in segments.values() {
             let read = scan(&std::fs::read(path)?, tip, &book);
             for found in &read.found {
-                for entry in found.batch.entries() {
-                    if entry.fact::<Fact>()?.kind == PAYMENT_SETTLED {
-                        held.insert(entry.position, entry.commitment);
-                    }
-                }
+                held.keep(&found.batch)?;
             }
             tip = read.tip;
         }
-        Ok(Self(held))
+        Ok(held)
+    }
+
+    /// Reads the tables of whichever server leads. A server that is asked too early is asked again.
+    fn of_database(shared: PostgresConfig) -> anyhow::Result<Self> {
+        let reader = PostgresReader::open(shared)?;
+        let (mut next, mut held) = (Position::ZERO, Self(BTreeMap::new()));
+        let begun = Instant::now();
+        loop {
+            match reader.read_from(next, PAGE) {
+                Ok(page) => {
+                    let Some(last) = page.last() else { return Ok(held) };
+                    next = last.tip().next;
+                    page.iter().try_for_each(|batch| held.keep(batch))?;
+                }
+                Err(error) if begun.elapsed() > END_WITHIN => return Err(error.into()),
+                Err(_) => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    fn keep(&mut self, batch: &Batch) -> anyhow::Result<()> {
+        for entry in batch.entries() {
+            if entry.fact::<Fact>()?.kind == PAYMENT_SETTLED {
+                self.0.insert(entry.position, entry.commitment);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the promised fact is there, at its position, as it was promised.

@@ -139,7 +139,9 @@ impl Load {
 
     fn start_payments(&mut self, rig: &Rig) -> anyhow::Result<()> {
         for number in 0..DESKS {
-            let (desk, counter) = (rig.desk(number)?, rig.counter_within(LIMITS)?);
+            // Beside the desk of the orders' model, which may be in use.
+            let desk = rig.desk(number.saturating_add(1))?;
+            let counter = rig.counter_within(LIMITS)?;
             let (record, stop) = (Arc::clone(&self.record), Arc::clone(&self.stop));
             self.clients.spawn(pay(desk, counter, number, record, stop));
         }

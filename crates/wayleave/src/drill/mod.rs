@@ -4,12 +4,15 @@
 //! [`scene`], the load in [`load`], the proof in [`proof`].
 
 pub mod catalogue;
+pub mod database;
 pub mod journal;
+pub mod kills;
 pub mod load;
 pub mod proof;
 pub mod proxy;
 pub mod run;
 pub mod scene;
+pub mod soak;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +22,7 @@ use anyhow::{Context, bail};
 use record::DrillVerdict;
 use wallet::Wallet;
 
-use self::catalogue::{CATALOGUE, Drill};
+use self::catalogue::{CATALOGUE, Drill, ON_CLUSTER};
 use self::scene::Scene;
 use self::table::Row;
 use crate::cli::drill::{DrillCommand, RunArgs};
@@ -37,20 +40,32 @@ pub fn command(asked: &DrillCommand) -> anyhow::Result<ExitCode> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(run_all(args))
         }
+        DrillCommand::Kills(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let series = runtime.block_on(kills::command(args))?;
+            if args.json {
+                say_json(&series.json())
+            } else {
+                say(&series.text())
+            }
+            Ok(if series.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         DrillCommand::Report(args) => table::report(&args.dir, args.json),
     }
 }
 
 fn list(json: bool) {
-    for drill in CATALOGUE {
+    for drill in CATALOGUE.iter().chain(ON_CLUSTER) {
         if json {
             say_json(&serde_json::json!({
                 "drill": drill.name,
+                "needs_cluster": drill.fault.needs_cluster(),
                 "expected": drill.hypothesis,
                 "recovers_within_ms": drill.recovers_within.as_millis(),
             }));
         } else {
-            say(&format!("{:<16} {}", drill.name, drill.hypothesis));
+            let needs = if drill.fault.needs_cluster() { " (--cluster)" } else { "" };
+            say(&format!("{:<17} {}{needs}", drill.name, drill.hypothesis));
         }
     }
 }
@@ -60,7 +75,10 @@ async fn run_all(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let binary = binary(None)?;
     let dir = folder_beside(&binary, "drill");
     tell("starting every role; the first drill begins in some ten seconds");
-    let mut scene = Scene::start(&dir, &binary).await?;
+    let mut scene = match &args.cluster {
+        Some(script) => Scene::start_on(script, &dir, &binary).await?,
+        None => Scene::start(&dir, &binary).await?,
+    };
     let mut failed = 0_u32;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     std::fs::copy(scene.rig.stage.dir.join("trust"), args.out.join("trust")).context("trust")?;
@@ -93,16 +111,20 @@ async fn run_all(args: &RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn asked(args: &RunArgs) -> anyhow::Result<Vec<&'static Drill>> {
+    let on_cluster = args.cluster.is_some();
     if args.all {
-        return Ok(CATALOGUE.iter().collect());
+        return Ok(if on_cluster { ON_CLUSTER } else { CATALOGUE }.iter().collect());
     }
-    let named = args.names.iter();
-    named
-        .map(|name| {
-            let found = catalogue::find(name);
-            found.with_context(|| format!("there is no drill `{name}`: see `wayleave drill list`"))
-        })
-        .collect()
+    let named = args.names.iter().map(|name| {
+        let found = catalogue::find(name)
+            .with_context(|| format!("there is no drill `{name}`: see `wayleave drill list`"))?;
+        match (found.fault.needs_cluster(), on_cluster) {
+            (true, false) => bail!("`{name}` needs two cores over a database: `--cluster PROGRAM`"),
+            (false, true) => bail!("`{name}` is a drill of one core: leave `--cluster` out"),
+            _ => Ok(found),
+        }
+    });
+    named.collect()
 }
 
 async fn one(

@@ -32,9 +32,10 @@ pub struct Before {
 impl Before {
     /// Takes the newest checkpoint, then the head: the head is never behind the checkpoint.
     pub async fn take(rig: &Rig) -> anyhow::Result<Self> {
-        let peer = Peer::unverified(&rig.stage.url("core"))?;
+        let peer = Peer::unverified(&rig.stage.peer("core")?.url)?;
         let client = rig.stage.common("nobody").client();
-        let asked = client.send_foreign(&peer, Outgoing::get("/log/checkpoint")).await;
+        // A core that stands by is passed over.
+        let asked = client.send_unsigned(&peer, Outgoing::get("/log/checkpoint")).await;
         let Outcome::Answer(answer) = asked else { bail!("the log's checkpoint: {asked:?}") };
         let note = SignedCheckpoint::parse(&answer.body).context("the log's checkpoint")?;
         let checkpoint = Some(note).filter(|note| note.head().size > 0);

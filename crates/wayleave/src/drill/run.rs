@@ -25,6 +25,12 @@ const WARM_WITHIN: Duration = Duration::from_secs(40);
 const TICK: Duration = Duration::from_millis(25);
 /// After the first payment past the last sign the load goes on so long: another sign would show.
 const CALM: Duration = Duration::from_millis(1_500);
+/// The same where commits may hang: longer than a client waits for an answer.
+const CALM_DATABASE: Duration = Duration::from_secs(5);
+/// So long a server whose agent died goes on before another may lead: nothing is broken yet.
+const AGENT_LEASE: Duration = Duration::from_secs(20);
+/// A node that comes back copies what it missed.
+const WHOLE_WITHIN: Duration = Duration::from_secs(90);
 /// A fault that has to show something of itself is left until it does, and so long at most.
 const SHOWN_WITHIN: Duration = Duration::from_secs(12);
 /// Guard rail: the fault is taken away and the drill ends when nothing recovers for so long after
@@ -89,11 +95,15 @@ pub async fn run(scene: &mut Scene, drill: &Drill, seed: u64) -> anyhow::Result<
     warm_up(scene, &load).await?;
     let before = Before::take(&scene.rig).await?;
     let mut watch = Watch { began, wall, injected: Instant::now(), mended: None, not_ready: None };
-    scene.break_it(drill.fault)?;
+    scene.break_it(drill.fault).await?;
     let watched = observe(scene, drill, &load, &mut watch).await;
     // Whatever was seen, the fault does not outlive the drill.
     scene.mend(drill.fault)?;
     let shown = watched?;
+    if drill.fault.needs_cluster() {
+        // A node that comes back may make commits wait once more: that is no part of the fault.
+        load.stop().await;
+    }
     until_whole(scene, drill).await?;
     load.stop().await;
     let record = std::mem::take(&mut *load.record());
@@ -134,8 +144,8 @@ async fn observe(
         // What mends itself by its process's start was noticed above.
         let mends = watch.mended.is_none() && !matches!(drill.fault, Fault::Kill(_));
         if mends && watch.injected.elapsed() >= drill.lasts {
-            let shown = scene.shown(drill.fault);
-            if shown.is_ok() || watch.injected.elapsed() >= SHOWN_WITHIN {
+            let shown = scene.shown(drill.fault).await;
+            if shown.is_ok() || watch.injected.elapsed() >= shown_within(drill) {
                 verdict = shown.err().map(DrillVerdict::Refuted);
                 scene.mend(drill.fault)?;
                 watch.mended = Some(Instant::now());
@@ -150,11 +160,17 @@ async fn observe(
             return Ok(Some(rail));
         }
         let calm = watch.signs(&record).map_or(watch.injected, |(_, last)| last);
-        let over = watch.mended.is_some_and(|at| at.elapsed() > CALM);
-        if over && watch.recovered(&record).is_some() && calm.elapsed() > CALM {
+        let quiet = if drill.fault.is_of_database() { CALM_DATABASE } else { CALM };
+        let over = watch.mended.is_some_and(|at| at.elapsed() > quiet);
+        if over && watch.recovered(&record).is_some() && calm.elapsed() > quiet {
             return Ok(verdict);
         }
     }
+}
+
+/// How long a fault is left to show.
+fn shown_within(drill: &Drill) -> Duration {
+    if drill.fault.needs_cluster() { drill.recovers_within } else { SHOWN_WITHIN }
 }
 
 /// The role whose readiness is asked for.
@@ -167,13 +183,20 @@ const fn watched_role(fault: Fault) -> &'static str {
         | Fault::DiskFull
         | Fault::ClockAhead
         | Fault::OldCopy
-        | Fault::BadDeploy => "core",
+        | Fault::BadDeploy
+        | Fault::ActiveCoreGone
+        | Fault::StandbyCoreGone
+        | Fault::DatabaseLeaderGone
+        | Fault::DatabaseAgentGone
+        | Fault::DatabaseStandbyGone => "core",
     }
 }
 
 /// A guard rail that broke: the drill ends at once.
 fn broken_rail(drill: &Drill, watch: &Watch, record: &Record) -> Option<DrillVerdict> {
-    let limit = drill.recovers_within.saturating_add(PATIENCE);
+    let unnoticed =
+        if drill.fault == Fault::DatabaseAgentGone { AGENT_LEASE } else { Duration::ZERO };
+    let limit = drill.recovers_within.saturating_add(PATIENCE).saturating_add(unnoticed);
     if let Some(broken) = &record.broken {
         Some(DrillVerdict::Aborted(broken.clone()))
     } else if watch.injected.elapsed() > limit {
@@ -191,10 +214,12 @@ async fn until_whole(scene: &mut Scene, drill: &Drill) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         scene.tend()?;
-        if scene.is_ready("core").await && scene.is_ready(watched_role(drill.fault)).await {
+        let ready = scene.is_ready("core").await && scene.is_ready(watched_role(drill.fault)).await;
+        if ready && scene.is_replicated() {
             return Ok(());
         }
-        if begun.elapsed() > PATIENCE {
+        let patience = if drill.fault.needs_cluster() { WHOLE_WITHIN } else { PATIENCE };
+        if begun.elapsed() > patience {
             let words = scene.role("core")?.last_words();
             bail!("the roles are not ready again after `{}`: {words}", drill.name);
         }
@@ -220,6 +245,16 @@ impl Seen {
         self.signs()?;
         let at = self.watch.recovered(&self.record)?;
         Some(at.saturating_duration_since(self.watch.injected))
+    }
+
+    /// How long payments stood still, as the hypothesis means it: from the fault; where a server
+    /// goes on unguarded, from the first sign.
+    fn outage(&self, fault: Fault) -> Option<Duration> {
+        let took = self.took()?;
+        let (first, _) = self.signs()?;
+        let unnoticed = first.saturating_duration_since(self.watch.injected);
+        let unguarded = fault == Fault::DatabaseAgentGone;
+        Some(if unguarded { took.saturating_sub(unnoticed) } else { took })
     }
 
     fn times(&self) -> DrillTimes {
@@ -261,7 +296,7 @@ async fn judge(scene: &Scene, drill: &Drill, seed: u64, seen: Seen) -> anyhow::R
     }
     in_doubt.truncate(IN_DOUBT_MAX);
     let head_after = super::journal::head(&payer).await?;
-    let held = Held::read(&scene.rig)?;
+    let held = Held::read(&scene.rig).await?;
     let promises = seen.record.promises.values();
     let lost: Vec<&Promise> = promises.filter(|promise| !held.holds(promise)).collect();
     let verdict = match verdict(drill, &seen, &lost, &payer).await {
@@ -300,7 +335,10 @@ async fn verdict(drill: &Drill, seen: &Seen, lost: &[&Promise], payer: &Wallet) 
     if let Some(shown) = &seen.shown {
         return shown.clone();
     }
-    if let Some(took) = seen.took().filter(|took| *took > drill.recovers_within) {
+    if drill.fault.needs_cluster() && seen.signs().is_some() && seen.took().is_none() {
+        return DrillVerdict::Refuted(format!("nothing went on: {}", record.last_failure));
+    }
+    if let Some(took) = seen.outage(drill.fault).filter(|took| *took > drill.recovers_within) {
         let allowed = drill.recovers_within;
         return DrillVerdict::Refuted(format!("it took {took:?}, and {allowed:?} were allowed"));
     }
@@ -321,7 +359,7 @@ async fn verdict(drill: &Drill, seen: &Seen, lost: &[&Promise], payer: &Wallet) 
 
 /// Once nothing is in transit any more, what each institution's book says the settlement book owes
 /// it is what the settlement book says.
-async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
+pub(super) async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
     let begun = Instant::now();
     loop {
         let calls = Calls::new(&scene.rig.stage);
@@ -341,7 +379,7 @@ async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
 
 /// Faults that no payment may fail by.
 const fn fails_none(fault: Fault) -> bool {
-    matches!(fault, Fault::LinkSlow | Fault::ClockAhead | Fault::Gone(_))
+    matches!(fault, Fault::LinkSlow | Fault::ClockAhead | Fault::Gone(_) | Fault::StandbyCoreGone)
 }
 
 /// Whether the newest promise has no receipt though the witness is back.

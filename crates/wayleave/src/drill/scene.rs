@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use client::{AddressGuard, CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
 
 use super::catalogue::Fault;
+use super::database::Database;
 use super::proxy::{Link, Proxy};
 use crate::demo::crash::copy_folder;
 use crate::demo::processes::{Launch, RoleProcess, free_port};
@@ -44,10 +45,13 @@ const BEHIND: u16 = 27_500;
 pub struct Scene {
     /// The roles.
     pub rig: Rig,
-    proxy: Proxy,
+    /// Before the only core.
+    proxy: Option<Proxy>,
+    /// Behind two cores.
+    pub(super) database: Option<Database>,
     /// Roles that stay down until the fault ends; every other one is started again when its
     /// process ends, as a service manager does.
-    away: BTreeSet<&'static str>,
+    pub(super) away: BTreeSet<&'static str>,
     /// Bytes of the core's log when the fault was made.
     log_mark: u64,
 }
@@ -63,7 +67,19 @@ impl Scene {
             Proxy::start(own, behind).await
         };
         let (rig, proxy) = Rig::start_with(dir, binary, change).await?;
-        Ok(Self { rig, proxy, away: BTreeSet::new(), log_mark: 0 })
+        Ok(Self::of(rig, Some(proxy), None))
+    }
+
+    /// Starts every role with two cores over a database of its own in the cluster that `script`
+    /// controls.
+    pub async fn start_on(script: &Path, dir: &Path, binary: &Path) -> anyhow::Result<Self> {
+        let (database, cluster) = Database::make(script)?;
+        let rig = Rig::start_shared(dir, binary, cluster).await?;
+        Ok(Self::of(rig, None, Some(database)))
+    }
+
+    fn of(rig: Rig, proxy: Option<Proxy>, database: Option<Database>) -> Self {
+        Self { rig, proxy, database, away: BTreeSet::new(), log_mark: 0 }
     }
 
     /// A role's process, by its name on the stage.
@@ -99,7 +115,7 @@ impl Scene {
     }
 
     /// Makes the fault.
-    pub fn break_it(&mut self, fault: Fault) -> anyhow::Result<()> {
+    pub async fn break_it(&mut self, fault: Fault) -> anyhow::Result<()> {
         // An older copy has an older log, which is as long or shorter.
         let mark = self.role("core")?.log_bytes();
         self.log_mark = if fault == Fault::OldCopy { 0 } else { mark };
@@ -117,6 +133,11 @@ impl Scene {
             Fault::ClockAhead => self.tell_clock(CLOCK_AHEAD),
             Fault::OldCopy => self.serve_old_copy(),
             Fault::BadDeploy => self.deploy_what_cannot_start(),
+            Fault::ActiveCoreGone
+            | Fault::StandbyCoreGone
+            | Fault::DatabaseLeaderGone
+            | Fault::DatabaseAgentGone
+            | Fault::DatabaseStandbyGone => self.break_cluster(fault).await,
         }
     }
 
@@ -134,6 +155,11 @@ impl Scene {
             Fault::ClockAhead => self.tell_clock(CLOCK_RIGHT),
             Fault::OldCopy => self.serve_newest_copy(),
             Fault::BadDeploy => self.roll_back(),
+            Fault::ActiveCoreGone
+            | Fault::StandbyCoreGone
+            | Fault::DatabaseLeaderGone
+            | Fault::DatabaseAgentGone
+            | Fault::DatabaseStandbyGone => self.mend_cluster(),
         }
     }
 
@@ -150,8 +176,15 @@ impl Scene {
         Ok(started)
     }
 
-    /// Whether a role says that it is ready.
+    /// Whether a role says that it is ready; of two cores, one.
     pub async fn is_ready(&self, name: &str) -> bool {
+        if name == "core" && self.database.is_some() {
+            return self.leading().await.is_some();
+        }
+        self.says_ready(name).await
+    }
+
+    pub(super) async fn says_ready(&self, name: &str) -> bool {
         let url = self.rig.stage.url(name);
         let authority = url.trim_start_matches("http://").to_owned();
         let client = Client::new(AddressGuard::public_only().allow(&authority), PROBE);
@@ -160,7 +193,10 @@ impl Scene {
     }
 
     /// What the fault itself must show, beyond the load; in words what it shows so far.
-    pub fn shown(&mut self, fault: Fault) -> Result<(), String> {
+    pub async fn shown(&mut self, fault: Fault) -> Result<(), String> {
+        if fault.needs_cluster() {
+            return self.shown_by_cluster(fault).await;
+        }
         let mark = self.log_mark;
         let core = self.role("core").map_err(|error| error.to_string())?;
         let ended = core.has_ended();
@@ -178,7 +214,7 @@ impl Scene {
     }
 
     fn link(&self, link: Link) -> anyhow::Result<()> {
-        self.proxy.set(link);
+        self.proxy.as_ref().context("a link needs one core behind a proxy")?.set(link);
         Ok(())
     }
 

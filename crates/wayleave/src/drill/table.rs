@@ -25,7 +25,7 @@ impl Row {
 
     pub(super) fn heading() -> String {
         format!(
-            "{:<16} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
+            "{:<17} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
             "drill",
             "orders",
             "acked",
@@ -48,7 +48,7 @@ impl Row {
         let (counts, times) = (&self.report.counts, &self.report.times);
         let shown = |at| self.after(at).map_or_else(|| "-".to_owned(), |ms| ms.to_string());
         format!(
-            "{:<16} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
+            "{:<17} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
             self.report.drill,
             counts.orders,
             counts.acknowledged,

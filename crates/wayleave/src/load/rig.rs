@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use client::{CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
 use record::{Ending, Promise};
 use seal::{PublicKey, SigningKey};
 use server::keys::REQUEST_KEY;
+use server::roles::core::Cluster;
 use wallet::{KeyFolder, Wallet};
 
 use crate::demo::crash::copy_folder;
@@ -54,10 +55,23 @@ impl Rig {
         binary: &Path,
         change: impl AsyncFnOnce(&Stage) -> anyhow::Result<T>,
     ) -> anyhow::Result<(Self, T)> {
-        if dir.exists() {
-            bail!("`{}` is there already: expected a folder to make and remove", dir.display());
-        }
-        let mut stage = Stage::open(dir, PORT)?;
+        Self::raise(fresh(dir)?, binary, change).await
+    }
+
+    /// [`Rig::start`] with two cores over one replicated journal, in which nothing is yet.
+    pub async fn start_shared(dir: &Path, binary: &Path, cluster: Cluster) -> anyhow::Result<Self> {
+        let shared = cluster.of_book("settlement".parse()?).map_err(|reason| anyhow!(reason))?;
+        tokio::task::spawn_blocking(move || store::postgres::migrate(&shared)).await??;
+        let mut stage = fresh(dir)?;
+        stage.share_journal(cluster)?;
+        Ok(Self::raise(stage, binary, async |_| Ok(())).await?.0)
+    }
+
+    async fn raise<T>(
+        mut stage: Stage,
+        binary: &Path,
+        change: impl AsyncFnOnce(&Stage) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
         stage.write_roles()?;
         lift_quote_bound(&stage)?;
         let changed = change(&stage).await?;
@@ -201,6 +215,13 @@ pub fn binary(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         None => std::env::current_exe()?,
     };
     path.canonicalize().with_context(|| format!("no binary `{}`", path.display()))
+}
+
+fn fresh(dir: &Path) -> anyhow::Result<Stage> {
+    if dir.exists() {
+        bail!("`{}` is there already: expected a folder to make and remove", dir.display());
+    }
+    Stage::open(dir, PORT)
 }
 
 fn lift_quote_bound(stage: &Stage) -> anyhow::Result<()> {

@@ -38,19 +38,26 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Arguments {
     /// Minutes.
     #[arg(long, default_value_t = 3)]
-    minutes: u64,
+    pub(crate) minutes: u64,
     /// At most so many rounds.
     #[arg(long, default_value_t = u32::MAX, hide_default_value = true)]
-    rounds: u32,
-    /// Decides the rounds' sizes and when the core is killed.
+    pub(crate) rounds: u32,
+    /// Decides the rounds' sizes and when the core is killed, or the order of the drills.
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(crate) seed: u64,
+    /// Drills instead: every fault of `wayleave drill list`, round after round.
+    #[arg(long)]
+    pub(crate) drills: bool,
+    /// With `--drills`: those of a replicated database, on the cluster that this program
+    /// controls (`deploy/ha/cluster`).
+    #[arg(long, requires = "drills", value_name = "PROGRAM")]
+    pub(crate) cluster: Option<PathBuf>,
     /// The binary whose roles run; this one.
     #[arg(long)]
-    binary: Option<PathBuf>,
+    pub(crate) binary: Option<PathBuf>,
     /// Keep the run's folder.
     #[arg(long)]
-    keep: bool,
+    pub(crate) keep: bool,
 }
 
 /// What one round came to.
@@ -72,6 +79,9 @@ struct Tally {
 /// Runs and prints the table.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if arguments.drills {
+        return runtime.block_on(crate::drill::soak::soak(arguments));
+    }
     runtime.block_on(soak(arguments))
 }
 
@@ -286,10 +296,14 @@ impl Tally {
 }
 
 /// Numbers that a seed decides (splitmix64).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) const fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -301,7 +315,7 @@ impl Dice {
 }
 
 /// The commit that the source is at, with a mark when the tree differs from it.
-fn commit() -> String {
+pub(crate) fn commit() -> String {
     let asked = std::process::Command::new("git")
         .args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
         .output();

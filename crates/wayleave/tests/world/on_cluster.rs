@@ -269,3 +269,139 @@ fn a_database_node_that_dies_costs_its_lease_and_no_acknowledgement() {
         Ok(())
     });
 }
+
+/// A request of the payer's to one place of the core.
+async fn at(world: &World, name: &str, request: client::Outgoing<'_>) -> client::Outcome {
+    let known = world.stage.peer("core").unwrap().key(server::keys::REQUEST_KEY).unwrap();
+    let peer = client::Peer::signing(&world.stage.url(name), known).unwrap();
+    let client = client::Client::new(peer.guard(), client::CLIENT_LIMITS);
+    let folder = wallet::KeyFolder::open(&world.stage.folder("brightwater")).unwrap();
+    client.send(&peer, request, &folder.request_key().unwrap()).await
+}
+
+fn get(target: &str) -> client::Outgoing<'_> {
+    client::Outgoing::get(target)
+}
+
+/// Surely not begun, in these words.
+fn not_begun(outcome: client::Outcome) -> String {
+    let client::Outcome::NotDone(client::NotDone::NotBegun { problem, .. }) = outcome else {
+        panic!("{outcome:?}");
+    };
+    problem.detail.unwrap_or_default()
+}
+
+/// The head of an answer, as it stands on the wire.
+async fn head_of(world: &World, name: &str, path: &str) -> anyhow::Result<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let authority = world.stage.url(name).trim_start_matches("http://").to_owned();
+    let mut stream = tokio::net::TcpStream::connect(&authority).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.to_ascii_lowercase())
+}
+
+fn cli(arguments: &[&str]) -> std::process::Output {
+    Command::new(super::stage::BINARY).args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_core_that_stands_by_answers_reads_at_a_position_and_refuses_all_else() {
+    let Some(cluster) = database("reads") else { return };
+    play(async {
+        let mut world = World::shared("ha-reads", cluster).await?;
+        let mut acknowledged = Acknowledged(BTreeMap::new());
+        let orders = orders(&world, "r", 3).await?;
+        for order in &orders {
+            acknowledged.order(&world, order).await?;
+        }
+        let leads = leader(&world).await?;
+        let replica = if leads == "core" { STANDBY } else { "core" };
+        for payment in acknowledged.0.keys() {
+            let truth = world.players.payer.ask(*payment).await?;
+            let least = truth.ending.as_ref().unwrap().position.number() + 1;
+            let target = format!("/v1/payments/{payment}?at_least={least}");
+            let read = until("the replica has it", || async {
+                match at(&world, replica, client::Outgoing::get(&target)).await {
+                    client::Outcome::Answer(answer) => Ok(Some(answer.body)),
+                    other => Ok(not_begun(other).is_empty().then(bytes::Bytes::new)),
+                }
+            });
+            let read: api::messages::PaymentStatus = seal::from_canonical(&read.await?)?;
+            assert_eq!((read.ending, read.held), (truth.ending, truth.held));
+            assert!(read.head.number() >= least);
+        }
+        asked_otherwise(&world, (leads, replica), &orders).await?;
+        let payment = acknowledged.0.keys().next().unwrap().to_string();
+        read_while_nobody_leads(&mut world, leads, &payment)
+    });
+}
+
+/// What a replica does not answer, and says so.
+async fn asked_otherwise(
+    world: &World,
+    (leads, replica): (&str, &str),
+    orders: &[SettleOrder],
+) -> anyhow::Result<()> {
+    let account = world.stage.account("brightwater")?;
+    let later = not_begun(
+        at(world, replica, get(&format!("/v1/accounts/{account}?at_least=1000000"))).await,
+    );
+    assert!(later.contains("1000000 was asked for"), "{later}");
+    // Nothing is answered to who wants the newest, and nothing is written.
+    let newest = not_begun(at(world, replica, get(&format!("/v1/accounts/{account}"))).await);
+    assert!(newest.contains(&world.stage.url(leads)), "{newest}");
+    let order = seal::to_canonical(orders.first().unwrap());
+    let order = client::Outgoing::post("/v1/orders", api::wire::CBOR, order);
+    assert!(not_begun(at(world, replica, order).await).contains(&world.stage.url(leads)));
+    let mine = format!("/v1/accounts/{account}?at_least=1");
+    let client::Outcome::Answer(answer) = at(world, replica, get(&mine)).await else {
+        panic!("no account");
+    };
+    let view: api::messages::AccountView = seal::from_canonical(&answer.body)?;
+    assert!(view.head.number() >= 1);
+    // Another's account is not shown.
+    let others = format!("/v1/accounts/{}?at_least=1", world.stage.account("lim")?);
+    assert!(!matches!(at(world, replica, get(&others)).await, client::Outcome::Answer(_)));
+    let log = until("a checkpoint", || async {
+        match at(world, replica, get("/log/checkpoint?at_least=1")).await {
+            client::Outcome::Answer(answer) => Ok(Some(answer.body)),
+            _ => Ok(None),
+        }
+    });
+    assert!(evidence::SignedCheckpoint::parse(&log.await?)?.head().size >= 1);
+    let metrics = head_of(world, replica, "/metrics").await?;
+    assert!(metrics.contains("wayleave_replica_lag_seconds{book=\"settlement\"}"), "{metrics}");
+    let refused = head_of(world, replica, "/v1/about").await?;
+    assert!(refused.starts_with("http/1.1 503") && refused.contains("retry-after: 1"), "{refused}");
+    Ok(())
+}
+
+/// The command line knows both places: it reads from the one that stands by, and is told the
+/// newest once it leads. A backup of such a core is refused.
+fn read_while_nobody_leads(world: &mut World, leads: &str, payment: &str) -> anyhow::Result<()> {
+    world.process(leads).kill()?;
+    let folder = world.stage.folder("brightwater");
+    let status = ["wallet", "status", payment, "--wallet", folder.to_str().unwrap(), "--json"];
+    let read = cli(&[&status[..], &["--at-least", "1"]].concat());
+    assert!(read.status.success(), "{read:?}");
+    let said: serde_json::Value = serde_json::from_slice(&read.stdout)?;
+    assert_eq!(said["ending"], "settled", "{said}");
+    let begun = Instant::now();
+    while !cli(&status).status.success() {
+        anyhow::ensure!(begun.elapsed() < PATIENCE, "the command line finds no leader");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let key = world.stage.folder("brightwater").join("backup.key");
+    let public = cli(&["backup", "key", key.to_str().unwrap()]).stdout;
+    let public = String::from_utf8(public)?.trim().to_owned();
+    let core = world.stage.folder("core");
+    let place = format!("file:{}", world.folder.path().join("place").display());
+    let backup = ["backup", core.to_str().unwrap(), "--to", &place, "--seal-to", &public];
+    let refused = cli(&backup);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && words.contains("PostgreSQL"), "{words}");
+    Ok(())
+}

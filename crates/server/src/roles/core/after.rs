@@ -153,6 +153,30 @@ fn malformed(rule: &Rule) -> NoPromise {
     NoPromise::Malformed(rule.to_string())
 }
 
+/// Where the money of a payment to an institution lies, as far as the caller may know; `None`
+/// where nothing of it was seen.
+pub(super) fn told_to(
+    caller: &Caller,
+    name: InstitutionName,
+    standing: CreditStanding,
+) -> Option<CreditStanding> {
+    let its_own = caller.role() == Role::Edge && own(caller).is_ok_and(|by| by == name);
+    Some(match standing {
+        CreditStanding::Untouched => return None,
+        CreditStanding::Posted => standing,
+        CreditStanding::Suspense | CreditStanding::Waiting
+            if matches!(caller.role(), Role::Edge | Role::Supervisor) =>
+        {
+            standing
+        }
+        CreditStanding::Blocked | CreditStanding::Elsewhere if its_own => standing,
+        CreditStanding::Suspense
+        | CreditStanding::Waiting
+        | CreditStanding::Blocked
+        | CreditStanding::Elsewhere => CreditStanding::Untouched,
+    })
+}
+
 impl Clearing {
     /// Cancels a payment, or asks for it back once it has settled.
     ///
@@ -286,21 +310,9 @@ impl Clearing {
             // A bank that is away keeps nobody from learning the rest.
             let standing = port.credit_standing(payment).await;
             let standing = standing.unwrap_or(CreditStanding::Untouched);
-            let its_own = caller.role() == Role::Edge && own(caller).is_ok_and(|by| by == *name);
-            return match standing {
-                CreditStanding::Untouched => continue,
-                CreditStanding::Posted => standing,
-                CreditStanding::Suspense | CreditStanding::Waiting
-                    if matches!(caller.role(), Role::Edge | Role::Supervisor) =>
-                {
-                    standing
-                }
-                CreditStanding::Blocked | CreditStanding::Elsewhere if its_own => standing,
-                CreditStanding::Suspense
-                | CreditStanding::Waiting
-                | CreditStanding::Blocked
-                | CreditStanding::Elsewhere => CreditStanding::Untouched,
-            };
+            if let Some(told) = told_to(caller, *name, standing) {
+                return told;
+            }
         }
         CreditStanding::Untouched
     }

@@ -43,30 +43,34 @@ pub async fn open_customer(book: &Running<CustomersBook>, new: NewCustomer) -> R
     submit(book, CustomerWork::OpenCustomer(opening, new.profile)).await
 }
 
+/// An account as a state holds it. The caller sets the position.
+#[must_use]
+pub fn account_seen(state: &CustomersBook, account: AccountId) -> Option<AccountView> {
+    let profile = state.profile(account)?.clone();
+    let held = state.ledger().account(account)?;
+    let available = match held.available() {
+        Available::UpTo(minor) => minor,
+        Available::Unlimited => Minor::MAX,
+    };
+    let open = held.standing() == ledger::account::Standing::Open;
+    let takes = |stopped: bool| if open && !stopped { Taken::Yes } else { Taken::No };
+    let freeze = held.freeze();
+    Some(AccountView {
+        layout: 1,
+        profile,
+        available: Amount::new(available, held.opening().asset),
+        debits: takes(matches!(freeze, Freeze::Debits | Freeze::Both)),
+        credits: takes(matches!(freeze, Freeze::Credits | Freeze::Both)),
+        head: terms::Position::ZERO,
+    })
+}
+
 /// An account as it stands.
 pub async fn view_account(
     book: &Running<CustomersBook>,
     account: AccountId,
 ) -> Result<AccountView, NotDone> {
-    let read = move |state: &CustomersBook| {
-        let profile = state.profile(account)?.clone();
-        let held = state.ledger().account(account)?;
-        let available = match held.available() {
-            Available::UpTo(minor) => minor,
-            Available::Unlimited => Minor::MAX,
-        };
-        let open = held.standing() == ledger::account::Standing::Open;
-        let takes = |stopped: bool| if open && !stopped { Taken::Yes } else { Taken::No };
-        let freeze = held.freeze();
-        Some(AccountView {
-            layout: 1,
-            profile,
-            available: Amount::new(available, held.opening().asset),
-            debits: takes(matches!(freeze, Freeze::Debits | Freeze::Both)),
-            credits: takes(matches!(freeze, Freeze::Credits | Freeze::Both)),
-            head: terms::Position::ZERO,
-        })
-    };
+    let read = move |state: &CustomersBook| account_seen(state, account);
     let placed = book.look(read).await?;
     let mut view = placed.outcome.ok_or_else(|| refused("there is no such account"))?;
     view.head = placed.position;

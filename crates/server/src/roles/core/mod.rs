@@ -27,6 +27,7 @@ pub mod projection;
 pub mod receipts;
 pub mod recovery;
 pub mod remote;
+pub mod replica;
 pub mod routes;
 pub mod salts;
 pub mod standby;
@@ -62,6 +63,7 @@ use self::outside::StatementFolder;
 use self::projection::{Published, WitnessLink};
 use self::recovery::{Comeback, Guarded};
 use self::remote::RemoteBook;
+use self::replica::Replica;
 use self::routes::Core;
 use self::standby::{Ended, Renewed, Standby, Standing};
 use self::transfers::Outside;
@@ -100,11 +102,13 @@ pub async fn run(
         .map_err(RoleError::world(format!("port {}", config.common.port)))?;
     let readiness = Readiness::waiting("this core begins to stand by");
     let tiles = TileFiles::open(&dir.join("log")).map_err(RoleError::world("the log's folder"))?;
+    let replica = Arc::new(Replica::new(&config, tiles.clone(), readiness.clone()));
     let log = (tiles, log_signer(&config, keys.signing_key(LOG_KEY)?)?);
-    let signer = Arc::new(keys.signing_key(REQUEST_KEY)?);
-    let site = standby::waiting_site(&readiness, signer);
+    let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
+    let router = replica::routes(&replica, &gate(&config)?);
+    let site = Site { router, limits: LIMITS, signer };
     let time = cluster.lease();
-    let standby = Standby { config: config.clone(), cluster, books: begun, log, run };
+    let standby = Standby { config: config.clone(), cluster, books: begun, log, replica, run };
     match standby.wait(&listener, site, &readiness, &mut shutdown).await? {
         Ended::Stopped => Ok(()),
         Ended::Leads(led) => {
@@ -487,17 +491,21 @@ async fn guard_patiently(
     }
 }
 
+fn gate(config: &Config) -> Result<Gate, RoleError> {
+    let mut callers = Callers::nobody();
+    for peer in &config.common.peers {
+        peer.admit_to(&mut callers).map_err(unsound)?;
+    }
+    Ok(Gate::new(callers, BTreeSet::from([config.common.authority()])))
+}
+
 fn site(
     config: &Config,
     keys: &KeyStore,
     core: &Arc<Core>,
     readiness: &Readiness,
 ) -> Result<Site, RoleError> {
-    let mut callers = Callers::nobody();
-    for peer in &config.common.peers {
-        peer.admit_to(&mut callers).map_err(unsound)?;
-    }
-    let gate = Gate::new(callers, BTreeSet::from([config.common.authority()]));
+    let gate = gate(config)?;
     let all = routes::routes(core, &gate)
         .merge(drills::routes(core, &gate))
         .merge(edges::routes(core, &gate))

@@ -11,8 +11,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use clearing::customers::CreditStanding;
 use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
+use clearing::settlement::{Given, PaymentEntry};
 use clearing::status::Standing;
 use clearing::{CustomerAnswer, CustomerWork, DebtorSeen, SettlementWork};
 use record::{
@@ -157,25 +159,43 @@ async fn payment(
     if let (None, DebtorSide::Untouched, Some(error)) = (&ended, held, unasked) {
         return Err(failed(error).into());
     }
-    let ending = ended.map(|entry| EndedAt {
-        ending: entry.ending,
-        position: entry.position,
-        recorded_at: entry.recorded_at,
-    });
-    let ended = ending.as_ref().map(|ended| &ended.ending);
     let credit = core.clearing.credit_told(payment, &caller).await;
-    let linked = given.map_or_else(Vec::new, |given| given.by);
-    let linked = linked
-        .into_iter()
-        .map(|(payment, what)| messages::LinkedPayment { what: what.as_str().to_owned(), payment });
-    let standing = Standing::of(ended, held, credit).map(|standing| messages::Standing {
-        state: standing.state.as_str().to_owned(),
-        status: standing.state.iso_20022().to_owned(),
-        reason: standing.reason.map(|reason| reason.iso_20022().to_owned()),
-        linked: linked.collect(),
-    });
-    let (held, head) = (held_of(held), seen.position);
-    Ok(cbor(&PaymentStatus { layout: 1, payment, ending, head, held, standing }))
+    let known = Known { ended, given, held, credit, head: seen.position };
+    Ok(cbor(&known.status(payment)))
+}
+
+/// What is known of a payment.
+pub(super) struct Known {
+    pub(super) ended: Option<PaymentEntry>,
+    pub(super) given: Option<Given>,
+    pub(super) held: DebtorSide,
+    pub(super) credit: CreditStanding,
+    pub(super) head: terms::Position,
+}
+
+impl Known {
+    pub(super) fn status(self, payment: PaymentId) -> PaymentStatus {
+        let ending = self.ended.map(|entry| EndedAt {
+            ending: entry.ending,
+            position: entry.position,
+            recorded_at: entry.recorded_at,
+        });
+        let ended = ending.as_ref().map(|ended| &ended.ending);
+        let linked = self.given.map_or_else(Vec::new, |given| given.by);
+        let linked = linked.into_iter().map(|(payment, what)| messages::LinkedPayment {
+            what: what.as_str().to_owned(),
+            payment,
+        });
+        let standing = Standing::of(ended, self.held, self.credit);
+        let standing = standing.map(|standing| messages::Standing {
+            state: standing.state.as_str().to_owned(),
+            status: standing.state.iso_20022().to_owned(),
+            reason: standing.reason.map(|reason| reason.iso_20022().to_owned()),
+            linked: linked.collect(),
+        });
+        let held = held_of(self.held);
+        PaymentStatus { layout: 1, payment, ending, head: self.head, held, standing }
+    }
 }
 
 async fn receipt(

@@ -20,8 +20,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::routing::any;
 use clearing::CustomersBook;
 use evidence::{Log, NoteSigner};
 use journal::{Batch, Image, OpenError, Start};
@@ -33,8 +31,9 @@ use super::books::{Beginning, Beginnings};
 use super::config::Config;
 use super::files::TileFiles;
 use super::journal::Cluster;
+use super::replica::{Replica, Shelf};
 use crate::roles::RoleError;
-use crate::web::{LIMITS, Readiness, Refuse, Site, health_routes, serve};
+use crate::web::{Readiness, Site, serve};
 
 /// Batches read at once while following.
 const PAGE: usize = 32;
@@ -75,6 +74,8 @@ pub struct Standby {
     pub books: Beginnings,
     /// Where its own copy of the log lies.
     pub log: (TileFiles, NoteSigner),
+    /// What it answers questions from meanwhile.
+    pub replica: Arc<Replica>,
     /// This process run.
     pub run: RunId,
 }
@@ -110,7 +111,7 @@ impl Standby {
     }
 
     fn follow(self, stop: &AtomicBool, readiness: &Readiness) -> Result<Ended, RoleError> {
-        let Self { config, cluster, books, log, run } = self;
+        let Self { config, cluster, books, log, replica, run } = self;
         let wrong = |reason: String| RoleError::Unsound(reason);
         let reader = |book: BookName| -> Result<PostgresReader, RoleError> {
             let config = cluster.of_book(book).map_err(wrong)?;
@@ -119,11 +120,13 @@ impl Standby {
         let shared = cluster.of_book(config.book).map_err(wrong)?;
         let lease = Lease::open(shared, run, config.common.url.clone());
         let lease = Arc::new(lease.map_err(RoleError::world("a thread"))?);
-        let mut settlement = Followed::new(books.settlement, reader(config.book)?);
+        let shelf = Arc::clone(&replica.settlement.1);
+        let mut settlement = Followed::new(books.settlement, shelf, reader(config.book)?);
         let mut customers: BTreeMap<InstitutionName, Followed<CustomersBook>> = BTreeMap::new();
         for (institution, book) in books.customers {
             let reader = reader(book.name)?;
-            customers.insert(institution, Followed::new(book, reader));
+            let shelf = replica.customers.get(&institution).map(|(_, shelf)| Arc::clone(shelf));
+            customers.insert(institution, Followed::new(book, shelf.unwrap_or_default(), reader));
         }
         let mut log = FollowedLog::open(log, reader(config.book)?)?;
         let mut watched = Watched::new(cluster.lease());
@@ -152,28 +155,32 @@ impl Standby {
 /// A book that another core writes.
 struct Followed<M> {
     begun: Beginning<M>,
-    state: Start<M>,
+    shelf: Arc<Shelf<M>>,
     reader: PostgresReader,
 }
 
 impl<M: Image + Clone> Followed<M> {
-    fn new(begun: Beginning<M>, reader: PostgresReader) -> Self {
-        Self { state: begun.newest(), begun, reader }
+    fn new(begun: Beginning<M>, shelf: Arc<Shelf<M>>, reader: PostgresReader) -> Self {
+        shelf.put(begun.newest());
+        Self { shelf, begun, reader }
     }
 
     /// Applies what is surely durable of one page; whether there was any.
     fn step(&mut self) -> Result<bool, RoleError> {
-        let page = durable_page(&self.reader, self.state.tip.next);
+        let Some(page) = durable_page(&self.reader, self.shelf.next()) else { return Ok(false) };
+        if page.is_empty() {
+            self.shelf.reached_end();
+        }
         for batch in &page {
-            match self.state.follow(&self.begun.name, batch) {
-                Ok(()) => {}
-                Err(OpenError::ForeignState(position)) => {
+            match self.shelf.change(|state| state.follow(&self.begun.name, batch)) {
+                None | Some(Ok(())) => {}
+                Some(Err(OpenError::ForeignState(position))) => {
                     let book = self.begun.name;
                     tracing::warn!(%book, %position, "an image of another journal: refolded");
-                    self.state = Start::genesis(self.begun.genesis.clone());
+                    self.shelf.put(Start::genesis(self.begun.genesis.clone()));
                     return Ok(true);
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     let book = self.begun.name;
                     return Err(RoleError::Unsound(format!("following book `{book}`: {error}")));
                 }
@@ -183,21 +190,22 @@ impl<M: Image + Clone> Followed<M> {
     }
 
     fn end(mut self) -> Beginning<M> {
-        self.begun.followed = Some(self.state);
+        self.begun.followed = self.shelf.take();
         self.begun
     }
 }
 
-/// The batches of a page that another stands behind, without those that were read before.
-fn durable_page(reader: &PostgresReader, from: Position) -> Vec<Batch> {
+/// The batches of a page that another stands behind, without those that were read before; `None`
+/// when the database does not answer.
+fn durable_page(reader: &PostgresReader, from: Position) -> Option<Vec<Batch>> {
     match reader.read_from(from, PAGE) {
         Ok(mut page) => {
             page.pop();
-            page
+            Some(page)
         }
         Err(error) => {
             tracing::debug!(book = %reader.book(), %error, "not followed now");
-            Vec::new()
+            None
         }
     }
 }
@@ -223,6 +231,7 @@ impl FollowedLog {
 
     fn step(&mut self) -> Result<bool, RoleError> {
         let page = durable_page(&self.reader, Position::new(self.log.size()));
+        let page = page.unwrap_or_default();
         for stored in page.iter().flat_map(Batch::entries) {
             if stored.position.number() == self.log.size() {
                 self.log.append(&stored.commitment);
@@ -371,17 +380,4 @@ impl Renewed {
             tracing::warn!(%reason, "the lease was not given back: others wait for its time");
         }
     }
-}
-
-/// What a core that stands by serves: its health, and *not ready* for all else. The caller knows
-/// another place of the core, and asks there.
-pub fn waiting_site(readiness: &Readiness, signer: Arc<seal::SigningKey>) -> Site {
-    let unready = readiness.clone();
-    let refuse = move || {
-        let reason = unready.reason().unwrap_or_else(|| "this core takes over".into());
-        async move { Refuse::from(api::Problem::of(&api::problem::NOT_READY).detail(reason)) }
-    };
-    let router = Router::new().route("/", any(refuse.clone())).route("/{*path}", any(refuse));
-    let router = health_routes(readiness.clone()).merge(router);
-    Site { router, limits: LIMITS, signer: Some(signer) }
 }

@@ -320,8 +320,8 @@ impl Outside {
         };
         // A core that may have been replaced, and does not know what was decided since, sends
         // nothing: whoever leads asks the rail, and sends the very same where that is allowed.
-        if self.lease.as_ref().is_some_and(|lease| lease.standing() != Standing::Held) {
-            return Sending::NotDone("the lease could not be renewed in time".to_owned());
+        if let Err(reason) = may_call(self.lease.as_ref()) {
+            return Sending::NotDone(reason);
         }
         let sent = link.rail.send(&prepared).await;
         count(match &sent {
@@ -533,4 +533,40 @@ fn refused(answer: OutsideAnswer) -> Result<(), Rule> {
 pub async fn look(clearing: &Clearing, id: OutsideId) -> Result<Option<Transfer>, Failed> {
     let placed = clearing.books.settlement.look(move |s| s.transfer(id).cloned()).await?;
     Ok(placed.outcome)
+}
+
+/// Whether a rail may be called: not by a core whose lease is in doubt.
+fn may_call(lease: Option<&Renewed>) -> Result<(), String> {
+    if lease.is_some_and(|lease| lease.standing() != Standing::Held) {
+        return Err("the lease could not be renewed in time".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod lease_tests {
+    use store::PostgresConfig;
+    use store::postgres::Lease;
+
+    use super::*;
+
+    fn renewed(lease_time: Duration) -> Renewed {
+        // Nobody listens there: no renewal ever succeeds.
+        let nowhere = "host=127.0.0.1 port=1 user=a password=b dbname=c sslmode=disable";
+        let shared = PostgresConfig::parse("settlement".parse().unwrap(), nowhere).unwrap();
+        let lease = Lease::open(shared, terms::RunId::from_bytes([7; 16]), "here".to_owned());
+        Renewed::start(Arc::new(lease.unwrap()), lease_time).unwrap()
+    }
+
+    #[test]
+    fn a_core_whose_lease_is_in_doubt_calls_no_rail() {
+        assert_eq!(may_call(None), Ok(()));
+        let held = renewed(Duration::from_secs(3_600));
+        assert_eq!(may_call(Some(&held)), Ok(()));
+        let doubtful = renewed(Duration::from_millis(60));
+        while doubtful.standing() == Standing::Held {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(may_call(Some(&doubtful)).unwrap_err().contains("lease"));
+    }
 }

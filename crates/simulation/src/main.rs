@@ -9,7 +9,8 @@ use simulation::network::{Canary, NetOutcome, Setting, net_table, run};
 use simulation::table::plan_of;
 use simulation::{Bug, run_disk_world, run_world, table};
 
-const USAGE: &str = "wayleave-simulate [--network] [--seed N] [--worlds N] [--disk] [--table] [--json]
+const USAGE: &str =
+    "wayleave-simulate [--network] [--seed N] [--worlds N] [--disk] [--table] [--json]
   --seed N      repeat world N alone (with --disk: on failing disks; with --network: the network)
   --worlds N    worlds in each cell of the table, 10 if not said; with --network alone: worlds
   --disk        worlds on disks that tear, forget, fail and lose power

@@ -65,7 +65,7 @@ impl World {
                 .map_err(|error| error.to_string())
         });
         match opened {
-            Ok((book, _)) => self.bank.writer = Some(Writer::of(book)),
+            Ok((book, _)) => self.bank.writer = Some(Writer::of(book, self.run_number << 24)),
             Err(_) => self.crash(Node::Bank),
         }
         self.plan_disk();
@@ -104,8 +104,9 @@ impl World {
                 });
             }
             Msg::Keep(side, number) => {
-                let parcel = pool().docs[number].parcels[usize::from(side == Side::Creditor)].clone();
-                let who = Waiter::Parcel(from, side, number);
+                let parcel =
+                    pool().docs[number].parcels[usize::from(side == Side::Creditor)].clone();
+                let who = Waiter::Parcel(from, number);
                 self.bank_takes(CustomerWork::Store(parcel), who);
             }
             _ => {}
@@ -181,7 +182,9 @@ impl World {
 
     fn bank_written(&mut self, flight: u64) {
         let Some(writer) = &mut self.bank.writer else { return };
-        let Some(batch) = writer.flight.clone().filter(|_| writer.flights == flight) else { return };
+        let Some(batch) = writer.flight.clone().filter(|_| writer.flights == flight) else {
+            return;
+        };
         let epoch = writer.book.epoch();
         let backing = &mut self.bank.backing;
         let how = match self.bank.early.take() {
@@ -228,8 +231,8 @@ impl World {
             (Waiter::Call(to, call), Reply::Unknown) => {
                 self.send(Node::Bank, to, Msg::BankSaid(call, Box::new(Heard::Unknown)));
             }
-            (Waiter::Parcel(edge, side, number), Reply::Done(CustomerAnswer::Done, _)) => {
-                self.send(Node::Bank, edge, Msg::Kept(side, number));
+            (Waiter::Parcel(edge, number), Reply::Done(CustomerAnswer::Done, _)) => {
+                self.send(Node::Bank, edge, Msg::Kept(number));
             }
             _ => {}
         }

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clearing::{CustomerCommand, CustomerWork, CustomersBook, SettlementBook, SettlementCommand};
 use clearing::SettlementWork;
 use clearing::testkit::{customers_name, settlement_name};
+use clearing::{CustomerCommand, CustomerWork, CustomersBook, SettlementBook, SettlementCommand};
 use evidence::{Log, MemoryStore};
 use journal::{Append, Batch, Book, Claimed, Journal, Machine, MemoryJournal, NotDone, Start};
 use record::{Commitment, Fact, Promise, SaltSlot, Side, Signed};
@@ -174,8 +174,10 @@ impl World {
             *since = time;
             return;
         }
-        let follows = follow(&mut me.settlement, &self.db.settlement, settlement_name())
-            .and_then(|()| follow(&mut me.hosted, &self.db.hosted, customers_name(hosted_side(self.remote))));
+        let follows =
+            follow(&mut me.settlement, &self.db.settlement, settlement_name()).and_then(|()| {
+                follow(&mut me.hosted, &self.db.hosted, customers_name(hosted_side(self.remote)))
+            });
         if let Err(what) = follows {
             self.wrong = Some(format!("a standby cannot follow: {what}"));
             return;
@@ -234,20 +236,21 @@ impl World {
             return self.crash(Node::Core(core));
         }
         self.run_number += 1;
+        let base = self.run_number << 24;
         let number = self.run_number.to_be_bytes();
         let run = RunId::from_bytes([number, number].concat().try_into().unwrap_or([0; 16]));
         let me = &mut self.cores[core];
         let Role::Leads(lead) = &mut me.role else { return };
         let remote = self.remote;
         if lead.settlement.is_none() {
-            match opened(run, &me.settlement, &pool().settlement, &mut self.db.settlement) {
+            match opened((run, base), &me.settlement, &pool().settlement, &mut self.db.settlement) {
                 Ok((writer, leaves)) => (lead.settlement, lead.leaves) = (Some(writer), leaves),
                 Err(what) => return self.wrong(|| what),
             }
         }
         if lead.hosted.is_none() {
             let ready = &pool().customers[usize::from(remote == Side::Debtor)];
-            match opened(run, &me.hosted, ready, &mut self.db.hosted) {
+            match opened((run, base), &me.hosted, ready, &mut self.db.hosted) {
                 Ok((writer, _)) => lead.hosted = Some(writer),
                 Err(what) => return self.wrong(|| what),
             }
@@ -385,7 +388,12 @@ impl World {
         }
     }
 
-    pub(crate) fn ask_settlement(&mut self, core: usize, work: SettlementWork, who: Waiter) -> bool {
+    pub(crate) fn ask_settlement(
+        &mut self,
+        core: usize,
+        work: SettlementWork,
+        who: Waiter,
+    ) -> bool {
         let now = self.clock(Node::Core(core));
         let Some(writer) = self.lead(core).and_then(|lead| lead.settlement.as_mut()) else {
             return false;
@@ -443,8 +451,7 @@ impl World {
             if *seen >= head.size {
                 continue;
             }
-            let proof =
-                if *seen == 0 { Ok(vec![]) } else { log.consistency(*seen, head.size) };
+            let proof = if *seen == 0 { Ok(vec![]) } else { log.consistency(*seen, head.size) };
             let Ok(proof) = proof else { continue };
             let checkpoint = checkpoint.clone();
             let ask = evidence::exchange::AddCheckpoint { old_size: *seen, proof, checkpoint };
@@ -529,7 +536,7 @@ fn follow<M: Machine<Fact = Fact, Rows = ()>>(
 
 /// Claims the journal and folds from what was followed.
 fn opened<M: Machine<Fact = Fact, Rows = ()> + Clone>(
-    run: RunId,
+    (run, base): (RunId, u64),
     followed: &Followed<M>,
     ready: &Ready<M>,
     journal: &mut MemoryJournal,
@@ -547,5 +554,5 @@ fn opened<M: Machine<Fact = Fact, Rows = ()> + Clone>(
         leaves.clear();
         fold(Start::genesis(ready.genesis.clone()), &mut leaves)
     });
-    book.map(|book| (Writer::of(book), leaves)).map_err(|error| error.to_string())
+    book.map(|book| (Writer::of(book, base), leaves)).map_err(|error| error.to_string())
 }

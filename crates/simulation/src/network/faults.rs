@@ -2,7 +2,7 @@
 
 use record::Side;
 
-use super::{Msg, Node, World, MS};
+use super::{MS, Msg, Node, World};
 use crate::dice::Dice;
 
 /// What becomes of a call.
@@ -168,7 +168,7 @@ impl Call {
         use super::BankAsk;
         Some(match msg {
             Msg::AskQuote(_) => (Self::Quote, true),
-            Msg::Quote(_) => (Self::Quote, false),
+            Msg::Quote => (Self::Quote, false),
             Msg::AskPermit(_) => (Self::Permit, true),
             Msg::Permit(..) => (Self::Permit, false),
             Msg::Order(..) => (Self::Order, true),
@@ -268,9 +268,9 @@ impl Weather {
             lost: rate(60),
             late: rate(40),
             twice: rate(40),
-            crash: rate(40),
-            cut: rate(40),
-            stop: rate(30),
+            crash: rate(50),
+            cut: rate(50),
+            stop: rate(40),
             step: rate(20),
             journal: rate(15),
             ..Self::FINE

@@ -17,8 +17,8 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use clearing::route::Heard;
 use clearing::outside::{Report, Sending};
+use clearing::route::Heard;
 use clearing::testkit::now;
 use journal::{Append, Batch};
 use record::{Ending, Promise, SettleOrder, Side, Signed};
@@ -28,12 +28,12 @@ use crate::dice::Dice;
 
 mod bank;
 mod cores;
-mod routes;
 mod faults;
 mod judge;
 mod parties;
 mod pool;
 mod rails;
+mod routes;
 pub mod table;
 mod writer;
 
@@ -96,19 +96,19 @@ pub(crate) enum BankAsk {
 #[derive(Clone, Debug)]
 pub(crate) enum Msg {
     AskQuote(usize),
-    Quote(usize),
+    Quote,
     AskPermit(usize),
-    Permit(Side, usize),
+    Permit(Side),
     Order(usize, usize),
-    Told(usize, usize, Ending, Position),
-    IdUsed(usize, usize),
-    NotReady(usize, usize),
+    Told(usize, Ending, Position),
+    IdUsed(usize),
+    NotReady(usize),
     Bank(u64, Box<BankAsk>),
     BankSaid(u64, Box<Heard>),
     Probe(u64, Vec<PaymentId>),
     Probed(u64, Vec<SettleOrder>, Vec<PaymentId>),
     Keep(Side, usize),
-    Kept(Side, usize),
+    Kept(usize),
     Append(Shelf, u64, Position, Epoch, Box<Batch>),
     Appended(Shelf, u64, Append),
     Cosign(u64, Vec<u8>),
@@ -126,7 +126,7 @@ pub(crate) enum Msg {
 }
 
 /// A timer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Timer {
     /// A wallet or desk tries again.
     Again,
@@ -196,7 +196,7 @@ pub enum Canary {
     NewMessageId,
     /// A witness answers before its state is stored.
     WitnessForgets,
-    /// The lease is never asked before a rail is called or a promise given, and nobody recovers.
+    /// What a core left behind nobody brings to its end.
     NoRecovery,
 }
 
@@ -290,7 +290,7 @@ impl World {
             cores: vec![Core::new(remote), Core::new(remote)],
             edges: parties::edges(),
             seats: parties::seats(),
-            pays: (0..count).map(Pay::new).collect(),
+            pays: (0..count).map(|number| Pay::new(number, dice.one_in(6))).collect(),
             rail: Rail::default(),
             desk: Desk::new(&mut dice, count),
             setting,
@@ -371,7 +371,8 @@ impl World {
                 if let Some(until) = self.standing_still(node) {
                     return self.push_at(until, Event::Timer(node, life, timer));
                 }
-                self.kinds[if matches!(timer, Timer::Disk(_) | Timer::Stored(_)) { 2 } else { 1 }] += 1;
+                self.kinds
+                    [if matches!(timer, Timer::Disk(_) | Timer::Stored(_)) { 2 } else { 1 }] += 1;
                 self.ring(node, timer);
             }
             Event::Weather => {
@@ -449,9 +450,14 @@ impl World {
         match node {
             Node::Core(core) => self.core_dies(core),
             Node::Bank => self.bank_dies(),
-            Node::Edge(side, instance) => self.edge_dies(side, instance),
             Node::Witness(number) => self.witness_dies(number),
-            Node::Wallet(_) | Node::Provider | Node::Db | Node::Rail | Node::Desk => {}
+            // An edge's disk remembers all that it has.
+            Node::Edge(..)
+            | Node::Wallet(_)
+            | Node::Provider
+            | Node::Db
+            | Node::Rail
+            | Node::Desk => {}
         }
         let away = (50 + self.dice.below(1_500)) * MS;
         self.push(away, Event::Up(node));

@@ -17,13 +17,14 @@ const AGAIN: u32 = 2;
 
 /// One payment, as its wallet sees it.
 pub(crate) struct Pay {
-    number: usize,
     quoted: bool,
     permits: BTreeSet<Side>,
     /// What was answered to each of its orders, first.
     pub(crate) told: Vec<Option<Answer>>,
     asks: u32,
     tries: usize,
+    /// It asks once and never again: a telephone that was lost.
+    pub(crate) gives_up: bool,
 }
 
 /// What a wallet was told.
@@ -34,25 +35,27 @@ pub(crate) enum Answer {
 }
 
 impl Pay {
-    pub(crate) fn new(number: usize) -> Self {
+    pub(crate) fn new(number: usize, gives_up: bool) -> Self {
         let orders = pool().docs[number].orders.len();
         Self {
-            number,
             quoted: false,
             permits: BTreeSet::new(),
             told: vec![None; orders],
             asks: 0,
             tries: 0,
+            gives_up,
         }
     }
 
     pub(crate) fn has_settled(&self) -> bool {
-        let settled = |told: &Option<Answer>| matches!(told, Some(Answer::Ended(Ending::Settled, _)));
+        let settled =
+            |told: &Option<Answer>| matches!(told, Some(Answer::Ended(Ending::Settled, _)));
         self.told.iter().any(settled)
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.told.iter().all(Option::is_some)
+        let asked = self.permits.len() == 2;
+        (self.gives_up && asked) || self.told.iter().all(Option::is_some)
     }
 }
 
@@ -110,6 +113,8 @@ impl World {
                     self.send(node, Node::Edge(side, instance), Msg::AskPermit(number));
                 }
             }
+        } else if self.pays[number].gives_up {
+            return;
         } else if !self.pays[number].is_done() || self.pays[number].asks < AGAIN {
             if self.pays[number].is_done() {
                 self.pays[number].asks += 1;
@@ -130,12 +135,12 @@ impl World {
     pub(crate) fn wallet_hears(&mut self, number: usize, msg: Msg) {
         let pay = &mut self.pays[number];
         match msg {
-            Msg::Quote(_) => {
+            Msg::Quote => {
                 if !core::mem::replace(&mut pay.quoted, true) {
                     self.ask_permits(number);
                 }
             }
-            Msg::Permit(side, _) => {
+            Msg::Permit(side) => {
                 if pay.permits.insert(side) && pay.permits.len() == 2 {
                     for variant in 0..pay.told.len() {
                         let first = self.dice.index(2);
@@ -144,17 +149,17 @@ impl World {
                     }
                 }
             }
-            Msg::NotReady(_, variant) => {
-                if pay.told[variant].is_none() && self.dice.one_in(2) {
+            Msg::NotReady(variant) => {
+                if pay.told[variant].is_none() && !pay.gives_up && self.dice.one_in(2) {
                     let other = self.dice.index(2);
                     let order = Msg::Order(number, variant);
                     self.send(Node::Wallet(number), Node::Core(other), order);
                 }
             }
-            Msg::Told(_, variant, ending, at) => {
+            Msg::Told(variant, ending, at) => {
                 self.wallet_told(number, variant, Answer::Ended(ending, at));
             }
-            Msg::IdUsed(_, variant) => self.wallet_told(number, variant, Answer::IdUsed),
+            Msg::IdUsed(variant) => self.wallet_told(number, variant, Answer::IdUsed),
             _ => {}
         }
     }
@@ -190,8 +195,8 @@ impl World {
     }
 
     pub(crate) fn provider_hears(&mut self, from: Node, msg: &Msg) {
-        if let Msg::AskQuote(number) = msg {
-            self.send(Node::Provider, from, Msg::Quote(*number));
+        if matches!(msg, Msg::AskQuote(_)) {
+            self.send(Node::Provider, from, Msg::Quote);
         }
     }
 
@@ -209,13 +214,13 @@ impl World {
                 if fresh {
                     edge.outbox.insert(*number);
                 }
-                self.send(node, from, Msg::Permit(side, *number));
+                self.send(node, from, Msg::Permit(side));
                 if fresh {
                     self.hand_over(side, instance, *number);
                     self.timer(300 * MS, node, Timer::Again);
                 }
             }
-            Msg::Kept(_, number) => {
+            Msg::Kept(number) => {
                 if let Some(edge) = self.edges.get_mut(&(side, instance)) {
                     edge.outbox.remove(number);
                 }
@@ -237,18 +242,16 @@ impl World {
     /// Hands over what was not kept yet.
     pub(crate) fn edge_turn(&mut self, side: Side, instance: usize) {
         let edge = self.edges.entry((side, instance)).or_default();
-        let Some(number) = edge.outbox.first().copied() else { return };
         let some: Vec<usize> = edge.outbox.iter().copied().take(8).collect();
-        let _ = number;
+        if some.is_empty() {
+            return;
+        }
         for number in some {
             self.hand_over(side, instance, number);
         }
         let pause = (250 + self.dice.below(200)) * MS;
         self.timer(pause, Node::Edge(side, instance), Timer::Again);
     }
-
-    /// Its disk remembers all that it has.
-    pub(crate) const fn edge_dies(&self, _side: Side, _instance: usize) {}
 
     pub(crate) fn witness_hears(&mut self, number: usize, from: Node, msg: &Msg) {
         let Msg::Cosign(size, bytes) = msg else { return };

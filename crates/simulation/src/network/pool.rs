@@ -34,24 +34,24 @@ use terms::{
 use crate::network::RAIL;
 
 /// Payments for which documents are signed.
-pub const PAYMENTS: usize = 64;
+pub(crate) const PAYMENTS: usize = 64;
 /// Withdrawals for which orders are signed.
-pub const WITHDRAWALS: usize = 6;
+pub(crate) const WITHDRAWALS: usize = 6;
 /// Edge instances of each institution.
-pub const INSTANCES: usize = 2;
+pub(crate) const INSTANCES: usize = 2;
 /// What the dealer has in euro at first, in cents.
-pub const DEALER_FUNDS: u128 = 1_000_000;
+pub(crate) const DEALER_FUNDS: u128 = 1_000_000;
 /// What each withdrawal takes, in cents.
-pub const WITHDRAWN: u128 = 40_000;
+pub(crate) const WITHDRAWN: u128 = 40_000;
 /// What each funding line brings, in cents.
-pub const FUNDED: u128 = 7_000;
+pub(crate) const FUNDED: u128 = 7_000;
 /// Origin of the settlement book's log.
 const ORIGIN: &str = "wayleave.example/sandbox/settlement";
 const IBAN: &str = "NL91ABNA0417164300";
 
 /// How a payment is meant to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meant {
+pub(crate) enum Meant {
     /// It may settle.
     Well,
     /// It may settle; another order under its id comes too.
@@ -64,63 +64,63 @@ pub enum Meant {
 
 /// The documents of one payment.
 #[derive(Debug)]
-pub struct Docs {
+pub(crate) struct Docs {
     /// How it is meant to go.
-    pub meant: Meant,
+    pub(crate) meant: Meant,
     /// The payment.
-    pub payment: PaymentId,
+    pub(crate) payment: PaymentId,
     /// The order, and in a contested payment the other one.
-    pub orders: Vec<Order>,
+    pub(crate) orders: Vec<Order>,
     /// What each side's edge keeps in its institution's book: debtor's, creditor's.
-    pub parcels: [Parcel; 2],
+    pub(crate) parcels: [Parcel; 2],
 }
 
 /// One order.
 #[derive(Debug)]
-pub struct Order {
+pub(crate) struct Order {
     /// As the core checked it.
-    pub checked: CheckedOrder,
+    pub(crate) checked: CheckedOrder,
     /// As the debtor's own book checked it.
-    pub permitted: PermittedOrder,
+    pub(crate) permitted: PermittedOrder,
     /// As it was signed.
-    pub signed: SettleOrder,
+    pub(crate) signed: SettleOrder,
 }
 
 /// A book that is ready, with the journal that made it so.
 #[derive(Debug)]
-pub struct Ready<M> {
+pub(crate) struct Ready<M> {
     /// Its state and end.
-    pub begun: Start<M>,
+    pub(crate) begun: Start<M>,
     /// Its batches.
-    pub batches: Vec<Batch>,
+    pub(crate) batches: Vec<Batch>,
     /// The commitments to its facts.
-    pub leaves: Vec<Commitment>,
+    pub(crate) leaves: Vec<Commitment>,
     /// Before the first fact.
-    pub genesis: M,
+    pub(crate) genesis: M,
     /// Its name.
-    pub name: BookName,
+    pub(crate) name: BookName,
 }
 
 /// All of it.
 #[derive(Debug)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// By number.
-    pub docs: Vec<Docs>,
+    pub(crate) docs: Vec<Docs>,
     /// Withdrawals, by number.
-    pub withdrawals: Vec<Box<Signed<Withdrawal>>>,
+    pub(crate) withdrawals: Vec<Box<Signed<Withdrawal>>>,
     /// The notification of each withdrawal's debit line, then of funding lines; each line comes
     /// in two files.
-    pub files: Vec<[FileClaim; 2]>,
+    pub(crate) files: Vec<[FileClaim; 2]>,
     /// The settlement book.
-    pub settlement: Ready<SettlementBook>,
+    pub(crate) settlement: Ready<SettlementBook>,
     /// The customers' books: debtor's, creditor's.
-    pub customers: [Ready<CustomersBook>; 2],
+    pub(crate) customers: [Ready<CustomersBook>; 2],
     /// What a bank with its own process pins: debtor's, creditor's.
-    pub pins: [Pins; 2],
+    pub(crate) pins: [Pins; 2],
 }
 
 /// The pool, made at its first use.
-pub fn pool() -> &'static Pool {
+pub(crate) fn pool() -> &'static Pool {
     static POOL: OnceLock<Pool> = OnceLock::new();
     POOL.get_or_init(|| {
         let pins = [Side::Debtor, Side::Creditor].map(pins_of);
@@ -130,7 +130,9 @@ pub fn pool() -> &'static Pool {
         Pool {
             docs: (0..PAYMENTS).map(|number| docs(number, &pins[0], &trust)).collect(),
             withdrawals: (0..WITHDRAWALS).map(withdrawal).collect(),
-            files: (0..WITHDRAWALS + 4).map(|number| [0, 1].map(|copy| file(number, copy))).collect(),
+            files: (0..WITHDRAWALS + 4)
+                .map(|number| [0, 1].map(|copy| file(number, copy)))
+                .collect(),
             settlement: settlement(),
             customers: [Side::Debtor, Side::Creditor].map(customers),
             pins,
@@ -152,12 +154,12 @@ fn wide(number: usize) -> u64 {
 }
 
 /// When payment `number` is decided.
-pub fn decided_at(number: usize) -> Instant {
+pub(crate) fn decided_at(number: usize) -> Instant {
     now().plus(Duration::from_millis(150 * wide(number)))
 }
 
 /// Of which edge instance payment `number` is, and its place in that instance's sequence.
-pub const fn instance_of(number: usize) -> (usize, usize) {
+pub(crate) const fn instance_of(number: usize) -> (usize, usize) {
     (number % INSTANCES, number / INSTANCES)
 }
 
@@ -202,8 +204,7 @@ fn parts(number: usize, meant: Meant) -> OrderParts {
         }
     };
     let (payer, payee) = (company(number / 2), company(number / 5));
-    let mut parts =
-        OrderParts::of(Deal { number: wide(number) + 1, payer, payee, credit, at });
+    let mut parts = OrderParts::of(Deal { number: wide(number) + 1, payer, payee, credit, at });
     mark(&mut parts, number);
     parts
 }
@@ -248,7 +249,7 @@ fn withdrawal(number: usize) -> Box<Signed<Withdrawal>> {
 }
 
 /// The id of withdrawal `number`.
-pub fn outside_id(number: usize) -> OutsideId {
+pub(crate) fn outside_id(number: usize) -> OutsideId {
     OutsideId::from_bytes([u8::try_from(number + 1).unwrap_or(0xff); 16])
 }
 
@@ -352,22 +353,22 @@ fn pins_of(side: Side) -> Pins {
 }
 
 /// The key of the log and of promises.
-pub fn log_key() -> SigningKey {
+pub(crate) fn log_key() -> SigningKey {
     Who::Operator.key()
 }
 
 /// The origin of the log.
-pub fn origin() -> String {
+pub(crate) fn origin() -> String {
     ORIGIN.to_owned()
 }
 
 /// The signer of checkpoints.
-pub fn note_signer() -> NoteSigner {
+pub(crate) fn note_signer() -> NoteSigner {
     NoteSigner::new(ORIGIN.parse().expect("a key name"), log_key())
 }
 
 /// A witness as it was last stored.
-pub fn witness(number: usize, state: WitnessState) -> Witness {
+pub(crate) fn witness(number: usize, state: WitnessState) -> Witness {
     let seed = u8::try_from(number + 0x60).unwrap_or(0x60);
     let key_name = format!("witness-{number}.example/w").parse().expect("a key name");
     let cosigner = Cosigner::new(key_name, SigningKey::from_seed(&[seed; 32]));
@@ -375,6 +376,6 @@ pub fn witness(number: usize, state: WitnessState) -> Witness {
 }
 
 /// The rail's name in facts.
-pub fn rail_name() -> terms::RailName {
+pub(crate) fn rail_name() -> terms::RailName {
     name(RAIL)
 }

@@ -175,7 +175,8 @@ impl World {
 
     /// Time passes at the rail: what was pending is decided, reports go out until they are taken.
     pub(crate) fn rail_tick(&mut self) {
-        let is_open = |(_, (_, verdict)): &(&String, &(OutsideId, Verdict))| *verdict == Verdict::Pending;
+        let is_open =
+            |(_, (_, verdict)): &(&String, &(OutsideId, Verdict))| *verdict == Verdict::Pending;
         let pending = self.rail.verdicts.iter().find(is_open).map(|(m, (id, _))| (m.clone(), *id));
         if let Some((message, id)) = pending
             && self.dice.one_in(8)
@@ -328,7 +329,7 @@ impl World {
         match step(&transfer, Live::RECOVERED, rails, now, heard).work {
             Some(work) => {
                 let work = SettlementWork::Outside(Box::new(work));
-                self.ask_settlement(core, work, Waiter::Heard(id));
+                self.ask_settlement(core, work, Waiter::Heard);
             }
             // Nothing is to be recorded of it, or it was recorded before.
             None => {
@@ -492,7 +493,8 @@ impl World {
                 continue;
             };
             let is_stuck = |one: &&Transfer| matches!(one.phase, Phase::Stuck(_));
-            let stuck: Vec<Transfer> = writer.state().transfers().filter(is_stuck).cloned().collect();
+            let stuck: Vec<Transfer> =
+                writer.state().transfers().filter(is_stuck).cloned().collect();
             for transfer in stuck {
                 let done = self.rail.executed.contains_key(&transfer.id);
                 let decision = if done {

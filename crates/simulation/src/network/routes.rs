@@ -21,9 +21,7 @@ use terms::{InstitutionName, PaymentId, Position};
 use super::cores::hosted_side;
 use super::pool::{self, pool};
 use super::writer::{Reply, Seen, Waiter};
-use super::{
-    BankAsk, Canary, MS, Msg, Node, Shelf, Timer, World, number_of, variant_of,
-};
+use super::{BankAsk, Canary, MS, Msg, Node, Shelf, Timer, World, number_of, variant_of};
 
 /// Pause after a book took nothing, or after an answer that was lost.
 const PAUSE: u64 = 25 * MS;
@@ -50,7 +48,7 @@ impl World {
         let from = Node::Core(core);
         let ready = |lead: &&mut super::cores::Lead| lead.recovered && lead.settlement.is_some();
         let Some(lead) = self.lead(core).filter(ready).filter(|_| holds) else {
-            return self.send(from, Node::Wallet(number), Msg::NotReady(number, variant));
+            return self.send(from, Node::Wallet(number), Msg::NotReady(variant));
         };
         let asked = lead.routes.values().any(|live| live.asker == Some((number, variant)));
         if asked {
@@ -125,7 +123,7 @@ impl World {
             let state = lead.settlement.as_ref().expect("it took the command").state();
             let entry = state.payment(live.route.payment()).cloned();
             if let (Some((number, variant)), Some(entry)) = (live.asker, entry) {
-                let told = Msg::Told(number, variant, entry.ending, entry.position);
+                let told = Msg::Told(variant, entry.ending, entry.position);
                 self.send(Node::Core(core), Node::Wallet(number), told);
             }
         }
@@ -174,7 +172,7 @@ impl World {
         else {
             return;
         };
-        let told = Msg::Told(number, variant, ending.clone(), at);
+        let told = Msg::Told(variant, ending.clone(), at);
         live.asker = None;
         self.send(Node::Core(core), Node::Wallet(number), told);
     }
@@ -190,7 +188,7 @@ impl World {
             }
             Finish::PaymentIdUsed { .. } => {
                 if let Some((number, variant)) = live.asker {
-                    let used = Msg::IdUsed(number, variant);
+                    let used = Msg::IdUsed(variant);
                     self.send(Node::Core(core), Node::Wallet(number), used);
                 }
             }
@@ -240,8 +238,8 @@ impl World {
             }
             (Waiter::Route(id), Reply::Saw(Seen::Heard(heard))) => self.hear(core, id, heard),
             (Waiter::Route(id), _) => self.hear(core, id, Heard::Unknown),
-            (Waiter::Parcel(edge, side, number), Reply::Done(CustomerAnswer::Done, _)) => {
-                self.send(Node::Core(core), edge, Msg::Kept(side, number));
+            (Waiter::Parcel(edge, number), Reply::Done(CustomerAnswer::Done, _)) => {
+                self.send(Node::Core(core), edge, Msg::Kept(number));
             }
             _ => {}
         }
@@ -318,7 +316,11 @@ impl World {
     }
 
     /// The signed promise on a payment that has ended, and its terms.
-    fn promise(&mut self, core: usize, payment: PaymentId) -> Option<(Box<Signed<Promise>>, Digest)> {
+    fn promise(
+        &mut self,
+        core: usize,
+        payment: PaymentId,
+    ) -> Option<(Box<Signed<Promise>>, Digest)> {
         let lead = self.lead(core)?;
         let entry = lead.settlement.as_ref()?.state().payment(payment)?.clone();
         let index = usize::try_from(entry.position.number()).ok()?;
@@ -347,15 +349,19 @@ impl World {
         let refused = self.is_cut(node, Node::Bank) && self.dice.one_in(2);
         let Some(lead) = self.lead(core) else { return };
         if lead.away || refused {
-            lead.away = true;
+            let was_there = !core::mem::replace(&mut lead.away, true);
             // What has ended is in the settlement book's own list: whoever looks for what waits
             // for the bank finds it there.
             let ended = lead.routes.get(&id).is_some_and(|live| live.route.ending().is_some());
             if ended {
                 lead.routes.remove(&id);
-                return;
+            } else {
+                self.not_now(core, id, LONG_PAUSE);
             }
-            return self.not_now(core, id, LONG_PAUSE);
+            if was_there {
+                self.probe(core);
+            }
+            return;
         }
         lead.next += 1;
         let call = lead.next;
@@ -420,14 +426,17 @@ impl World {
         let (mut open, mut done) = (Vec::new(), Vec::new());
         for (payment, one) in settlement.state().transit().iter() {
             let here = is_done(hosted.state(), hosted_side(remote), payment);
-            match here && !undone.contains(&payment) {
-                true => done.push(payment),
-                false => open.push((payment, one.settled)),
+            if here && !undone.contains(&payment) {
+                done.push(payment);
+            } else {
+                open.push((payment, one.settled));
             }
         }
-        lead.completions.extend(done.iter().filter(|payment| {
-            !lead.routes.values().any(|live| live.route.payment() == **payment)
-        }));
+        lead.completions.extend(
+            done.iter().filter(|payment| {
+                !lead.routes.values().any(|live| live.route.payment() == **payment)
+            }),
+        );
         self.complete_all(core, open);
     }
 
@@ -503,8 +512,9 @@ impl World {
             Msg::BankSaid(call, heard) => self.call_ended(core, call, Some(*heard)),
             Msg::Probed(call, holds, undone) => self.probed(core, call, &holds, &undone),
             Msg::Keep(side, number) => {
-                let parcel = pool().docs[number].parcels[usize::from(side == Side::Creditor)].clone();
-                let who = Waiter::Parcel(from, side, number);
+                let parcel =
+                    pool().docs[number].parcels[usize::from(side == Side::Creditor)].clone();
+                let who = Waiter::Parcel(from, number);
                 self.ask_hosted(core, CustomerWork::Store(parcel), who);
             }
             Msg::Appended(shelf, flight, how) => self.appended(core, shelf, flight, &how),
@@ -515,11 +525,7 @@ impl World {
 }
 
 /// Whether a book has done its part of a settled payment.
-pub(crate) fn is_done(
-    book: &clearing::CustomersBook,
-    side: Side,
-    payment: PaymentId,
-) -> bool {
+pub(crate) fn is_done(book: &clearing::CustomersBook, side: Side, payment: PaymentId) -> bool {
     match side {
         Side::Debtor => book.not_debited(&[payment]).is_empty(),
         Side::Creditor => book.credited_at(payment).is_some(),

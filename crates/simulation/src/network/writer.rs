@@ -6,7 +6,7 @@ use clearing::outside::{Input, Step, Transfer};
 use clearing::route::Heard;
 use journal::testkit::FixedSalts;
 use journal::{Append, Batch, Book, End, Limits, Machine, OpenError, Sealer, Start, Ticket};
-use record::{Commitment, Fact, Side};
+use record::{Commitment, Fact};
 use terms::{Epoch, Instant, OutsideId, PaymentId, Position};
 
 use super::Node;
@@ -19,13 +19,13 @@ pub(crate) enum Waiter {
     /// The core, asked by a bank's own book: the call that it answers.
     Call(Node, u64),
     /// An edge that keeps a parcel.
-    Parcel(Node, Side, usize),
+    Parcel(Node, usize),
     /// A driver that looks a transfer up, and what it will put in.
     Look(OutsideId, Box<Input>),
     /// A driver whose step is recorded.
     Step(OutsideId, Box<Step>),
     /// A message of the rail that was heard.
-    Heard(OutsideId),
+    Heard,
     /// A person's act or a request: asked for again by who wants it.
     Request,
     /// A file, and how often it was asked about.
@@ -72,7 +72,7 @@ pub(crate) struct Writer<M: Machine> {
     pub(crate) book: Book<M>,
     sealer: Sealer,
     waiting: BTreeMap<Ticket, (Waiter, Option<Seen>)>,
-    /// The batch on its way, and its number.
+    /// The batch on its way, and its number: one that no other opening of a book gives.
     pub(crate) flight: Option<Batch>,
     pub(crate) flights: u64,
     /// Whether a turn is on its way.
@@ -80,9 +80,9 @@ pub(crate) struct Writer<M: Machine> {
 }
 
 impl<M: Machine<Fact = Fact, Rows = ()>> Writer<M> {
-    pub(crate) fn of(mut book: Book<M>) -> Self {
+    pub(crate) fn of(mut book: Book<M>, flights: u64) -> Self {
         let sealer = book.take_sealer().expect("a fresh book has its sealer");
-        Self { book, sealer, waiting: BTreeMap::new(), flight: None, flights: 0, turn_due: false }
+        Self { book, sealer, waiting: BTreeMap::new(), flight: None, flights, turn_due: false }
     }
 
     pub(crate) fn state(&self) -> &M {
@@ -107,7 +107,6 @@ impl<M: Machine<Fact = Fact, Rows = ()>> Writer<M> {
         waiter: Waiter,
         see: impl FnOnce(&M, Position) -> Seen,
     ) -> bool {
-        // The head of a linearizable read is what it needs durable, never what is durable now.
         let seen = see(self.book.working(), self.book.durable().next);
         match self.book.read(now) {
             Ok(ticket) => {

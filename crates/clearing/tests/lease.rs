@@ -220,7 +220,7 @@ fn explore(terms: &LeaseTerms, depth: usize) -> Seen {
             for next in world.next(terms, &mut seen) {
                 if known.insert(next.clone()) {
                     next.check(&mut seen);
-                    if terms.skew_max > Duration::ZERO && known.len() % 5 == 0 {
+                    if terms.skew_max > Duration::ZERO && known.len().is_multiple_of(5) {
                         next.comes_to_rest(terms);
                     }
                     reached.push(next);
@@ -235,7 +235,7 @@ fn explore(terms: &LeaseTerms, depth: usize) -> Seen {
 
 #[test]
 fn what_is_spent_never_exceeds_what_is_leased_in_any_interleaving() {
-    let seen = explore(&terms(1), 9);
+    let seen = explore(&terms(1), 10);
     println!("{seen:?}");
     assert_eq!(seen.late, 0, "spent at or after the end by the grantor's clock");
     assert!(seen.worlds > 20_000, "{seen:?}");

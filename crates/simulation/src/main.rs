@@ -178,7 +178,8 @@ impl Sum {
         );
         println!(
             "{payments} payments, {settled} settled, {withdrawals} withdrawals, {takeovers} \
-             take-overs, {fenced} appends fenced, {lasted} seconds of worlds' time, {} worlds wrong",
+             take-overs, {fenced} appends fenced, {lasted} seconds of worlds' time, {} worlds \
+             wrong",
             found.len()
         );
     }

@@ -467,7 +467,7 @@ impl World {
         }
     }
 
-    pub(crate) fn cosigned(&mut self, core: usize, from: Node, size: u64, said: (u16, String)) {
+    pub(crate) fn cosigned(&mut self, core: usize, from: Node, size: u64, said: &(u16, String)) {
         use evidence::exchange::Answer;
         let Node::Witness(number) = from else { return };
         let checkpoint = self.cores[core].log.as_ref().and_then(|log| log.published().cloned());

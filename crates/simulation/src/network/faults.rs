@@ -167,7 +167,7 @@ impl Call {
     fn of(msg: &Msg) -> Option<(Self, bool)> {
         use super::BankAsk;
         Some(match msg {
-            Msg::AskQuote(_) => (Self::Quote, true),
+            Msg::AskQuote => (Self::Quote, true),
             Msg::Quote => (Self::Quote, false),
             Msg::AskPermit(_) => (Self::Permit, true),
             Msg::Permit(..) => (Self::Permit, false),

@@ -95,7 +95,7 @@ pub(crate) enum BankAsk {
 /// A message.
 #[derive(Clone, Debug)]
 pub(crate) enum Msg {
-    AskQuote(usize),
+    AskQuote,
     Quote,
     AskPermit(usize),
     Permit(Side),

@@ -105,7 +105,7 @@ impl World {
         pay.tries += 1;
         let tries = pay.tries;
         if !pay.quoted {
-            self.send(node, Node::Provider, Msg::AskQuote(number));
+            self.send(node, Node::Provider, Msg::AskQuote);
         } else if self.pays[number].permits.len() < 2 {
             let (instance, _) = instance_of(number);
             for side in [Side::Debtor, Side::Creditor] {
@@ -135,26 +135,20 @@ impl World {
     pub(crate) fn wallet_hears(&mut self, number: usize, msg: Msg) {
         let pay = &mut self.pays[number];
         match msg {
-            Msg::Quote => {
-                if !core::mem::replace(&mut pay.quoted, true) {
-                    self.ask_permits(number);
-                }
-            }
-            Msg::Permit(side) => {
-                if pay.permits.insert(side) && pay.permits.len() == 2 {
-                    for variant in 0..pay.told.len() {
-                        let first = self.dice.index(2);
-                        let order = Msg::Order(number, variant);
-                        self.send(Node::Wallet(number), Node::Core(first), order);
-                    }
-                }
-            }
-            Msg::NotReady(variant) => {
-                if pay.told[variant].is_none() && !pay.gives_up && self.dice.one_in(2) {
-                    let other = self.dice.index(2);
+            Msg::Quote if !core::mem::replace(&mut pay.quoted, true) => self.ask_permits(number),
+            Msg::Permit(side) if pay.permits.insert(side) && pay.permits.len() == 2 => {
+                for variant in 0..pay.told.len() {
+                    let first = self.dice.index(2);
                     let order = Msg::Order(number, variant);
-                    self.send(Node::Wallet(number), Node::Core(other), order);
+                    self.send(Node::Wallet(number), Node::Core(first), order);
                 }
+            }
+            Msg::NotReady(variant)
+                if pay.told[variant].is_none() && !pay.gives_up && self.dice.one_in(2) =>
+            {
+                let other = self.dice.index(2);
+                let order = Msg::Order(number, variant);
+                self.send(Node::Wallet(number), Node::Core(other), order);
             }
             Msg::Told(variant, ending, at) => {
                 self.wallet_told(number, variant, Answer::Ended(ending, at));
@@ -195,7 +189,7 @@ impl World {
     }
 
     pub(crate) fn provider_hears(&mut self, from: Node, msg: &Msg) {
-        if matches!(msg, Msg::AskQuote(_)) {
+        if matches!(msg, Msg::AskQuote) {
             self.send(Node::Provider, from, Msg::Quote);
         }
     }

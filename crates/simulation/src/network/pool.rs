@@ -11,7 +11,7 @@ use clearing::settlement::funding::{FileClaim, FundingWork};
 use clearing::testkit::{
     COMPANIES, Deal, OrderParts, PAYER_FUNDS, Who, customers_genesis, customers_name,
     customers_setup, environment, eur, funding, institution, name, now, opening, own_account,
-    settlement_genesis, settlement_name, settlement_setup, signer, start, trust_list,
+    settlement_genesis, settlement_name, settlement_setup, signer, snapshot, start, trust_list,
 };
 use clearing::{
     CheckedOrder, CustomerCommand, CustomersBook, Pins, SettlementBook, SettlementCommand,
@@ -23,7 +23,7 @@ use journal::testkit::FixedSalts;
 use journal::{Batch, Book, Limits, Machine, MemoryJournal, Start};
 use ledger::{Owner, Purpose};
 use record::{
-    Commitment, Fact, FundingReference, OutsideAccount, OutsideParty, Parcel, SaltSlot,
+    Commitment, Document, Fact, FundingReference, OutsideAccount, OutsideParty, Parcel, SaltSlot,
     SettleOrder, Side, Signed, TrustList, Withdrawal,
 };
 use seal::{SigningKey, sha256};
@@ -60,13 +60,13 @@ pub(crate) enum Meant {
     TooDear,
     /// Its permits have expired.
     Stale,
+    /// One side decided by a list that is not in force: held, then refused.
+    OldList,
 }
 
 /// The documents of one payment.
 #[derive(Debug)]
 pub(crate) struct Docs {
-    /// How it is meant to go.
-    pub(crate) meant: Meant,
     /// The payment.
     pub(crate) payment: PaymentId,
     /// The order, and in a contested payment the other one.
@@ -107,7 +107,7 @@ pub(crate) struct Pool {
     /// By number.
     pub(crate) docs: Vec<Docs>,
     /// Withdrawals, by number.
-    pub(crate) withdrawals: Vec<Box<Signed<Withdrawal>>>,
+    pub(crate) withdrawals: Vec<Signed<Withdrawal>>,
     /// The notification of each withdrawal's debit line, then of funding lines; each line comes
     /// in two files.
     pub(crate) files: Vec<[FileClaim; 2]>,
@@ -167,6 +167,7 @@ fn docs(number: usize, pins: &Pins, trust: &TrustView) -> Docs {
     let meant = match number % 8 {
         3 => Meant::Contested,
         5 => Meant::TooDear,
+        4 => Meant::OldList,
         6 => Meant::Stale,
         _ => Meant::Well,
     };
@@ -188,24 +189,27 @@ fn docs(number: usize, pins: &Pins, trust: &TrustView) -> Docs {
         sealed: sha256(format!("{side} {number}").as_bytes()).as_bytes().to_vec().into(),
     };
     let parcels = [parcel(Side::Debtor), parcel(Side::Creditor)];
-    Docs { meant, payment, orders: parts.iter().map(order).collect(), parcels }
+    Docs { payment, orders: parts.iter().map(order).collect(), parcels }
 }
 
 fn parts(number: usize, meant: Meant) -> OrderParts {
     let company = |n: usize| u8::try_from(n % usize::from(COMPANIES)).unwrap_or(0);
     let at = match meant {
         Meant::Stale => decided_at(number).minus(Duration::from_secs(90)),
-        Meant::Well | Meant::Contested | Meant::TooDear => decided_at(number),
+        Meant::Well | Meant::Contested | Meant::TooDear | Meant::OldList => decided_at(number),
     };
     let credit = match meant {
         Meant::TooDear => PAYER_FUNDS * 2,
-        Meant::Well | Meant::Contested | Meant::Stale => {
+        Meant::Well | Meant::Contested | Meant::Stale | Meant::OldList => {
             10_000 + u128::from(wide(number * 7919 % 240_000))
         }
     };
     let (payer, payee) = (company(number / 2), company(number / 5));
     let mut parts = OrderParts::of(Deal { number: wide(number) + 1, payer, payee, credit, at });
     mark(&mut parts, number);
+    if meant == Meant::OldList {
+        parts.creditor.basis.snapshot = snapshot(Side::Creditor, 7).digest();
+    }
     parts
 }
 
@@ -229,7 +233,7 @@ fn rival(number: usize) -> OrderParts {
     parts
 }
 
-fn withdrawal(number: usize) -> Box<Signed<Withdrawal>> {
+fn withdrawal(number: usize) -> Signed<Withdrawal> {
     let asked = Withdrawal {
         layout: 1,
         environment: environment(),
@@ -245,7 +249,7 @@ fn withdrawal(number: usize) -> Box<Signed<Withdrawal>> {
         reference: format!("WD-{number}"),
         valid_until: now().plus(Duration::from_secs(600)),
     };
-    Box::new(Signed::sign(&asked, &Who::Dealer.key()))
+    Signed::sign(&asked, &Who::Dealer.key())
 }
 
 /// The id of withdrawal `number`.

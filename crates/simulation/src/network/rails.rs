@@ -403,16 +403,14 @@ impl World {
                 let asked = said.map_or(Asking::NotKnown, |report| Asking::Status(*report));
                 self.rail_answers(core, id, token, Input::Asked(asked));
             }
-            Msg::Report(id, report) => {
-                if self.lead(core).is_some() {
-                    let who = Waiter::Look(id, Box::new(Input::Heard(*report)));
-                    self.read_settlement(core, who, move |state, _| {
-                        Seen::Transfer(state.transfer(id).cloned().map(Box::new))
-                    });
-                }
+            Msg::Report(id, report) if self.lead(core).is_some() => {
+                let who = Waiter::Look(id, Box::new(Input::Heard(*report)));
+                self.read_settlement(core, who, move |state, _| {
+                    Seen::Transfer(state.transfer(id).cloned().map(Box::new))
+                });
             }
             Msg::Withdraw(number) => {
-                let order = pool().withdrawals[number].clone();
+                let order = Box::new(pool().withdrawals[number].clone());
                 let work = SettlementWork::Outside(Box::new(OutsideWork::Request(order)));
                 let id = pool::outside_id(number);
                 let Some(writer) = self.lead(core).and_then(|lead| lead.settlement.as_ref()) else {

@@ -489,7 +489,7 @@ impl World {
     pub(crate) fn gather(&mut self, core: usize) {
         let Some(lead) = self.lead(core) else { return };
         lead.looks += 1;
-        let look = lead.looks % LOOK_EVERY == 0 && !lead.away && lead.probe.is_none();
+        let look = lead.looks.is_multiple_of(LOOK_EVERY) && !lead.away && lead.probe.is_none();
         let some: Vec<PaymentId> = core::mem::take(&mut lead.completions).into_iter().collect();
         self.timer(120 * MS, Node::Core(core), Timer::Gather);
         if look && !matches!(self.setting.canary, Canary::LooksOnce | Canary::NoRecovery) {
@@ -518,7 +518,7 @@ impl World {
                 self.ask_hosted(core, CustomerWork::Store(parcel), who);
             }
             Msg::Appended(shelf, flight, how) => self.appended(core, shelf, flight, &how),
-            Msg::Cosigned(size, status, body) => self.cosigned(core, from, size, (status, body)),
+            Msg::Cosigned(size, status, body) => self.cosigned(core, from, size, &(status, body)),
             other => self.core_hears_outside(core, other),
         }
     }

@@ -167,13 +167,10 @@ impl<M: Machine<Fact = Fact, Rows = ()>> Writer<M> {
 pub(crate) const LIMITS: Limits = Limits { batch_facts: 24, ..Limits::WIDEST };
 
 /// From a state that was followed, or from the first fact where that is not of this journal.
-pub(crate) fn begun<M: Clone>(
+pub(crate) fn begun<M: Machine>(
     opened: Result<Book<M>, OpenError>,
     again: impl FnOnce() -> Result<Book<M>, OpenError>,
-) -> Result<Book<M>, OpenError>
-where
-    M: Machine,
-{
+) -> Result<Book<M>, OpenError> {
     match opened {
         Err(OpenError::ForeignState(_)) => again(),
         other => other,

@@ -15,6 +15,7 @@
 
 pub mod after;
 pub mod customers;
+pub mod lease;
 pub mod order;
 pub mod outside;
 pub mod pins;

@@ -6,6 +6,8 @@
 //! are driven by `clearing::Route`, the very code of the core: only the carrying is ours.
 //! [`disk`] worlds lose power at any call of a disk that tears and forgets.
 //!
+//! [`network`] worlds are the whole network: messages, processes and clocks that fail too.
+//!
 //! `wayleave-simulate --seed N` repeats a world; without a seed it prints the table.
 #![expect(
     clippy::expect_used,
@@ -17,6 +19,7 @@
 pub mod backing;
 pub mod books;
 pub mod dice;
+pub mod network;
 pub mod oracle;
 pub mod table;
 pub mod world;

@@ -59,7 +59,7 @@ where
     Ok(facts.into_iter().map(|(position, _, fact)| (position, fact)).collect())
 }
 
-fn conserved(ledger: &FullLedger) -> Result<(), String> {
+pub(crate) fn conserved(ledger: &FullLedger) -> Result<(), String> {
     ledger.audit().map_err(|fault| fault.to_string())?;
     for (asset, total) in ledger.totals() {
         if total.debits_posted != total.credits_posted {
@@ -72,7 +72,7 @@ fn conserved(ledger: &FullLedger) -> Result<(), String> {
     Ok(())
 }
 
-fn ending_of(fact: &record::Fact) -> Option<(PaymentId, Ending)> {
+pub(crate) fn ending_of(fact: &record::Fact) -> Option<(PaymentId, Ending)> {
     let ended = match fact.kind {
         PAYMENT_SETTLED | PAYMENT_REFUNDED => PaymentSettled::of_fact(fact).ok()?.ended,
         PAYMENT_CANCELLED => PaymentCancelled::from_fact(fact).ok()?.ended,
@@ -179,7 +179,7 @@ fn balances_are_the_models(world: &World) -> Result<(), String> {
 }
 
 /// Credits less debits.
-fn posted(ledger: &FullLedger, account: AccountId) -> i128 {
+pub(crate) fn posted(ledger: &FullLedger, account: AccountId) -> i128 {
     let signed = |units: u128| i128::try_from(units).unwrap_or(i128::MAX);
     ledger
         .balances(account)

@@ -43,6 +43,8 @@ use crate::web::Readiness;
 const CLEAN_FILE: &str = "clean";
 /// Pause between two askings of a bank that is away.
 const BANK_PAUSE: Duration = Duration::from_millis(250);
+/// Pause between two looks at what is open in a bank that answers.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Payments brought to their end at once behind a bank that came back.
 const AT_ONCE_MAX: usize = 32;
 /// Where certificates lie, below the core's folder.
@@ -276,7 +278,7 @@ async fn in_transit(
 }
 
 /// Waits for a bank that keeps its own book, brings what waited for it to its end, and waits for
-/// it to go away again. Runs beside the core, which serves meanwhile and says what it waits for.
+/// it to go away again; what is open there is looked for once more every while. Runs beside the core, which serves meanwhile and says what it waits for.
 pub async fn behind(clearing: Arc<Clearing>, bank: InstitutionName, readiness: Readiness) {
     let Some(book) = clearing.books.customers.get(&bank).and_then(CustomersPort::remote) else {
         return;
@@ -286,8 +288,10 @@ pub async fn behind(clearing: Arc<Clearing>, bank: InstitutionName, readiness: R
         match catch_up(&clearing, bank).await {
             Ok(CaughtUp::All) => {
                 readiness.waits_no_more_for(&topic);
-                book.gone().await;
-                tracing::warn!(%bank, "the bank does not answer");
+                // A hold that a core asked for before it died may reach the bank after this look.
+                if tokio::time::timeout(LOOK_AGAIN, book.gone()).await.is_ok() {
+                    tracing::warn!(%bank, "the bank does not answer");
+                }
             }
             Ok(CaughtUp::SomeUnderWay) => readiness.waits_no_more_for(&topic),
             Err(error) => readiness.waits_for(&topic, &format!("waiting for bank {bank}: {error}")),

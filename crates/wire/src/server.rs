@@ -31,7 +31,8 @@ use reply::Outbox;
 pub use reply::Reply;
 pub use stream::{FactStream, Pushed};
 
-/// What stands behind the server for one book. All calls come from the I/O thread and must not wait.
+/// What stands behind the server for one book. All calls come from the I/O thread and must not
+/// wait.
 pub trait Service: Send + 'static {
     /// Who is registered with this key; `None` refuses the connection.
     fn client(&mut self, key: &KeyId) -> Option<RegisteredClient>;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant as Clock};
 use journal::{Append, Batch, ClaimError, Journal, ReadError, Tip};
 use store::PausesSeen;
 use store::times::{BOUNDS_US, Times, TimesSeen};
-use terms::{Epoch, Position, RunId};
+use terms::{BookName, Epoch, Position, RunId};
 use wire::Rule;
 
 use crate::query::Figure;
@@ -19,6 +19,8 @@ const RULES_MAX: usize = 64;
 /// Counters of one process, shared by its threads. Each is added to where the thing happens.
 #[derive(Debug, Default)]
 pub struct Figures {
+    /// Whose they are: a process may serve several books.
+    book: Option<BookName>,
     batches: AtomicU64,
     facts: AtomicU64,
     bytes: AtomicU64,
@@ -69,6 +71,21 @@ pub fn count(counter: &AtomicU64) {
 }
 
 impl Figures {
+    /// Of this book.
+    #[must_use]
+    pub fn of(book: BookName) -> Self {
+        Self { book: Some(book), ..Self::default() }
+    }
+
+    /// A sample's name with the book among its labels.
+    fn labelled(&self, name: &str) -> String {
+        match (&self.book, name.split_once('{')) {
+            (None, _) => name.to_owned(),
+            (Some(book), None) => format!("{name}{{book=\"{book}\"}}"),
+            (Some(book), Some((name, labels))) => format!("{name}{{book=\"{book}\",{labels}"),
+        }
+    }
+
     /// Counts a refusal that was told, journalled or not.
     pub fn refused(&self, rule: Rule) {
         if let Some(counter) = self.refused.0.get(usize::from(rule.code())) {
@@ -337,28 +354,34 @@ impl Snapshot {
             };
             let _ = writeln!(text, "# TYPE {name} {kind}\n# HELP {name} {help}");
             for sample in samples {
-                let _ = writeln!(text, "{} {}", sample.name, sample.value);
+                let _ = writeln!(text, "{} {}", figures.labelled(&sample.name), sample.value);
             }
         }
         let help = "Writing and syncing one batch.";
-        histogram(&mut text, "wayleave_ledger_append_seconds", help, &figures.appends.seen());
+        let name = "wayleave_ledger_append_seconds";
+        figures.histogram(&mut text, name, help, &figures.appends.seen());
         let help = "One sync of a file of the journal.";
-        histogram(&mut text, "wayleave_ledger_fsync_seconds", help, &figures.syncs.seen());
+        let name = "wayleave_ledger_fsync_seconds";
+        figures.histogram(&mut text, name, help, &figures.syncs.seen());
         text.push_str("# EOF\n");
         text
     }
 }
 
-fn histogram(text: &mut String, name: &str, help: &str, seen: &TimesSeen) {
-    let _ = writeln!(text, "# TYPE {name} histogram\n# UNIT {name} seconds\n# HELP {name} {help}");
-    for (bound, count) in BOUNDS_US.iter().zip(seen.at_most) {
-        let (whole, part) = (bound / 1_000_000, bound % 1_000_000);
-        let _ = writeln!(text, "{name}_bucket{{le=\"{whole}.{part:06}\"}} {count}");
+impl Figures {
+    fn histogram(&self, text: &mut String, name: &str, help: &str, seen: &TimesSeen) {
+        let _ =
+            writeln!(text, "# TYPE {name} histogram\n# UNIT {name} seconds\n# HELP {name} {help}");
+        let bucket = |bound: &str| self.labelled(&format!("{name}_bucket{{le=\"{bound}\"}}"));
+        for (bound, count) in BOUNDS_US.iter().zip(seen.at_most) {
+            let (whole, part) = (bound / 1_000_000, bound % 1_000_000);
+            let _ = writeln!(text, "{} {count}", bucket(&format!("{whole}.{part:06}")));
+        }
+        let _ = writeln!(text, "{} {}", bucket("+Inf"), seen.count);
+        let _ = writeln!(text, "{} {}", self.labelled(&format!("{name}_count")), seen.count);
+        let (whole, part) = (seen.whole.as_secs(), seen.whole.subsec_nanos());
+        let _ = writeln!(text, "{} {whole}.{part:09}", self.labelled(&format!("{name}_sum")));
     }
-    let _ = writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {}", seen.count);
-    let _ = writeln!(text, "{name}_count {}", seen.count);
-    let (whole, part) = (seen.whole.as_secs(), seen.whole.subsec_nanos());
-    let _ = writeln!(text, "{name}_sum {whole}.{part:09}");
 }
 
 #[cfg(test)]
@@ -368,6 +391,17 @@ mod tests {
     #[test]
     fn every_rule_has_a_counter() {
         assert!(Rule::ALL.iter().all(|rule| usize::from(rule.code()) < RULES_MAX));
+    }
+
+    #[test]
+    fn each_sample_names_its_book() {
+        let figures = Figures::of("north".parse().unwrap());
+        for (name, expected) in [
+            ("a_total", "a_total{book=\"north\"}"),
+            ("a{rule=\"x\"}", "a{book=\"north\",rule=\"x\"}"),
+        ] {
+            assert_eq!(figures.labelled(name), expected);
+        }
     }
 
     #[test]

@@ -134,6 +134,12 @@ impl Folder {
         self.book
     }
 
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A folder in it.
     #[must_use]
     pub fn part(&self, name: &str) -> PathBuf {

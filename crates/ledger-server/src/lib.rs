@@ -14,6 +14,7 @@
 )]
 
 pub mod archive;
+mod book;
 pub mod clients;
 pub mod contents;
 pub mod events;
@@ -47,5 +48,8 @@ pub use public_log::{CHECKPOINT_NAME, Prover, PublicLog, stored_checkpoint};
 pub use query::{AccountView, Query, Said};
 pub use questions::{NotAnswered, Questions};
 pub use recall::LedgerRecall;
-pub use serve::{Kept, Protections, Running, ServeError, ServeOptions, serve, serve_protected};
+pub use serve::{
+    Kept, Protections, Running, RunningBooks, ServeError, ServeOptions, serve, serve_books,
+    serve_protected,
+};
 pub use service::LedgerService;

@@ -1,6 +1,6 @@
 //! Looks up what a ledger book no longer remembers: ids through the index, facts where they lie.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ use bookkeeping::keys::{self, Key};
 use bookkeeping::{Found, LedgerBook, LedgerFact, Request};
 use journal::{Batch, Book, Recorded, Tip};
 use store::ids::{HashedKey, IdHasher, IdKey, Ids};
-use store::{Disk, Recall, RecallError, SegmentReader};
+use store::{Disk, Known, NoRows, Past, Recall, RecallError, SegmentReader};
 use terms::{Instant, Position};
 
 use crate::figures::Figures;
@@ -16,7 +16,7 @@ use crate::figures::Figures;
 /// Durable batches kept in memory for look-ups: a repeat usually follows soon, and reading the
 /// journal back costs a hundred times more.
 const RECENT_BATCHES: usize = 8;
-/// Batches read back that are kept: whoever repeats one old id repeats its neighbours, too.
+/// Batches read back that are kept beside: whoever repeats one old id repeats its neighbours, too.
 const READ_BATCHES: usize = 4;
 /// Keys that were looked up and are passed over for those of a fact: some commands that were
 /// refused or done before. A key that is not met is hashed again.
@@ -26,9 +26,11 @@ const NEAR_KEYS: usize = 64;
 pub struct LedgerRecall<D: Disk, R: Disk> {
     ids: Ids<D>,
     hasher: IdHasher,
-    reader: SegmentReader<R>,
+    /// Until [`Recall::past`] is asked for.
+    reader: Option<SegmentReader<R>>,
     recent: VecDeque<Arc<Batch>>,
-    read: VecDeque<Arc<Batch>>,
+    /// Facts that were read for what is judged now.
+    lent: Known<LedgerFact>,
     /// Facts before it are in the index and durable.
     durable: Position,
     /// What no later call mends.
@@ -66,9 +68,9 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
             figures: Arc::default(),
             hasher: ids.hasher(),
             ids,
-            reader,
+            reader: Some(reader),
             recent: VecDeque::new(),
-            read: VecDeque::new(),
+            lent: Known::default(),
             durable: covered,
             failed: None,
             wanted: Vec::new(),
@@ -90,46 +92,44 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
         book: &Book<LedgerBook>,
         key: &Key,
         found: &mut Found,
-    ) -> Result<(), RecallError> {
+    ) -> Result<(), NoRows> {
         let hashed = match self.warmed.pop_front_if(|(warmed, _)| warmed == key) {
             Some((_, hashed)) => hashed,
             None => self.hasher.hashed(&id_key(key)),
         };
         self.looked_up.push((*key, hashed));
         for position in self.ids.lookup(&hashed).map_err(|error| failed(&error))? {
-            let (stamp, fact) = self.fact(book, position)?;
-            found.learn(key, position, stamp, &fact);
+            match self.lent.at(position) {
+                Some(Ok((stamp, fact))) => found.learn(key, position, *stamp, fact),
+                Some(Err(why)) => return Err(why.clone().into()),
+                None => {
+                    let (stamp, fact) = self.fact(book, position)?;
+                    found.learn(key, position, stamp, &fact);
+                }
+            }
         }
         Ok(())
     }
 
-    /// The fact at a position: not written yet, written a moment ago, or in the journal.
+    /// The fact at a position, when it is at hand: not written yet, or written a moment ago.
     fn fact(
-        &mut self,
+        &self,
         book: &Book<LedgerBook>,
         position: Position,
-    ) -> Result<(Instant, LedgerFact), RecallError> {
+    ) -> Result<(Instant, LedgerFact), NoRows> {
         if let Some((stamp, bytes)) = book.unwritten(position) {
             return Ok((stamp, LedgerFact::read(bytes).map_err(RecallError)?));
         }
-        let mut kept = self.recent.iter().chain(&self.read);
-        let recent = kept.find(|batch| batch.at(position).is_some());
-        let batch = match recent {
-            Some(batch) => Arc::clone(batch),
-            None => {
-                let mut read = self.reader.read_from(position, 1).map_err(|e| failed(&e))?;
-                let gone = || RecallError(format!("there is no fact at position {position}"));
-                let batch = Arc::new(read.pop().ok_or_else(gone)?);
-                if self.read.len() >= READ_BATCHES {
-                    self.read.pop_front();
-                }
-                self.read.push_back(Arc::clone(&batch));
-                batch
-            }
-        };
-        let gone = || RecallError(format!("there is no fact at position {position}"));
-        let stored = batch.at(position).ok_or_else(gone)?;
-        Ok((batch.origin().stamp, stored.fact().map_err(|error| failed(&error))?))
+        match self.recent.iter().find_map(|batch| in_batch(batch, position)) {
+            Some(read) => Ok(read?),
+            None => Err(NoRows::Cold),
+        }
+    }
+
+    fn is_at_hand(&self, book: &Book<LedgerBook>, position: Position) -> bool {
+        book.unwritten(position).is_some()
+            || self.recent.iter().any(|batch| batch.at(position).is_some())
+            || self.lent.at(position).is_some()
     }
 
     fn index(&mut self, position: Position, fact: &LedgerFact) {
@@ -176,7 +176,38 @@ impl<D: Disk, R: Disk> LedgerRecall<D, R> {
     }
 }
 
-impl<D: Disk, R: Disk> Recall<LedgerBook> for LedgerRecall<D, R>
+/// A fact of a batch; `None` when it lies in another.
+fn in_batch(
+    batch: &Batch,
+    position: Position,
+) -> Option<Result<(Instant, LedgerFact), RecallError>> {
+    let fact = batch.at(position)?.fact().map_err(|error| failed(&error));
+    Some(fact.map(|fact| (batch.origin().stamp, fact)))
+}
+
+/// Reads the journal back beside the writer's thread.
+struct LedgerPast<R: Disk> {
+    reader: SegmentReader<R>,
+    read: VecDeque<Arc<Batch>>,
+}
+
+impl<R: Disk> Past<LedgerFact> for LedgerPast<R> {
+    fn fact(&mut self, position: Position) -> Result<(Instant, LedgerFact), RecallError> {
+        if let Some(read) = self.read.iter().find_map(|batch| in_batch(batch, position)) {
+            return read;
+        }
+        let gone = || RecallError(format!("there is no fact at position {position}"));
+        let mut read = self.reader.read_from(position, 1).map_err(|error| failed(&error))?;
+        let batch = Arc::new(read.pop().ok_or_else(gone)?);
+        if self.read.len() >= READ_BATCHES {
+            self.read.pop_front();
+        }
+        self.read.push_back(Arc::clone(&batch));
+        in_batch(&batch, position).ok_or_else(gone)?
+    }
+}
+
+impl<D: Disk, R: Disk + 'static> Recall<LedgerBook> for LedgerRecall<D, R>
 where
     D::File: Send,
 {
@@ -194,7 +225,6 @@ where
         self.figures.opened_at(tip.next);
         self.tell();
         self.recent.clear();
-        self.read.clear();
         Ok(self.durable)
     }
 
@@ -215,9 +245,9 @@ where
         self.ids.warm(&hashed);
     }
 
-    fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, RecallError> {
+    fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, NoRows> {
         if let Some(error) = &self.failed {
-            return Err(error.clone());
+            return Err(error.clone().into());
         }
         if let bookkeeping::What::Trace(key) = &request.what {
             let hashed = match self.warmed.pop_front_if(|(warmed, _)| warmed == key) {
@@ -238,6 +268,42 @@ where
         let all = wanted.iter().try_for_each(|key| self.find(book, key, &mut found));
         self.wanted = wanted;
         all.map(|()| found)
+    }
+
+    fn cold(
+        &mut self,
+        book: &Book<LedgerBook>,
+        requests: &[Request],
+        into: &mut BTreeSet<Position>,
+    ) {
+        for request in requests {
+            if matches!(request.what, bookkeeping::What::Trace(_)) {
+                continue;
+            }
+            let mut wanted = core::mem::take(&mut self.wanted);
+            wanted.clear();
+            keys::to_find(book.working().ledger(), request, |key| wanted.push(key));
+            for key in &wanted {
+                let hashed = self.hasher.hashed(&id_key(key));
+                // What cannot be looked up says so when it is judged.
+                let Ok(found) = self.ids.lookup(&hashed) else { continue };
+                into.extend(found.into_iter().filter(|at| !self.is_at_hand(book, *at)));
+            }
+            self.wanted = wanted;
+        }
+    }
+
+    fn past(&mut self) -> Option<Box<dyn Past<LedgerFact>>> {
+        let reader = self.reader.take()?;
+        Some(Box::new(LedgerPast { reader, read: VecDeque::new() }))
+    }
+
+    fn lend(&mut self, known: Known<LedgerFact>) {
+        self.lent = known;
+    }
+
+    fn take_back(&mut self) -> Known<LedgerFact> {
+        core::mem::take(&mut self.lent)
     }
 
     fn decided(&mut self, position: Position, _stamp: Instant, facts: &[LedgerFact]) {

@@ -1,57 +1,36 @@
-//! Opens a book's folder and serves it.
+//! Opens folders' books and serves them: one door for the protocol and one for HTTP, however many
+//! books.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bookkeeping::{ClientNumber, Effect, LedgerBook, Request, What};
+use bookkeeping::LedgerBook;
 use evidence::SignedCheckpoint;
-use ledger::Command;
-use ledger::command::SWEEP_MAX;
-use record::SaltSlot;
-use store::ids::{Ids, IdsConfig, IdsError, IdsLimits, IdsSeed};
-use store::{
-    BookConfig, BookHandle, BookWriter, FileDisk, ImagePolicy, OpenJournalError, Opening, Parts,
-    Recovery, SaltError, SaltKeys, SegmentConfig, SegmentJournal, SegmentReader, SpawnError,
-    spawn_book,
-};
-use terms::{BookName, Position, RunId};
+use store::ids::IdsError;
+use store::{BookHandle, OpenJournalError, Recovery, SaltError, SpawnError};
+use terms::{BookName, Position};
 use wire::server::StartError;
 use wire::tls::ServerTls;
-use wire::{Limits, PlainPolicy, Server, ServerConfig, Timeouts};
+use wire::{Books, Limits, PlainPolicy, Server, ServerConfig, Timeouts};
 
-use crate::contents::Contents;
-use crate::events::{EventThreads, Events};
-use crate::figures::{Counted, Figures};
+use crate::book::{Answers, RunningBook};
+use crate::events::Events;
 use crate::folder::{Folder, FolderError};
-use crate::guard::{self, Guard, NotTheNewest};
+use crate::guard::{Guard, NotTheNewest};
 use crate::http::{HttpError, HttpServer, Interface};
-use crate::projections::{GuardKeeper, LogProjection, LogStart, LogStartError, ViewsProjection};
-use crate::public_log::Prover;
-use crate::questions::{Answering, Behind, Questions};
-use crate::recall::LedgerRecall;
 use crate::service::LedgerService;
 use client::BookClock;
 
 /// Size of a segment: some half a million transactions.
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
-/// Facts between two images, as long as there are at most three times as many accounts. The newest
-/// image is at most so many facts behind, and those that come while the next one is taken: a start
-/// refolds no more, within half a second.
-const IMAGE_EVERY: u64 = 400_000;
-/// Salt keys made durable at once: one is used by each start.
-const SALT_POOL: u64 = 4;
-/// Requests that may wait for the writer.
-const QUEUE_REQUESTS: usize = 4096;
 /// Connections, each with buffers of its own.
 const CONNECTIONS_MAX: usize = 4096;
+/// Connections of one client of one book: a sixteenth of all. Enough for some hundreds of programs
+/// under one name, and fifteen other clients that take as many still leave some.
+pub const CONNECTIONS_OF_CLIENT: usize = CONNECTIONS_MAX / 16;
 /// The least time from one published checkpoint to the next, unless it is said otherwise: a receipt
 /// waits no longer, and a sync of the log's thread each is nothing.
 pub const PUBLISH_EVERY: Duration = Duration::from_millis(500);
-/// How often holds are looked at whose time may have come.
-const SWEEP_EVERY: Duration = Duration::from_millis(250);
-
 /// How a book is served.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeOptions {
@@ -80,8 +59,6 @@ pub enum Kept {
 /// What a book is served with beyond its folder.
 #[derive(Default)]
 pub struct Protections {
-    /// Certificate and key: with them plain TCP is not taken, from nowhere.
-    pub tls: Option<ServerTls>,
     /// How far the book had come, as a file outside the folder knows it.
     pub guard: Option<Guard>,
     /// Checkpoints that others kept, with their names: the log must extend each.
@@ -139,29 +116,78 @@ pub enum ServeError {
     /// Its HTTP interface.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// Two folders hold books of one name: a hello could mean either.
+    #[error("two folders hold a book `{0}`: a process serves one of a name")]
+    SameName(BookName),
     /// No randomness.
     #[error(transparent)]
     NoEntropy(#[from] client::system::NoEntropy),
 }
 
-/// A book that is served.
+/// A book that is served alone.
 #[derive(Debug)]
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     /// What opening found.
     pub recovery: Recovery,
+    doors: Doors,
+    book: RunningBook,
+}
+
+/// Books that are served together.
+#[derive(Debug)]
+pub struct RunningBooks {
+    /// Where they listen.
+    pub address: SocketAddr,
+    /// Those that are not served, each with why: their clients are told that they are unavailable.
+    pub failed: Vec<(BookName, ServeError)>,
+    doors: Doors,
+    books: Vec<RunningBook>,
+}
+
+/// Where requests come in, for all books of the process.
+#[derive(Debug)]
+struct Doors {
     http: Option<HttpServer>,
     server: Server,
-    handle: BookHandle<LedgerBook>,
-    writer: BookWriter<Counted<SegmentJournal<FileDisk>>>,
-    answering: Answering,
-    events: Events,
-    followed: EventThreads,
-    sweeper: (std::sync::mpsc::Sender<()>, JoinHandle<()>),
-    log: Option<LogProjection>,
-    guard: Option<GuardKeeper>,
-    views: Option<ViewsProjection>,
+}
+
+impl Doors {
+    /// Opens them for these books; the folders of those that are served note where.
+    fn open(
+        options: &ServeOptions,
+        tls: Option<ServerTls>,
+        books: Vec<(BookName, Option<Answers>)>,
+    ) -> Result<Self, ServeError> {
+        let apart = |(name, answers): (BookName, Option<Answers>)| {
+            let (service, interface) =
+                answers.map(|Answers { service, interface }| (service, interface)).unzip();
+            ((name, service), (name, interface))
+        };
+        type Behind<T> = Vec<(BookName, Option<T>)>;
+        let (services, interfaces): (Behind<LedgerService>, Behind<Interface>) =
+            books.into_iter().map(apart).unzip();
+        let config = ServerConfig {
+            plain: if tls.is_some() { PlainPolicy::Never } else { PlainPolicy::Loopback },
+            tls,
+            limits: Limits::STANDARD,
+            timeouts: Timeouts::STANDARD,
+            connections_max: CONNECTIONS_MAX,
+            connections_of_client: CONNECTIONS_OF_CLIENT,
+        };
+        let server = Server::start(options.address, config, Books::these(services))?;
+        let http = options.http.map(|address| crate::http::start(address, interfaces));
+        Ok(Self { http: http.transpose()?, server })
+    }
+
+    /// Takes no more requests.
+    fn close(self) {
+        if let Some(http) = self.http {
+            http.stop();
+        }
+        self.server.stop();
+    }
 }
 
 /// Opens the folder's book and serves it until [`Running::stop`].
@@ -181,10 +207,11 @@ pub fn serve_by(
     options: &ServeOptions,
     clock: &BookClock,
 ) -> Result<Running, ServeError> {
-    serve_protected(folder, options, clock, Protections::default())
+    serve_protected(folder, options, clock, Protections::default(), None)
 }
 
-/// [`serve_by`], with what lies outside the folder.
+/// [`serve_by`], with what lies outside the folder. With a certificate, plain TCP is not taken,
+/// from nowhere.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -192,283 +219,125 @@ pub fn serve_protected(
     folder: &Folder,
     options: &ServeOptions,
     clock: &BookClock,
-    mut with: Protections,
+    with: Protections,
+    tls: Option<ServerTls>,
 ) -> Result<Running, ServeError> {
-    let opened = Opened::open(folder, options, clock, &with)?;
-    let (log, views) = opened.follow(folder, options, &with)?;
-    let keeper = match (with.guard.take(), &log) {
-        (Some(guard), Some(log)) => Some(log.keeps(guard)),
-        // What the guard would say of the log is not known without one.
-        (Some(_) | None, _) => None,
-    };
-    let guard = keeper.transpose().map_err(ServeError::Projection)?;
-    let Opened { book, handle, writer, slot, recovery, contents, figures, prover_parts, .. } =
-        opened;
-    let prover = log.as_ref().map(|log| {
-        let (journal, salts) = prover_parts;
-        Arc::new(Prover { log: Arc::clone(&log.public), journal, salts })
-    });
-    let behind = Behind {
-        log: log.as_ref().map(LogProjection::feed),
-        views: views.as_ref().map(|views| (Arc::clone(&views.views), views.progress.clone())),
-        prover: prover.clone(),
-    };
-    let (clients, epoch) = (folder.clients()?, recovery.epoch);
-    let (shared, counted, next) = (Arc::clone(&contents), Arc::clone(&figures), recovery.tip.next);
-    let started = Events::start(&handle, next, shared, counted);
-    let (events, followed) = started.map_err(StartError::Thread)?;
-    let started = Questions::start(handle.clone(), slot, behind, &contents, figures);
-    let (questions, answering) = started.map_err(StartError::Thread)?;
-    let asked = (questions.clone(), events.clone());
-    let service = LedgerService::new(handle.clone(), clients.clone(), slot, epoch, asked);
-    let server_config = ServerConfig {
-        book,
-        plain: if with.tls.is_some() { PlainPolicy::Never } else { PlainPolicy::Loopback },
-        tls: with.tls.take(),
-        limits: Limits::STANDARD,
-        timeouts: Timeouts::STANDARD,
-        connections_max: CONNECTIONS_MAX,
-    };
-    let server = Server::start(options.address, server_config, service)?;
-    let address = server.address();
+    let (book, answers) = RunningBook::start(folder, options, clock, with)?;
+    let doors = Doors::open(options, tls, vec![(book.name, Some(answers))])?;
+    let (address, recovery) = (doors.server.address(), book.recovery.clone());
     folder.note_address(address)?;
-    let http = options.http.map(|address| {
-        let handle = handle.clone();
-        let personal = folder.personal_keys();
-        let (questions, events) = (questions.clone(), events.clone());
-        let interface =
-            Interface { book, handle, clients, slot, epoch, questions, events, personal, prover };
-        crate::http::start(address, interface)
-    });
-    drop(questions);
-    let http = http.transpose()?;
-    let sweeper = sweep(handle.clone(), slot, clock.clone())?;
-    Ok(Running {
-        address,
-        recovery,
-        http,
-        server,
-        handle,
-        writer,
-        answering,
-        events,
-        followed,
-        sweeper,
-        log,
-        guard,
-        views,
-    })
+    Ok(Running { address, recovery, doors, book })
 }
 
-/// A book that runs and is not served yet.
-struct Opened {
-    book: BookName,
-    handle: BookHandle<LedgerBook>,
-    writer: BookWriter<Counted<SegmentJournal<FileDisk>>>,
-    figures: Arc<Figures>,
-    /// For questions and for those who follow the book.
-    contents: Arc<Contents>,
-    slot: SaltSlot,
-    recovery: Recovery,
-    /// For the read models and the log.
-    reader: Arc<SegmentReader<FileDisk>>,
-    /// For receipts.
-    prover_parts: (SegmentReader<FileDisk>, Arc<SaltKeys<FileDisk>>),
-    hash_seed: u64,
-}
-
-impl Opened {
-    fn open(
-        folder: &Folder,
-        options: &ServeOptions,
-        clock: &BookClock,
-        with: &Protections,
-    ) -> Result<Self, ServeError> {
-        let book = folder.book();
-        let run = RunId::from_bytes(client::system::random()?);
-        let figures = Arc::new(Figures::default());
-        let disk = FileDisk::take(&folder.part("journal"))?
-            .with_flush_delay(options.flush_delay)
-            .with_sync_times(Arc::clone(&figures.syncs));
-        let entropy = || client::system::random::<32>().map_err(std::io::Error::other);
-        let salts = Arc::new(SaltKeys::open(&disk, SALT_POOL, entropy)?);
-        let slot = salts.take_slot()?;
-        let opening = Opening::ReadsTail;
-        let segment_bytes = with.segment_bytes.unwrap_or(SEGMENT_BYTES);
-        let config = SegmentConfig { book, segment_bytes, opening };
-        let journal = SegmentJournal::open(disk, config)?;
-        // Before an epoch is claimed: an older copy is not written to.
-        with.guard.as_ref().map_or(Ok(()), |guard| guard::compare(&journal, guard))?;
-        let seed = IdsSeed::new(client::system::random()?);
-        let ids_config = IdsConfig { book, seed, limits: IdsLimits::STANDARD };
-        let (ids, covered) = Ids::open(FileDisk::take(&folder.part("ids"))?, &ids_config)?;
-        let look = || FileDisk::look(&folder.part("journal"));
-        let (reader, recalled) = (Arc::new(journal.reader(look())), journal.reader(look()));
-        let contents = Arc::new(Contents::new(journal.reader(look())));
-        let prover_parts = (journal.reader(look()), Arc::clone(&salts));
-        let images = FileDisk::take(&folder.part("images"))?;
-        let hash_seed = u64::from_be_bytes(client::system::random()?);
-        let stamps = clock.clone();
-        let parts = Parts {
-            genesis: LedgerBook::new(hash_seed),
-            journal: Counted::new(journal, Arc::clone(&figures)),
-            salts,
-            clock: move || stamps.now(),
-            images: ImagePolicy::every(IMAGE_EVERY, images, book),
-            recall: LedgerRecall::new(ids, covered, recalled).telling(Arc::clone(&figures)),
-        };
-        let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(book, run) };
-        let (handle, writer) = spawn_book(config, parts)?;
-        let recovery = writer.recovery.clone();
-        Ok(Self {
-            book,
-            handle,
-            writer,
-            figures,
-            contents,
-            slot,
-            recovery,
-            reader,
-            prover_parts,
-            hash_seed,
-        })
+/// Serves several books: one writer each, behind one door.
+///
+/// A book that cannot be opened (its disk, a roll-back) is named in [`RunningBooks::failed`], and
+/// the others are served.
+///
+/// # Errors
+/// [`ServeError`], when none can be served, two have one name, or nobody could ask.
+pub fn serve_books(
+    books: Vec<(Folder, Protections)>,
+    options: &ServeOptions,
+    clock: &BookClock,
+    tls: Option<ServerTls>,
+) -> Result<RunningBooks, ServeError> {
+    let names: Vec<BookName> = books.iter().map(|(folder, _)| folder.book()).collect();
+    let twice = (1..).zip(&names).find(|(next, name)| names.iter().skip(*next).any(|n| n == *name));
+    if let Some((_, name)) = twice {
+        return Err(ServeError::SameName(*name));
     }
-
-    fn follow(
-        &self,
-        folder: &Folder,
-        options: &ServeOptions,
-        with: &Protections,
-    ) -> Result<(Option<LogProjection>, Option<ViewsProjection>), ServeError> {
-        let log = match options.log {
-            Kept::Yes => Some(self.follow_log(folder, with)?),
-            Kept::No => None,
-        };
-        let views = match options.views {
-            Kept::Yes => {
-                let (folder, seed) = (folder.part("views"), self.hash_seed);
-                let figures = Arc::clone(&self.figures);
-                Some(ViewsProjection::start(&folder, &self.handle, &self.reader, seed, figures))
+    let (mut running, mut failed, mut behind) = (Vec::new(), Vec::new(), Vec::new());
+    for (folder, with) in books {
+        let name = folder.book();
+        match RunningBook::start(&folder, options, clock, with) {
+            Ok((book, answers)) => {
+                behind.push((name, Some(answers)));
+                running.push((folder, book));
             }
-            Kept::No => None,
-        };
-        Ok((log, views.transpose().map_err(ServeError::Projection)?))
-    }
-}
-
-impl Opened {
-    fn follow_log(&self, folder: &Folder, with: &Protections) -> Result<LogProjection, ServeError> {
-        let signer = folder.log_signer()?;
-        let mut known = Vec::new();
-        for (checkpoint, by) in &with.known {
-            let checked = checkpoint.check(signer.verifier());
-            checked.map_err(|why| ServeError::Known { by: by.clone(), why })?;
-            known.push((checkpoint.head(), by.clone()));
+            Err(why) => {
+                behind.push((name, None));
+                failed.push((name, why));
+            }
         }
-        let mark = with.guard.as_ref().and_then(|guard| Some((guard.newest()?, guard.path())));
-        known
-            .extend(mark.map(|(mark, path)| (mark.log, format!("the guard `{}`", path.display()))));
-        let publish_every = with.publish_every.unwrap_or(PUBLISH_EVERY);
-        let figures = Arc::clone(&self.figures);
-        let start = LogStart { signer, known, publish_every, figures };
-        let tip = self.recovery.tip;
-        let started =
-            LogProjection::start(&folder.part("log"), &self.handle, &self.reader, tip, start);
-        started.map_err(|error| match error {
-            LogStartError::NotTheNewest(why) => why.into(),
-            LogStartError::Failed(why) => ServeError::Projection(why),
-        })
     }
+    if running.is_empty()
+        && let Some((_, why)) = failed.pop()
+    {
+        return Err(why);
+    }
+    let doors = Doors::open(options, tls, behind)?;
+    let address = doors.server.address();
+    // A folder that cannot be written to any more fails its own book's requests, and no other's.
+    for (folder, book) in &running {
+        if let Err(error) = folder.note_address(address) {
+            tracing::error!(%error, book = %book.name, "its folder does not say where it listens");
+        }
+    }
+    let books = running.into_iter().map(|(_, book)| book).collect();
+    Ok(RunningBooks { address, failed, doors, books })
 }
 
 impl Running {
     /// The book, for readers in this process.
     #[must_use]
     pub const fn handle(&self) -> &BookHandle<LedgerBook> {
-        &self.handle
+        &self.book.handle
     }
 
     /// Its facts in order, for readers in this process.
     #[must_use]
     pub const fn events(&self) -> &Events {
-        &self.events
+        &self.book.events
     }
 
     /// Where HTTP is listened for, when it is.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http.as_ref().map(HttpServer::address)
+        self.doors.http.as_ref().map(HttpServer::address)
     }
 
     /// How far each projection that is kept has come: the log durably, the read models as asked.
     #[must_use]
     pub fn projected(&self) -> Vec<Position> {
-        let log = self.log.as_ref().map(LogProjection::durable);
-        let views = self.views.as_ref().map(|views| views.progress.next());
-        log.into_iter().chain(views).collect()
+        self.book.projected()
     }
 
     /// Why a projection stopped, if one did.
+    #[must_use]
     pub fn projection_failure(&self) -> Option<String> {
-        let log = self.log.as_ref().and_then(|log| log.progress.failure());
-        log.or_else(|| self.views.as_ref().and_then(|views| views.progress.failure()))
+        self.book.projection_failure()
     }
 
     /// Takes no more requests, answers those underway, and lets go of the folder.
     pub fn stop(self) {
-        let Self { http, server, handle, writer, answering, events, followed, .. } = self;
-        let (log, guard, views) = (self.log, self.guard, self.views);
-        let (stop, thread) = self.sweeper;
-        // Those who follow are told where to go on, while they can still be told.
-        followed.stop();
-        if let Some(http) = http {
-            http.stop();
-        }
-        server.stop();
-        drop(stop);
-        let _ = thread.join();
-        drop((handle, events));
-        drop(writer.join());
-        // They hold the read models' file, which whoever opens the folder next must find free.
-        answering.join();
-        followed.join();
-        if let Some(log) = log {
-            log.join();
-        }
-        if let Some(guard) = guard {
-            guard.join();
-        }
-        if let Some(views) = views {
-            views.join();
-        }
+        self.book.dismiss();
+        self.doors.close();
+        self.book.end();
     }
 }
 
-/// Expires holds whose moment has come, as facts. What has passed its moment is not open whether
-/// or not this ran.
-fn sweep(
-    handle: BookHandle<LedgerBook>,
-    slot: SaltSlot,
-    clock: BookClock,
-) -> Result<(std::sync::mpsc::Sender<()>, JoinHandle<()>), ServeError> {
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let run = move || {
-        while stopped.recv_timeout(SWEEP_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            // A clock that was set says nothing about what has come. Whatever needs no deadline
-            // goes on.
-            if !clock.may_expire() {
-                continue;
+impl RunningBooks {
+    /// Each book that is served, with what opening it found.
+    pub fn served(&self) -> impl Iterator<Item = (BookName, &Recovery)> {
+        self.books.iter().map(|book| (book.name, &book.recovery))
+    }
+
+    /// Where HTTP is listened for, when it is.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.doors.http.as_ref().map(HttpServer::address)
+    }
+
+    /// Takes no more requests, answers those underway, and lets go of all folders.
+    pub fn stop(self) {
+        self.books.iter().for_each(RunningBook::dismiss);
+        self.doors.close();
+        // Each syncs on its own disk: one that is slow keeps no other waiting.
+        std::thread::scope(|scope| {
+            for book in self.books {
+                scope.spawn(move || book.end());
             }
-            let due = handle.read_blocking(|book| book.ledger().next_deadline());
-            let store::Answer::Done { outcome: Some(at), stamp, .. } = due else { continue };
-            if at <= stamp {
-                let command = Command::ExpireHolds { at_most: SWEEP_MAX };
-                let what = What::Do(command);
-                let (client, effect) = (ClientNumber::BOOK, Effect::Lasting);
-                let _ = handle.submit_blocking(Request { client, slot, what, effect });
-            }
-        }
-    };
-    let thread = std::thread::Builder::new().name("expiry".into()).spawn(run);
-    Ok((stop, thread.map_err(StartError::Thread)?))
+        });
+    }
 }

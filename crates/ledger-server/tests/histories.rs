@@ -21,7 +21,7 @@
 #[path = "simulation/clients.rs"]
 mod clients;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -34,8 +34,8 @@ use ledger_server::LedgerRecall;
 use store::fault::{FaultDisk, Faults};
 use store::ids::{Ids, IdsConfig, IdsLimits, IdsSeed};
 use store::{
-    Answer, BookConfig, BookHandle, Bulk, BulkEnd, BulkPlace, ImagePolicy, Opening, Parts, Recall,
-    RecallError, SegmentConfig, SegmentJournal, spawn_book,
+    Answer, BookConfig, BookHandle, Bulk, BulkEnd, BulkPlace, ImagePolicy, Known, NoRows, Opening,
+    Parts, Past, Recall, RecallError, SegmentConfig, SegmentJournal, spawn_book,
 };
 use terms::{Epoch, Instant, Position, RunId};
 
@@ -207,9 +207,25 @@ impl<R: Recall<LedgerBook>> Recall<LedgerBook> for Looks<R> {
         self.0.learn(batch)
     }
 
-    fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, RecallError> {
+    fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, NoRows> {
         let found = self.0.rows(book, request)?;
         Ok(if self.1 == Bug::NothingLookedUp { Found::default() } else { found })
+    }
+
+    fn cold(&mut self, book: &Book<LedgerBook>, all: &[Request], into: &mut BTreeSet<Position>) {
+        self.0.cold(book, all, into);
+    }
+
+    fn past(&mut self) -> Option<Box<dyn Past<LedgerFact>>> {
+        self.0.past()
+    }
+
+    fn lend(&mut self, known: Known<LedgerFact>) {
+        self.0.lend(known);
+    }
+
+    fn take_back(&mut self) -> Known<LedgerFact> {
+        self.0.take_back()
     }
 
     fn decided(&mut self, position: Position, stamp: Instant, facts: &[LedgerFact]) {

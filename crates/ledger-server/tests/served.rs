@@ -145,6 +145,59 @@ fn what_was_posted_is_found_repeated_and_there_after_a_restart() {
     running.stop();
 }
 
+/// Each was recorded in a batch of its own, and nothing of them is in memory any more: what needs
+/// them waits beside the writer, and is answered as if it had not.
+#[test]
+fn ids_of_long_ago_are_repeated_exactly_and_in_order() {
+    const OLD: u8 = 60;
+    let scratch = Scratch::new("long-ago");
+    let folder = book(&scratch);
+    let (running, at) = start(&folder);
+    open_accounts(&at, 0, 10).unwrap();
+    let mut client = at.connect().unwrap();
+    let first: Vec<_> = (1..=OLD)
+        .map(|id| {
+            let done = ask(&mut client, &[transfer(id, 0, 1, 5)], RequestFlags::NONE);
+            done.iter().next().unwrap()
+        })
+        .collect();
+    drop(client);
+    running.stop();
+
+    let (running, at) = start(&folder);
+    let mut client = at.connect().unwrap();
+    // Every seventh says something else now; one new id stands among them and once more behind.
+    let changed = |id: u8| id.is_multiple_of(7);
+    let mut items: Vec<Transfer> =
+        (1..=OLD).map(|id| transfer(id, 0, 1, if changed(id) { 6 } else { 5 })).collect();
+    items.insert(30, transfer(200, 0, 2, 1));
+    items.push(transfer(200, 0, 2, 1));
+    let mut again: Vec<_> = ask(&mut client, &items, RequestFlags::NONE).iter().collect();
+    let (last, new) = (again.pop().unwrap(), again.remove(30));
+    assert_eq!((new.status, last.status), (Status::Done, Status::Repeated));
+    assert_eq!(last.position, new.position);
+    for ((id, first), now) in (1..=OLD).zip(&first).zip(&again) {
+        if changed(id) {
+            assert_eq!(now.status, Status::Conflict, "{id}");
+        } else {
+            assert_eq!(now.status, Status::Repeated, "{id}");
+            assert_eq!((now.position, now.stamp), (first.position, first.stamp), "{id}");
+        }
+    }
+    // Together: all of it was done, so it is repeated; with a conflict in it nothing new is done.
+    let whole = RequestFlags { all_or_nothing: true, ..RequestFlags::NONE };
+    let old: Vec<Transfer> = (1..=OLD).map(|id| transfer(id, 0, 1, 5)).collect();
+    assert!(ask(&mut client, &old, whole).all(Status::Repeated));
+    let mixed = [transfer(201, 0, 2, 1), transfer(14, 0, 1, 6)];
+    let mixed: Vec<_> = ask(&mut client, &mixed, whole).iter().map(|item| item.status).collect();
+    assert_eq!(mixed, [Status::NotDone, Status::Conflict]);
+    let Told { said, .. } = told(&mut client, &Query::Account(account(2)));
+    let Said::Account(view) = said else { panic!("{said:?}") };
+    assert_eq!(view.credits_posted, Minor::new(1));
+    drop(client);
+    running.stop();
+}
+
 #[test]
 fn a_load_conserves_money_and_statements_add_up() {
     let scratch = Scratch::new("load");

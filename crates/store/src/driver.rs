@@ -10,12 +10,16 @@
 //! ([`QUANTUM`]): a client that sends large requests, over however many connections, holds up no
 //! other one for longer than a request.
 //!
+//! What needs facts of long ago, such as a command whose id was used years before, waits beside the
+//! writer until another thread has read them, and its client's line behind it: nobody else does.
+//!
 //! When an append ends otherwise than appended, everything that waits is answered
 //! [`Answer::Unknown`], the state is dropped, an epoch is claimed and the journal refolded; this
 //! is the same code that opens the book at start. Commands queued meanwhile wait. A writer that was
 //! fenced does not claim the epoch back: it answers [`Answer::Stopped`] from then on.
 
 mod appender;
+mod aside;
 mod bulk;
 mod images;
 mod imaging;
@@ -34,10 +38,11 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use journal::{Batch, Journal, Limits, Machine, OpenError, ReadError, Salts, SubmitError};
 use terms::{BookName, Instant, Position, RunId};
 
+pub use self::aside::Known;
 pub use self::bulk::{Bulk, BulkEnd, BulkPlace};
 pub use self::images::ImagePolicy;
 pub use self::pauses::{Pauses, PausesSeen};
-pub use self::recall::{NoRecall, Recall, RecallError};
+pub use self::recall::{NoRecall, NoRows, Past, Recall, RecallError};
 pub use self::turns::{CLIENT_ITEMS_MAX, Lane, NoRoom, QUANTUM, Turns};
 use self::writer::Writer;
 use crate::recovery::Recovery;
@@ -496,6 +501,7 @@ pub fn spawn_book<M, J, S, C, R>(
 where
     M: Machine + Clone + Send + 'static,
     M::Command: Send + 'static,
+    M::Fact: 'static,
     M::Outcome: Send + 'static,
     J: Journal + Send + 'static,
     S: Salts + Send + Sync + 'static,

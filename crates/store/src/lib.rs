@@ -29,8 +29,8 @@ pub mod views;
 pub use disk::{Disk, DiskFile, FileDisk};
 pub use driver::{
     Answer, Asked, BookConfig, BookHandle, BookWriter, Bulk, BulkEnd, BulkPlace, Damage,
-    ImagePolicy, Lane, NoRecall, NoRoom, Parts, PausesSeen, QUANTUM, Recall, RecallError,
-    SpawnError, Turns, spawn_book,
+    ImagePolicy, Known, Lane, NoRecall, NoRoom, NoRows, Parts, Past, PausesSeen, QUANTUM, Recall,
+    RecallError, SpawnError, Turns, spawn_book,
 };
 pub use fsck::{Finding, FsckReport, fsck};
 pub use postgres::{PostgresConfig, PostgresJournal};

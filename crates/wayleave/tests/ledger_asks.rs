@@ -141,7 +141,7 @@ fn everything(book: &Book) -> Vec<Value> {
 
     let status = &book.ok(&["status"])[0];
     assert_eq!((&status["facts"], &status["lag"]["views"]), (&json!(6), &json!(0)));
-    assert!(book.text(&["metrics"]).contains("wayleave_ledger_position 6"));
+    assert!(book.text(&["metrics"]).contains("wayleave_ledger_position{book=\"ledger\"} 6"));
     let late = book.ask(&["holds", "--at-least", "1000", "--within", "1"]);
     assert_ne!(late.code, Some(0), "{late:?}");
     vec![first.clone(), then.clone(), json!(big), holds.clone(), history.clone(), json!(events)]

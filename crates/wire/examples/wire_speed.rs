@@ -75,15 +75,16 @@ fn serve(certificate: Option<&String>) {
         ServerTls::from_pem(pem.as_bytes(), key.as_bytes()).unwrap()
     });
     let config = ServerConfig {
-        book: "main".parse().unwrap(),
         plain: PlainPolicy::Loopback,
         tls,
         limits: Limits::STANDARD,
         timeouts: Timeouts::STANDARD,
         connections_max: 1_000,
+        connections_of_client: 1_000,
     };
     let echo = Echo { position: 0, sum: 0 };
-    let server = Server::start("127.0.0.1:0".parse().unwrap(), config, echo).unwrap();
+    let books = wire::Books::one("main".parse().unwrap(), echo);
+    let server = Server::start("127.0.0.1:0".parse().unwrap(), config, books).unwrap();
     println!("{}", server.address());
     let _ = std::io::stdin().read_line(&mut String::new());
 }

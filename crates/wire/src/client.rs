@@ -145,6 +145,8 @@ const fn mend(fault: &Fault) -> &'static str {
         Some(FaultCode::TlsRequired) => "connect with TLS, or from the server's own machine",
         Some(FaultCode::TlsUnavailable) => "connect without TLS, or give the server a certificate",
         Some(FaultCode::TooManyConnections | FaultCode::Stopping) => "try again later",
+        Some(FaultCode::TooManyOfClient) => "close connections of this client first, or share them",
+        Some(FaultCode::BookUnavailable) => "ask whoever runs the server what keeps the book",
         _ => "nothing was sent",
     }
 }
@@ -761,6 +763,8 @@ impl Fault {
             self.code(),
             Coded::Known(
                 FaultCode::TooManyConnections
+                    | FaultCode::TooManyOfClient
+                    | FaultCode::BookUnavailable
                     | FaultCode::Stopping
                     | FaultCode::Idle
                     | FaultCode::HandshakeTimeout

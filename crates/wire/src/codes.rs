@@ -75,6 +75,8 @@ codes! {
         Idle = 14, "idle", "nothing came for too long";
         TooManyConnections = 15, "too_many_connections", "the server has as many connections as it may";
         Stopping = 16, "stopping", "the server stops";
+        TooManyOfClient = 17, "too_many_of_client", "this client has as many connections as it may";
+        BookUnavailable = 18, "book_unavailable", "the server keeps this book and cannot serve it now";
     }
 }
 

@@ -32,6 +32,6 @@ pub use outcome::{NotDone, Refused, ReplyBody, Unknown};
 pub use request::{Commands, Content, Lookup, Lookups, Request, RequestFlags, Transfer, Transfers};
 pub use results::{Balance, Detail, Item, Quantity, Results, ResultsWriter, Status, Subject};
 pub use server::{
-    FactStream, PlainPolicy, Pushed, RegisteredClient, Reply, Server, ServerConfig, Service,
+    Books, FactStream, PlainPolicy, Pushed, RegisteredClient, Reply, Server, ServerConfig, Service,
     Timeouts,
 };

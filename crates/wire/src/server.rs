@@ -5,6 +5,7 @@
 //! What each connection may have underway is bounded by [`Limits`], and beyond that the server
 //! does not read from it, so that TCP tells the client to wait. Connections take turns.
 
+mod books;
 mod connection;
 mod output;
 mod reactor;
@@ -18,18 +19,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use seal::{KeyId, PublicKey};
-use terms::{BookName, Epoch};
+use terms::Epoch;
 use thiserror::Error;
 
 use crate::handshake::{ClientNumber, Limits};
 use crate::request::Request;
 use crate::tls::ServerTls;
+pub use books::Books;
 use reactor::Reactor;
 use reply::Outbox;
 pub use reply::Reply;
 pub use stream::{FactStream, Pushed};
 
-/// What stands behind the server. All calls come from the I/O thread and must not wait.
+/// What stands behind the server for one book. All calls come from the I/O thread and must not
+/// wait.
 pub trait Service: Send + 'static {
     /// Who is registered with this key; `None` refuses the connection.
     fn client(&mut self, key: &KeyId) -> Option<RegisteredClient>;
@@ -109,8 +112,6 @@ impl Timeouts {
 /// What a server is told.
 #[derive(Clone)]
 pub struct ServerConfig {
-    /// The book it keeps.
-    pub book: BookName,
     /// From where plain TCP is taken.
     pub plain: PlainPolicy,
     /// Certificate and key, where TLS is taken.
@@ -121,6 +122,9 @@ pub struct ServerConfig {
     pub timeouts: Timeouts,
     /// Most connections; one more is told so and closed.
     pub connections_max: usize,
+    /// Most connections of one client of one book; one more is told so and closed. Less than
+    /// [`ServerConfig::connections_max`], so that no client keeps all others out.
+    pub connections_of_client: usize,
 }
 
 /// Why a server was not started.
@@ -151,11 +155,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address` (port 0 chooses one) and starts the I/O thread.
+    /// Listens on `address` (port 0 chooses one) for clients of all `books` and starts the I/O
+    /// thread.
     pub fn start<S: Service>(
         address: SocketAddr,
         config: ServerConfig,
-        service: S,
+        books: Books<S>,
     ) -> Result<Self, StartError> {
         if config.plain == PlainPolicy::Never && config.tls.is_none() {
             return Err(StartError::NobodyCouldConnect);
@@ -163,7 +168,7 @@ impl Server {
         let listen = |source| StartError::Listen { address, source };
         let listener = mio::net::TcpListener::bind(address).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let mut reactor = Reactor::new(listener, config, service)?;
+        let mut reactor = Reactor::new(listener, config, books)?;
         let outbox = reactor.outbox();
         let thread =
             std::thread::Builder::new().name("wire-io".to_owned()).spawn(move || reactor.run())?;

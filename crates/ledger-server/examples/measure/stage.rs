@@ -248,9 +248,9 @@ pub fn child(args: &[String]) -> Result<()> {
         Ok(ServerTls::from_pem(&chain, &key)?)
     };
     let tls = if tls == "yes" { Some(certified()?) } else { None };
-    let with = Protections { tls, ..Protections::default() };
+    let with = Protections::default();
     let folder = Folder::open(path)?;
-    let running = serve_protected(&folder, &options, &BookClock::system(), with)?;
+    let running = serve_protected(&folder, &options, &BookClock::system(), with, tls)?;
     let ready = Ready {
         address: running.address.to_string(),
         http: running.http_address().context("no HTTP")?.to_string(),

@@ -6,6 +6,7 @@
 
 mod amounts;
 mod asks;
+mod books;
 mod bulk;
 mod caller;
 mod events;

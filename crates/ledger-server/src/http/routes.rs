@@ -27,7 +27,7 @@ use crate::clients::May;
 use crate::query::Query;
 
 /// How long a book may take to show that it is ready.
-const READY_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) type Answered = Result<Response, Problem>;
 pub(super) type Shared = State<Arc<App>>;
@@ -61,11 +61,17 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn ready(State(app): Shared) -> Answered {
+/// What a book that is ready says: the position up to which it is.
+pub(super) async fn position(app: &App) -> Result<Position, Problem> {
     let read = app.interface.handle.read_async(|_: &LedgerBook| ());
     let late = || Problem::not_done("the book did not answer in time");
     let answer = tokio::time::timeout(READY_WITHIN, read).await.map_err(|_| late())?;
     let ((), position) = seen(answer)?;
+    Ok(position)
+}
+
+async fn ready(State(app): Shared) -> Answered {
+    let position = position(&app).await?;
     Ok(ok(&json!({ "status": "ready", "position": position.number() })))
 }
 

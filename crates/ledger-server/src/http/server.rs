@@ -13,13 +13,14 @@ use bytes::Bytes;
 use front::{BodyFault, Connection, read_body};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
+use terms::BookName;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::Service;
 
 use super::problem::{BAD_REQUEST, LATE, MEDIA_TYPE, Problem, REQUEST_LATE, TOO_LARGE};
 use super::shares::{Shares, Slot};
-use super::{App, Interface, amounts, routes};
+use super::{App, Interface, amounts, books};
 
 /// Threads that read requests and write replies.
 const WORKERS: usize = 2;
@@ -91,11 +92,15 @@ impl Drop for HttpServer {
     }
 }
 
-/// Listens on `address` (port 0 chooses one), which must be on loopback, and serves.
+/// Listens on `address` (port 0 chooses one), which must be on loopback, and serves these books;
+/// one without an interface is told to be unavailable.
 ///
 /// # Errors
 /// [`HttpError`].
-pub fn start(address: SocketAddr, interface: Interface) -> Result<HttpServer, HttpError> {
+pub fn start(
+    address: SocketAddr,
+    books: Vec<(BookName, Option<Interface>)>,
+) -> Result<HttpServer, HttpError> {
     if !address.ip().to_canonical().is_loopback() {
         return Err(HttpError::NotLoopback(address));
     }
@@ -107,13 +112,17 @@ pub fn start(address: SocketAddr, interface: Interface) -> Result<HttpServer, Ht
     let builder = builder.worker_threads(WORKERS).thread_name("http").enable_all();
     let runtime = builder.build().map_err(HttpError::Thread)?;
     let (stop, stopped) = oneshot::channel();
-    let app =
-        Arc::new(App { interface, assets: amounts::Assets::default(), shares: Shares::default() });
+    let shares = Shares::default();
+    let app = |(number, (name, interface)): (usize, (BookName, Option<Interface>))| {
+        let (assets, shares) = (amounts::Assets::default(), shares.of_book(number));
+        (name, interface.map(|interface| Arc::new(App { interface, assets, shares })))
+    };
+    let router = books::router(books.into_iter().enumerate().map(app).collect());
     let run = move || {
         runtime.block_on(async {
             // Bound above; only a runtime without I/O would refuse it.
             match TcpListener::from_std(listener) {
-                Ok(listener) => serve(listener, routes::router(app), stopped).await,
+                Ok(listener) => serve(listener, router, stopped).await,
                 Err(error) => tracing::error!(%error, "HTTP is not served"),
             }
         });

@@ -15,14 +15,21 @@ pub const FOLLOWS_OF_CLIENT: usize = LIMITS.connections / 32;
 /// Those of all clients: half of the connections, however many clients follow.
 pub const FOLLOWS_MAX: usize = LIMITS.connections / 2;
 
-/// What each client has.
+/// What each client of a book has; counted for all books of the process together.
 #[derive(Debug, Default)]
-pub(super) struct Shares(Arc<Mutex<Counts>>);
+pub(super) struct Shares {
+    of: Arc<Mutex<Counts>>,
+    /// Which of the books.
+    book: usize,
+}
+
+/// A client of one of the books.
+type Member = (usize, u32);
 
 #[derive(Debug, Default)]
 struct Counts {
     /// Only of clients that have something.
-    clients: BTreeMap<u32, Count>,
+    clients: BTreeMap<Member, Count>,
     follows: usize,
 }
 
@@ -36,14 +43,14 @@ struct Count {
 #[derive(Debug)]
 pub(super) struct Share {
     of: Arc<Mutex<Counts>>,
-    client: u32,
+    client: Member,
 }
 
 /// A stream or a wait. Dropped, it is over.
 #[derive(Debug)]
 pub(super) struct FollowShare {
     of: Arc<Mutex<Counts>>,
-    client: u32,
+    client: Member,
 }
 
 /// Where a request's share lies until its answer is made: among the extensions of each.
@@ -71,18 +78,23 @@ fn busy(what: &str, most: usize) -> Problem {
 }
 
 impl Shares {
+    /// Those of another book of this process.
+    pub(super) fn of_book(&self, book: usize) -> Self {
+        Self { of: Arc::clone(&self.of), book }
+    }
+
     /// Takes a request of this client.
     ///
     /// # Errors
     /// It has as many as it may.
     pub(super) fn request(&self, client: u32) -> Result<Share, Problem> {
-        let mut counts = counts(&self.0);
-        let count = counts.clients.entry(client).or_default();
+        let mut counts = counts(&self.of);
+        let count = counts.clients.entry((self.book, client)).or_default();
         if count.requests >= REQUESTS_OF_CLIENT {
             return Err(busy("requests under way", REQUESTS_OF_CLIENT));
         }
         count.requests = count.requests.saturating_add(1);
-        Ok(Share { of: Arc::clone(&self.0), client })
+        Ok(Share { of: Arc::clone(&self.of), client: (self.book, client) })
     }
 
     /// Takes a stream or a wait of this client.
@@ -90,23 +102,23 @@ impl Shares {
     /// # Errors
     /// It has as many as it may, or all of them together are too many.
     pub(super) fn follow(&self, client: u32) -> Result<FollowShare, Problem> {
-        let mut counts = counts(&self.0);
+        let mut counts = counts(&self.of);
         if counts.follows >= FOLLOWS_MAX {
             let detail = format!("`{FOLLOWS_MAX}` streams and waits of all clients are open");
             return Err(Problem::not_done(detail));
         }
-        let count = counts.clients.entry(client).or_default();
+        let count = counts.clients.entry((self.book, client)).or_default();
         if count.follows >= FOLLOWS_OF_CLIENT {
             return Err(busy("streams and waits", FOLLOWS_OF_CLIENT));
         }
         count.follows = count.follows.saturating_add(1);
         counts.follows = counts.follows.saturating_add(1);
-        Ok(FollowShare { of: Arc::clone(&self.0), client })
+        Ok(FollowShare { of: Arc::clone(&self.of), client: (self.book, client) })
     }
 }
 
 impl Counts {
-    fn change(&mut self, client: u32, change: impl FnOnce(&mut Count)) {
+    fn change(&mut self, client: Member, change: impl FnOnce(&mut Count)) {
         let Some(count) = self.clients.get_mut(&client) else { return };
         change(count);
         if count.requests == 0 && count.follows == 0 {
@@ -143,7 +155,7 @@ mod tests {
         drop(shares.request(2).unwrap());
         drop(held);
         drop(shares.request(1).unwrap());
-        assert!(counts(&shares.0).clients.is_empty(), "nothing is kept of who has nothing");
+        assert!(counts(&shares.of).clients.is_empty(), "nothing is kept of who has nothing");
     }
 
     #[test]

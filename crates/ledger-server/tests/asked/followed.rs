@@ -233,7 +233,7 @@ fn damage_ends_a_follow_a_subscription_and_the_read_models_by_name() {
         views: Kept::Yes,
     };
     let small = || Protections { segment_bytes: Some(8 << 10), ..Protections::default() };
-    let running = serve_protected(&folder, &options, &BookClock::system(), small()).unwrap();
+    let running = serve_protected(&folder, &options, &BookClock::system(), small(), None).unwrap();
     let mut client = connect(&folder, &running);
     let (mut model, mut dice) = (Model::default(), Dice(7));
     model.begin(&mut client, &mut dice);

@@ -221,9 +221,9 @@ fn metrics_count_refusals_and_show_lags() {
     let text = std::io::read_to_string(stream).unwrap();
     for wanted in [
         "application/openmetrics-text",
-        "wayleave_ledger_refusals_total{rule=\"insufficient_funds\"} 1",
-        "wayleave_ledger_projection_lag{projection=\"ids\"} 0",
-        "wayleave_ledger_fsync_seconds_count ",
+        "wayleave_ledger_refusals_total{book=\"book\",rule=\"insufficient_funds\"} 1",
+        "wayleave_ledger_projection_lag{book=\"book\",projection=\"ids\"} 0",
+        "wayleave_ledger_fsync_seconds_count{book=\"book\"} ",
         "# EOF",
     ] {
         assert!(text.contains(wanted), "{wanted}\n{text}");

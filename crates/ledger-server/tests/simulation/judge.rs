@@ -7,14 +7,13 @@ use journal::book::apply_all;
 use journal::testkit::{FixedSalts, book_name};
 use journal::{Batch, Image, Journal, Limits, Machine, Tip};
 use ledger::{Change, Resolved, Side};
-use ledger_server::LedgerRecall;
 use store::ids::{IdKey, Ids};
-use store::{Recall, SegmentJournal, fsck};
+use store::{SegmentJournal, fsck};
 use terms::{AccountId, Instant, Position};
 
 use crate::Bug;
 use crate::clients::{Asked, Memory, command};
-use crate::life::{ids, open_book, segments};
+use crate::life::{Recalls, ids, open_book, segments};
 use crate::probe::{Disks, Part};
 
 /// What a scan of the whole journal says.
@@ -81,7 +80,7 @@ pub fn judge(disks: &Disks, memory: &Memory) -> Result<(), String> {
     conserves(&state, &scan)?;
     let index = Ids::open_inline(disks.part(Part::Ids), &ids()).map_err(|e| text(&e))?;
     let reader = journal.reader(disk.clone());
-    let mut recall = LedgerRecall::new(index.0, index.1, reader);
+    let mut recall = Recalls::new(index.0, index.1, reader);
     let opened = open_book(disks, &mut journal, &mut recall, Limits::WIDEST, Bug::None)?;
     let mut book = opened.ok_or("a sound disk does not open")?;
     if shown(book.working()) != shown(&state) {

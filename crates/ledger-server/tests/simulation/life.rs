@@ -1,9 +1,10 @@
 //! One life of a process: the writer's and the appender's turns on one thread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use bookkeeping::{Found, LedgerBook, LedgerFact, Outcome};
+use bookkeeping::{Found, LedgerBook, LedgerFact, Outcome, Request};
 use journal::testkit::{FixedSalts, book_name};
 use journal::{
     Append, Book, ClosedBatch, Image, Journal, Limits, OpenError, Sealer, Start, SubmitError,
@@ -11,7 +12,7 @@ use journal::{
 use ledger_server::LedgerRecall;
 use store::ids::{Ids, IdsConfig, IdsLimits, IdsSeed};
 use store::image::{load_image, save_image};
-use store::{Opening, Recall, SegmentConfig, SegmentJournal};
+use store::{Known, NoRows, Opening, Past, Recall, SegmentConfig, SegmentJournal, SegmentReader};
 use terms::{Instant, Position, RunId};
 
 use crate::clients::{Asked, Memory};
@@ -38,7 +39,51 @@ pub fn ids() -> IdsConfig {
     IdsConfig { book: book_name(), seed: IdsSeed::new([5; 16]), limits }
 }
 
-pub type Recalls = LedgerRecall<Probe, Probe>;
+/// The look-ups with who reads for them, whose turn comes at once.
+pub struct Recalls {
+    recall: LedgerRecall<Probe, Probe>,
+    past: Box<dyn Past<LedgerFact>>,
+}
+
+impl Recalls {
+    pub fn new(ids: Ids<Probe>, covered: Position, reader: SegmentReader<Probe>) -> Self {
+        let mut recall = LedgerRecall::new(ids, covered, reader);
+        let past = recall.past().unwrap();
+        Self { recall, past }
+    }
+
+    /// As the driver does: facts that are not at hand are read, and it is asked again.
+    pub fn rows(&mut self, book: &Book<LedgerBook>, request: &Request) -> Result<Found, NoRows> {
+        let rows = self.recall.rows(book, request);
+        if rows != Err(NoRows::Cold) {
+            return rows;
+        }
+        let (mut wanted, mut known) = (BTreeSet::new(), Known::default());
+        self.recall.cold(book, core::slice::from_ref(request), &mut wanted);
+        for position in wanted {
+            known.learn(position, self.past.fact(position));
+        }
+        self.recall.lend(known);
+        let rows = self.recall.rows(book, request);
+        let _ = self.recall.take_back();
+        assert_ne!(rows, Err(NoRows::Cold), "everything that it named was read");
+        rows
+    }
+}
+
+impl Deref for Recalls {
+    type Target = LedgerRecall<Probe, Probe>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.recall
+    }
+}
+
+impl DerefMut for Recalls {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.recall
+    }
+}
 
 struct Waiting {
     needs: Position,
@@ -136,7 +181,7 @@ impl Life<'_> {
             Err(error) => return Err(format!("a crash looks like damage: {error}")),
         };
         let reader = journal.reader(disk);
-        let mut recall = LedgerRecall::new(ids, covered, reader);
+        let mut recall = Recalls::new(ids, covered, reader);
         for _reopening in 0..3 {
             let facts = 1 + usize::try_from(self.dice.below(4)).unwrap();
             let limits = Limits { batch_facts: facts, ..Limits::WIDEST };

@@ -7,7 +7,6 @@ use bookkeeping::{ClientNumber, Effect, LedgerFact, Outcome, Request, What, keys
 use journal::testkit::FixedSalts;
 use journal::{Append, Journal, Limits};
 use ledger::Command;
-use ledger_server::LedgerRecall;
 use record::SaltSlot;
 use store::ids::Ids;
 use store::{Recall, SegmentJournal};
@@ -15,7 +14,7 @@ use terms::{Instant, Position};
 
 use crate::Bug;
 use crate::clients::{ACCOUNTS, command};
-use crate::life::{ids, open_book, segments, sound};
+use crate::life::{Recalls, ids, open_book, segments, sound};
 use crate::probe::{Disks, Part, Rough};
 
 const BULKS: u64 = 6;
@@ -46,7 +45,7 @@ fn live(disks: &Disks) -> Result<Vec<u64>, String> {
         return Ok(told);
     };
     let reader = journal.reader(disk);
-    let mut recall = LedgerRecall::new(ids, covered, reader);
+    let mut recall = Recalls::new(ids, covered, reader);
     let opened = open_book(disks, &mut journal, &mut recall, Limits::WIDEST, Bug::None)?;
     let Some(mut book) = opened else { return Ok(told) };
     let mut sealer = book.take_sealer().ok_or("no sealer")?;

@@ -44,6 +44,8 @@ struct State<T> {
 
 struct Line<T> {
     waiting: VecDeque<(u64, T)>,
+    /// Whether it gives nothing for now: see [`Turns::hold`].
+    is_held: bool,
     items: u64,
     /// Items it may still have judged in this round.
     credit: u64,
@@ -51,7 +53,7 @@ struct Line<T> {
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), items: 0, credit: 0 }
+        Self { waiting: VecDeque::new(), is_held: false, items: 0, credit: 0 }
     }
 }
 
@@ -117,7 +119,7 @@ impl<T> Turns<T> {
         if let Err(why) = announce() {
             return Err((why, work));
         }
-        let was_empty = line.waiting.is_empty();
+        let was_empty = line.waiting.is_empty() && !line.is_held;
         line.waiting.push_back((items, work));
         line.items = line.items.saturating_add(items);
         state.waiting = state.waiting.saturating_add(1);
@@ -130,10 +132,44 @@ impl<T> Turns<T> {
     /// What is to be done next.
     #[must_use]
     pub fn next(&self) -> Option<T> {
+        self.next_of().map(|(_, work)| work)
+    }
+
+    /// Has a line give nothing until it is let go, so that its order stays while what it gave last
+    /// waits for something. Others are served.
+    pub fn hold(&self, lane: Lane) {
+        let mut state = self.lock();
+        state.lines.entry(lane).or_default().is_held = true;
+        state.ring.retain(|other| *other != lane);
+    }
+
+    /// Lets a line go: what waits in it comes next.
+    pub fn let_go(&self, lane: Lane) {
+        let mut state = self.lock();
+        let Some(line) = state.lines.get_mut(&lane).filter(|line| line.is_held) else { return };
+        line.is_held = false;
+        if !line.waiting.is_empty() {
+            state.ring.push_front(lane);
+        }
+    }
+
+    /// Lets all lines go.
+    pub fn let_all_go(&self) {
+        let held: Vec<Lane> = {
+            let state = self.lock();
+            state.lines.iter().filter(|(_, line)| line.is_held).map(|(lane, _)| *lane).collect()
+        };
+        held.into_iter().for_each(|lane| self.let_go(lane));
+    }
+
+    /// [`Turns::next`], and whose it is; `None` also when all that waits is in lines that are held.
+    #[must_use]
+    pub fn next_of(&self) -> Option<(Lane, T)> {
         let mut state = self.lock();
         loop {
             let State { lines, ring, waiting, .. } = &mut *state;
-            let line = lines.get_mut(ring.front()?)?;
+            let lane = *ring.front()?;
+            let line = lines.get_mut(&lane)?;
             let items = line.waiting.front()?.0;
             if ring.len() > 1 && line.credit < items {
                 line.credit = line.credit.saturating_add(QUANTUM);
@@ -149,7 +185,7 @@ impl<T> Turns<T> {
                 line.credit = 0;
                 ring.pop_front();
             }
-            return Some(work);
+            return Some((lane, work));
         }
     }
 
@@ -266,6 +302,32 @@ mod tests {
         push(&turns, 1, CLIENT_ITEMS_MAX, 0).unwrap();
         assert_eq!(push(&turns, 1, 1, 1), Err(NoRoom::Full));
         push(&turns, 2, 1, 0).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_is_held_gives_nothing_and_keeps_its_order() {
+        let turns = Turns::new(16);
+        for n in 0..3 {
+            push(&turns, 1, 1, n).unwrap();
+        }
+        push(&turns, 2, 1, 0).unwrap();
+        assert_eq!(turns.next_of(), Some((Lane::Does(1), (1, 0))));
+        turns.hold(Lane::Does(1));
+        assert_eq!(turns.next(), Some((2, 0)));
+        assert_eq!(turns.next(), None, "what waits is held");
+        push(&turns, 1, 1, 3).unwrap();
+        push(&turns, 2, 1, 1).unwrap();
+        assert_eq!(turns.next(), Some((2, 1)), "what came since is held, too");
+        assert_eq!(turns.next(), None);
+        assert_eq!(turns.waiting(), 3);
+        turns.let_go(Lane::Does(1));
+        turns.let_go(Lane::Does(1));
+        assert_eq!(all(&turns), [(1, 1), (1, 2), (1, 3)]);
+        // One that is empty when it is let go is served as ever.
+        turns.hold(Lane::Does(1));
+        turns.let_all_go();
+        push(&turns, 1, 1, 4).unwrap();
+        assert_eq!(all(&turns), [(1, 4)]);
     }
 
     #[test]

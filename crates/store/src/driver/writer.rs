@@ -1,6 +1,6 @@
 //! The thread that owns the working state: judges, closes batches, answers what is durable.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use journal::{
 use terms::{Instant, Position};
 
 use super::appender::{Appender, OpenFailure, Order, Report};
+use super::aside::{Aside, Begun, Known, SetAside};
 use super::bulk::{Bulk, BulkEnd, BulkPlace};
 use super::imaging::Imager;
 use super::pauses::Pauses;
-use super::recall::{Recall, RecallError};
-use super::turns::{QUANTUM, Turns};
+use super::recall::{NoRows, Recall, RecallError};
+use super::turns::{Lane, QUANTUM, Turns};
 use super::{
     Answer, BookConfig, Call, Damage, Decline, Finish, Look, Parts, Since, SpawnError, Work,
     decline,
@@ -67,6 +68,12 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
     /// `None` after a failed append until it could be opened again.
     book: Option<Book<M>>,
     waiting: VecDeque<(Ticket, Waiting<M>)>,
+    /// What waits for facts of long ago.
+    aside: Aside<M>,
+    /// Turns that found only lines that are held: they are made up for once one is let go.
+    ///
+    /// INVARIANT (TurnsFit): these and the turns that were called for are as many as requests wait.
+    missed: usize,
     /// Room for the commands of a bulk that are looked at together.
     chunk: Vec<M::Command>,
     orders: Sender<Order<R>>,
@@ -83,6 +90,8 @@ pub(super) struct Writer<M: Machine, J, S, C, R> {
 impl<M, J, S, C, R> Writer<M, J, S, C, R>
 where
     M: Machine + Clone + Send + 'static,
+    M::Command: Send + 'static,
+    M::Fact: 'static,
     M::Outcome: Send + 'static,
     J: Journal + Send + 'static,
     S: Salts + Send + Sync + 'static,
@@ -122,6 +131,7 @@ where
         // Where the newest image is, and not where the book ends: otherwise one that is killed
         // again and again before it comes to an image would refold ever more.
         let imaged = recovery.imaged();
+        let aside = Aside::start(&config, recall.past()).map_err(SpawnError::Thread)?;
         let imager = images.images.map(|all| Imager::start(all, images.every, imaged, pauses));
         let writer = Self {
             config,
@@ -131,6 +141,8 @@ where
             imager: imager.transpose().map_err(SpawnError::Thread)?,
             book: Some(book),
             waiting: VecDeque::new(),
+            aside,
+            missed: 0,
             chunk: Vec::new(),
             orders,
             reports,
@@ -158,6 +170,7 @@ where
                     // The appender is gone, and the journal with it: nothing more can be done.
                     Err(_) => { self.stop(); break }
                 },
+                recv(self.aside.back) -> back => self.take_back(back.ok(), turns),
                 recv(calls) -> first => match first {
                     Ok(first) => self.take_all(first, calls, turns),
                     Err(_) => break,
@@ -165,12 +178,17 @@ where
                 default(pause) => {}
             }
         }
+        while self.aside.is_waited_for() {
+            let back = self.aside.back.recv().ok();
+            self.take_back(back, turns);
+        }
         self.drain();
     }
 
     /// Waits for the appender and gives the journal back.
     pub(super) fn end(self) -> Option<J> {
-        let Self { orders, appender, imager, .. } = self;
+        let Self { orders, appender, imager, aside, .. } = self;
+        aside.end();
         drop(orders);
         let journal = appender.join().ok();
         if let Some(imager) = imager {
@@ -186,6 +204,9 @@ where
             while let Ok(report) = self.reports.try_recv() {
                 self.take_report(report);
             }
+            while let Ok(back) = self.aside.back.try_recv() {
+                self.take_back(Some(back), turns);
+            }
             // Many items without a fact, as look-ups are, would keep others' facts waiting.
             if judged >= QUANTUM {
                 self.close_if_idle();
@@ -199,51 +220,158 @@ where
     /// Returns how many items it came to.
     fn take_call(&mut self, call: Call, turns: &Turns<Work<M>>) -> u64 {
         match call {
-            Call::Subscribe(next, sender) => self.order(Order::Subscribe(next, sender)),
-            // Whose turn it is, and not who called.
-            Call::Turn => {
-                if let Some(work) = turns.next() {
-                    let items = work.items();
-                    self.take(work);
-                    return items;
-                }
+            Call::Subscribe(next, sender) => {
+                self.order(Order::Subscribe(next, sender));
+                0
             }
+            // Whose turn it is, and not who called.
+            Call::Turn => self.take_turn(turns).unwrap_or_else(|| {
+                self.missed = self.missed.saturating_add(1);
+                0
+            }),
         }
-        0
     }
 
-    fn take(&mut self, work: Work<M>) {
+    /// Takes what is next and says how many items it came to; `None` when no line gives anything.
+    fn take_turn(&mut self, turns: &Turns<Work<M>>) -> Option<u64> {
+        let (lane, work) = turns.next_of()?;
+        let items = work.items();
+        if let Some(begun) = self.take(work) {
+            self.set_aside(lane, begun, Known::default(), turns);
+        }
+        Some(items)
+    }
+
+    /// Takes work; gives it back when it needs facts that must be read first.
+    fn take(&mut self, work: Work<M>) -> Option<Begun<M>> {
         if self.book.is_none() && !self.reopen() {
-            return decline(work, Decline::Stopped);
+            decline(work, Decline::Stopped);
+            return None;
         }
         match work {
-            Work::Command(command, reply) => self.take_command(&command, reply),
-            Work::Bulk(bulk) => self.take_bulk(bulk),
+            Work::Command(command, reply) => return self.take_command(command, reply),
+            Work::Bulk(bulk) => {
+                let chunk = core::mem::take(&mut self.chunk);
+                return self.take_bulk(bulk, chunk);
+            }
             Work::Read(look, _) => self.take_read(look),
+        }
+        None
+    }
+
+    /// Has the facts read that this work needs, and its line wait meanwhile.
+    fn set_aside(
+        &mut self,
+        lane: Lane,
+        begun: Begun<M>,
+        known: Known<M::Fact>,
+        turns: &Turns<Work<M>>,
+    ) {
+        let mut wanted = BTreeSet::new();
+        if let (Some(book), Some(recall)) = (&self.book, &mut self.recall) {
+            match &begun {
+                Begun::Command(command, _) => {
+                    recall.cold(book, core::slice::from_ref(command), &mut wanted);
+                }
+                Begun::Bulk { rest, .. } => recall.cold(book, rest, &mut wanted),
+            }
+        }
+        wanted.retain(|position| known.at(*position).is_none());
+        // The next one last: each batch of the journal is read once.
+        let work = SetAside { lane, begun, wanted: wanted.into_iter().rev().collect(), known };
+        turns.hold(lane);
+        let not_put =
+            if work.wanted.is_empty() { Err(Box::new(work)) } else { self.aside.put(work) };
+        if let Err(work) = not_put {
+            // Nothing would ever change: the recall contradicts itself, or nobody reads for it.
+            turns.let_go(lane);
+            match work.begun {
+                Begun::Command(_, reply) => {
+                    reply(Answer::NotRecalled("nobody reads what it needs of the past".into()));
+                }
+                Begun::Bulk { bulk, .. } => bulk.finish(BulkEnd::Unknown),
+            }
+        }
+    }
+
+    /// Goes on with what was set aside; `None` when who read for it is gone.
+    fn take_back(&mut self, back: Option<SetAside<M>>, turns: &Turns<Work<M>>) {
+        let Some(SetAside { lane, begun, known, .. }) = back else {
+            self.aside.is_gone();
+            turns.let_all_go();
+            return self.take_missed(turns);
+        };
+        self.aside.came_back();
+        if let Some(recall) = &mut self.recall {
+            recall.lend(known);
+        }
+        let again = self.go_on(begun);
+        let known = self.recall.as_mut().map(Recall::take_back).unwrap_or_default();
+        match again {
+            // More happened to what it names since: what was read is still true.
+            Some(begun) => self.set_aside(lane, begun, known, turns),
+            None => turns.let_go(lane),
+        }
+        self.take_missed(turns);
+    }
+
+    fn go_on(&mut self, begun: Begun<M>) -> Option<Begun<M>> {
+        let is_open = self.book.is_some() || self.reopen();
+        match begun {
+            Begun::Command(command, reply) if is_open => self.take_command(command, reply),
+            Begun::Command(_, reply) => {
+                reply(Answer::Stopped);
+                None
+            }
+            Begun::Bulk { bulk, rest, losses } if is_open && losses == self.losses => {
+                self.take_bulk(bulk, rest)
+            }
+            // What it did before may be lost, and may not.
+            Begun::Bulk { bulk, .. } => {
+                bulk.finish(BulkEnd::Unknown);
+                None
+            }
+        }
+    }
+
+    /// Takes what was called for while its line was held.
+    fn take_missed(&mut self, turns: &Turns<Work<M>>) {
+        let mut judged = 0_u64;
+        while self.missed > 0 {
+            while let Ok(report) = self.reports.try_recv() {
+                self.take_report(report);
+            }
+            if judged >= QUANTUM {
+                self.close_if_idle();
+                judged = 0;
+            }
+            let Some(items) = self.take_turn(turns) else { return };
+            self.missed = self.missed.saturating_sub(1);
+            judged = judged.saturating_add(items);
         }
     }
 
     fn take_command(
         &mut self,
-        command: &M::Command,
+        command: M::Command,
         reply: Box<dyn FnOnce(Answer<M::Outcome>) + Send>,
-    ) {
+    ) -> Option<Begun<M>> {
         let now = (self.clock)();
-        let decided = match self.decide(now, command) {
+        let decided = match self.decide(now, &command) {
             Ok(decided) => decided,
-            Err(NotTaken::Refused(SubmitError::Stopped)) => return reply(Answer::Stopped),
-            Err(NotTaken::Refused(SubmitError::Busy)) => return reply(Answer::Busy),
-            Err(NotTaken::Refused(why)) => return reply(Answer::NotTaken(why)),
-            Err(NotTaken::Recall(why)) => return reply(Answer::NotRecalled(why.0)),
-            Err(NotTaken::Lost) => return reply(Answer::Unknown),
+            Err(NotTaken::Cold) => return Some(Begun::Command(command, reply)),
+            Err(why) => {
+                reply(why.answer());
+                return None;
+            }
         };
-        let Some(book) = &mut self.book else { return reply(Answer::Unknown) };
         let Decided { outcome, position, stamp, .. } = decided;
-        match book.keep(position, stamp, outcome) {
-            Ok(ticket) => self.wait(ticket, Waiting::Command(reply)),
+        match self.book.as_mut().map(|book| book.keep(position, stamp, outcome)) {
+            Some(Ok(ticket)) => self.wait(ticket, Waiting::Command(reply)),
             // Decided, and nobody can be told in order: it may have happened.
-            Err(_) => reply(Answer::Unknown),
+            Some(Err(_)) | None => reply(Answer::Unknown),
         }
+        None
     }
 
     /// Judges a command on the working state; makes room in the batch when there is none.
@@ -258,7 +386,7 @@ where
         if !book.has_room() {
             return Err(NotTaken::Refused(SubmitError::Busy));
         }
-        let rows = recall.rows(book, command).map_err(NotTaken::Recall)?;
+        let rows = recall.rows(book, command)?;
         match self.decide_with(now, &rows, command) {
             // A full batch is closed, and the command fits the empty one or none.
             Err(NotTaken::Refused(SubmitError::BatchFull)) => {
@@ -283,30 +411,46 @@ where
         Ok(decided)
     }
 
-    fn take_bulk(&mut self, mut bulk: Box<dyn Bulk<M>>) {
+    /// `chunk` is what the bulk gave already, and room for what it will give.
+    fn take_bulk(
+        &mut self,
+        mut bulk: Box<dyn Bulk<M>>,
+        mut chunk: Vec<M::Command>,
+    ) -> Option<Begun<M>> {
         let now = (self.clock)();
-        let mut chunk = core::mem::take(&mut self.chunk);
         loop {
-            chunk.clear();
-            bulk.fill(&mut chunk);
+            if chunk.is_empty() {
+                bulk.fill(&mut chunk);
+            }
             if let (Some(book), Some(recall)) = (&self.book, &mut self.recall) {
                 book.working().warm(&chunk);
                 recall.warm(&chunk);
             }
+            let mut judged = 0_usize;
             for command in &chunk {
                 match self.decide(now, command) {
                     Ok(Decided { outcome, position, stamp, .. }) => {
                         bulk.decided(BulkPlace { position, stamp }, outcome);
                     }
-                    Err(NotTaken::Lost) => return bulk.finish(BulkEnd::Unknown),
+                    Err(NotTaken::Cold) => break,
+                    Err(NotTaken::Lost) => {
+                        bulk.finish(BulkEnd::Unknown);
+                        return None;
+                    }
                     Err(NotTaken::Recall(why)) => bulk.not_taken(&why.to_string()),
                     Err(NotTaken::Refused(SubmitError::TooLarge)) => bulk.too_large(),
                     Err(NotTaken::Refused(why)) => bulk.not_taken(&why.to_string()),
                 }
+                judged = judged.saturating_add(1);
             }
             if chunk.is_empty() {
                 break;
             }
+            if judged < chunk.len() {
+                chunk.drain(..judged);
+                return Some(Begun::Bulk { bulk, rest: chunk, losses: self.losses });
+            }
+            chunk.clear();
         }
         self.chunk = chunk;
         let ticket = self.book.as_mut().map(|book| book.read(now));
@@ -314,6 +458,7 @@ where
             Some(Ok(ticket)) => self.wait(ticket, Waiting::Bulk(bulk)),
             Some(Err(_)) | None => bulk.finish(BulkEnd::Unknown),
         }
+        None
     }
 
     fn take_read(&mut self, look: Look<M>) {
@@ -517,4 +662,28 @@ enum NotTaken {
     Recall(RecallError),
     /// The state was lost while room was made: what was decided before may have happened.
     Lost,
+    /// Facts must be read first.
+    Cold,
+}
+
+impl From<NoRows> for NotTaken {
+    fn from(why: NoRows) -> Self {
+        match why {
+            NoRows::Failed(why) => Self::Recall(why),
+            NoRows::Cold => Self::Cold,
+        }
+    }
+}
+
+impl NotTaken {
+    /// What a single command is told. One that is set aside is told later.
+    fn answer<O>(self) -> Answer<O> {
+        match self {
+            Self::Refused(SubmitError::Stopped) => Answer::Stopped,
+            Self::Refused(SubmitError::Busy) => Answer::Busy,
+            Self::Refused(why) => Answer::NotTaken(why),
+            Self::Recall(why) => Answer::NotRecalled(why.0),
+            Self::Lost | Self::Cold => Answer::Unknown,
+        }
+    }
 }

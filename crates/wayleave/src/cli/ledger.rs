@@ -38,6 +38,11 @@ pub enum LedgerCommand {
     ///
     /// Prints one line when it is ready. Stops in order: what was taken is answered first. A kill
     /// loses nothing that was answered.
+    ///
+    /// `--dir` several times serves several books at one address: each has a writer, clients and
+    /// a guard of its own, and a line when it is ready. Commands find theirs by `--dir` as ever;
+    /// over HTTP `/books/NAME` stands before each path. A book that cannot be opened is named, the
+    /// others are served, and the command ends with exit 1 when it is told to stop.
     Serve(ServeArgs),
     /// Register clients and list them.
     #[command(subcommand)]
@@ -187,8 +192,13 @@ pub struct InitArgs {
 /// Arguments of `ledger serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    #[command(flatten)]
-    pub folder: FolderArgs,
+    /// A book's folder; several times for several books [default: `WAYLEAVE_LEDGER`, else
+    /// ./ledger].
+    #[arg(long, value_name = "DIR")]
+    pub dir: Vec<PathBuf>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
     /// Where to listen; without `--tls-cert` on this machine only. Port 0 takes a free one, which
     /// commands find by the folder.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -206,10 +216,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// A file outside the folder that knows how far the book had come, so that an older copy of
-    /// the folder is not served [default: beside the folder, its name and `.guard`].
+    /// the folder is not served [default: beside the folder, its name and `.guard`]. For one book.
     #[arg(long, value_name = "FILE")]
     pub guard: Option<PathBuf>,
-    /// A checkpoint of this book that somebody kept: the book must extend it.
+    /// A checkpoint that somebody kept: the book whose log it names must extend it.
     #[arg(long, value_name = "FILE")]
     pub known_checkpoint: Vec<PathBuf>,
     /// The least time between two published checkpoints, milliseconds.

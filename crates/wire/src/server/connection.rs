@@ -10,6 +10,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use seal::Signature;
 
+use super::books::{BookNumber, Books, NotKept, Seat, Seats};
 use super::output::{Counted, Output};
 use super::reply::{Address, Outbox, Posted};
 use super::stream::CreditLine;
@@ -34,7 +35,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What a connection needs of the thread that it lives on.
 pub(super) struct Thread<'a, S> {
-    pub(super) service: &'a mut S,
+    pub(super) books: &'a mut Books<S>,
+    pub(super) seats: &'a mut Seats,
     pub(super) config: &'a ServerConfig,
     pub(super) outbox: &'a Arc<Outbox>,
     pub(super) pool: &'a Pool,
@@ -58,7 +60,8 @@ enum Phase {
     New,
     Hello,
     Proof(Box<Challenged>),
-    Open(ClientNumber),
+    /// With its place among its client's connections, which is free once it is told a fault.
+    Open(Seat),
     /// A fault was said: what still comes is thrown away until the client has read it.
     Closing {
         since: Instant,
@@ -69,6 +72,7 @@ enum Phase {
 struct Challenged {
     hello: Hello,
     challenge: Challenge,
+    book: BookNumber,
     client: RegisteredClient,
 }
 
@@ -497,9 +501,9 @@ impl Connection {
         let said = match &self.phase {
             Phase::New | Phase::Hello => self.hello(&body, thread),
             Phase::Proof(_) => self.proof(&body, thread),
-            Phase::Open(client) => {
-                let client = *client;
-                self.request(client, header, body, thread);
+            Phase::Open(seat) => {
+                let member = seat.member;
+                self.request(member, header, body, thread);
                 Ok(())
             }
             Phase::Closing { .. } => Ok(()),
@@ -512,28 +516,30 @@ impl Connection {
     fn hello<S: Service>(&mut self, body: &[u8], thread: &mut Thread<'_, S>) -> Result<(), Fault> {
         let malformed = || Fault::new(FaultCode::Malformed, "expected a hello of version 1");
         let hello = Hello::read(body).ok_or_else(malformed)?;
-        let book = &thread.config.book;
-        if hello.book != *book {
-            let text = format!("expected book `{book}`, got `{}`", hello.book);
-            return Err(Fault::new(FaultCode::WrongBook, text));
-        }
-        let client = thread.service.client(&hello.key).ok_or_else(|| {
-            let text = format!("key `{}` is not registered in book `{book}`", hello.key);
+        let name = hello.book;
+        let book = thread.books.find(&name).map_err(|why| match why {
+            NotKept::Elsewhere(text) => Fault::new(FaultCode::WrongBook, text),
+            NotKept::Unavailable => Fault::new(FaultCode::BookUnavailable, ""),
+        })?;
+        let unavailable = || Fault::new(FaultCode::BookUnavailable, "");
+        let service = thread.books.service(book).ok_or_else(unavailable)?;
+        let client = service.client(&hello.key).ok_or_else(|| {
+            let text = format!("key `{}` is not registered in book `{name}`", hello.key);
             Fault::new(FaultCode::UnknownKey, text)
         })?;
         let mut nonce = [0; 32];
         // Without randomness nobody may come in, and the reason is not the client's business.
         getrandom::fill(&mut nonce).map_err(|_| Fault::new(FaultCode::Stopping, ""))?;
-        let challenge = Challenge { book: *book, nonce, epoch: thread.service.epoch() };
+        let challenge = Challenge { book: name, nonce, epoch: service.epoch() };
         let frame = Header::of(Kind::Challenge).frame(&challenge.write(), self.integrity());
         self.push(frame, Counted::No, thread.now);
-        self.phase = Phase::Proof(Box::new(Challenged { hello, challenge, client }));
+        self.phase = Phase::Proof(Box::new(Challenged { hello, challenge, book, client }));
         Ok(())
     }
 
-    fn proof<S: Service>(&mut self, body: &[u8], thread: &Thread<'_, S>) -> Result<(), Fault> {
+    fn proof<S: Service>(&mut self, body: &[u8], thread: &mut Thread<'_, S>) -> Result<(), Fault> {
         let Phase::Proof(challenged) = &self.phase else { return Ok(()) };
-        let Challenged { hello, challenge, client } = &**challenged;
+        let Challenged { hello, challenge, book, client } = &**challenged;
         let bad = || {
             let text = format!("expected a signature by key `{}`", hello.key);
             Fault::new(FaultCode::BadProof, text)
@@ -541,22 +547,26 @@ impl Connection {
         let proof = Signature::from_bytes(*body.first_chunk().ok_or_else(bad)?);
         let binding = self.transport.binding().map_err(|_| bad())?;
         check_proof(&client.key, hello, challenge, binding, &proof).map_err(|_| bad())?;
+        // Not before: whoever only knows a key's id must not take its client's places.
+        let (member, most) = ((*book, client.number), thread.config.connections_of_client);
+        let seat = thread.seats.take(member, most).ok_or_else(|| {
+            Fault::new(FaultCode::TooManyOfClient, format!("the most is `{most}`"))
+        })?;
         let idle_ms = thread.config.timeouts.idle.as_millis();
         let welcome = Welcome {
             client: client.number,
             limits: thread.config.limits,
             idle_ms: u32::try_from(idle_ms).unwrap_or(u32::MAX),
         };
-        let number = client.number;
         let frame = Header::of(Kind::Welcome).frame(&welcome.write(), self.integrity());
         self.push(frame, Counted::No, thread.now);
-        self.phase = Phase::Open(number);
+        self.phase = Phase::Open(seat);
         Ok(())
     }
 
     fn request<S: Service>(
         &mut self,
-        client: ClientNumber,
+        (book, client): (BookNumber, ClientNumber),
         header: &Header,
         body: Body,
         thread: &mut Thread<'_, S>,
@@ -591,7 +601,10 @@ impl Connection {
                         self.follows.0.insert(header.request, Arc::clone(&credit));
                         reply = reply.with_credit(credit);
                     }
-                    thread.service.request(client, request, reply);
+                    // Without a service the reply is dropped, which says *unknown*.
+                    if let Some(service) = thread.books.service(book) {
+                        service.request(client, request, reply);
+                    }
                     return;
                 }
                 Err(malformed) => {

@@ -9,6 +9,7 @@ use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
+use super::books::{Books, Seats};
 use super::connection::{After, Connection, SCRATCH_BYTES, Thread};
 use super::reply::{Address, Outbox, Posted};
 use super::{ServerConfig, Service};
@@ -41,7 +42,8 @@ pub(super) struct Reactor<S> {
     pool: Pool,
     scratch: Vec<u8>,
     config: ServerConfig,
-    service: S,
+    books: Books<S>,
+    seats: Seats,
     tick: Duration,
     ticked: Instant,
     stop_by: Option<Instant>,
@@ -98,7 +100,7 @@ impl<S: Service> Reactor<S> {
     pub(super) fn new(
         mut listener: TcpListener,
         config: ServerConfig,
-        service: S,
+        books: Books<S>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -120,7 +122,8 @@ impl<S: Service> Reactor<S> {
             ticked: Instant::now(),
             stop_by: None,
             config,
-            service,
+            books,
+            seats: Seats::default(),
         })
     }
 
@@ -151,7 +154,7 @@ impl<S: Service> Reactor<S> {
             self.accept(now);
             self.deliver(now);
             self.turns(now);
-            self.service.turn_ended();
+            self.books.each(Service::turn_ended);
             self.deliver(now);
             self.tick(now);
             if self.has_stopped(now) {
@@ -232,7 +235,8 @@ impl<S: Service> Reactor<S> {
             let Some(slot) = self.connections.get(index) else { continue };
             slot.queued = false;
             let mut thread = Thread {
-                service: &mut self.service,
+                books: &mut self.books,
+                seats: &mut self.seats,
                 config: &self.config,
                 outbox: &self.outbox,
                 pool: &self.pool,

@@ -4,11 +4,12 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use wire::frame::{Header, Integrity, Kind};
-use wire::{FaultCode, Limits, ReplyBody, ServerConfig, Timeouts};
+use wire::handshake::Hello;
+use wire::{Client, ConnectError, FaultCode, Limits, ReplyBody, ServerConfig, Timeouts};
 
 use crate::stage::{
-    Raw, all_done, config, connect, done_items, start, start_by_hand, start_doing, transfer,
-    transfers_frame, within,
+    Raw, all_done, book, config, connect, done_items, key, start, start_by_hand, start_doing,
+    target, transfer, transfers_frame, within,
 };
 
 #[test]
@@ -174,6 +175,32 @@ fn one_connection_too_many_is_told_so() {
     let _kept = (Raw::welcomed(&server), Raw::welcomed(&server));
     let said = Raw::to(server.address()).shake(&crate::stage::key()).unwrap_err();
     assert_eq!(said.code, FaultCode::TooManyConnections.code());
+}
+
+#[test]
+fn a_client_with_all_its_connections_is_told_so_and_gets_one_when_one_has_gone() {
+    let server = start_doing(ServerConfig { connections_of_client: 2, ..config() });
+    let mut kept = Raw::welcomed(&server);
+    let goes = Raw::welcomed(&server);
+    // Whoever only knows the key's id takes no place from its client.
+    let mut stranger = Raw::to(server.address());
+    let hello = Hello { book: book(), key: key().key_id(), nonce: [5; 32] };
+    stranger.send(Header::of(Kind::Hello), &hello.write());
+    stranger.expect(Kind::Challenge).unwrap();
+    let mut third = Raw::to(server.address());
+    let said = third.shake(&key()).unwrap_err();
+    assert_eq!(said.code, FaultCode::TooManyOfClient.code());
+    assert!(said.text.contains("the most is `2`"), "{}", said.text);
+    assert!(third.is_closed());
+    let error = Client::connect(&target(&server), &key()).err().unwrap();
+    let ConnectError::Refused { fault } = error else { panic!("expected a fault, got {error}") };
+    assert!(fault.may_retry_help());
+    // The others go on.
+    kept.write(&transfers_frame(1, 1));
+    assert_eq!(kept.read().unwrap().0.request, 1);
+    drop(goes);
+    // Its place is free when the server has seen that it is gone.
+    while Raw::to(server.address()).shake(&key()).is_err() {}
 }
 
 #[test]

@@ -35,6 +35,40 @@ fn a_registered_key_is_welcomed_with_its_number_and_limits() {
     assert_eq!(*client.limits(), Limits::STANDARD);
 }
 
+/// What one of several books does with a request.
+type Act = Box<dyn FnMut(wire::ClientNumber, wire::Request, wire::Reply) + Send>;
+
+#[test]
+fn each_connection_reaches_the_book_of_its_hello_and_no_other() {
+    let book = |name: &str| name.parse().unwrap();
+    let (seen, requests) = std::sync::mpsc::channel();
+    let served = |name: &'static str| {
+        let seen = seen.clone();
+        let act: Act = Box::new(move |_, request, reply| {
+            seen.send(name).unwrap();
+            reply.finish(crate::stage::all_done(request.items()));
+        });
+        (book(name), Some(crate::stage::Fake(act)))
+    };
+    let books = wire::Books::these(vec![served("north"), served("south"), (book("west"), None)]);
+    let any = "127.0.0.1:0".parse().unwrap();
+    let server = wire::Server::start(any, config(), books).unwrap();
+    let of = |name| Target { book: book(name), ..target(&server) };
+    let mut clients =
+        ["south", "north", "south"].map(|name| Client::connect(&of(name), &key()).unwrap());
+    for client in &mut clients {
+        let ticket = client.transfers([transfer(1)], CallOptions::STANDARD).unwrap();
+        assert_eq!(done_items(&client.wait(ticket)), 1);
+    }
+    let seen: Vec<&str> = requests.try_iter().collect();
+    assert_eq!(seen, ["south", "north", "south"]);
+    let (code, text) = refused(&of("east"), &key());
+    assert_eq!(code, FaultCode::WrongBook.code());
+    assert!(text.contains("expected one of `3` other books, got `east`"), "{text}");
+    let (code, _) = refused(&of("west"), &key());
+    assert_eq!(code, FaultCode::BookUnavailable.code());
+}
+
 #[test]
 fn each_wrong_handshake_has_its_own_code() {
     let server = start_doing(config());
@@ -131,7 +165,10 @@ fn plain_tcp_is_refused_where_only_tls_is_taken() {
     let start = wire::Server::start(
         "127.0.0.1:0".parse().unwrap(),
         policy,
-        crate::stage::Fake(|_, _, reply: wire::Reply| drop(reply)),
+        wire::Books::one(
+            crate::stage::book(),
+            crate::stage::Fake(|_, _, reply: wire::Reply| drop(reply)),
+        ),
     );
     assert!(start.is_err(), "nobody could connect");
 }

@@ -11,8 +11,8 @@ use wire::frame::{HEADER_BYTES, Header, Integrity, Kind};
 use wire::handshake::{Binding, Challenge, Hello, prove};
 use wire::outcome::Said;
 use wire::{
-    CallOptions, Client, ClientNumber, Completion, Limits, PlainPolicy, RegisteredClient, Reply,
-    Request, RequestFlags, ResultsWriter, Security, Server, ServerConfig, Service, Target,
+    Books, CallOptions, Client, ClientNumber, Completion, Limits, PlainPolicy, RegisteredClient,
+    Reply, Request, RequestFlags, ResultsWriter, Security, Server, ServerConfig, Service, Target,
     Timeouts, Transfer,
 };
 
@@ -26,12 +26,12 @@ pub(crate) fn book() -> BookName {
 
 pub(crate) fn config() -> ServerConfig {
     ServerConfig {
-        book: book(),
         plain: PlainPolicy::Loopback,
         tls: None,
         limits: Limits::STANDARD,
         timeouts: Timeouts { stop: Duration::from_millis(200), ..Timeouts::STANDARD },
         connections_max: 2_000,
+        connections_of_client: 2_000,
     }
 }
 
@@ -58,7 +58,8 @@ pub(crate) fn start<F>(config: ServerConfig, act: F) -> Server
 where
     F: FnMut(ClientNumber, Request, Reply) + Send + 'static,
 {
-    Server::start("127.0.0.1:0".parse().unwrap(), config, Fake(act)).unwrap()
+    let books = Books::one(book(), Fake(act));
+    Server::start("127.0.0.1:0".parse().unwrap(), config, books).unwrap()
 }
 
 /// A server that does every item at once.

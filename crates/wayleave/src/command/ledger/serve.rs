@@ -1,21 +1,24 @@
 //! A folder's book: made, served, and whom it knows.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use evidence::SignedCheckpoint;
 use ledger_server::{
-    BookClock, Client, Folder, Guard, Kept, Protections, ServeOptions, serve_protected,
+    BookClock, Client, Folder, Guard, Kept, Protections, RunningBooks, ServeOptions, serve_books,
 };
 use serde_json::json;
 use server::sandbox::{Enforcement, Reach, confine, system_files};
-
+use terms::BookName;
+use wallet::EXIT_REFUSED;
 use wire::tls::ServerTls;
 
 use super::proofs::read_checkpoint;
 use super::session::folder_path;
 use super::words;
-use crate::cli::ledger::{ClientAddArgs, ClientCommand, InitArgs, ServeArgs};
+use crate::cli::ledger::{ClientAddArgs, ClientCommand, FolderArgs, InitArgs, ServeArgs};
 use crate::cli::ledger_proofs::{ClientKeyArgs, ClientNameArgs};
 use crate::command::{files, say, say_json, tell};
 use crate::run::told_to_stop;
@@ -52,18 +55,24 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         args.http.is_none_or(|http| http.ip().is_loopback()),
         "expected an address of this machine for HTTP: it has no TLS; put a reverse proxy before it"
     );
-    let path = folder_path(&args.folder);
-    let path = std::path::absolute(&path).with_context(|| format!("`{}`", path.display()))?;
-    let folder = Folder::open(&path)?;
-    // What lies outside the folder is opened before it is out of reach.
-    let with = protections(args, &folder)?;
-    let knows_nothing = with.guard.as_ref().is_some_and(|guard| guard.newest().is_none());
+    ensure!(
+        args.guard.is_none() || args.dir.len() <= 1,
+        "`--guard` names the guard of one book: with several `--dir` each has its own beside it"
+    );
+    let Prepared { books, failed } = prepare(args)?;
+    let tls = tls(args)?;
     // Before any thread: a thread that is already running would stay unconfined.
-    let reach = Reach { read_only: system_files(), read_write: vec![path.clone()] };
-    let enforcement = confine(&reach).context("the sandbox cannot be set up")?;
+    let read_write = books.iter().map(|(folder, _)| folder.path().to_owned()).collect();
+    let enforcement = confine(&Reach { read_only: system_files(), read_write });
+    let enforcement = enforcement.context("the sandbox cannot be set up")?;
     if enforcement != Enforcement::Full {
-        tell(&format!("{}: folder access {}", path.display(), enforcement.as_str()));
+        tell(&format!("folder access {}", enforcement.as_str()));
     }
+    let new_guards: Vec<BookName> = books
+        .iter()
+        .filter(|(_, with)| with.guard.as_ref().is_some_and(|guard| guard.newest().is_none()))
+        .map(|(folder, _)| folder.book())
+        .collect();
     let options = ServeOptions {
         address: args.listen,
         http: args.http,
@@ -71,15 +80,38 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         log: Kept::Yes,
         views: Kept::Yes,
     };
-    let running = serve_protected(&folder, &options, &BookClock::system(), with)?;
-    let (book, address, recovery) = (folder.book(), running.address, &running.recovery);
-    let facts = recovery.tip.next.number();
-    if knows_nothing && facts > 0 {
-        tell("the guard is new: whether this folder is the newest copy is not known to it");
+    let running = serve_books(books, &options, &BookClock::system(), tls)?;
+    let failed = failed || !running.failed.is_empty();
+    for (book, why) in &running.failed {
+        not_served(args, &format!("book `{book}`"), &why.to_string());
     }
-    let http = running.http_address();
-    let ready = || {
-        if args.folder.json {
+    for (book, recovery) in running.served() {
+        if new_guards.contains(&book) && recovery.tip.next.number() > 0 {
+            tell("the guard is new: whether this folder is the newest copy is not known to it");
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("no threads for the runtime")?;
+    runtime.block_on(async {
+        // The first is polled first: signals are heeded before anybody is told that it is ready.
+        tokio::join!(told_to_stop(args.until_input_ends), async { ready(args, &running) })
+    });
+    running.stop();
+    // A thread that still waits for input must not hold the process.
+    runtime.shutdown_background();
+    tell("stopped");
+    Ok(if failed { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+}
+
+/// A line for each book that is served.
+fn ready(args: &ServeArgs, running: &RunningBooks) {
+    let (address, http) = (running.address, running.http_address());
+    for (book, recovery) in running.served() {
+        let facts = recovery.tip.next.number();
+        if args.json {
             say_json(&json!({
                 "ready": address.to_string(),
                 "http": http.map(|http| http.to_string()),
@@ -92,47 +124,84 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
             let http = http.map(|http| format!(", HTTP at {http}")).unwrap_or_default();
             say(&format!("ready  book `{book}` at {address}{http}, {facts} facts"));
         }
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("no threads for the runtime")?;
-    runtime.block_on(async {
-        // The first is polled first: signals are heeded before anybody is told that it is ready.
-        tokio::join!(told_to_stop(args.until_input_ends), async { ready() })
-    });
-    running.stop();
-    // A thread that still waits for input must not hold the process.
-    runtime.shutdown_background();
-    tell("stopped");
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
-/// Everything outside the folder that a book is served with.
-fn protections(args: &ServeArgs, folder: &Folder) -> anyhow::Result<Protections> {
-    let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(chain), Some(key)) => {
-            let (chain, key) = (files::read(chain)?, files::read(key)?);
-            Some(ServerTls::from_pem(&chain, &key)?)
-        }
-        (Some(_) | None, _) => None,
-    };
-    let beside = || std::path::absolute(folder.guard_path());
-    let path = args.guard.clone().map_or_else(beside, Ok)?;
-    let guard = Guard::open(&path, &folder.log_key()?)?;
+/// A book that is left out, while others are served.
+fn not_served(args: &ServeArgs, what: &str, why: &str) {
+    if args.json {
+        say_json(&json!({ "not_served": what, "why": why }));
+    }
+    tell(&format!("not served: {what}: {why}"));
+}
+
+/// Books that may be served, with what lies outside their folders.
+struct Prepared {
+    books: Vec<(Folder, Protections)>,
+    /// Whether there are others that cannot.
+    failed: bool,
+}
+
+/// Opens what lies outside the folders, before it is out of reach.
+fn prepare(args: &ServeArgs) -> anyhow::Result<Prepared> {
+    let default = || vec![folder_path(&FolderArgs { dir: None, json: args.json })];
+    let dirs = if args.dir.is_empty() { default() } else { args.dir.clone() };
     let mut known = Vec::new();
     for file in &args.known_checkpoint {
         let by = format!("the checkpoint `{}`", file.display());
         known.push((read_checkpoint(file)?, by));
     }
-    Ok(Protections {
-        tls,
+    let (mut books, mut failed) = (Vec::new(), Vec::new());
+    for dir in &dirs {
+        match protected(args, dir, &mut known, dirs.len() == 1) {
+            Ok(book) => books.push(book),
+            Err(why) => failed.push((dir, why)),
+        }
+    }
+    if books.is_empty()
+        && let Some((_, why)) = failed.pop()
+    {
+        return Err(why);
+    }
+    // Nobody would compare it with anything; which book it is of may have failed.
+    if let (Some((_, by)), true) = (known.first(), failed.is_empty()) {
+        bail!("{by} is of none of these books");
+    }
+    for (dir, why) in &failed {
+        not_served(args, &format!("folder `{}`", dir.display()), &format!("{why:#}"));
+    }
+    Ok(Prepared { books, failed: !failed.is_empty() })
+}
+
+/// One book with everything outside its folder that it is served with.
+fn protected(
+    args: &ServeArgs,
+    dir: &Path,
+    known: &mut Vec<(SignedCheckpoint, String)>,
+    is_only: bool,
+) -> anyhow::Result<(Folder, Protections)> {
+    let path = std::path::absolute(dir).with_context(|| format!("`{}`", dir.display()))?;
+    let folder = Folder::open(&path)?;
+    let key = folder.log_key()?;
+    let beside = || std::path::absolute(folder.guard_path());
+    let guard = Guard::open(&args.guard.clone().map_or_else(beside, Ok)?, &key)?;
+    // Of a single book a checkpoint of another log is an error that says so.
+    let (own, others) =
+        known.drain(..).partition(|(of, _)| is_only || of.checkpoint().origin == *key.name());
+    *known = others;
+    let with = Protections {
         guard: Some(guard),
-        known,
+        known: own,
         publish_every: Some(Duration::from_millis(args.checkpoint_every.into())),
         segment_bytes: Some(args.segment_bytes),
-    })
+    };
+    Ok((folder, with))
+}
+
+fn tls(args: &ServeArgs) -> anyhow::Result<Option<ServerTls>> {
+    let (Some(chain), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    let (chain, key) = (files::read(chain)?, files::read(key)?);
+    Ok(Some(ServerTls::from_pem(&chain, &key)?))
 }
 
 pub(super) fn client(asked: &ClientCommand) -> anyhow::Result<ExitCode> {

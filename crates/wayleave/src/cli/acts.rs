@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
 
 use clap::{Args, Subcommand, ValueEnum};
-use terms::{AccountId, ActId, AssetCode, CorridorName, InstitutionName};
+use terms::{AccountId, ActId, AssetCode, InstitutionName};
 
 use super::operator::DeskArgs;
 

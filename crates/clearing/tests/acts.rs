@@ -221,15 +221,15 @@ fn what_is_stopped_is_refused_with_its_own_rule_and_lifted_by_two() {
     }
 }
 
-#[test]
-fn hostile_proposals_are_refused_by_name_and_leave_no_fact() {
+/// What no book takes, who sends it, and the rule that says so.
+fn hostile() -> Vec<(&'static str, u8, Act, RuleName)> {
     let stop = ActKind::Suspend(bank_nl());
     let resume = ActKind::Resume(bank_nl());
     let base = act(9, stop);
     let lift = act(9, resume);
     let unknown = |subject| Act { what: ActKind::Suspend(subject), ..base.clone() };
     let strange = terms::AccountId::from_bytes([9; 16]);
-    let table: Vec<(&str, u8, Act, RuleName)> = vec![
+    vec![
         ("stranger", 0x99, base.clone(), ActSignerMayNot),
         ("a checker lifts", CAI, lift.clone(), ActSignerMayNot),
         (
@@ -290,8 +290,12 @@ fn hostile_proposals_are_refused_by_name_and_leave_no_fact() {
         ),
         ("no time to decide", ADA, Act { decide_by: now(), ..lift.clone() }, ActDatesWrong),
         ("nothing to lift", ADA, lift.clone(), ActNothingToLift),
-    ];
-    for (what, by, act, expected) in table {
+    ]
+}
+
+#[test]
+fn hostile_proposals_are_refused_by_name_and_leave_no_fact() {
+    for (what, by, act, expected) in hostile() {
         let mut books = Books::ready();
         let before = books.clone();
         let got = propose(&mut books, now(), by, &act).expect_err(what);

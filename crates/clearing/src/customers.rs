@@ -11,6 +11,7 @@ use ledger::{
     Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
+use record::acts::ACCOUNT_RESTRICTED;
 use record::funding::CUSTOMER_FUNDED;
 use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
@@ -33,10 +34,13 @@ use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
 
+mod acts;
 mod after;
 
+pub use acts::{CustomerActs, Restriction};
 pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
 mod funding;
+mod parcels;
 pub mod proven;
 pub mod returns;
 
@@ -81,6 +85,8 @@ pub enum CustomerWork {
     Bank(Box<BankWork>),
     /// Credit a customer for a line of an outside account that names it.
     Fund(CustomerFunding),
+    /// Freeze or thaw a customer's account as the operator's acts say.
+    Restrict(Restriction),
 }
 
 /// What is credited, from the settlement fact.
@@ -169,6 +175,8 @@ pub struct CustomersBook {
     returns: Returns,
     #[n(11)]
     funding: CustomerFundings,
+    #[n(19)]
+    acts: CustomerActs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -237,6 +245,7 @@ impl CustomersBook {
             after: After::default(),
             returns: Returns::default(),
             funding: CustomerFundings::default(),
+            acts: CustomerActs::default(),
         }
     }
 
@@ -316,24 +325,6 @@ impl CustomersBook {
     pub fn parcel(&self, payment: PaymentId, side: Side, kind: &str) -> Option<Position> {
         let key = ParcelKey { payment, side, kind: kind.to_owned() };
         self.parcels.get(&key).map(|entry| entry.at)
-    }
-
-    /// Keeps a parcel once. Another under the same id is refused, not taken for delivered: its
-    /// sender would forget it.
-    fn store(&self, slot: SaltSlot, parcel: &Parcel) -> Checked<CustomerAnswer> {
-        let Parcel { payment, side, ref kind, .. } = *parcel;
-        let known = self.parcels.get(&ParcelKey { payment, side, kind: kind.clone() });
-        match known.map(|entry| entry.content) {
-            Some(first) if first != sha256(&parcel.sealed) => {
-                let detail = format!("another parcel `{kind}` of payment `{payment}` is kept");
-                refused(Rule::new(RuleName::PaymentIdUsed, detail))
-            }
-            Some(_) => Checked { facts: vec![], outcome: CustomerAnswer::Done },
-            None => Checked {
-                facts: vec![parcel.to_fact(slot, Heading::default())],
-                outcome: CustomerAnswer::Done,
-            },
-        }
     }
 
     /// What the settlement book owes to this institution in an asset, as this book sees it.
@@ -671,6 +662,7 @@ impl Machine for CustomersBook {
             CustomerWork::After(work) => self.after_order(stamp, slot, work),
             CustomerWork::Bank(work) => self.bank(stamp, slot, work),
             CustomerWork::Fund(asked) => self.fund(stamp, slot, asked),
+            CustomerWork::Restrict(asked) => self.restrict(stamp, slot, asked),
         }
     }
 
@@ -710,6 +702,7 @@ impl Machine for CustomersBook {
             },
             kind if after::is_kind(kind) => self.apply_after(stamp, fact),
             CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
+            ACCOUNT_RESTRICTED => self.apply_restricted(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

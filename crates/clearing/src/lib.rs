@@ -13,6 +13,7 @@
 //! This crate must not know how credentials are verified or how policies are evaluated.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod acts;
 pub mod after;
 pub mod customers;
 pub mod lease;
@@ -29,6 +30,7 @@ pub mod status;
 pub mod testkit;
 pub mod trusted;
 
+pub use acts::{CheckedAct, CheckedActDecision, May, Operator, check_act, check_act_decision};
 pub use after::{
     CheckedAnswer, CheckedByTwo, CheckedCancellation, CheckedReturn, Original,
     account_of_cancellation, check_cancellation, check_cancellation_answer, check_return,

@@ -396,7 +396,8 @@ impl Route {
             SettlementAnswer::Done
             | SettlementAnswer::After(_)
             | SettlementAnswer::Funding(_)
-            | SettlementAnswer::Outside(_) => {}
+            | SettlementAnswer::Outside(_)
+            | SettlementAnswer::Acts(_) => {}
             SettlementAnswer::NotAccepted(why) => {
                 self.stuck = Some(Rule::new(RuleName::LedgerRefuses, why));
             }

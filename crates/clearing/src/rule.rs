@@ -92,6 +92,12 @@ rules! {
     EndingNotProven => "DS0H", "the settlement book's signed word does not prove this step; ask the operator for the promise";
     /// Money of an asset does not leave while its outside account does not agree with the book.
     DefundingStopped => "AM07", "an outside account does not agree with the book; try again when the operator has settled the break";
+    /// The operator suspended a participant.
+    ParticipantSuspended => "AG01", "a participant of this payment is suspended by the operator; nothing moved, try again when it is resumed";
+    /// The operator suspended the corridor.
+    CorridorSuspended => "AG01", "the corridor is suspended by the operator; nothing moved, try again when it is resumed";
+    /// The operator suspended an asset.
+    AssetSuspended => "AG01", "an asset of this payment is suspended by the operator; nothing moved, try again when it is resumed";
     /// A party is suspended.
     PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
     /// The account to debit is not the one its institution may debit for this owner.
@@ -126,6 +132,8 @@ rules! {
     InsufficientFunds => "AM04", "the account to debit lacks money; fund it and order again";
     /// A limit on a total would be passed.
     LimitExceeded => "AM02", "a limit on the total of a period would be passed; try less or later";
+    /// An account is frozen on the side that this would touch.
+    AccountFrozen => "AC06", "an account is frozen for this; ask the institution that holds it";
     /// The ledger refuses for another reason, which the detail names.
     LedgerRefuses => "AC04", "an account does not take this entry; ask the institution that holds it";
     /// A file of statements does not read.
@@ -152,6 +160,30 @@ rules! {
     BusinessDayNotBegun => "DT01", "that business day has not begun; close the one that runs";
     /// The business day was closed.
     BusinessDayOver => "DT01", "that business day is closed; post on the one that runs";
+    /// An act says too little, too much, or what its kind does not take.
+    ActMalformed => "FF01", "the act is not complete; the detail says what is missing";
+    /// The key may not do this.
+    ActSignerMayNot => "DS0H", "the key is not of a person who may do this; look at `operators` of the core";
+    /// The id of an act was used with another act.
+    ActIdUsed => "DUPL", "the id was used with another act; propose under a new id";
+    /// An act about somebody or something that this book does not know.
+    ActSubjectUnknown => "AC01", "this book knows no such participant, corridor, asset or account; look at its name again";
+    /// The dates of an act cannot be.
+    ActDatesWrong => "DT01", "the act begins or ends when it cannot; give it other dates";
+    /// There is nothing to lift.
+    ActNothingToLift => "NARR", "nothing of the kind is in force or to come, so there is nothing to lift";
+    /// Too many acts are open, or too much is stopped.
+    ActsTooMany => "AG03", "too many acts are open; decide or withdraw some first";
+    /// The act was decided before.
+    ActNotOpen => "AG03", "the act is not open any more, or never was; look at it with `operator act show`";
+    /// The decision is about another wording of the act.
+    ActDiffers => "DS17", "the act is not the one that was read; read it again and decide anew";
+    /// One person would be both.
+    ActSamePerson => "DS26", "who proposed an act may not decide it; another person must, with another key";
+    /// The time to decide is over.
+    ActLapsed => "TM01", "the time to decide the act is over; propose it anew";
+    /// With one key an act may only make a limit tighter.
+    ActLoosens => "DS0H", "by now the act would loosen what stands, which two persons must sign; propose it anew";
 }
 
 impl fmt::Display for RuleName {

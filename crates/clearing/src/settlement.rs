@@ -33,6 +33,7 @@ use terms::{
     Jurisdiction, PaymentId, Position, QuoteId,
 };
 
+use self::acts::{Acts, ActsAnswer, ActsWork};
 use self::rails::Rails;
 use self::transit::Transit;
 use crate::order::CheckedOrder;
@@ -40,11 +41,13 @@ use crate::outside::{OutsideAnswer, OutsideWork};
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
 
+pub mod acts;
 mod after;
 pub mod drills;
 mod edges;
 pub mod funding;
 mod judge;
+mod notices;
 mod rails;
 pub mod transit;
 
@@ -111,6 +114,8 @@ pub enum SettlementWork {
     Funding(Box<FundingWork>),
     /// Something of a transfer over a rail.
     Outside(Box<OutsideWork>),
+    /// Acts of the operator's persons.
+    Acts(Box<ActsWork>),
 }
 
 /// What the settlement book answers.
@@ -137,6 +142,8 @@ pub enum SettlementAnswer {
     Funding(Box<FundingAnswer>),
     /// The answer to [`SettlementWork::Outside`].
     Outside(OutsideAnswer),
+    /// The answer to [`SettlementWork::Acts`].
+    Acts(Box<ActsAnswer>),
 }
 
 /// How a payment ended, and where.
@@ -230,6 +237,8 @@ pub struct SettlementBook {
     funding: Funding,
     #[n(16)]
     rails: Rails,
+    #[n(27)]
+    acts: Acts,
     #[n(28)]
     instances: Instances,
 }
@@ -290,6 +299,7 @@ impl SettlementBook {
             transit: Transit::default(),
             funding: Funding::default(),
             rails: Rails::default(),
+            acts: Acts::default(),
             instances: Instances::default(),
         }
     }
@@ -382,9 +392,8 @@ impl SettlementBook {
         if self.is_of_outside_hold(command) {
             return not_accepted("the hold of a transfer ends with the transfer".to_owned());
         }
-        match self.ledger.check(at, command) {
-            Ok(checked) => {
-                let (changes, _) = checked.into_parts();
+        match self.ledger_changes(at, command) {
+            Ok(changes) => {
                 if let Some(date) = self.day_over(&changes) {
                     return not_accepted(format!("business day {date} is closed"));
                 }
@@ -395,7 +404,7 @@ impl SettlementBook {
                 let facts = changes.iter().map(fact).collect();
                 Checked { facts, outcome: SettlementAnswer::Done }
             }
-            Err(refusal) => not_accepted(refusal.to_string()),
+            Err(rule) => not_accepted(rule.to_string()),
         }
     }
 
@@ -409,72 +418,6 @@ impl SettlementBook {
         };
         let mut dates = changes.iter().filter_map(date);
         dates.find(|date| self.funding.days().is_over(*date))
-    }
-
-    fn adopt(&self, slot: SaltSlot, signed: &Signed<TrustList>) -> Checked<SettlementAnswer> {
-        let list = match signed.read_unverified() {
-            Ok(list) => list,
-            Err(error) => return not_accepted(error.to_string()),
-        };
-        let Some(root) = self.roots.get(&list.jurisdiction) else {
-            return not_accepted(format!("no root key is pinned for `{}`", list.jurisdiction));
-        };
-        if let Err(error) = signed.verify(root) {
-            return not_accepted(error.to_string());
-        }
-        match self.trust.version(list.jurisdiction) {
-            Some(_) if self.trust.holds(&list) => done(),
-            Some(seen) if list.version == seen => not_accepted(format!(
-                "two editions of version {seen} of the list of `{}`: both convict its signer",
-                list.jurisdiction
-            )),
-            Some(seen) if list.version < seen => {
-                let got = list.version;
-                not_accepted(format!("expected a trust list newer than version {seen}, got {got}"))
-            }
-            _ if list.environment != self.environment => {
-                not_accepted("the trust list is of another environment".to_owned())
-            }
-            _ => match self.trust.captures(&list) {
-                Some(clash) => not_accepted(clash),
-                None => self.record(slot, TRUST_LIST_ADOPTED, signed.to_bytes()),
-            },
-        }
-    }
-
-    fn publish(&self, slot: SaltSlot, signed: &Signed<Snapshot>) -> Checked<SettlementAnswer> {
-        let Ok(snapshot) = signed.read_unverified() else {
-            return not_accepted("the snapshot does not read".to_owned());
-        };
-        match self.snapshots.get(&snapshot.institution) {
-            _ if snapshot.environment != self.environment => {
-                not_accepted("the snapshot is of another environment".to_owned())
-            }
-            Some(entry) if entry.digest == signed.digest() => done(),
-            Some(entry) if snapshot.version <= entry.version => {
-                let (seen, got) = (entry.version, snapshot.version);
-                not_accepted(format!("expected a snapshot newer than version {seen}, got {got}"))
-            }
-            _ => self.record(slot, SNAPSHOT_PUBLISHED, signed.to_bytes()),
-        }
-    }
-
-    fn notice_pack(
-        &self,
-        slot: SaltSlot,
-        signed: &Signed<PackNotice>,
-    ) -> Checked<SettlementAnswer> {
-        let Ok(notice) = signed.read_unverified() else {
-            return not_accepted("the pack notice does not read".to_owned());
-        };
-        if notice.environment != self.environment {
-            return not_accepted("the pack notice is of another environment".to_owned());
-        }
-        let (key, entry) = pack_entry(&notice);
-        if self.packs.get(&key) == Some(&entry) {
-            return done();
-        }
-        self.record(slot, PACK_NOTICED, signed.to_bytes())
     }
 
     fn edge_refusal(
@@ -613,6 +556,7 @@ impl Machine for SettlementBook {
             SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
             SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
             SettlementWork::Outside(work) => self.outside(stamp, slot, work),
+            SettlementWork::Acts(work) => self.acts_work(stamp, slot, work),
         }
     }
 
@@ -641,6 +585,7 @@ impl Machine for SettlementBook {
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
             kind if after::is_kind(kind) => self.apply_after(position, stamp, fact),
+            kind if acts::is_kind(kind) => self.apply_acts(position, stamp, fact),
             PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
             OUTSIDE_ACCOUNT_NAMED
             | STATEMENT_FILE_TAKEN
@@ -772,6 +717,7 @@ pub(crate) fn rule_of(refusal: &ledger::Refusal) -> Rule {
         ledger::Refusal::UnknownAccount { .. } => RuleName::AccountUnknown,
         ledger::Refusal::VelocityAmountExceeded { .. }
         | ledger::Refusal::VelocityCountExceeded { .. } => RuleName::LimitExceeded,
+        ledger::Refusal::AccountFrozen { .. } => RuleName::AccountFrozen,
         _ => RuleName::LedgerRefuses,
     };
     let detail = match (name, refusal) {

@@ -74,6 +74,13 @@ impl TrustView {
             .find_map(|(home, entry)| (entry.jurisdiction == home).then_some(entry))
     }
 
+    /// Whether a list names this corridor.
+    #[must_use]
+    pub fn knows_corridor(&self, corridor: CorridorName) -> bool {
+        let entries = self.lists.values().flat_map(|list| &list.institutions);
+        entries.flat_map(|entry| &entry.sides).any(|side| side.corridor == corridor)
+    }
+
     /// The provider's quote key with this id.
     #[must_use]
     pub fn quote_key(&self, provider: ProviderName, key: KeyId) -> Option<PublicKey> {

@@ -632,7 +632,7 @@ fn a_correction_takes_two_persons_and_passes_no_floor_and_no_freeze() {
     let frozen = SettlementWork::Ledger { command, reason: "a freeze".to_owned() };
     let mut iced = books.clone();
     assert_eq!(iced.settle(now(), frozen).0, SettlementAnswer::Done);
-    assert_eq!(correct(&mut iced, &good, both), Err(LedgerRefuses), "through a freeze");
+    assert_eq!(correct(&mut iced, &good, both), Err(AccountFrozen), "through a freeze");
     let before = prefunded(&books, 3);
     for _ in 0..2 {
         assert_eq!(correct(&mut books, &good, both), Ok(()), "once, however often it is sent");

@@ -615,7 +615,7 @@ const IN_FORCE: &[(&str, Change, RuleName)] = &[
             let work = CustomerWork::Ledger { command: Box::new(command), reason: "court".into() };
             assert_eq!(b.tell(now(), Side::Debtor, work), CustomerAnswer::Done);
         },
-        LedgerRefuses,
+        AccountFrozen,
     ),
 ];
 

@@ -3,6 +3,7 @@
 //! Start at [`fact`] for what a journal stores and how a log leaf commits to it, and at
 //! [`document`] for what parties sign.
 
+pub mod acts;
 pub mod after;
 pub mod bank;
 pub mod decision;
@@ -21,6 +22,10 @@ pub mod statement;
 pub mod terms_string;
 pub mod trust;
 
+pub use acts::{
+    AccountLimits, AccountRestricted, Act, ActAccount, ActDecided, ActDecision, ActFellThrough,
+    ActKind, ActProposed, ActTookEffect, ActVerdict, Stop, Subject,
+};
 pub use after::{
     BlockExtent, BlockOrder, BlockRelease, BookCorrected, CancellationAnswer, CancellationAnswered,
     CancellationRequest, CancellationRequested, CancellationVerdict, CaseChange, CaseChanged,

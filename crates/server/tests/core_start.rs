@@ -52,6 +52,7 @@ async fn config(dir: &Path) -> Config {
         origin: ORIGIN.to_owned(),
         operator: "tcb".parse().unwrap(),
         approvers: vec![],
+        operators: vec![],
         roots: BTreeMap::from([
             ("NL".to_owned(), root(Who::RootNl)),
             ("SG".to_owned(), root(Who::RootSg)),

@@ -127,6 +127,10 @@ id! {
     OutsideId, "out_"
 }
 id! {
+    /// One act of the operator's persons, such as a suspension.
+    ActId, "act_"
+}
+id! {
     /// One run of a writer process: tells apart two writers that claim one epoch number.
     RunId, "run_"
 }

@@ -16,7 +16,7 @@ pub mod name;
 
 pub use amount::{Amount, AmountError, Minor};
 pub use id::{
-    AccountId, CaseId, DecisionId, Epoch, HoldId, IdError, InvoiceId, OutsideId, PaymentId,
+    AccountId, ActId, CaseId, DecisionId, Epoch, HoldId, IdError, InvoiceId, OutsideId, PaymentId,
     Position, QuoteId, RunId, Sequence, StatementId, TransactionId, Uetr,
 };
 pub use instant::{BusinessDate, Instant, InstantError};

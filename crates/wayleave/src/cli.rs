@@ -1,5 +1,6 @@
 //! What can be asked of the binary, in words that teach.
 
+pub mod acts;
 pub mod asks;
 pub mod backup;
 pub mod bank;

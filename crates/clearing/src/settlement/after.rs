@@ -24,7 +24,7 @@ use seal::{Digest, to_canonical};
 use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
 
 use super::judge::{Movement, open};
-use super::{AccountUse, PaymentEntry, SettlementAnswer, SettlementBook, read, rule_of, stop};
+use super::{AccountUse, PaymentEntry, SettlementAnswer, SettlementBook, read, stop};
 use crate::after::{CheckedAnswer, CheckedByTwo, CheckedCancellation, CheckedReturn, Original};
 use crate::customers::transaction_of;
 use crate::rule::{Rule, RuleName, same};
@@ -298,6 +298,7 @@ impl SettlementBook {
         same(RuleName::EnvironmentsDiffer, "environment", self.environment, order.environment)?;
         same(RuleName::BooksDiffer, "book", self.book, order.book)?;
         self.return_signers_in_force(checked)?;
+        self.return_not_suspended(at, checked)?;
         open(at, order.valid_until, RuleName::InstructionExpired)?;
         let provider = match &order.rate {
             ReturnRate::Quoted(signed) => {
@@ -324,6 +325,7 @@ impl SettlementBook {
         let gets = self.movement(original.debtor_institution, order.credited, use_for)?;
         self.liquid(&pays, RuleName::ProviderLiquidityInsufficient)?;
         self.liquid(&gives, RuleName::ParticipantLiquidityInsufficient)?;
+        self.return_not_frozen(at, original)?;
         let transaction = Transaction {
             id: transaction_of(order.payment, "settlement"),
             business_date: self.business_date(at),
@@ -453,8 +455,7 @@ impl SettlementBook {
     }
 
     fn only_change(&self, at: Instant, command: &Command) -> Result<Change, Rule> {
-        let checked = self.ledger.check(at, command).map_err(|refusal| rule_of(&refusal))?;
-        let (changes, _) = checked.into_parts();
+        let changes = self.ledger_changes(at, command)?;
         changes.into_iter().next().ok_or_else(|| {
             Rule::new(RuleName::LedgerRefuses, "the ledger knows this transaction already")
         })

@@ -29,7 +29,7 @@ use terms::{
     AccountId, AssetCode, BusinessDate, Instant, InstitutionName, Minor, Position, TransactionId,
 };
 
-use super::{SettlementAnswer, SettlementBook, read, rule_of, stop};
+use super::{SettlementAnswer, SettlementBook, read, stop};
 use crate::rule::{Rule, RuleName};
 
 pub mod claims;
@@ -423,8 +423,7 @@ impl SettlementBook {
             links: vec![],
             detail: None,
         });
-        let checked = self.ledger.check(at, &command).map_err(|refusal| rule_of(&refusal))?;
-        let (changes, _) = checked.into_parts();
+        let changes = self.ledger_changes(at, &command)?;
         let known = || Rule::new(RuleName::LedgerRefuses, "the ledger knows this line already");
         changes.first().map(to_canonical::<Change>).ok_or_else(known)
     }

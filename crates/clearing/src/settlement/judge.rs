@@ -13,7 +13,7 @@ use record::{
 use seal::{Domain, digest};
 use terms::{AccountId, Amount, Instant, InstitutionName, Minor};
 
-use super::{AccountUse, PackKey, SettlementAccountKey, SettlementBook, rule_of};
+use super::{AccountUse, PackKey, SettlementAccountKey, SettlementBook};
 use crate::after::Original;
 use crate::customers::transaction_of;
 use crate::order::CheckedOrder;
@@ -35,6 +35,7 @@ impl SettlementBook {
             self.edge_in_service(order.permit(side))?;
             self.basis_in_force(stamp, order.permit(side))?;
         }
+        self.order_not_suspended(stamp, order)?;
         for side in [Side::Debtor, Side::Creditor] {
             permit_bounded(order.permit(side), order.quote.expires_at)?;
         }
@@ -140,9 +141,8 @@ impl SettlementBook {
             links: links(order),
             detail: None,
         };
-        let checked =
-            self.ledger.check(stamp, &Command::Post(transaction)).map_err(|r| rule_of(&r))?;
-        let (changes, _) = checked.into_parts();
+        self.order_not_frozen(stamp, order)?;
+        let changes = self.ledger_changes(stamp, &Command::Post(transaction))?;
         changes.into_iter().next().ok_or_else(|| {
             Rule::new(RuleName::LedgerRefuses, "the ledger knows this transaction already")
         })

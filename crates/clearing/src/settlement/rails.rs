@@ -149,6 +149,7 @@ impl SettlementBook {
         if let Some(why) = self.defunding_stopped(order.amount.asset) {
             return Err(Rule::new(RuleName::DefundingStopped, why));
         }
+        self.moves_unsuspended(stamp, order.participant, order.amount.asset)?;
         let account = self.settlement_account(order.participant, order.amount.asset);
         let account = account.ok_or_else(|| {
             let (of, asset) = (order.participant, order.amount.asset);
@@ -201,6 +202,7 @@ impl SettlementBook {
         if let Some(why) = self.defunding_stopped(transfer.amount.asset) {
             return Err(Rule::new(RuleName::DefundingStopped, why));
         }
+        self.moves_unsuspended(stamp, transfer.participant, transfer.amount.asset)?;
         let change = self.one_change(stamp, &Command::PinHold { hold: transfer.hold })?;
         let body = SendIntended { id, rail, message_id: message_id_of(id), change };
         Ok(vec![body.to_fact(slot, Heading::default())])
@@ -394,8 +396,7 @@ impl SettlementBook {
     }
 
     fn one_change(&self, stamp: Instant, command: &Command) -> Result<Vec<u8>, Rule> {
-        let checked = self.ledger.check(stamp, command).map_err(|refusal| rule_of(&refusal))?;
-        let (changes, _) = checked.into_parts();
+        let changes = self.ledger_changes(stamp, command)?;
         let first = changes.first();
         first
             .map(to_canonical)

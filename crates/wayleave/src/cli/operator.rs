@@ -32,6 +32,15 @@ pub enum OperatorCommand {
     Charge(AssignArgs),
     #[command(subcommand)]
     Stuck(super::participant::StuckCommand),
+    #[command(subcommand)]
+    Act(super::acts::ActCommand),
+    /// What waits in suspense, the oldest first: age, amount, owner, and the sums of each age.
+    Suspense(DeskArgs),
+    /// What a person should look at now, with names. Exit 1 when there is anything.
+    ///
+    /// The same figures, without names, are gauges at `/metrics` of the core.
+    /// `docs/parts/operations.md` says what to do about each.
+    Alerts(DeskArgs),
 }
 
 /// Who asks, and in which form to answer.

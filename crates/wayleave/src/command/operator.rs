@@ -18,6 +18,7 @@ use crate::cli::operator::{
     AssignArgs, DayCommand, DeskArgs, FundArgs, OperatorCommand, ReconcileArgs, ReturnArgs,
 };
 
+mod act;
 mod day;
 
 /// The media type of files of ISO 20022.
@@ -51,6 +52,9 @@ pub(crate) fn command(asked: &OperatorCommand) -> anyhow::Result<ExitCode> {
             OperatorCommand::Charge(args) => assign("charge", args).await,
             OperatorCommand::Return(args) => give_back(args).await,
             OperatorCommand::Stuck(_) => Ok(ExitCode::SUCCESS),
+            OperatorCommand::Act(asked) => act::command(asked).await,
+            OperatorCommand::Suspense(args) => suspense(args).await,
+            OperatorCommand::Alerts(args) => alerts(args).await,
         }
     })
 }
@@ -188,6 +192,64 @@ async fn outside(args: &DeskArgs) -> anyhow::Result<ExitCode> {
         say(&format!("  defunding {}", word("defunding")));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn suspense(args: &DeskArgs) -> anyhow::Result<ExitCode> {
+    let desk = Desk::open(args)?;
+    let told = match desk.send(Outgoing::get("/v1/suspense")).await? {
+        Heard::Told(told) => told,
+        Heard::Ended(code) => return Ok(code),
+    };
+    if desk.json {
+        rows(&told, "items").iter().for_each(say_json);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for item in rows(&told, "items") {
+        let word = |key| text(item, key);
+        let (amount, reference) = (word("amount"), word("reference"));
+        say(&format!("{}  {amount}  {reference}  {}", word("age"), word("state")));
+        say(&format!("  owner {}, since {}", word("owner"), word("since")));
+        say(&format!("  line {}", word("line")));
+    }
+    for sum in rows(&told, "ages") {
+        let word = |key| text(sum, key);
+        say(&format!("{}  {} items  {}", word("age"), word("items"), word("amount")));
+    }
+    if rows(&told, "items").is_empty() {
+        say("nothing is in suspense");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn alerts(args: &DeskArgs) -> anyhow::Result<ExitCode> {
+    let desk = Desk::open(args)?;
+    let told = match desk.send(Outgoing::get("/v1/alerts")).await? {
+        Heard::Told(told) => told,
+        Heard::Ended(code) => return Ok(code),
+    };
+    // What is young waits as it should; seconds without witnesses are normal.
+    let calm = |key: &str, value: &Value| match value {
+        Value::Array(rows) => rows.is_empty(),
+        Value::Object(_) => ["over_7d", "over_1d", "under_1d"]
+            .iter()
+            .filter(|age| key != "suspense" || **age != "under_1d")
+            .all(|age| value.get(age).is_none_or(|count| *count == 0)),
+        other => other.as_u64().is_none_or(|count| match key {
+            "unwitnessed_facts" => true,
+            "witness_quorum_age_seconds" => count < 10,
+            _ => count == 0,
+        }),
+    };
+    let fields = told.as_object().context("an object")?;
+    let loud: Vec<_> = fields.iter().filter(|(key, value)| !calm(key, value)).collect();
+    if desk.json {
+        say_json(&told);
+    } else if loud.is_empty() {
+        say("nothing to look at");
+    } else {
+        loud.iter().for_each(|(key, value)| say(&format!("{key}  {value}")));
+    }
+    Ok(if loud.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
 }
 
 async fn assign(act: &str, args: &AssignArgs) -> anyhow::Result<ExitCode> {

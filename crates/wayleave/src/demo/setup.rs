@@ -377,6 +377,14 @@ impl Stage {
                 .into_iter()
                 .map(|key| Ok(self.key("operator", key)?.public_key().to_string()))
                 .collect::<anyhow::Result<_>>()?,
+            operators: ["ada", "ben"]
+                .into_iter()
+                .map(|name| {
+                    let key = self.key("operator", &format!("act-{name}"))?.public_key();
+                    let may = core::MayEntry::Both;
+                    Ok(core::OperatorEntry { name: name.into(), key: key.to_string(), may })
+                })
+                .collect::<anyhow::Result<_>>()?,
             roots: [("NL".into(), root("supervisor-nl")?), ("SG".into(), root("supervisor-sg")?)]
                 .into(),
             hosted: hosted_here,

@@ -25,6 +25,7 @@ mod guide;
 mod keys;
 mod links;
 mod on_cluster;
+mod operations;
 mod ownership;
 mod rails;
 mod receipts;

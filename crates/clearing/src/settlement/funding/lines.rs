@@ -272,6 +272,7 @@ impl SettlementBook {
             .accounts
             .get(&asset)
             .ok_or_else(|| not_open(format!("`{asset}` has no outside account")))?;
+        self.wish_not_suspended(at, asset, wish)?;
         let (resolution, change) = match (wish, &known.standing) {
             (ResolutionWish::Release(to), LineStanding::InSuspense) => {
                 self.release(at, account, known, *to)?

@@ -40,6 +40,7 @@ fn accepted(placed: Placed<SettlementAnswer>) -> Result<(), NotDone> {
         | SettlementAnswer::EndedBefore(_)
         | SettlementAnswer::PaymentIdUsed { .. }
         | SettlementAnswer::Outside(_)
+        | SettlementAnswer::Acts(_)
         | SettlementAnswer::Funding(_) => Err(refused("the answer is of something else")),
     }
 }

@@ -9,6 +9,7 @@ use seal::digest::{Domain, digest_of};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, AssetCode, BookName, InstitutionName};
 
+use super::acts::OperatorEntry;
 use super::drills::DrillDuty;
 use super::journal::JournalConfig;
 use super::transfers::RailEntry;
@@ -35,6 +36,9 @@ pub struct Config {
     /// With fewer than two nothing of the kind passes.
     #[serde(default)]
     pub approvers: Vec<String>,
+    /// The persons who act for the operator: suspensions, freezes, limits, marks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operators: Vec<OperatorEntry>,
     /// The pinned root key of each jurisdiction's trust list, hex, by country code.
     pub roots: BTreeMap<String, String>,
     /// Institutions whose customers' books are hosted here.

@@ -34,6 +34,12 @@ const TRY_PAUSE: Duration = Duration::from_millis(200);
 pub struct Breaks(Mutex<BTreeMap<(InstitutionName, AssetCode), Instant>>);
 
 impl Breaks {
+    /// How many there are.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Notes what was found and says since when it is so.
     fn note(&self, of: (InstitutionName, AssetCode), agrees: bool) -> Instant {
         let now = system::now();

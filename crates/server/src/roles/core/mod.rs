@@ -6,8 +6,10 @@
     reason = "rank 6: answers of the books are mapped; the rules match each case below"
 )]
 
+pub mod acts;
 pub mod admin;
 pub mod after;
+pub mod alerts;
 pub mod books;
 pub mod config;
 pub mod customers;
@@ -53,6 +55,7 @@ use tokio::task::{JoinError, JoinSet};
 pub use config::{Config, Hosted, OutsideEntry, OwnBook, WitnessEntry, account_id, own_account};
 pub use transfers::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 
+pub use self::acts::{MayEntry, OperatorEntry};
 pub use self::drills::{DrillDuty, DrillStanding};
 pub use self::journal::{Cluster, JournalConfig};
 
@@ -128,6 +131,7 @@ fn check(config: &Config, keys: &KeyStore) -> Result<(), RoleError> {
     }
     witnesses(config)?;
     banks(config, keys)?;
+    acts::operators(config).map_err(RoleError::Unsound)?;
     config.outside().map(drop).map_err(RoleError::Unsound)
 }
 
@@ -303,6 +307,7 @@ impl Lead {
         tasks.spawn(named("the log's task", log));
         tasks.spawn(named("the lists' task", lists));
         tasks.spawn(named("the rails' task", rails));
+        tasks.spawn(named("the acts' task", acts::carry(Arc::clone(&core))));
         tasks.spawn(named("the completions' task", record_completions(Arc::clone(&clearing))));
         greet_banks(&clearing).await;
         let resolved = finish(&clearing, &dir).await?;
@@ -366,6 +371,7 @@ fn shared(
         dir: dir.to_path_buf(),
         config: config.clone(),
         log_vkey: signer.verifier().to_string(),
+        watch: alerts::Watch::default(),
     }))
 }
 
@@ -509,6 +515,7 @@ fn site(
     let all = routes::routes(core, &gate)
         .merge(drills::routes(core, &gate))
         .merge(edges::routes(core, &gate))
+        .merge(acts::routes(core, &gate))
         .merge(transfer_routes::routes(core, &gate));
     let routes = crate::web::when_ready(readiness, all);
     let router = health_routes(readiness.clone()).merge(routes);

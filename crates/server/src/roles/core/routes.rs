@@ -54,6 +54,8 @@ pub struct Core {
     pub config: Config,
     /// The log's verifier key (C2SP vkey text).
     pub log_vkey: String,
+    /// Since when facts wait for their witnesses.
+    pub watch: super::alerts::Watch,
 }
 
 pub(super) type Shared = State<Arc<Core>>;

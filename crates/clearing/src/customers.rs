@@ -12,12 +12,14 @@ use ledger::{
 };
 use minicbor::{Decode, Encode};
 use record::funding::CUSTOMER_FUNDED;
+use record::outgoing::OUTGOING_STEP;
 use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
 };
 use record::{
-    AccountProfile, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged, Parcel,
-    ProvenStep, Quote, ReleaseReason, ReturnDutyClosed, SaltSlot, SettleOrder, Side,
+    AccountProfile, Action, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged,
+    PROVEN_RETURN_STEP, Parcel, ProvenReturnStep, ProvenStep, Quote, ReleaseReason,
+    ReturnDutyClosed, SaltSlot, SettleOrder, Side, Signed,
 };
 use seal::digest::digest_of;
 use seal::{Digest, Domain, KeyId, digest, from_canonical, sha256, to_canonical};
@@ -29,6 +31,7 @@ use terms::{
 use self::proven::BankWork;
 use self::returns::Returns;
 use crate::order::{CheckedOrder, HoldOrder};
+use crate::outgoing::CheckedOutgoing;
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
@@ -37,8 +40,11 @@ mod after;
 
 pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
 mod funding;
+mod outgoing;
 pub mod proven;
 pub mod returns;
+
+pub use outgoing::Outgoings;
 
 pub use funding::{CustomerFunding, CustomerFundings};
 
@@ -79,6 +85,8 @@ pub enum CustomerWork {
     After(AfterCustomerWork),
     /// A step that the institution checked for itself.
     Bank(Box<BankWork>),
+    /// Hold the money of a payment that leaves over a rail, pinned.
+    HoldOutgoing(Box<CheckedOutgoing>),
     /// Credit a customer for a line of an outside account that names it.
     Fund(CustomerFunding),
 }
@@ -169,6 +177,8 @@ pub struct CustomersBook {
     returns: Returns,
     #[n(11)]
     funding: CustomerFundings,
+    #[n(20)]
+    outgoings: Outgoings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -237,6 +247,7 @@ impl CustomersBook {
             after: After::default(),
             returns: Returns::default(),
             funding: CustomerFundings::default(),
+            outgoings: Outgoings::default(),
         }
     }
 
@@ -272,7 +283,8 @@ impl CustomersBook {
     /// What this book says of a payment whose debtor is here.
     #[must_use]
     pub fn debtor_side(&self, payment: PaymentId) -> DebtorSide {
-        if self.held.contains_key(&payment) || self.after.return_of(payment).is_some() {
+        let held = self.held.contains_key(&payment) || self.outgoings.of(payment).is_some();
+        if held || self.after.return_of(payment).is_some() {
             return DebtorSide::Held;
         }
         match self.ended.get(&payment) {
@@ -287,6 +299,7 @@ impl CustomersBook {
     pub fn debtor_seen(&self, payment: PaymentId) -> DebtorSeen {
         let terms = self.held.get(&payment).map(|held| sha256(held.order.terms.as_bytes()));
         let terms = terms.or_else(|| Some(self.after.return_of(payment)?.terms_digest()));
+        let terms = terms.or_else(|| self.outgoings.of(payment).map(Signed::digest));
         DebtorSeen { side: self.debtor_side(payment), terms }
     }
 
@@ -383,6 +396,9 @@ impl CustomersBook {
             .ok_or_else(|| Rule::new(RuleName::AccountUnknown, account.to_string()))?;
         same(RuleName::OwnersDiffer, "owner", profile.owner, permit.owner)?;
         self.not_blocked(account)?;
+        if let (Action::Refund, Some(original)) = (terms.action, terms.linked_payment) {
+            self.refundable(original)?;
+        }
         let asset = self.ledger.account(account).map(|known| known.opening().asset);
         if asset != Some(terms.debited.asset) {
             let detail = format!("`{account}` is not kept in `{}`", terms.debited.asset);
@@ -659,6 +675,13 @@ impl Machine for CustomersBook {
             CustomerWork::Release(payment, reason) if self.after.return_of(*payment).is_some() => {
                 after::stepped(slot, self.release_return(stamp, *payment, *reason))
             }
+            CustomerWork::HoldOutgoing(order) => self.hold_outgoing(stamp, slot, order),
+            CustomerWork::Debit(payment, at) if self.outgoings.of(*payment).is_some() => {
+                after::stepped(slot, self.debit_outgoing(stamp, *payment, *at))
+            }
+            CustomerWork::Release(payment, reason) if self.outgoings.of(*payment).is_some() => {
+                after::stepped(slot, self.release_outgoing(stamp, *payment, *reason))
+            }
             CustomerWork::Debit(payment, at) => stepped(slot, self.debit(stamp, *payment, *at)),
             CustomerWork::Release(payment, reason) => {
                 stepped(slot, self.release(stamp, *payment, *reason))
@@ -697,6 +720,10 @@ impl Machine for CustomersBook {
                 Ok(proven) => self.apply_step(stamp, proven.step),
                 Err(error) => stop(&error.to_string()),
             },
+            PROVEN_RETURN_STEP => match ProvenReturnStep::from_fact(fact) {
+                Ok(proven) => self.apply_return(stamp, proven.step),
+                Err(error) => stop(&error.to_string()),
+            },
             RETURN_DUTY_CLOSED => match ReturnDutyClosed::from_fact(fact) {
                 Ok(body) => self.returns.closed(&body),
                 Err(error) => stop(&error.to_string()),
@@ -710,6 +737,7 @@ impl Machine for CustomersBook {
             },
             kind if after::is_kind(kind) => self.apply_after(stamp, fact),
             CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
+            OUTGOING_STEP => self.apply_outgoing(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

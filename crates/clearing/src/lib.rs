@@ -16,6 +16,7 @@
 pub mod after;
 pub mod customers;
 pub mod order;
+pub mod outgoing;
 pub mod outside;
 pub mod pins;
 pub mod readers;
@@ -37,6 +38,7 @@ pub use customers::proven::BankWork;
 pub use customers::returns::ReturnOwed;
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};
 pub use order::{CheckedOrder, check_order};
+pub use outgoing::{CheckedOutgoing, check_outgoing};
 pub use outside::{OutsideAnswer, OutsideWork};
 pub use pins::Pins;
 pub use readers::{Reader, fields_for};

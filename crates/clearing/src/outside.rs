@@ -21,12 +21,13 @@ use core::time::Duration;
 
 use minicbor::{Decode, Encode};
 use record::{
-    OutsideEvidence, OutsideNote, OutsideParty, Signed, StuckAct, StuckDecision, Withdrawal,
+    Identifiers, OutgoingPayment, OutsideAddress, OutsideEvidence, OutsideNote, OutsideParty,
+    Signed, StuckAct, StuckDecision, Withdrawal,
 };
 use seal::{Digest, Domain, digest};
 use terms::{
-    AccountId, Amount, AssetCode, HoldId, Instant, InstitutionName, Minor, OutsideId, Position,
-    RailName, TransactionId, Uetr,
+    AccountId, Amount, AssetCode, HoldId, Instant, InstitutionName, Minor, OutsideId, PaymentId,
+    Position, RailName, TransactionId, Uetr,
 };
 
 /// Domain of the ids that are made from a transfer's id.
@@ -148,6 +149,27 @@ pub struct Transfer {
     /// What does not fit how it ended.
     #[n(17)]
     pub contradicted: Option<OutsideEvidence>,
+    /// The payment that it carries, if it is no withdrawal of the participant's own.
+    #[n(18)]
+    pub carries: Option<Box<CarriedPayment>>,
+}
+
+/// What a rail is told of a payment that it carries, beside amount and account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct CarriedPayment {
+    /// The payment.
+    #[n(0)]
+    pub payment: PaymentId,
+    /// Its own references.
+    #[n(1)]
+    pub identifiers: Identifiers,
+    /// Where the payee lives.
+    #[n(2)]
+    pub address: OutsideAddress,
+    /// The payer's name.
+    #[n(3)]
+    pub payer_name: String,
 }
 
 impl Transfer {
@@ -179,6 +201,45 @@ impl Transfer {
             line: None,
             returned: None,
             contradicted: None,
+            carries: None,
+        }
+    }
+
+    /// The transfer of a payment that was taken: its money is held.
+    #[must_use]
+    pub fn of_payment(
+        order: &Signed<OutgoingPayment>,
+        asked: &OutgoingPayment,
+        account: AccountId,
+        placed: (Position, Instant),
+    ) -> Self {
+        let (at, changed_at) = placed;
+        let id = crate::outgoing::transfer_of(asked.payment);
+        Self {
+            id,
+            order: order.digest(),
+            participant: asked.institution,
+            account,
+            amount: asked.amount,
+            to: asked.to.clone(),
+            reference: asked.identifiers.end_to_end_id.clone(),
+            hold: hold_of(id),
+            hold_until: hold_until(changed_at),
+            phase: Phase::Held,
+            at,
+            changed_at,
+            waits_since: changed_at,
+            rail: None,
+            intended_at: None,
+            line: None,
+            returned: None,
+            contradicted: None,
+            carries: Some(Box::new(CarriedPayment {
+                payment: asked.payment,
+                identifiers: asked.identifiers.clone(),
+                address: asked.address.clone(),
+                payer_name: asked.payer_name.clone(),
+            })),
         }
     }
 
@@ -188,10 +249,11 @@ impl Transfer {
         message_id_of(self.id)
     }
 
-    /// The unique end-to-end transaction reference, made from the id.
+    /// The unique end-to-end transaction reference: the payment's own, else made from the id.
     #[must_use]
     pub fn uetr(&self) -> Uetr {
-        Uetr::from_random(made_of(self.id, "uetr"))
+        let own = self.carries.as_ref().map(|payment| payment.identifiers.uetr);
+        own.unwrap_or_else(|| Uetr::from_random(made_of(self.id, "uetr")))
     }
 
     /// Whether it is posted and its debit line is not booked yet: a named item in transit.
@@ -352,8 +414,6 @@ pub enum Input {
     Asked(Asking),
     /// A message of the rail about it.
     Heard(Report),
-    /// A booked debit line of the outside account that [`match_debit`] gave to it.
-    DebitBooked(String),
     /// A person's act.
     Person(Box<Signed<StuckAct>>),
 }
@@ -501,7 +561,6 @@ pub fn step(transfer: &Transfer, live: Live, rails: Rails<'_>, now: Instant, inp
         Input::Handed(sending) => turn.handed(sending),
         Input::Asked(asking) => turn.asked(asking),
         Input::Heard(report) => turn.heard(report),
-        Input::DebitBooked(line) => turn.debit_booked(line),
         Input::Person(act) => turn.person(act),
     }
 }
@@ -638,23 +697,6 @@ impl Turn<'_> {
         }
     }
 
-    fn debit_booked(self, line: String) -> Step {
-        let (id, evidence) = (self.transfer.id, OutsideEvidence::Line(line.clone()));
-        match &self.transfer.phase {
-            Phase::Held => self.only(Effect::Alarm(format!(
-                "line `{line}` was given to `{id}`, which was not sent"
-            ))),
-            Phase::SendIntended | Phase::Sent(_) | Phase::InDoubt(_) | Phase::Stuck(_) => {
-                self.record(OutsideWork::Post(id, evidence), Effect::Nothing)
-            }
-            Phase::Confirmed(_) if self.transfer.line.is_none() => {
-                self.write(OutsideNote::LineBooked(line), Effect::Nothing)
-            }
-            Phase::Confirmed(_) => self.only(Effect::Nothing),
-            Phase::Rejected(_) => self.contradicted(evidence),
-        }
-    }
-
     fn person(self, act: Box<Signed<StuckAct>>) -> Step {
         let decision = act.read_unverified().map(|act| act.decision);
         let then = match decision {
@@ -757,7 +799,7 @@ pub struct DebitLine<'a> {
 pub enum DebitMatch {
     /// Nobody's: a break.
     Nobody,
-    /// This transfer's: give it [`Input::DebitBooked`].
+    /// This transfer's.
     Of(OutsideId),
     /// It names this transfer, and the amount or asset is another: a break.
     Differs(OutsideId),
@@ -765,7 +807,7 @@ pub enum DebitMatch {
     Again(OutsideId),
 }
 
-/// Finds the transfer of a booked debit line by the names that we gave to the rail. The
+/// Finds the transfer of a booked debit line, in the writer's turn that counts the line, by the names that we gave to the rail. The
 /// participant's own reference is none of them: two transfers may carry one.
 pub fn match_debit<'a>(
     transfers: impl Iterator<Item = &'a Transfer>,

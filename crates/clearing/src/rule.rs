@@ -90,6 +90,8 @@ rules! {
     EndingNotProven => "DS0H", "the settlement book's signed word does not prove this step; ask the operator for the promise";
     /// Money of an asset does not leave while its outside account does not agree with the book.
     DefundingStopped => "AM07", "an outside account does not agree with the book; try again when the operator has settled the break";
+    /// The rail surely did not carry the payment.
+    RailRefused => "AC04", "the payment could not be paid out over the rail; check the payee's account and bank";
     /// A party is suspended.
     PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
     /// The account to debit is not the one its institution may debit for this owner.

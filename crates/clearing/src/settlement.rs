@@ -14,6 +14,7 @@ use record::funding::{
     BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
     OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
 };
+use record::outgoing::{OUTGOING_ENDED, OUTGOING_TAKEN};
 use record::rails::{
     OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
 };
@@ -32,9 +33,11 @@ use terms::{
     Jurisdiction, PaymentId, Position, QuoteId,
 };
 
+use self::outgoing::Outgoings;
 use self::rails::Rails;
 use self::transit::Transit;
 use crate::order::CheckedOrder;
+use crate::outgoing::CheckedOutgoing;
 use crate::outside::{OutsideAnswer, OutsideWork};
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
@@ -43,6 +46,7 @@ mod after;
 pub mod drills;
 pub mod funding;
 mod judge;
+mod outgoing;
 mod rails;
 pub mod transit;
 
@@ -106,6 +110,8 @@ pub enum SettlementWork {
     Funding(Box<FundingWork>),
     /// Something of a transfer over a rail.
     Outside(Box<OutsideWork>),
+    /// Take a payment that leaves over a rail, or record why not.
+    Take(Box<CheckedOutgoing>),
 }
 
 /// What the settlement book answers.
@@ -225,6 +231,8 @@ pub struct SettlementBook {
     funding: Funding,
     #[n(16)]
     rails: Rails,
+    #[n(29)]
+    outgoings: Outgoings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -283,6 +291,7 @@ impl SettlementBook {
             transit: Transit::default(),
             funding: Funding::default(),
             rails: Rails::default(),
+            outgoings: Outgoings::default(),
         }
     }
 
@@ -530,7 +539,9 @@ impl SettlementBook {
     }
 
     fn first_answer(&self, payment: PaymentId, terms: Digest) -> Option<SettlementAnswer> {
-        let entry = self.payments.get(&payment)?;
+        let Some(entry) = self.payments.get(&payment) else {
+            return self.under_way(payment, terms);
+        };
         Some(if entry.terms == terms {
             SettlementAnswer::EndedBefore(entry.clone())
         } else {
@@ -622,6 +633,7 @@ impl Machine for SettlementBook {
             SettlementWork::Complete(payments) => self.transit.complete(slot, payments),
             SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
             SettlementWork::Outside(work) => self.outside(stamp, slot, work),
+            SettlementWork::Take(order) => self.take(stamp, slot, order),
         }
     }
 
@@ -663,6 +675,8 @@ impl Machine for SettlementBook {
             }
             OUTSIDE_HELD | SEND_INTENDED | OUTSIDE_HEARD | OUTSIDE_POSTED | OUTSIDE_RELEASED
             | STUCK_RESOLVED => self.apply_outside(position, stamp, fact),
+            OUTGOING_TAKEN => self.apply_taken(position, stamp, fact),
+            OUTGOING_ENDED => self.apply_outgoing_ended(position, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

@@ -462,13 +462,13 @@ fn a_refund_settles_the_other_way_round_and_never_gives_back_more() {
         let linked: Vec<_> = linked.iter().map(|one| (one.what.as_str(), one.payment)).collect();
         assert_eq!(linked, [("refund", promise.payment)]);
         mirrors_agree(&world);
-        // On this stage the payee's bank keeps its own book: no return touches it.
+        // On this stage the payee's bank keeps its own book: it asks for the consent itself.
         let (lim, id) = (world.balance("lim").await?, original.to_string());
         let bank = world.stage.folder("bank-sg.1");
         let bank = bank.to_str().unwrap();
         let back = ["bank", "return", &id, "--amount", "1000", "--reason", "FOCR", "--dir", bank];
         let (good, refused) = ask(&back);
-        assert!(!good && refused["outcome"] == "refused: ActionNotServed", "{refused}");
+        assert!(!good && refused["outcome"] == "refused: ConsentMissing", "{refused}");
         assert_eq!(world.balance("lim").await?, lim);
         Ok(())
     });

@@ -24,6 +24,7 @@ mod guide;
 mod keys;
 mod links;
 mod on_cluster;
+mod outgoing;
 mod own_returns;
 mod ownership;
 mod rails;

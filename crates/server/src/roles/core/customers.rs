@@ -183,13 +183,15 @@ pub fn mirror_of(state: &CustomersBook, payments: &[PaymentId]) -> MirrorSide {
     let untouched =
         |payment: &&PaymentId| state.creditor_side(**payment) == CreditorSide::Untouched;
     let returns = state.open_returns().map(|_| ());
+    let outgoing = state.open_outgoings().map(|_| ());
+    let beside = returns.chain(outgoing);
     MirrorSide {
         layout: 1,
         head: terms::Position::ZERO,
         due_from: due_from(state),
         not_debited: state.not_debited(payments),
         not_credited: payments.iter().filter(untouched).copied().collect(),
-        open_holds: u64::try_from(state.open_holds().map(|_| ()).chain(returns).count())
+        open_holds: u64::try_from(state.open_holds().map(|_| ()).chain(beside).count())
             .unwrap_or(u64::MAX),
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{
-    Change, Command, Entry, FullLedger, Link, NotDone, NotDoneSource, Opening, Owner, Placement,
-    Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
+    Change, Command, Entry, FullLedger, Link, NotDone, NotDoneSource, Opening, Placement, Purpose,
+    Reason, Side as EntrySide, Term, Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
 use record::funding::CUSTOMER_FUNDED;
@@ -40,6 +40,7 @@ mod after;
 
 pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
 mod funding;
+mod opening;
 mod outgoing;
 pub mod proven;
 pub mod returns;
@@ -557,31 +558,6 @@ impl CustomersBook {
             | Command::PinHold { .. }
             | Command::ExpireHolds { .. } => false,
         }
-    }
-
-    fn open_customer(
-        &self,
-        at: Instant,
-        slot: SaltSlot,
-        opening: &Opening,
-        profile: &AccountProfile,
-    ) -> Checked<CustomerAnswer> {
-        let fits = opening.id == profile.account
-            && opening.owner == Owner::Company(profile.owner)
-            && opening.purpose == Purpose::Customer;
-        if !fits {
-            return refused(Rule::new(RuleName::OwnersDiffer, "opening and profile differ"));
-        }
-        if self.profiles.get(&opening.id).is_some_and(|known| known != profile) {
-            let detail = format!("`{}` was opened with another profile", opening.id);
-            return refused(Rule::new(RuleName::OwnersDiffer, detail));
-        }
-        let mut checked = self.ledger_command(at, slot, &Command::OpenAccount(*opening), "opened");
-        if !checked.facts.is_empty() {
-            let body = vec![to_canonical(profile)];
-            checked.facts.push(Fact::plain(ACCOUNT_OPENED, slot, body));
-        }
-        checked
     }
 }
 

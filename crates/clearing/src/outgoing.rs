@@ -12,10 +12,15 @@
 
 use core::time::Duration;
 
-use record::{Document, Ending, OutgoingPayment, PERMIT_SECONDS_MAX, ReleaseReason, Side, Signed};
+use minicbor::{Decode, Encode};
+use record::{
+    Document, Ending, Identifiers, OutgoingPayment, OutsideAddress, PERMIT_SECONDS_MAX,
+    ReleaseReason, Side, Signed,
+};
 use seal::{Digest, PublicKey};
-use terms::{BookName, Environment, OutsideId, PaymentId, Position};
+use terms::{AccountId, BookName, Environment, Instant, OutsideId, PaymentId, Position};
 
+use crate::outside::{Phase, Transfer, hold_of, hold_until};
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::{Asker, DebtorSide};
 use crate::trusted::{TrustView, open};
@@ -24,6 +29,64 @@ use crate::trusted::{TrustView, open};
 #[must_use]
 pub const fn transfer_of(payment: PaymentId) -> OutsideId {
     OutsideId::from_bytes(payment.bytes())
+}
+
+/// What a rail is told of a payment that it carries, beside amount and account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct CarriedPayment {
+    /// The payment.
+    #[n(0)]
+    pub payment: PaymentId,
+    /// Its own references.
+    #[n(1)]
+    pub identifiers: Identifiers,
+    /// Where the payee lives.
+    #[n(2)]
+    pub address: OutsideAddress,
+    /// The payer's name.
+    #[n(3)]
+    pub payer_name: String,
+}
+
+impl Transfer {
+    /// The transfer of a payment that was taken: its money is held.
+    #[must_use]
+    pub fn of_payment(
+        order: &Signed<OutgoingPayment>,
+        asked: &OutgoingPayment,
+        account: AccountId,
+        placed: (Position, Instant),
+    ) -> Self {
+        let (at, changed_at) = placed;
+        let id = transfer_of(asked.payment);
+        Self {
+            id,
+            order: order.digest(),
+            participant: asked.institution,
+            account,
+            amount: asked.amount,
+            to: asked.to.clone(),
+            reference: asked.identifiers.end_to_end_id.clone(),
+            hold: hold_of(id),
+            hold_until: hold_until(changed_at),
+            phase: Phase::Held,
+            at,
+            changed_at,
+            waits_since: changed_at,
+            rail: None,
+            intended_at: None,
+            line: None,
+            returned: None,
+            contradicted: None,
+            carries: Some(Box::new(CarriedPayment {
+                payment: asked.payment,
+                identifiers: asked.identifiers.clone(),
+                address: asked.address.clone(),
+                payer_name: asked.payer_name.clone(),
+            })),
+        }
+    }
 }
 
 /// An outgoing payment that its institution signed. Only [`check_outgoing`] makes one.

@@ -21,14 +21,15 @@ use core::time::Duration;
 
 use minicbor::{Decode, Encode};
 use record::{
-    Identifiers, OutgoingPayment, OutsideAddress, OutsideEvidence, OutsideNote, OutsideParty,
-    Signed, StuckAct, StuckDecision, Withdrawal,
+    OutsideEvidence, OutsideNote, OutsideParty, Signed, StuckAct, StuckDecision, Withdrawal,
 };
 use seal::{Digest, Domain, digest};
 use terms::{
-    AccountId, Amount, AssetCode, HoldId, Instant, InstitutionName, Minor, OutsideId, PaymentId,
-    Position, RailName, TransactionId, Uetr,
+    AccountId, Amount, AssetCode, HoldId, Instant, InstitutionName, Minor, OutsideId, Position,
+    RailName, TransactionId, Uetr,
 };
+
+use crate::outgoing::CarriedPayment;
 
 /// Domain of the ids that are made from a transfer's id.
 const OUTSIDE_ID: Domain = Domain::new("wayleave/outside-id/v1");
@@ -154,24 +155,6 @@ pub struct Transfer {
     pub carries: Option<Box<CarriedPayment>>,
 }
 
-/// What a rail is told of a payment that it carries, beside amount and account.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct CarriedPayment {
-    /// The payment.
-    #[n(0)]
-    pub payment: PaymentId,
-    /// Its own references.
-    #[n(1)]
-    pub identifiers: Identifiers,
-    /// Where the payee lives.
-    #[n(2)]
-    pub address: OutsideAddress,
-    /// The payer's name.
-    #[n(3)]
-    pub payer_name: String,
-}
-
 impl Transfer {
     /// A transfer whose money is held.
     #[must_use]
@@ -202,44 +185,6 @@ impl Transfer {
             returned: None,
             contradicted: None,
             carries: None,
-        }
-    }
-
-    /// The transfer of a payment that was taken: its money is held.
-    #[must_use]
-    pub fn of_payment(
-        order: &Signed<OutgoingPayment>,
-        asked: &OutgoingPayment,
-        account: AccountId,
-        placed: (Position, Instant),
-    ) -> Self {
-        let (at, changed_at) = placed;
-        let id = crate::outgoing::transfer_of(asked.payment);
-        Self {
-            id,
-            order: order.digest(),
-            participant: asked.institution,
-            account,
-            amount: asked.amount,
-            to: asked.to.clone(),
-            reference: asked.identifiers.end_to_end_id.clone(),
-            hold: hold_of(id),
-            hold_until: hold_until(changed_at),
-            phase: Phase::Held,
-            at,
-            changed_at,
-            waits_since: changed_at,
-            rail: None,
-            intended_at: None,
-            line: None,
-            returned: None,
-            contradicted: None,
-            carries: Some(Box::new(CarriedPayment {
-                payment: asked.payment,
-                identifiers: asked.identifiers.clone(),
-                address: asked.address.clone(),
-                payer_name: asked.payer_name.clone(),
-            })),
         }
     }
 
@@ -807,8 +752,9 @@ pub enum DebitMatch {
     Again(OutsideId),
 }
 
-/// Finds the transfer of a booked debit line, in the writer's turn that counts the line, by the names that we gave to the rail. The
-/// participant's own reference is none of them: two transfers may carry one.
+/// Finds the transfer of a booked debit line, in the writer's turn that counts the line, by the
+/// names that we gave to the rail. The participant's own reference is none of them: two transfers
+/// may carry one.
 pub fn match_debit<'a>(
     transfers: impl Iterator<Item = &'a Transfer>,
     line: &DebitLine<'_>,

@@ -232,3 +232,98 @@ impl FactBody for OutgoingEnded {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use seal::text::to_hex;
+
+    use super::*;
+    use crate::fact::{Heading, SaltSlot};
+    use crate::promise::Ending;
+
+    const PAYMENT: PaymentId = PaymentId::from_bytes([1; 16]);
+
+    fn order() -> Signed<OutgoingPayment> {
+        let asset = "EUR.2@tcb-sandbox".parse().unwrap();
+        let order = OutgoingPayment {
+            layout: 1,
+            environment: "sandbox".parse().unwrap(),
+            book: "settlement".parse().unwrap(),
+            payment: PAYMENT,
+            corridor: "nl-out".parse().unwrap(),
+            institution: "bank-nl".parse().unwrap(),
+            owner: CompanyId::from_bytes([2; 16]),
+            debited_account: AccountId::from_bytes([3; 16]),
+            amount: Amount::new(terms::Minor::new(2_500), asset),
+            fee: Amount::new(terms::Minor::new(75), asset),
+            to: OutsideParty { name: "P".into(), account: "A".into(), bic: "B".into() },
+            address: OutsideAddress {
+                street: String::new(),
+                building: String::new(),
+                post_code: String::new(),
+                town: "Lille".into(),
+                country: "FR".into(),
+            },
+            identifiers: Identifiers {
+                uetr: terms::Uetr::from_random([4; 16]),
+                end_to_end_id: "E".into(),
+                instruction_id: "I".into(),
+            },
+            basis: Basis {
+                pack: Digest::ZERO,
+                schema: Digest::ZERO,
+                findings_layer: 1,
+                snapshot: Digest::ZERO,
+            },
+            record: Digest::ZERO,
+            mark: EdgeMark {
+                edge: "bank-nl.1".parse().unwrap(),
+                sequence: terms::Sequence::new(7),
+            },
+            decided_at: Instant::from_seconds(1_795_380_600),
+            valid_until: Instant::from_seconds(1_795_380_660),
+            payer_name: "Q".into(),
+        };
+        assert_eq!(order.debited().unwrap().minor, terms::Minor::new(2_575));
+        Signed::sign(&order, &seal::SigningKey::from_seed(&[7; 32]))
+    }
+
+    #[test]
+    fn a_step_in_the_payers_book_has_its_layout() {
+        let body = OutgoingStep::Debited {
+            payment: PAYMENT,
+            settled: Position::new(9),
+            change: vec![0xf6].into(),
+        };
+        let fact = body.to_fact(SaltSlot(0), Heading::default());
+        let pieces = ["82", "01", "83", "50", &"01".repeat(16), "09", "41", "f6"].concat();
+        assert_eq!((fact.kind.number, fact.kind.version), (66, 1));
+        assert_eq!(to_hex(fact.body[0].as_slice()), pieces);
+        assert_eq!(OutgoingStep::from_fact(&fact), Ok(body));
+    }
+
+    #[test]
+    fn a_taken_and_an_ended_payment_read_back_and_keep_the_order_as_it_was_signed() {
+        let taken =
+            OutgoingTaken { order: order(), hold: HoldId::from_bytes([5; 16]), change: vec![0xf6] };
+        let fact = taken.to_fact(SaltSlot(0), Heading::default());
+        assert_eq!((fact.kind.number, fact.body.len()), (67, 3));
+        assert_eq!(fact.body[0].as_slice(), order().to_bytes());
+        assert_eq!(OutgoingTaken::from_fact(&fact), Ok(taken));
+        let ended = PaymentEnded {
+            payment: PAYMENT,
+            environment: "sandbox".parse().unwrap(),
+            terms: order().digest(),
+            ending: Ending::Refused("RailRefused".into()),
+            recorded_at: Instant::from_seconds(1_795_380_660),
+        };
+        let evidence = OutsideEvidence::NeverSent("no".into());
+        let body = OutgoingEnded { ended, order: order(), evidence };
+        let fact = body.to_fact(SaltSlot(0), Heading::default());
+        assert_eq!((fact.kind.number, fact.body.len()), (68, 7));
+        // Index 11 and 12, after the five of every ending.
+        assert_eq!(fact.body[5].as_slice(), order().to_bytes());
+        assert_eq!(to_hex(fact.body[6].as_slice()), "820381626e6f");
+        assert_eq!(OutgoingEnded::from_fact(&fact), Ok(body));
+    }
+}

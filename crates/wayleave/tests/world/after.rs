@@ -423,11 +423,17 @@ fn a_refund_settles_the_other_way_round_and_never_gives_back_more() {
         .await?;
         let pack = open_way_back(&world).await?;
         let payer = &world.players.payer;
-        let request = world.invoice("RF-1", PAID).await?;
-        let ready = permitted(payer, &request, 60).await?.expect("permitted");
-        let paid = payer.order(&ready.hand, &ready.permits)?;
-        let OrderSent::Answered(promise) = payer.send_order(&paid).await? else { panic!() };
-        assert_eq!(promise.promise.outcome, Ending::Settled);
+        // The lists have just changed: a permit that rests on the older ones is refused.
+        let (paid, promise) = until("a payment on the new lists settles", || async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let request = world.invoice("RF-1", PAID).await?;
+            let ready = permitted(payer, &request, 60).await?.expect("permitted");
+            let paid = payer.order(&ready.hand, &ready.permits)?;
+            let OrderSent::Answered(promise) = payer.send_order(&paid).await? else { panic!() };
+            let settled = promise.promise.outcome == Ending::Settled;
+            Ok(settled.then_some((paid, promise)))
+        })
+        .await?;
         let original = promise.promise.payment;
         credited(&world, original, "ACCC").await?;
         let (had, lim) = (world.balance("brightwater").await?, world.balance("lim").await?);

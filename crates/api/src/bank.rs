@@ -5,6 +5,7 @@
 //! | bank | `POST /v1/steps` | [`BankStep`] → [`BankAnswer`], by the core |
 //! | bank | `GET /v1/payments/{id}` | → [`PaymentSides`], by the core |
 //! | bank | `GET /v1/open-holds?after={payment}` | → [`OpenHolds`], by the core |
+//! | bank | `GET /v1/open-returns?after={payment}` | → [`OpenReturns`], by the core |
 //! | bank | `POST /v1/mirror` | [`MirrorRequest`] → [`MirrorSide`], by the core |
 //! | bank | `POST /v1/owners` | [`OwnerRequest`] → [`OwnerAnswer`], by the core |
 //! | bank, core | `GET /v1/duties` | → JSON list of [`Duties`], by the operator; at a bank by the core too |
@@ -13,10 +14,10 @@
 //! | core | `GET /v1/mirrors` | → JSON [`Mirrors`], by the operator |
 
 use minicbor::{Decode, Encode};
-use record::{Permit, Promise, SettleOrder, Signed};
+use record::{Permit, Promise, ReturnAsk, ReturnOrder, SettleOrder, Signed};
 use seal::{Digest, PublicKey};
 use serde::{Deserialize, Serialize};
-use terms::{AccountId, Amount, AssetCode, PaymentId, Position};
+use terms::{AccountId, Amount, AssetCode, InstitutionName, PaymentId, Position};
 
 use crate::messages::Held;
 
@@ -35,9 +36,46 @@ pub enum BankStep {
     /// Credit the creditor: these terms settled.
     #[n(3)]
     Credit(#[n(0)] Box<CreditProof>),
+    /// Hold the money of a return that this institution ordered, pinned.
+    #[n(4)]
+    HoldReturn(#[n(0)] Box<ReturnHold>),
+    /// Credit the payer of a payment that is given back: the return settled.
+    #[n(5)]
+    CreditReturn(#[n(0)] Box<ReturnProof>),
 }
 
-/// What proves that a bank owes a credit.
+/// A return that a bank ordered, with what proves the payment that it gives back.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct ReturnHold {
+    /// The bank's own order, and the payee's consent where its account is debited.
+    #[n(0)]
+    pub ask: ReturnAsk,
+    /// The original: with the bank's permit for the creditor's side.
+    #[n(1)]
+    pub original: CreditProof,
+    /// Whose customer gets it back: the core's word, on which nothing rests here.
+    #[n(2)]
+    pub creditor: InstitutionName,
+}
+
+/// What proves that a bank owes its customer a return.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct ReturnProof {
+    /// The settlement book's word on the return.
+    #[n(0)]
+    pub promise: Signed<Promise>,
+    /// The order that settled.
+    #[n(1)]
+    pub order: Signed<ReturnOrder>,
+    /// The original: with the bank's permit for the debtor's side.
+    #[n(2)]
+    pub original: CreditProof,
+}
+
+/// A settled payment, with what proves it to a bank that took part: that it owes a credit, or that
+/// it is given back.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct CreditProof {
@@ -99,6 +137,9 @@ pub struct PaymentSides {
     /// Where the payment settled that was credited here, if it was.
     #[n(3)]
     pub credited: Option<Position>,
+    /// Whether the money lies in suspense and the bank owes it back.
+    #[n(4)]
+    pub in_suspense: bool,
 }
 
 /// The orders of a page of open holds.
@@ -111,6 +152,21 @@ pub struct OpenHolds {
     /// Ascending by payment, at most [`HOLDS_PAGE`].
     #[n(1)]
     pub orders: Vec<SettleOrder>,
+    /// Ask again after this payment, if there may be more.
+    #[n(2)]
+    pub after: Option<PaymentId>,
+}
+
+/// The orders of a page of returns whose hold is open.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct OpenReturns {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Ascending by the return's payment, at most [`HOLDS_PAGE`].
+    #[n(1)]
+    pub orders: Vec<Signed<ReturnOrder>>,
     /// Ask again after this payment, if there may be more.
     #[n(2)]
     pub after: Option<PaymentId>,

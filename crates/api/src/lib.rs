@@ -16,6 +16,7 @@ pub mod bank;
 pub mod caller;
 pub mod json;
 pub mod messages;
+pub mod outgoing;
 pub mod problem;
 pub mod replay;
 pub mod signature;

@@ -409,7 +409,8 @@ pub struct NewCustomer {
     pub asset: AssetCode,
 }
 
-/// What an edge instance must know before it serves: what every instance of its institution goes by.
+/// What an edge instance must know before it serves: what every instance of its institution goes
+/// by.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct EdgeBasis {

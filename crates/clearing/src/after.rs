@@ -58,6 +58,12 @@ impl Original {
         self.terms.payment
     }
 
+    /// Where it settled.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.position
+    }
+
     /// Its corridor.
     #[must_use]
     pub const fn corridor(&self) -> CorridorName {
@@ -178,7 +184,38 @@ pub struct CheckedReturn {
     pub(crate) terms_digest: Digest,
 }
 
+/// What a customers' book reads of a return before it holds money.
+pub(crate) struct HoldReturn<'a> {
+    pub(crate) signed: &'a Signed<ReturnOrder>,
+    pub(crate) consent: Option<&'a Signed<ReturnConsent>>,
+    pub(crate) order: &'a ReturnOrder,
+    pub(crate) terms_digest: Digest,
+    pub(crate) parties: ReturnParties,
+}
+
 impl CheckedReturn {
+    pub(crate) const fn as_hold(&self) -> HoldReturn<'_> {
+        HoldReturn {
+            signed: &self.signed,
+            consent: self.consent.as_ref(),
+            order: &self.order,
+            terms_digest: self.terms_digest,
+            parties: self.parties(),
+        }
+    }
+
+    /// The payment that is given back.
+    #[must_use]
+    pub const fn original(&self) -> &Original {
+        &self.original
+    }
+
+    /// The return as its institution sent it.
+    #[must_use]
+    pub fn ask(&self) -> ReturnAsk {
+        ReturnAsk { layout: 1, order: self.signed.clone(), consent: self.consent.clone() }
+    }
+
     /// The order.
     #[must_use]
     pub const fn order(&self) -> &ReturnOrder {

@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{
-    Change, Command, Entry, FullLedger, Link, NotDone, NotDoneSource, Opening, Owner, Placement,
-    Purpose, Reason, Side as EntrySide, Term, Transaction, VoidGround,
+    Change, Command, Entry, FullLedger, Link, NotDone, NotDoneSource, Opening, Placement, Purpose,
+    Reason, Side as EntrySide, Term, Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
 use record::acts::ACCOUNT_RESTRICTED;
 use record::funding::CUSTOMER_FUNDED;
+use record::outgoing::OUTGOING_STEP;
 use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
 };
 use record::{
-    AccountProfile, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged, Parcel,
-    ProvenStep, Quote, ReleaseReason, ReturnDutyClosed, SaltSlot, SettleOrder, Side,
+    AccountProfile, Action, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged,
+    PROVEN_RETURN_STEP, Parcel, ProvenReturnStep, ProvenStep, Quote, ReleaseReason,
+    ReturnDutyClosed, SaltSlot, SettleOrder, Side, Signed,
 };
 use seal::digest::digest_of;
 use seal::{Digest, Domain, KeyId, digest, from_canonical, sha256, to_canonical};
@@ -30,6 +32,7 @@ use terms::{
 use self::proven::BankWork;
 use self::returns::Returns;
 use crate::order::{CheckedOrder, HoldOrder};
+use crate::outgoing::CheckedOutgoing;
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::{CreditorSide, DebtorSide};
 use crate::settlement::{load_image, rule_of, stop};
@@ -40,9 +43,13 @@ mod after;
 pub use acts::{CustomerActs, Restriction};
 pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
 mod funding;
+mod opening;
+mod outgoing;
 mod parcels;
 pub mod proven;
 pub mod returns;
+
+pub use outgoing::Outgoings;
 
 pub use funding::{CustomerFunding, CustomerFundings};
 
@@ -83,6 +90,8 @@ pub enum CustomerWork {
     After(AfterCustomerWork),
     /// A step that the institution checked for itself.
     Bank(Box<BankWork>),
+    /// Hold the money of a payment that leaves over a rail, pinned.
+    HoldOutgoing(Box<CheckedOutgoing>),
     /// Credit a customer for a line of an outside account that names it.
     Fund(CustomerFunding),
     /// Freeze or thaw a customer's account as the operator's acts say.
@@ -177,6 +186,8 @@ pub struct CustomersBook {
     funding: CustomerFundings,
     #[n(19)]
     acts: CustomerActs,
+    #[n(20)]
+    outgoings: Outgoings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -246,6 +257,7 @@ impl CustomersBook {
             returns: Returns::default(),
             funding: CustomerFundings::default(),
             acts: CustomerActs::default(),
+            outgoings: Outgoings::default(),
         }
     }
 
@@ -281,7 +293,8 @@ impl CustomersBook {
     /// What this book says of a payment whose debtor is here.
     #[must_use]
     pub fn debtor_side(&self, payment: PaymentId) -> DebtorSide {
-        if self.held.contains_key(&payment) || self.after.return_of(payment).is_some() {
+        let held = self.held.contains_key(&payment) || self.outgoings.of(payment).is_some();
+        if held || self.after.return_of(payment).is_some() {
             return DebtorSide::Held;
         }
         match self.ended.get(&payment) {
@@ -296,6 +309,7 @@ impl CustomersBook {
     pub fn debtor_seen(&self, payment: PaymentId) -> DebtorSeen {
         let terms = self.held.get(&payment).map(|held| sha256(held.order.terms.as_bytes()));
         let terms = terms.or_else(|| Some(self.after.return_of(payment)?.terms_digest()));
+        let terms = terms.or_else(|| self.outgoings.of(payment).map(Signed::digest));
         DebtorSeen { side: self.debtor_side(payment), terms }
     }
 
@@ -374,6 +388,9 @@ impl CustomersBook {
             .ok_or_else(|| Rule::new(RuleName::AccountUnknown, account.to_string()))?;
         same(RuleName::OwnersDiffer, "owner", profile.owner, permit.owner)?;
         self.not_blocked(account)?;
+        if let (Action::Refund, Some(original)) = (terms.action, terms.linked_payment) {
+            self.refundable(original)?;
+        }
         let asset = self.ledger.account(account).map(|known| known.opening().asset);
         if asset != Some(terms.debited.asset) {
             let detail = format!("`{account}` is not kept in `{}`", terms.debited.asset);
@@ -533,31 +550,6 @@ impl CustomersBook {
             | Command::ExpireHolds { .. } => false,
         }
     }
-
-    fn open_customer(
-        &self,
-        at: Instant,
-        slot: SaltSlot,
-        opening: &Opening,
-        profile: &AccountProfile,
-    ) -> Checked<CustomerAnswer> {
-        let fits = opening.id == profile.account
-            && opening.owner == Owner::Company(profile.owner)
-            && opening.purpose == Purpose::Customer;
-        if !fits {
-            return refused(Rule::new(RuleName::OwnersDiffer, "opening and profile differ"));
-        }
-        if self.profiles.get(&opening.id).is_some_and(|known| known != profile) {
-            let detail = format!("`{}` was opened with another profile", opening.id);
-            return refused(Rule::new(RuleName::OwnersDiffer, detail));
-        }
-        let mut checked = self.ledger_command(at, slot, &Command::OpenAccount(*opening), "opened");
-        if !checked.facts.is_empty() {
-            let body = vec![to_canonical(profile)];
-            checked.facts.push(Fact::plain(ACCOUNT_OPENED, slot, body));
-        }
-        checked
-    }
 }
 
 fn entry(account: AccountId, side: EntrySide, amount: Minor) -> Entry {
@@ -650,6 +642,13 @@ impl Machine for CustomersBook {
             CustomerWork::Release(payment, reason) if self.after.return_of(*payment).is_some() => {
                 after::stepped(slot, self.release_return(stamp, *payment, *reason))
             }
+            CustomerWork::HoldOutgoing(order) => self.hold_outgoing(stamp, slot, order),
+            CustomerWork::Debit(payment, at) if self.outgoings.of(*payment).is_some() => {
+                after::stepped(slot, self.debit_outgoing(stamp, *payment, *at))
+            }
+            CustomerWork::Release(payment, reason) if self.outgoings.of(*payment).is_some() => {
+                after::stepped(slot, self.release_outgoing(stamp, *payment, *reason))
+            }
             CustomerWork::Debit(payment, at) => stepped(slot, self.debit(stamp, *payment, *at)),
             CustomerWork::Release(payment, reason) => {
                 stepped(slot, self.release(stamp, *payment, *reason))
@@ -689,6 +688,10 @@ impl Machine for CustomersBook {
                 Ok(proven) => self.apply_step(stamp, proven.step),
                 Err(error) => stop(&error.to_string()),
             },
+            PROVEN_RETURN_STEP => match ProvenReturnStep::from_fact(fact) {
+                Ok(proven) => self.apply_return(stamp, proven.step),
+                Err(error) => stop(&error.to_string()),
+            },
             RETURN_DUTY_CLOSED => match ReturnDutyClosed::from_fact(fact) {
                 Ok(body) => self.returns.closed(&body),
                 Err(error) => stop(&error.to_string()),
@@ -703,6 +706,7 @@ impl Machine for CustomersBook {
             kind if after::is_kind(kind) => self.apply_after(stamp, fact),
             CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
             ACCOUNT_RESTRICTED => self.apply_restricted(stamp, fact),
+            OUTGOING_STEP => self.apply_outgoing(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

@@ -29,6 +29,8 @@ use terms::{
     RailName, TransactionId, Uetr,
 };
 
+use crate::outgoing::CarriedPayment;
+
 /// Domain of the ids that are made from a transfer's id.
 const OUTSIDE_ID: Domain = Domain::new("wayleave/outside-id/v1");
 /// How long money is held before it must have been intended; a weekend's closing of a rail.
@@ -148,6 +150,9 @@ pub struct Transfer {
     /// What does not fit how it ended.
     #[n(17)]
     pub contradicted: Option<OutsideEvidence>,
+    /// The payment that it carries, if it is no withdrawal of the participant's own.
+    #[n(18)]
+    pub carries: Option<Box<CarriedPayment>>,
 }
 
 impl Transfer {
@@ -179,6 +184,7 @@ impl Transfer {
             line: None,
             returned: None,
             contradicted: None,
+            carries: None,
         }
     }
 
@@ -188,10 +194,11 @@ impl Transfer {
         message_id_of(self.id)
     }
 
-    /// The unique end-to-end transaction reference, made from the id.
+    /// The unique end-to-end transaction reference: the payment's own, else made from the id.
     #[must_use]
     pub fn uetr(&self) -> Uetr {
-        Uetr::from_random(made_of(self.id, "uetr"))
+        let own = self.carries.as_ref().map(|payment| payment.identifiers.uetr);
+        own.unwrap_or_else(|| Uetr::from_random(made_of(self.id, "uetr")))
     }
 
     /// Whether it is posted and its debit line is not booked yet: a named item in transit.
@@ -352,8 +359,6 @@ pub enum Input {
     Asked(Asking),
     /// A message of the rail about it.
     Heard(Report),
-    /// A booked debit line of the outside account that [`match_debit`] gave to it.
-    DebitBooked(String),
     /// A person's act.
     Person(Box<Signed<StuckAct>>),
 }
@@ -501,7 +506,6 @@ pub fn step(transfer: &Transfer, live: Live, rails: Rails<'_>, now: Instant, inp
         Input::Handed(sending) => turn.handed(sending),
         Input::Asked(asking) => turn.asked(asking),
         Input::Heard(report) => turn.heard(report),
-        Input::DebitBooked(line) => turn.debit_booked(line),
         Input::Person(act) => turn.person(act),
     }
 }
@@ -638,23 +642,6 @@ impl Turn<'_> {
         }
     }
 
-    fn debit_booked(self, line: String) -> Step {
-        let (id, evidence) = (self.transfer.id, OutsideEvidence::Line(line.clone()));
-        match &self.transfer.phase {
-            Phase::Held => self.only(Effect::Alarm(format!(
-                "line `{line}` was given to `{id}`, which was not sent"
-            ))),
-            Phase::SendIntended | Phase::Sent(_) | Phase::InDoubt(_) | Phase::Stuck(_) => {
-                self.record(OutsideWork::Post(id, evidence), Effect::Nothing)
-            }
-            Phase::Confirmed(_) if self.transfer.line.is_none() => {
-                self.write(OutsideNote::LineBooked(line), Effect::Nothing)
-            }
-            Phase::Confirmed(_) => self.only(Effect::Nothing),
-            Phase::Rejected(_) => self.contradicted(evidence),
-        }
-    }
-
     fn person(self, act: Box<Signed<StuckAct>>) -> Step {
         let decision = act.read_unverified().map(|act| act.decision);
         let then = match decision {
@@ -757,7 +744,7 @@ pub struct DebitLine<'a> {
 pub enum DebitMatch {
     /// Nobody's: a break.
     Nobody,
-    /// This transfer's: give it [`Input::DebitBooked`].
+    /// This transfer's.
     Of(OutsideId),
     /// It names this transfer, and the amount or asset is another: a break.
     Differs(OutsideId),
@@ -765,8 +752,9 @@ pub enum DebitMatch {
     Again(OutsideId),
 }
 
-/// Finds the transfer of a booked debit line by the names that we gave to the rail. The
-/// participant's own reference is none of them: two transfers may carry one.
+/// Finds the transfer of a booked debit line, in the writer's turn that counts the line, by the
+/// names that we gave to the rail. The participant's own reference is none of them: two transfers
+/// may carry one.
 pub fn match_debit<'a>(
     transfers: impl Iterator<Item = &'a Transfer>,
     line: &DebitLine<'_>,

@@ -6,10 +6,11 @@
 //! that a permit of its own covers, never from what the core says beside.
 
 use record::{Action, Document, Ending, PaymentTerms, Permit, Promise, Quote, SettleOrder};
-use record::{Side, Signed};
-use seal::{Digest, PublicKey, sha256};
-use terms::{BookName, Environment, InstitutionName, PaymentId, Position};
+use record::{ReturnAsk, ReturnOrder, ReturnParties, Side, Signed};
+use seal::{Digest, KeyId, PublicKey, sha256};
+use terms::{AccountId, Amount, BookName, Environment, InstitutionName, PaymentId, Position};
 
+use crate::after::HoldReturn;
 use crate::order::{HoldOrder, permit_fits, quote_fits};
 use crate::rule::{Rule, RuleName, same};
 
@@ -53,6 +54,88 @@ pub struct ProvenEnd {
 pub struct ProvenCredit {
     end: ProvenEnd,
     terms: PaymentTerms,
+}
+
+/// A payment as the core proves it to an institution that took part in it.
+#[derive(Clone, Copy, Debug)]
+pub struct ProofOf<'a> {
+    /// The settlement book's word that it settled.
+    pub promise: &'a Signed<Promise>,
+    /// Its terms.
+    pub terms: &'a str,
+    /// The institution's own permit for its side.
+    pub permit: &'a Signed<Permit>,
+}
+
+/// A return that the institution itself ordered, of a payment that it was to credit. Only
+/// [`Pins::returning`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderedReturn {
+    ask: ReturnAsk,
+    order: ReturnOrder,
+    terms_digest: Digest,
+    parties: ReturnParties,
+    original: ProvenEnd,
+}
+
+/// A return to a payment that the institution had permitted, which the settlement book proved.
+/// Only [`Pins::returned`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenReturn {
+    end: ProvenEnd,
+    original: PaymentId,
+    account: AccountId,
+    amount: Amount,
+}
+
+impl OrderedReturn {
+    pub(crate) const fn as_hold(&self) -> HoldReturn<'_> {
+        HoldReturn {
+            signed: &self.ask.order,
+            consent: self.ask.consent.as_ref(),
+            order: &self.order,
+            terms_digest: self.terms_digest,
+            parties: self.parties,
+        }
+    }
+
+    /// The order.
+    #[must_use]
+    pub const fn order(&self) -> &ReturnOrder {
+        &self.order
+    }
+
+    /// The settlement book's word on the payment that is given back.
+    #[must_use]
+    pub const fn original(&self) -> &ProvenEnd {
+        &self.original
+    }
+}
+
+impl ProvenReturn {
+    /// The settlement book's word on the return.
+    #[must_use]
+    pub const fn end(&self) -> &ProvenEnd {
+        &self.end
+    }
+
+    /// The payment that is given back.
+    #[must_use]
+    pub const fn original(&self) -> PaymentId {
+        self.original
+    }
+
+    /// Where it goes: to the account that the original debited.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// How much arrives.
+    #[must_use]
+    pub const fn amount(&self) -> Amount {
+        self.amount
+    }
 }
 
 impl PermittedOrder {
@@ -144,17 +227,88 @@ impl Pins {
     /// permitted them as the creditor's.
     pub fn creditable(
         &self,
-        promise: Signed<Promise>,
+        promise: &Signed<Promise>,
         terms: &str,
         permit: &Signed<Permit>,
     ) -> Result<ProvenCredit, Rule> {
+        let (end, terms) = self.settled(ProofOf { promise, terms, permit }, Side::Creditor)?;
+        Ok(ProvenCredit { end, terms })
+    }
+
+    /// Checks that this institution ordered this return, of a payment that it was to credit and
+    /// that settled. The rate is the settlement book's to judge: here `amount` leaves. Whose
+    /// customer gets the money back is the core's word, `creditor`, and moves nothing here.
+    pub fn returning(
+        &self,
+        ask: ReturnAsk,
+        original: ProofOf<'_>,
+        creditor: InstitutionName,
+    ) -> Result<OrderedReturn, Rule> {
+        let name = RuleName::LinkDiffers;
+        let untrusted = |detail: String| Rule::new(RuleName::SignerNotTrusted, detail);
+        let key = self.own_key("return order", ask.order.key())?;
+        let order = ask.order.verify(key).map_err(|error| untrusted(error.to_string()))?;
+        same(RuleName::EnvironmentsDiffer, "environment", self.environment, order.environment)?;
+        same(RuleName::BooksDiffer, "book", self.settlement, order.book)?;
+        same(RuleName::OwnersDiffer, "institution", self.institution, order.institution)?;
+        let (end, terms) = self.settled(original, Side::Creditor)?;
+        first_payment(&terms)?;
+        same(name, "layout", 1, order.layout)?;
+        same(name, "original", terms.payment, order.original)?;
+        same(name, "amount's asset", terms.credited.asset, order.amount.asset)?;
+        if order.amount.minor.is_zero() {
+            return Err(Rule::new(name, "nothing would be given back"));
+        }
+        let parties = ReturnParties {
+            debtor: self.institution,
+            debited: terms.credited_account,
+            creditor,
+            credited: terms.debited_account,
+        };
+        let terms_digest = ask.order.digest();
+        Ok(OrderedReturn { ask, order, terms_digest, parties, original: end })
+    }
+
+    /// Checks that the settlement book settled this return, of a payment whose debit this
+    /// institution had permitted. Who ordered it was for the settlement book to judge; its promise
+    /// names this order and no other.
+    pub fn returned(
+        &self,
+        promise: Signed<Promise>,
+        order: &Signed<ReturnOrder>,
+        original: ProofOf<'_>,
+    ) -> Result<ProvenReturn, Rule> {
+        let name = RuleName::EndingNotProven;
         let end = self.proven(promise)?;
-        let (terms, digest) = self.read_terms(terms)?;
-        self.own_permit(permit, Side::Creditor, &terms, digest)?;
+        same(name, "terms", order.digest(), end.terms())?;
+        same(name, "outcome", &Ending::Settled, end.ending())?;
+        let order = order.read_unverified().map_err(|e| Rule::new(name, e.to_string()))?;
+        same(name, "payment", order.payment, end.payment())?;
+        let (_, terms) = self.settled(original, Side::Debtor)?;
+        first_payment(&terms)?;
+        let name = RuleName::LinkDiffers;
+        same(name, "original", terms.payment, order.original)?;
+        same(name, "credited asset", terms.debited.asset, order.credited.asset)?;
+        let (account, amount) = (terms.debited_account, order.credited);
+        Ok(ProvenReturn { end, original: terms.payment, account, amount })
+    }
+
+    /// Checks that the settlement book settled terms that this institution had permitted.
+    fn settled(&self, proof: ProofOf<'_>, side: Side) -> Result<(ProvenEnd, PaymentTerms), Rule> {
+        let end = self.proven(proof.promise.clone())?;
+        let (terms, digest) = self.read_terms(proof.terms)?;
+        self.own_permit(proof.permit, side, &terms, digest)?;
         same(RuleName::EndingNotProven, "payment", terms.payment, end.payment())?;
         same(RuleName::EndingNotProven, "terms", digest, end.terms())?;
         same(RuleName::EndingNotProven, "outcome", &Ending::Settled, end.ending())?;
-        Ok(ProvenCredit { end, terms })
+        Ok((end, terms))
+    }
+
+    fn own_key(&self, what: &str, id: KeyId) -> Result<&PublicKey, Rule> {
+        self.permit_keys.iter().find(|key| key.key_id() == id).ok_or_else(|| {
+            let detail = format!("{what}: key `{id}` is none of this bank's");
+            Rule::new(RuleName::SignerNotTrusted, detail)
+        })
     }
 
     fn read_terms(&self, text: &str) -> Result<(PaymentTerms, Digest), Rule> {
@@ -181,15 +335,21 @@ impl Pins {
         terms_digest: Digest,
     ) -> Result<Permit, Rule> {
         let untrusted = |detail: String| Rule::new(RuleName::SignerNotTrusted, detail);
-        let key = self.permit_keys.iter().find(|key| key.key_id() == signed.key());
-        let key = key.ok_or_else(|| {
-            untrusted(format!("{side} permit: key `{}` is none of this bank's", signed.key()))
-        })?;
+        let key = self.own_key(&format!("{side} permit"), signed.key())?;
         let permit = signed.verify(key).map_err(|error| untrusted(error.to_string()))?;
         permit_fits(&permit, side, terms, terms_digest)?;
         same(RuleName::OwnersDiffer, "institution", self.institution, permit.institution)?;
         Ok(permit)
     }
+}
+
+/// Only a first payment has an after.
+fn first_payment(terms: &PaymentTerms) -> Result<(), Rule> {
+    if terms.action == Action::Pay {
+        return Ok(());
+    }
+    let detail = format!("payment `{}` is a {}", terms.payment, terms.action.as_str());
+    Err(Rule::new(RuleName::RefundOfRefund, detail))
 }
 
 fn read<T: Document>(signed: &Signed<T>) -> Result<T, Rule> {

@@ -4,6 +4,7 @@ use record::after::{
     CANCELLED_BY_FIELD, GIVEN_BACK_FIELD, ORIGINAL_FIELD, PAYMENT_CANCELLED, PAYMENT_REFUNDED,
     PAYMENT_RETURNED, RETURN_ORDER_FIELD, RETURN_POSTINGS_FIELD,
 };
+use record::outgoing::{OUTGOING_ENDED, OUTGOING_EVIDENCE_FIELD, OUTGOING_ORDER_FIELD};
 use record::settlement::{
     ACCEPTANCE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD, ENVIRONMENT_FIELD,
     IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, POSTINGS_FIELD, QUOTE_FIELD,
@@ -42,6 +43,8 @@ pub fn fields_for(reader: Reader, fact: &Fact) -> Vec<u16> {
         fields.extend((fact.kind == PAYMENT_REFUNDED).then_some(GIVEN_BACK_FIELD));
     } else if fact.kind == PAYMENT_RETURNED {
         fields.extend(returned(reader));
+    } else if fact.kind == OUTGOING_ENDED {
+        fields.extend(outgoing(reader));
     } else if fact.kind == PAYMENT_CANCELLED {
         fields.extend(cancelled(reader));
     } else {
@@ -89,6 +92,16 @@ fn returned(reader: Reader) -> Vec<u16> {
     match reader {
         Reader::Party(_) | Reader::Institution(_) => vec![ORIGINAL_FIELD, RETURN_ORDER_FIELD],
         Reader::Supervisor => (ORIGINAL_FIELD..=RETURN_POSTINGS_FIELD).collect(),
+    }
+}
+
+/// Only the payer's side is here: it and the supervisor read the order and the rail's evidence.
+fn outgoing(reader: Reader) -> Vec<u16> {
+    match reader {
+        Reader::Party(Side::Debtor) | Reader::Institution(Side::Debtor) | Reader::Supervisor => {
+            vec![OUTGOING_ORDER_FIELD, OUTGOING_EVIDENCE_FIELD]
+        }
+        Reader::Party(Side::Creditor) | Reader::Institution(Side::Creditor) => vec![],
     }
 }
 

@@ -98,6 +98,8 @@ rules! {
     CorridorSuspended => "AG01", "the corridor is suspended by the operator; nothing moved, try again when it is resumed";
     /// The operator suspended an asset.
     AssetSuspended => "AG01", "an asset of this payment is suspended by the operator; nothing moved, try again when it is resumed";
+    /// The rail surely did not carry the payment.
+    RailRefused => "AC04", "the payment could not be paid out over the rail; check the payee's account and bank";
     /// A party is suspended.
     PartySuspended => "AG01", "a party of this payment is suspended; ask its institution";
     /// The account to debit is not the one its institution may debit for this owner.

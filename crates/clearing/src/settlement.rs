@@ -15,6 +15,7 @@ use record::funding::{
     BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
     OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
 };
+use record::outgoing::{OUTGOING_ENDED, OUTGOING_TAKEN};
 use record::rails::{
     OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
 };
@@ -34,9 +35,11 @@ use terms::{
 };
 
 use self::acts::{Acts, ActsAnswer, ActsWork};
+use self::outgoing::Outgoings;
 use self::rails::Rails;
 use self::transit::Transit;
 use crate::order::CheckedOrder;
+use crate::outgoing::CheckedOutgoing;
 use crate::outside::{OutsideAnswer, OutsideWork};
 use crate::rule::{Rule, RuleName};
 use crate::trusted::TrustView;
@@ -48,6 +51,7 @@ mod edges;
 pub mod funding;
 mod judge;
 mod notices;
+mod outgoing;
 mod rails;
 pub mod transit;
 
@@ -116,6 +120,8 @@ pub enum SettlementWork {
     Outside(Box<OutsideWork>),
     /// Acts of the operator's persons.
     Acts(Box<ActsWork>),
+    /// Take a payment that leaves over a rail, or record why not.
+    Take(Box<CheckedOutgoing>),
 }
 
 /// What the settlement book answers.
@@ -241,6 +247,8 @@ pub struct SettlementBook {
     acts: Acts,
     #[n(28)]
     instances: Instances,
+    #[n(29)]
+    outgoings: Outgoings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -301,6 +309,7 @@ impl SettlementBook {
             rails: Rails::default(),
             acts: Acts::default(),
             instances: Instances::default(),
+            outgoings: Outgoings::default(),
         }
     }
 
@@ -463,7 +472,9 @@ impl SettlementBook {
     }
 
     fn first_answer(&self, payment: PaymentId, terms: Digest) -> Option<SettlementAnswer> {
-        let entry = self.payments.get(&payment)?;
+        let Some(entry) = self.payments.get(&payment) else {
+            return self.under_way(payment, terms);
+        };
         Some(if entry.terms == terms {
             SettlementAnswer::EndedBefore(entry.clone())
         } else {
@@ -557,6 +568,7 @@ impl Machine for SettlementBook {
             SettlementWork::Funding(work) => self.funding_work(stamp, slot, work),
             SettlementWork::Outside(work) => self.outside(stamp, slot, work),
             SettlementWork::Acts(work) => self.acts_work(stamp, slot, work),
+            SettlementWork::Take(order) => self.take(stamp, slot, order),
         }
     }
 
@@ -597,6 +609,8 @@ impl Machine for SettlementBook {
             }
             OUTSIDE_HELD | SEND_INTENDED | OUTSIDE_HEARD | OUTSIDE_POSTED | OUTSIDE_RELEASED
             | STUCK_RESOLVED => self.apply_outside(position, stamp, fact),
+            OUTGOING_TAKEN => self.apply_taken(position, stamp, fact),
+            OUTGOING_ENDED => self.apply_outgoing_ended(position, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

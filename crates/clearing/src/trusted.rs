@@ -93,6 +93,13 @@ impl TrustView {
             .copied()
     }
 
+    /// Whether any institution may act for this side of a corridor.
+    #[must_use]
+    pub fn has_side(&self, corridor: CorridorName, side: Side) -> bool {
+        let mut entries = self.lists.values().flat_map(|list| &list.institutions);
+        entries.any(|entry| entry.acts_for(corridor, side))
+    }
+
     /// The institution's permit key with this id, if the list lets it act for this side.
     #[must_use]
     pub fn permit_key(

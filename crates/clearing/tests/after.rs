@@ -820,7 +820,8 @@ fn recovery_ends_a_return_that_was_cut_at_any_step() {
             let heard = books.carry(now(), &route, action);
             route.hear(heard);
         }
-        let open: Vec<_> = books.creditor.state.open_returns().cloned().collect();
+        let open: Vec<_> =
+            books.creditor.state.open_returns().map(|(_, held)| held.clone()).collect();
         for held in &open {
             let recovery = Route::of_return_recovery(&held.order, held.parties).unwrap();
             let _ = books.drive(now(), recovery);

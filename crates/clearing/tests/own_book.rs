@@ -83,7 +83,7 @@ fn end(
 
 fn credit(books: &mut Books, order: &SettleOrder, payment: PaymentId) -> CustomerAnswer {
     let proven = pins(Side::Creditor)
-        .creditable(signed(&settled(order, payment)), &order.terms, &order.creditor_permit)
+        .creditable(&signed(&settled(order, payment)), &order.terms, &order.creditor_permit)
         .expect("settled and permitted");
     bank(books, now(), Side::Creditor, BankWork::Credit(Box::new(proven)))
 }
@@ -204,7 +204,7 @@ fn a_credit_needs_the_logs_word_and_the_institutions_own_permit() {
     let sg = pins(Side::Creditor);
     let good = signed(&settled(&order_1, payment));
     let try_with = |promise: Signed<Promise>, terms: &str, permit| {
-        sg.creditable(promise, terms, permit).map(|_| ()).map_err(|rule| rule.name)
+        sg.creditable(&promise, terms, permit).map(|_| ()).map_err(|rule| rule.name)
     };
     let permit = &order_1.creditor_permit;
     assert_eq!(try_with(good.clone(), &order_1.terms, permit), Ok(()));

@@ -6,12 +6,14 @@
 pub mod acts;
 pub mod after;
 pub mod bank;
+mod bank_return;
 pub mod decision;
 pub mod document;
 pub mod drill;
 pub mod edges;
 pub mod fact;
 pub mod funding;
+pub mod outgoing;
 pub mod permit;
 pub mod promise;
 pub mod quote;
@@ -34,6 +36,7 @@ pub use after::{
     ReturnAsk, ReturnConsent, ReturnOrder, ReturnParties, ReturnRate, ReturnStep, TwoPersons,
 };
 pub use bank::{COMPLETED_MAX, PaymentsCompleted, ProvenStep, ReturnDutyClosed};
+pub use bank_return::{PROVEN_RETURN_STEP, ProvenReturnStep};
 pub use decision::{
     DECISION_DOMAIN, DECISION_VERSION, DecisionOutcome, DecisionRecord, Duty, Finding,
     FindingValue, ListVersion, OpenOutcome, OpenPart, Reason, ReasonEffect, Visibility,
@@ -54,6 +57,7 @@ pub use funding::{
     LineResolved, LineSide, NamedBy, OutsideAccount, OutsideLine, Resolution, StatementFile,
     SuspenseReason, TransitItem,
 };
+pub use outgoing::{OutgoingEnded, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress};
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,
     PERMIT_SECONDS_MAX, PackNotice, PackStanding, Permit, Refusal, ReliedOn, Snapshot,

@@ -585,6 +585,8 @@ const fn port_of(work: &CustomerWork) -> Option<Port> {
         | CustomerWork::Store(_)
         | CustomerWork::After(_)
         | CustomerWork::Bank(_)
+        | CustomerWork::HoldOutgoing(_)
+        | CustomerWork::Restrict(_)
         | CustomerWork::Fund(_) => None,
     }
 }

@@ -26,7 +26,7 @@ use super::{
     CreditOrder, CustomerAnswer, CustomersBook, DebtorEnd, OwnUse, RELEASE, entry, hold_of, post,
     refused, transaction_of,
 };
-use crate::after::{CheckedByTwo, CheckedReturn};
+use crate::after::{CheckedByTwo, CheckedReturn, HoldReturn};
 use crate::rule::{Rule, RuleName, same};
 use crate::saga::DebtorSide;
 use crate::settlement::stop;
@@ -219,8 +219,8 @@ impl CustomersBook {
     }
 
     /// The returns whose hold is open: what recovery must ask about.
-    pub fn open_returns(&self) -> impl Iterator<Item = &HeldReturn> {
-        self.after.returns.values()
+    pub fn open_returns(&self) -> impl Iterator<Item = (PaymentId, &HeldReturn)> {
+        self.after.returns.iter().map(|(payment, held)| (*payment, held))
     }
 
     /// What lies blocked, and by which order.
@@ -241,13 +241,31 @@ impl CustomersBook {
         work: &AfterCustomerWork,
     ) -> Checked<CustomerAnswer> {
         match work {
-            AfterCustomerWork::HoldReturn(order) => match self.return_before(order) {
+            AfterCustomerWork::HoldReturn(order) => match self.return_before(&order.as_hold()) {
                 Some(outcome) => Checked { facts: vec![], outcome },
-                None => stepped(slot, self.hold_return(at, order)),
+                None => stepped(slot, self.hold_return(at, &order.as_hold())),
             },
             AfterCustomerWork::Case(notice) => stepped(slot, self.change_case(at, notice)),
             AfterCustomerWork::Block(order) => stepped(slot, self.block(at, order)),
             AfterCustomerWork::Release(release) => stepped(slot, self.unblock(at, release)),
+        }
+    }
+
+    /// A refund gives back what the payee has. Money that lies elsewhere is not the payee's to
+    /// give: its institution returns it, and owes it back until then.
+    pub(super) fn refundable(&self, original: PaymentId) -> Result<(), Rule> {
+        let ledger = |detail: &str| Err(Rule::new(RuleName::LedgerRefuses, detail));
+        match self.credit_standing(original) {
+            CreditStanding::Posted => Ok(()),
+            CreditStanding::Untouched => {
+                let detail = format!("payment `{original}` was not credited here");
+                Err(Rule::new(RuleName::OriginalUnknown, detail))
+            }
+            CreditStanding::Suspense => ledger("the payee did not get it: its bank returns it"),
+            CreditStanding::Waiting => ledger("a case is open: close it first"),
+            CreditStanding::Blocked | CreditStanding::Elsewhere => {
+                Err(Rule::new(RuleName::PartySuspended, "the account is not served"))
+            }
         }
     }
 
@@ -264,7 +282,7 @@ impl CustomersBook {
         self.own.iter().any(|(key, own)| key.use_for == use_for && *own == account)
     }
 
-    fn return_before(&self, order: &CheckedReturn) -> Option<CustomerAnswer> {
+    pub(super) fn return_before(&self, order: &HoldReturn<'_>) -> Option<CustomerAnswer> {
         let seen = self.debtor_seen(order.order.payment);
         let got = order.terms_digest;
         match (seen.side, seen.terms) {
@@ -281,12 +299,12 @@ impl CustomersBook {
 
     /// Everything that [`Self::debit_return`] needs is asked here: once the return has settled it
     /// is too late to refuse.
-    fn hold_return(
+    pub(super) fn hold_return(
         &self,
         at: Instant,
-        checked: &CheckedReturn,
+        checked: &HoldReturn<'_>,
     ) -> Result<Option<ReturnStep>, Rule> {
-        let order = &checked.order;
+        let order = checked.order;
         let (payment, asset) = (order.payment, order.amount.asset);
         same(RuleName::OwnersDiffer, "institution", self.institution, order.institution)?;
         self.own_account(asset, OwnUse::DueFrom)?;
@@ -302,7 +320,7 @@ impl CustomersBook {
             links: vec![Link::Payment(payment)],
         };
         let change = self.one_change(at, &Command::PlaceHold(placement))?.into();
-        let parties = Box::new(checked.original.return_parties());
+        let parties = Box::new(checked.parties);
         let order = Box::new(checked.signed.clone());
         Ok(Some(ReturnStep::Held { order, parties, consent, change }))
     }
@@ -312,7 +330,7 @@ impl CustomersBook {
     fn return_source(
         &self,
         at: Instant,
-        checked: &CheckedReturn,
+        checked: &HoldReturn<'_>,
     ) -> Result<(AccountId, Option<Signed<ReturnConsent>>), Rule> {
         let original = checked.order.original;
         match self.credit_standing(original) {
@@ -336,7 +354,7 @@ impl CustomersBook {
                 Err(Rule::new(RuleName::PartySuspended, "the account is not served"))
             }
             CreditStanding::Posted => {
-                let account = checked.original.terms.credited_account;
+                let account = checked.parties.debited;
                 self.not_blocked(account)?;
                 let consent = self.consent(at, checked, account)?;
                 Ok((account, Some(consent)))
@@ -347,12 +365,12 @@ impl CustomersBook {
     fn consent(
         &self,
         at: Instant,
-        checked: &CheckedReturn,
+        checked: &HoldReturn<'_>,
         account: AccountId,
     ) -> Result<Signed<ReturnConsent>, Rule> {
         let name = RuleName::ConsentMissing;
         let missing = |detail: &str| Rule::new(name, detail);
-        let signed = checked.consent.as_ref().ok_or_else(|| missing("no consent came with it"))?;
+        let signed = checked.consent.ok_or_else(|| missing("no consent came with it"))?;
         let profile = self
             .profiles
             .get(&account)
@@ -644,7 +662,7 @@ impl CustomersBook {
         }
     }
 
-    fn apply_return(&mut self, stamp: Instant, step: ReturnStep) {
+    pub(super) fn apply_return(&mut self, stamp: Instant, step: ReturnStep) {
         match step {
             ReturnStep::Held { order, parties, consent, change } => {
                 self.apply_change(stamp, &change);

@@ -4,13 +4,13 @@
 
 use journal::Checked;
 use record::{
-    CustomerStep, Ending, FactBody, Heading, ProvenStep, ReleaseReason, ReturnDutyClosed, SaltSlot,
+    CustomerStep, Ending, FactBody, Heading, ProvenReturnStep, ProvenStep, ReleaseReason,
+    ReturnDutyClosed, ReturnStep, SaltSlot,
 };
-use seal::sha256;
 use terms::{Instant, PaymentId};
 
 use super::{CreditOrder, CustomerAnswer, CustomersBook, DebtorEnd, refused, stepped};
-use crate::pins::{PermittedOrder, ProvenCredit, ProvenEnd};
+use crate::pins::{OrderedReturn, PermittedOrder, ProvenCredit, ProvenEnd, ProvenReturn};
 use crate::rule::{Rule, RuleName};
 use crate::saga::DebtorSide;
 
@@ -25,6 +25,10 @@ pub enum BankWork {
     Release(Box<ProvenEnd>),
     /// Credit the creditor: the settlement book settled these terms.
     Credit(Box<ProvenCredit>),
+    /// Hold the money of a return, pinned: this institution ordered it.
+    HoldReturn(Box<OrderedReturn>),
+    /// Credit the payer whose payment is given back: the settlement book settled the return.
+    CreditReturn(Box<ProvenReturn>),
     /// A duty to return is done.
     CloseReturn(ReturnDutyClosed),
 }
@@ -38,6 +42,23 @@ impl CustomersBook {
     ) -> Checked<CustomerAnswer> {
         match work {
             BankWork::Hold(order) => self.permitted_hold(stamp, slot, order),
+            BankWork::Debit(end) if self.after.return_of(end.payment()).is_some() => {
+                let step = self.proven_debit(end).and_then(|go| match go {
+                    Go::Done => Ok(None),
+                    Go::On => self.debit_return(stamp, end.payment(), end.position()),
+                });
+                proven_return(slot, end, step)
+            }
+            BankWork::Release(end) if self.after.return_of(end.payment()).is_some() => {
+                let step = self.proven_release(end).and_then(|go| match go {
+                    Go::Done => Ok(None),
+                    Go::On => {
+                        let reason = ReleaseReason::RefusedAt(end.position());
+                        self.release_return(stamp, end.payment(), reason)
+                    }
+                });
+                proven_return(slot, end, step)
+            }
             BankWork::Debit(end) => {
                 let step = self.proven_debit(end).and_then(|go| match go {
                     Go::Done => Ok(None),
@@ -65,8 +86,55 @@ impl CustomersBook {
                 };
                 proven(slot, end, self.credit(stamp, &order))
             }
+            BankWork::HoldReturn(order) => self.ordered_return(stamp, slot, order),
+            BankWork::CreditReturn(back) => {
+                proven(slot, back.end(), self.proven_return_credit(stamp, back))
+            }
             BankWork::CloseReturn(closed) => self.returns.close(slot, closed),
         }
+    }
+
+    /// The order's time is judged here, as a permit's: an old order must not hold money for ever.
+    fn ordered_return(
+        &self,
+        stamp: Instant,
+        slot: SaltSlot,
+        ordered: &OrderedReturn,
+    ) -> Checked<CustomerAnswer> {
+        let hold = ordered.as_hold();
+        if let Some(outcome) = self.return_before(&hold) {
+            return Checked { facts: vec![], outcome };
+        }
+        let until = ordered.order().valid_until;
+        if stamp >= until {
+            let detail = format!("expired at `{until}`, it is `{stamp}`");
+            return refused(Rule::new(RuleName::InstructionExpired, detail));
+        }
+        proven_return(slot, ordered.original(), self.hold_return(stamp, &hold))
+    }
+
+    /// A return comes back to where a payment left from: to a debit that this book holds or has
+    /// posted.
+    fn proven_return_credit(
+        &self,
+        stamp: Instant,
+        back: &ProvenReturn,
+    ) -> Result<Option<CustomerStep>, Rule> {
+        let original = back.original();
+        match self.debtor_side(original) {
+            DebtorSide::Held | DebtorSide::Debited => {}
+            DebtorSide::Untouched | DebtorSide::Released => {
+                let detail = format!("payment `{original}` was not debited here");
+                return Err(Rule::new(RuleName::OriginalUnknown, detail));
+            }
+        }
+        let order = CreditOrder {
+            payment: back.end().payment(),
+            settled: back.end().position(),
+            account: back.account(),
+            amount: back.amount(),
+        };
+        self.credit(stamp, &order)
     }
 
     /// The permit's time is judged here: an old permit must not hold money for ever. What is held
@@ -92,7 +160,7 @@ impl CustomersBook {
     fn proven_debit(&self, end: &ProvenEnd) -> Result<Go, Rule> {
         let payment = end.payment();
         let unproven = |detail: String| Err(Rule::new(RuleName::EndingNotProven, detail));
-        let Some(held) = self.held.get(&payment) else {
+        let Some(terms) = self.debtor_seen(payment).terms else {
             return match self.ended.get(&payment) {
                 Some(DebtorEnd::Debited) => Ok(Go::Done),
                 Some(DebtorEnd::Released) | None => {
@@ -100,7 +168,6 @@ impl CustomersBook {
                 }
             };
         };
-        let terms = sha256(held.order.terms.as_bytes());
         if *end.ending() == Ending::Settled && end.terms() == terms {
             return Ok(Go::On);
         }
@@ -115,7 +182,7 @@ impl CustomersBook {
     fn proven_release(&self, end: &ProvenEnd) -> Result<Go, Rule> {
         let payment = end.payment();
         let unproven = |detail: String| Err(Rule::new(RuleName::EndingNotProven, detail));
-        let Some(held) = self.held.get(&payment) else {
+        let Some(terms) = self.debtor_seen(payment).terms else {
             return match self.debtor_side(payment) {
                 DebtorSide::Debited => {
                     unproven(format!("payment `{payment}` was debited on another promise"))
@@ -123,7 +190,6 @@ impl CustomersBook {
                 DebtorSide::Held | DebtorSide::Released | DebtorSide::Untouched => Ok(Go::Done),
             };
         };
-        let terms = sha256(held.order.terms.as_bytes());
         if *end.ending() != Ending::Settled || end.terms() != terms {
             return Ok(Go::On);
         }
@@ -155,6 +221,23 @@ fn proven(
         Ok(step) => {
             let fact = |step| {
                 ProvenStep { step, promise: end.signed().clone() }.to_fact(slot, Heading::default())
+            };
+            Checked { facts: step.map(fact).into_iter().collect(), outcome: CustomerAnswer::Done }
+        }
+        Err(rule) => refused(rule),
+    }
+}
+
+fn proven_return(
+    slot: SaltSlot,
+    end: &ProvenEnd,
+    step: Result<Option<ReturnStep>, Rule>,
+) -> Checked<CustomerAnswer> {
+    match step {
+        Ok(step) => {
+            let promise = || end.signed().clone();
+            let fact = |step| {
+                ProvenReturnStep { step, promise: promise() }.to_fact(slot, Heading::default())
             };
             Checked { facts: step.map(fact).into_iter().collect(), outcome: CustomerAnswer::Done }
         }

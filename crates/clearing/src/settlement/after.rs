@@ -171,6 +171,10 @@ impl SettlementBook {
                 facts: vec![],
                 outcome: self.first_answer(payment, terms).unwrap_or(SettlementAnswer::Done),
             },
+            None if self.under_way(payment, terms).is_some() => Checked {
+                facts: vec![],
+                outcome: self.under_way(payment, terms).unwrap_or(SettlementAnswer::Done),
+            },
             None => {
                 let ended = PaymentEnded {
                     payment,

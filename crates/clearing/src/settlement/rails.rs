@@ -19,13 +19,14 @@ use record::rails::{
     OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
 };
 use record::{
-    Fact, FactBody, Heading, OutsideEvidence, OutsideHeard, OutsideHeld, OutsideNote,
+    Ending, Fact, FactBody, Heading, OutsideEvidence, OutsideHeard, OutsideHeld, OutsideNote,
     OutsidePosted, OutsideReleased, SaltSlot, SendIntended, Signed, StuckAct, StuckDecision,
     StuckResolved, Withdrawal,
 };
 use seal::{PublicKey, to_canonical};
 use terms::{AccountId, Amount, AssetCode, HoldId, Instant, OutsideId, Position, RailName};
 
+use super::outgoing::not_paid;
 use super::{SettlementAnswer, SettlementBook, read, rule_of, stop};
 use crate::outside::{
     DebitLine, DebitMatch, OutsideAnswer, OutsideWork, Phase, Transfer, hold_of, hold_until,
@@ -90,12 +91,8 @@ impl SettlementBook {
         (amount, reference): (Amount, &str),
         words: &BTreeSet<String>,
     ) -> Result<Option<(OutsideId, Vec<Fact>)>, Rule> {
-        // The names that a rail was given are in small letters, the words of a line in capitals.
-        let words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
-        let references: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = DebitLine { asset: amount.asset, amount: amount.minor, references: &references };
-        let DebitMatch::Of(id) = match_debit(self.transfers(), &said) else { return Ok(None) };
-        let Some(transfer) = self.transfer(id) else { return Ok(None) };
+        let Some(transfer) = self.named_by_line(amount, words) else { return Ok(None) };
+        let id = transfer.id;
         let reference = reference.to_owned();
         let facts = match &transfer.phase {
             Phase::Held | Phase::Rejected(_) => return Ok(None),
@@ -105,6 +102,32 @@ impl SettlementBook {
             }
         };
         Ok(Some((id, facts)))
+    }
+
+    /// What a debit line that is nobody's says of a transfer that was rejected: the money left
+    /// although it was given back here. The line is a break; the transfer keeps the contradiction.
+    pub(super) fn contradicted_by_line(
+        &self,
+        slot: SaltSlot,
+        (amount, reference): (Amount, &str),
+        words: &BTreeSet<String>,
+    ) -> Found {
+        let named = self.named_by_line(amount, words);
+        let rejected = |one: &&Transfer| matches!(one.phase, Phase::Rejected(_));
+        let Some(transfer) = named.filter(rejected) else { return Ok(vec![]) };
+        let evidence = OutsideEvidence::Line(reference.to_owned());
+        self.note(slot, transfer.id, &OutsideNote::Contradicted(evidence))
+    }
+
+    fn named_by_line(&self, amount: Amount, words: &BTreeSet<String>) -> Option<&Transfer> {
+        // The names that a rail was given are in small letters, the words of a line in capitals.
+        let words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+        let references: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = DebitLine { asset: amount.asset, amount: amount.minor, references: &references };
+        match match_debit(self.transfers(), &said) {
+            DebitMatch::Of(id) => self.transfer(id),
+            DebitMatch::Nobody | DebitMatch::Differs(_) | DebitMatch::Again(_) => None,
+        }
     }
 
     pub(super) fn outside(
@@ -245,7 +268,9 @@ impl SettlementBook {
         }
         let change = self.posting(stamp, transfer)?;
         let body = OutsidePosted { id, evidence: evidence.clone(), change };
-        Ok(vec![body.to_fact(slot, Heading::default())])
+        let mut facts = vec![body.to_fact(slot, Heading::default())];
+        facts.extend(self.payment_ended(stamp, slot, id, evidence, Ending::Settled));
+        Ok(facts)
     }
 
     /// Debits the settlement account from the hold, credits the mirror of the outside account.
@@ -294,7 +319,9 @@ impl SettlementBook {
         };
         let change = self.voiding(stamp, transfer, source, evidence)?;
         let body = OutsideReleased { id, evidence: evidence.clone(), change };
-        Ok(vec![body.to_fact(slot, Heading::default())])
+        let mut facts = vec![body.to_fact(slot, Heading::default())];
+        facts.extend(self.payment_ended(stamp, slot, id, evidence, not_paid(evidence)));
+        Ok(facts)
     }
 
     fn voiding(
@@ -315,16 +342,26 @@ impl SettlementBook {
             let ground = VoidGround::Cancelled;
             let change =
                 self.one_change(stamp, &Command::VoidHold { hold: transfer.hold, ground })?;
-            return Ok(vec![lapsed(transfer.id, change).to_fact(slot, Heading::default())]);
+            return Ok(self.lapsed(stamp, slot, transfer.id, change));
         }
         let checked = self.ledger.check(stamp, &Command::ExpireHolds { at_most: SWEEP });
         let (changes, _) = checked.map_err(|refusal| rule_of(&refusal))?.into_parts();
         let fact = |change: &Change| {
             let Resolved::HoldExpired { hold, .. } = change.resolved() else { return None };
             let of = self.transfers().find(|one| one.hold == *hold)?;
-            Some(lapsed(of.id, to_canonical(change)).to_fact(slot, Heading::default()))
+            Some(self.lapsed(stamp, slot, of.id, to_canonical(change)))
         };
-        Ok(changes.iter().filter_map(fact).collect())
+        Ok(changes.iter().filter_map(fact).flatten().collect())
+    }
+
+    fn lapsed(&self, stamp: Instant, slot: SaltSlot, id: OutsideId, change: Vec<u8>) -> Vec<Fact> {
+        let evidence = OutsideEvidence::Lapsed("held and never sent".to_owned());
+        let ending = not_paid(&evidence);
+        let payment = self.payment_ended(stamp, slot, id, &evidence, ending);
+        let body = OutsideReleased { id, evidence, change };
+        let mut facts = vec![body.to_fact(slot, Heading::default())];
+        facts.extend(payment);
+        facts
     }
 
     fn resolve_stuck(&self, stamp: Instant, slot: SaltSlot, signed: &Signed<StuckAct>) -> Found {
@@ -352,8 +389,17 @@ impl SettlementBook {
             }
             StuckDecision::AskAgain => vec![],
         };
+        let ending = match act.decision {
+            StuckDecision::Done => Some(Ending::Settled),
+            StuckDecision::NotDone => Some(not_paid(&evidence)),
+            StuckDecision::AskAgain => None,
+        };
+        let payment =
+            ending.and_then(|ending| self.payment_ended(stamp, slot, act.id, &evidence, ending));
         let body = StuckResolved { act: signed.clone(), change };
-        Ok(vec![body.to_fact(slot, Heading::default())])
+        let mut facts = vec![body.to_fact(slot, Heading::default())];
+        facts.extend(payment);
+        Ok(facts)
     }
 
     // INVARIANT (TransferEndsItsHold): only the steps of its transfer pin or end a transfer's hold.
@@ -384,7 +430,7 @@ impl SettlementBook {
     }
 
     /// The mirror of an asset's outside account.
-    fn control_account(&self, asset: AssetCode) -> Result<AccountId, Rule> {
+    pub(super) fn control_account(&self, asset: AssetCode) -> Result<AccountId, Rule> {
         let own = Owner::Institution(self.operator);
         let control = self.ledger.accounts().find(|account| {
             let opening = account.opening();
@@ -395,7 +441,7 @@ impl SettlementBook {
         control.map(|account| account.opening().id).ok_or_else(unknown)
     }
 
-    fn one_change(&self, stamp: Instant, command: &Command) -> Result<Vec<u8>, Rule> {
+    pub(super) fn one_change(&self, stamp: Instant, command: &Command) -> Result<Vec<u8>, Rule> {
         let changes = self.ledger_changes(stamp, command)?;
         let first = changes.first();
         first
@@ -464,6 +510,12 @@ impl SettlementBook {
         })
     }
 
+    /// Takes a transfer up whose money is held.
+    pub(super) fn drive_transfer(&mut self, transfer: Transfer) {
+        self.rails.driven.insert(transfer.id);
+        self.rails.transfers.insert(transfer.id, transfer);
+    }
+
     fn moved(&mut self, id: OutsideId, change: impl FnOnce(&mut Transfer)) -> OutsideId {
         match self.rails.transfers.get_mut(&id) {
             Some(transfer) => change(transfer),
@@ -471,11 +523,6 @@ impl SettlementBook {
         }
         id
     }
-}
-
-fn lapsed(id: OutsideId, change: Vec<u8>) -> OutsideReleased {
-    let evidence = OutsideEvidence::Lapsed("held and never sent".to_owned());
-    OutsideReleased { id, evidence, change }
 }
 
 /// Nothing when it is past already, else a refusal that names where it stands.
@@ -487,7 +534,7 @@ fn past_or(phase: &Phase, past: bool) -> Found {
 }
 
 /// What a participant lacks is prefunded money.
-fn of_liquidity(rule: Rule) -> Rule {
+pub(super) fn of_liquidity(rule: Rule) -> Rule {
     if rule.name == RuleName::InsufficientFunds {
         return Rule { name: RuleName::ParticipantLiquidityInsufficient, ..rule };
     }

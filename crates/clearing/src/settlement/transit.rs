@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use journal::Checked;
 use minicbor::{Decode, Encode};
 use record::{
-    COMPLETED_MAX, FactBody, FeeTaker, Heading, PaymentReturned, PaymentSettled, PaymentsCompleted,
-    ReturnOrder, SaltSlot,
+    COMPLETED_MAX, FactBody, FeeTaker, Heading, OutgoingPayment, PaymentEnded, PaymentReturned,
+    PaymentSettled, PaymentsCompleted, ReturnOrder, SaltSlot,
 };
-use terms::{Amount, Instant, InstitutionName, PaymentId, Position};
+use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
 
 use super::SettlementAnswer;
 
@@ -40,6 +40,10 @@ pub struct InTransit {
     /// What came to the creditor institution's settlement account.
     #[n(5)]
     pub came: Amount,
+    /// Whether it left over a rail: then `creditor` is the debtor's institution again, nothing came
+    /// and no book here is to credit.
+    #[n(6)]
+    pub outside: bool,
 }
 
 /// All of them.
@@ -90,8 +94,28 @@ impl Transit {
             left: order.amount,
             creditor: body.parties.creditor,
             came: order.credited,
+            outside: false,
         };
         self.payments.insert(body.ended.payment, one);
+    }
+
+    /// Notes a payment that a rail paid out: what is left is to post the payer's hold.
+    pub(super) fn went_out(
+        &mut self,
+        settled: Position,
+        ended: &PaymentEnded,
+        order: &OutgoingPayment,
+    ) {
+        let one = InTransit {
+            settled,
+            since: ended.recorded_at,
+            debtor: order.institution,
+            left: order.amount,
+            creditor: order.institution,
+            came: Amount::new(Minor::ZERO, order.amount.asset),
+            outside: true,
+        };
+        self.payments.insert(ended.payment, one);
     }
 
     pub(super) fn completed(&mut self, body: &PaymentsCompleted) {
@@ -135,5 +159,6 @@ fn in_transit(settled: Position, body: &PaymentSettled) -> Option<InTransit> {
         left: quote.debit.minus(fee).ok()?,
         creditor: order.creditor_permit.read_unverified().ok()?.institution,
         came: quote.credit,
+        outside: false,
     })
 }

@@ -8,7 +8,7 @@ use clearing::settlement::funding::{FileClaim, FundingAnswer, FundingWork};
 use clearing::testkit::{Books, eur, name, now, opening, own_account};
 use clearing::{OutsideAnswer, OutsideWork, SettlementAnswer};
 use ledger::{Owner, Purpose};
-use record::{LineOutcome, OutsideAccount};
+use record::{LineOutcome, OutsideAccount, OutsideEvidence};
 use seal::sha256;
 use terms::AccountId;
 
@@ -122,5 +122,7 @@ fn a_line_for_what_was_rejected_is_a_break() {
     assert_eq!(booked(&mut books, "L-1", 500, &names), LineOutcome::Unmatched);
     assert_eq!(moved(&books), 0);
     assert!(books.settlement.state.defunding_stopped(eur()).is_some());
+    let contradicted = transfer(&books, 1).contradicted;
+    assert_eq!(contradicted, Some(OutsideEvidence::Line("L-1".into())), "and is kept with it");
     sound(&books);
 }

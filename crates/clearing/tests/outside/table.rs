@@ -280,13 +280,6 @@ fn rows_of_persons() -> Vec<Row> {
             ["-/alarm", "post/-", "post/-", "post/-", "post/-", "returned/-", "contradicted/alarm"],
         ),
         (
-            "debit booked",
-            maybe,
-            1,
-            Input::DebitBooked("L-1".into()),
-            ["-/alarm", "post/-", "post/-", "post/-", "post/-", "line/-", "contradicted/alarm"],
-        ),
-        (
             "person: done",
             maybe,
             1,

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use clearing::outside::{RETURN, Report, Told, Transfer, id_of_message};
 use iso20022::{
-    Account, AccountId, Agent, Bic, CancellationStatus, ChargeBearer, Choice, CreditTransfer,
-    CreditTransfers, Iban, InvestigationConfirmation, Message, Money, OriginalGroup,
-    OriginalGroupStatus, OtherAccount, Party, PaymentIds, Resolution, ReturnedTransaction,
-    SettlementInstruction, SettlementMethod, StatusReasonInformation, StatusReport,
-    TransactionStatus, TransferHeader,
+    Account, AccountId, Address, Agent, Bic, CancellationStatus, ChargeBearer, Choice,
+    CreditTransfer, CreditTransfers, Iban, InvestigationConfirmation, Message, Money,
+    OriginalGroup, OriginalGroupStatus, OtherAccount, Party, PaymentIds, Resolution,
+    ReturnedTransaction, SettlementInstruction, SettlementMethod, StatusReasonInformation,
+    StatusReport, TransactionStatus, TransferHeader,
 };
-use record::OutsideEvidence;
+use record::{OutsideAddress, OutsideEvidence};
 use seal::{Digest, sha256};
 use serde::{Deserialize, Serialize};
 use terms::OutsideId;
@@ -48,6 +48,34 @@ fn account(name: &str, number: &str) -> Result<Account, String> {
     Ok(Account { id, currency: None, name: None })
 }
 
+fn named(field_name: &str, name: &str) -> Result<Party, String> {
+    Ok(Party { name: Some(field(field_name, name)?), ..Party::default() })
+}
+
+/// Town and country must be there: a rail refuses an address without them.
+fn address(of: &OutsideAddress) -> Result<Address, String> {
+    let country = of.country.len() == 2 && of.country.bytes().all(|b| b.is_ascii_uppercase());
+    if of.town.trim().is_empty() || !country {
+        return Err("`to.address`: expected a town and a country of two letters".to_owned());
+    }
+    Ok(Address {
+        street: part("street", &of.street)?,
+        building: part("building", &of.building)?,
+        post_code: part("post code", &of.post_code)?,
+        town: part("town", &of.town)?,
+        country: part("country", &of.country)?,
+        ..Address::default()
+    })
+}
+
+/// A part that may be absent: empty.
+fn part<T: FromStr>(name: &str, text: &str) -> Result<Option<T>, String>
+where
+    T::Err: Display,
+{
+    if text.is_empty() { Ok(None) } else { field(name, text).map(Some) }
+}
+
 fn agent(name: &str, bic: &str) -> Result<Agent, String> {
     field::<Bic>(name, bic).map(Agent::from)
 }
@@ -58,6 +86,8 @@ pub fn credit_transfer(transfer: &Transfer, from: &OutsideAccount) -> Result<Str
     let amount = Money::try_from(transfer.amount).map_err(|error| error.to_string())?;
     let created_at = transfer.intended_at.unwrap_or(transfer.changed_at);
     let message_id = transfer.message_id();
+    let carried = transfer.carries.as_deref();
+    let instruction = carried.map_or(message_id.as_str(), |of| &of.identifiers.instruction_id);
     let (payer, servicer) = (field("name", &from.name)?, agent("bic", &from.bic)?);
     let message = CreditTransfers {
         header: TransferHeader {
@@ -78,7 +108,7 @@ pub fn credit_transfer(transfer: &Transfer, from: &OutsideAccount) -> Result<Str
         },
         transfers: vec![CreditTransfer {
             ids: PaymentIds {
-                instruction_id: Some(field("message id", &message_id)?),
+                instruction_id: Some(field("instruction id", instruction)?),
                 end_to_end_id: field("reference", &transfer.reference)?,
                 transaction_id: Some(field("message id", &message_id)?),
                 uetr: Some(transfer.uetr()),
@@ -95,14 +125,14 @@ pub fn credit_transfer(transfer: &Transfer, from: &OutsideAccount) -> Result<Str
             instructing_agent: None,
             instructed_agent: None,
             intermediary_agent: None,
-            ultimate_debtor: None,
+            ultimate_debtor: carried.map(|of| named("payer name", &of.payer_name)).transpose()?,
             debtor: Party { name: Some(payer), ..Party::default() },
             debtor_account: Some(account("account", &from.account)?),
             debtor_agent: servicer,
             creditor_agent: agent("to.bic", &transfer.to.bic)?,
             creditor: Party {
-                name: Some(field("to.name", &transfer.to.name)?),
-                ..Party::default()
+                address: carried.map(|of| address(&of.address)).transpose()?,
+                ..named("to.name", &transfer.to.name)?
             },
             creditor_account: Some(account("to.account", &transfer.to.account)?),
             ultimate_creditor: None,

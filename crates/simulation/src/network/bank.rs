@@ -250,7 +250,7 @@ fn proven(pins: &Pins, step: BankAsk) -> Result<BankWork, Rule> {
         BankAsk::Release(promise) => BankWork::Release(Box::new(pins.proven(*promise)?)),
         BankAsk::Credit(promise, number, variant) => {
             let order = &pool().docs[number].orders[variant].signed;
-            let credit = pins.creditable(*promise, &order.terms, &order.creditor_permit)?;
+            let credit = pins.creditable(&promise, &order.terms, &order.creditor_permit)?;
             BankWork::Credit(Box::new(credit))
         }
         BankAsk::SeesDebtor(_) | BankAsk::SeesCreditor(_) => {

@@ -54,7 +54,7 @@ fn send_all(world: &World, orders: &[SettleOrder]) -> anyhow::Result<JoinSet<Opt
 
 type Fate = (PaymentId, Ending);
 
-fn some_moment(most_ms: u64) -> Duration {
+pub(crate) fn some_moment(most_ms: u64) -> Duration {
     let bytes: [u8; 2] = system::random().unwrap();
     Duration::from_micros(u64::from(u16::from_be_bytes(bytes)) * most_ms / 65)
 }
@@ -240,7 +240,7 @@ fn rule_of(answer: Result<BankAnswer, u16>) -> String {
     }
 }
 
-fn promise(payment: PaymentId, terms: Digest, outcome: Ending) -> Promise {
+pub(crate) fn promise(payment: PaymentId, terms: Digest, outcome: Ending) -> Promise {
     Promise {
         layout: 1,
         environment: "sandbox".parse().unwrap(),
@@ -346,7 +346,7 @@ fn wayleave(world: &World, words: &[&str], at: &str) -> (Option<i32>, String) {
     (output.status.code(), text + &String::from_utf8_lossy(&output.stderr))
 }
 
-async fn freeze(world: &World, refuses: Refuses) -> anyhow::Result<()> {
+pub(crate) async fn freeze(world: &World, refuses: Refuses) -> anyhow::Result<()> {
     let account = world.stage.account("lim")?;
     let act = FreezeAct { layout: 1, account, refuses, reason: "an order of a court".into() };
     let request = Outgoing::post("/v1/freezes", api::wire::CBOR, to_canonical(&act));

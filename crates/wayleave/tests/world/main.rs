@@ -26,6 +26,8 @@ mod keys;
 mod links;
 mod on_cluster;
 mod operations;
+mod outgoing;
+mod own_returns;
 mod ownership;
 mod rails;
 mod receipts;

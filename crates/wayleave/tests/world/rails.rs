@@ -37,7 +37,7 @@ fn account() -> Value {
 }
 
 /// A simulator's folder below the stage's, and its place in the core's configuration.
-fn with_simulator(stage: &Stage, plan: &Value, stuck_ms: u64) -> anyhow::Result<()> {
+pub(crate) fn with_simulator(stage: &Stage, plan: &Value, stuck_ms: u64) -> anyhow::Result<()> {
     let folder = stage.dir.join("rail");
     std::fs::create_dir_all(&folder)?;
     let core = stage.memory.ports["core"];
@@ -70,7 +70,7 @@ fn edit_core(stage: &Stage, edit: impl FnOnce(&mut Value)) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn simulator(stage: &Stage) -> anyhow::Result<RoleProcess> {
+pub(crate) async fn simulator(stage: &Stage) -> anyhow::Result<RoleProcess> {
     let folder = stage.dir.join("rail");
     let url = Descriptor::read(&folder)?.url;
     let mut process = RoleProcess::start(Path::new(BINARY), "rail", &folder, &url)?;
@@ -151,7 +151,7 @@ async fn until_phase(world: &World, id: OutsideId, wanted: &[&str]) -> anyhow::R
 }
 
 /// What the simulator's own file says of each message: its last word, and how often it executed.
-fn executed(stage: &Stage) -> anyhow::Result<BTreeMap<String, (Verdict, u32)>> {
+pub(crate) fn executed(stage: &Stage) -> anyhow::Result<BTreeMap<String, (Verdict, u32)>> {
     let mut said: BTreeMap<String, (Verdict, u32)> = BTreeMap::new();
     let text = std::fs::read_to_string(stage.dir.join("rail/transfers.log"))?;
     for line in text.lines() {
@@ -168,7 +168,7 @@ fn some_moment(ms_max: u64) -> Duration {
     Duration::from_millis(u64::from_be_bytes(bytes) % ms_max)
 }
 
-fn stormy() -> Value {
+pub(crate) fn stormy() -> Value {
     json!({
         "lose_request": 15, "lose_answer": 15, "late_request": 10, "duplicate": 25,
         "late_answer": 10, "pending": 25, "reject": 20, "return_later": 10, "lose_message": 25,

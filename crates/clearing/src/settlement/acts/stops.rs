@@ -259,13 +259,13 @@ impl SettlementBook {
         account: AccountId,
         side: EntrySide,
     ) -> Result<(), Rule> {
-        let frozen = self.acts.stops.iter().filter_map(|one| match one.what {
+        let mut frozen = self.acts.stops.iter().filter_map(|one| match one.what {
             Stopped::Account(frozen @ ActAccount::Settlement(of, asset)) => {
                 (self.settlement_account(of, asset) == Some(account)).then_some(frozen)
             }
             Stopped::Account(ActAccount::Customer(..)) | Stopped::Subject(_) => None,
         });
-        frozen.map(|frozen| self.acts.stops.frozen(at, frozen, side)).collect()
+        frozen.try_for_each(|frozen| self.acts.stops.frozen(at, frozen, side))
     }
 
     /// Refuses while one of these is suspended. Participants before the corridor before assets.

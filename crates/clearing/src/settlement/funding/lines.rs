@@ -220,7 +220,11 @@ impl SettlementBook {
         }
         let Some(found) = self.match_debit(account, line, &claim.words) else {
             let outcome = LineOutcome::Unmatched;
-            return Ok(Led { outcome, change: vec![], returns: None, transfer: vec![] });
+            let transfer = match line.nature {
+                LineNature::Movement => self.contradicted_by_line(slot, named, &claim.words)?,
+                LineNature::Reversal => vec![],
+            };
+            return Ok(Led { outcome, change: vec![], returns: None, transfer });
         };
         let key = (line.line, "line");
         let change = self.post_line(at, key, Reason::Defunding, found.entries)?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use api::bank::{
-    BankAnswer, BankStep, FreezeAct, HOLDS_PAGE, MIRROR_MAX, MirrorRequest, MirrorSide, OpenHolds,
-    OwnerAnswer, OwnerRequest, PaymentSides, Refuses,
+    BankAnswer, BankStep, CreditProof, FreezeAct, HOLDS_PAGE, MIRROR_MAX, MirrorRequest,
+    MirrorSide, OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentSides, Refuses,
 };
 use api::messages::NewCustomer;
 use api::{Caller, Problem, Role, problem, wire};
@@ -13,6 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use clearing::customers::CreditStanding;
+use clearing::pins::ProofOf;
 use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use ledger::{Command, Freeze};
 use record::{Parcel, SandboxStatement};
@@ -40,6 +42,7 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
         .route("/v1/steps", post(step))
         .route("/v1/payments/{id}", get(payment))
         .route("/v1/open-holds", get(open_holds))
+        .route("/v1/open-returns", get(open_returns))
         .route("/v1/mirror", post(mirror))
         .route("/v1/owners", post(owner));
     let edges = Router::new()
@@ -90,10 +93,24 @@ fn verified(bank: &Bank, step: BankStep) -> Result<BankWork, Rule> {
         BankStep::Debit(promise) => BankWork::Debit(Box::new(pins.proven(*promise)?)),
         BankStep::Release(promise) => BankWork::Release(Box::new(pins.proven(*promise)?)),
         BankStep::Credit(proof) => {
-            let credit = pins.creditable(proof.promise, &proof.terms, &proof.permit)?;
+            let credit = pins.creditable(&proof.promise, &proof.terms, &proof.permit)?;
             BankWork::Credit(Box::new(credit))
         }
+        BankStep::HoldReturn(hold) => {
+            let original = proof_of(&hold.original);
+            let ordered = pins.returning(hold.ask, original, hold.creditor)?;
+            BankWork::HoldReturn(Box::new(ordered))
+        }
+        BankStep::CreditReturn(proof) => {
+            let original = proof_of(&proof.original);
+            let back = pins.returned(proof.promise, &proof.order, original)?;
+            BankWork::CreditReturn(Box::new(back))
+        }
     })
+}
+
+fn proof_of(proof: &CreditProof) -> ProofOf<'_> {
+    ProofOf { promise: &proof.promise, terms: &proof.terms, permit: &proof.permit }
 }
 
 async fn payment(
@@ -103,11 +120,17 @@ async fn payment(
 ) -> Answer {
     only_core(&bank, &caller)?;
     let payment: PaymentId = wire::read_text("payment", &id)?;
-    let look = move |s: &CustomersBook| (s.debtor_seen(payment), s.credited_at(payment));
-    let (debtor, credited) = bank.book.look(look).await.map_err(failed)?.outcome;
-    let sides =
-        PaymentSides { layout: 1, debtor: held_of(debtor.side), terms: debtor.terms, credited };
-    Ok(cbor(&sides))
+    let look = move |s: &CustomersBook| {
+        let debtor = s.debtor_seen(payment);
+        PaymentSides {
+            layout: 1,
+            debtor: held_of(debtor.side),
+            terms: debtor.terms,
+            credited: s.credited_at(payment),
+            in_suspense: s.credit_standing(payment) == CreditStanding::Suspense,
+        }
+    };
+    Ok(cbor(&bank.book.look(look).await.map_err(failed)?.outcome))
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,6 +159,27 @@ async fn open_holds(
     let after = found.last().map(|(payment, _)| *payment).filter(|_| full);
     let orders = found.into_iter().map(|(_, order)| order).collect();
     Ok(cbor(&OpenHolds { layout: 1, orders, after }))
+}
+
+async fn open_returns(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(page): Query<Page>,
+) -> Answer {
+    only_core(&bank, &caller)?;
+    let after: Option<PaymentId> =
+        page.after.map(|text| wire::read_text("after", &text)).transpose()?;
+    let limit = page.limit.min(HOLDS_PAGE);
+    let look = move |state: &CustomersBook| {
+        let later = |payment: PaymentId| after.is_none_or(|after| payment > after);
+        let open = state.open_returns().filter(|(payment, _)| later(*payment));
+        open.take(limit).map(|(payment, held)| (payment, held.order.clone())).collect::<Vec<_>>()
+    };
+    let found = bank.book.look(look).await.map_err(failed)?.outcome;
+    let full = limit > 0 && found.len() == limit;
+    let after = found.last().map(|(payment, _)| *payment).filter(|_| full);
+    let orders = found.into_iter().map(|(_, order)| order).collect();
+    Ok(cbor(&OpenReturns { layout: 1, orders, after }))
 }
 
 async fn mirror(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {

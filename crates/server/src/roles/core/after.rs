@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::after::{AfterView, AskedBack, CancellationTaken};
 use api::messages::{OrderAnswer, Repeated};
@@ -15,9 +16,10 @@ use axum::{Extension, Router};
 use bytes::Bytes;
 use clearing::customers::{AfterCustomerWork, CreditStanding};
 use clearing::rule::RuleName;
+use clearing::saga::DebtorSide;
 use clearing::settlement::{CancellationEntry, PaymentEntry};
 use clearing::{
-    AfterAnswer, AfterWork, CheckedReturn, CustomerAnswer, CustomerWork, Original, Route, Rule,
+    AfterAnswer, AfterWork, CustomerAnswer, CustomerWork, DebtorSeen, Original, Route, Rule,
     SettlementAnswer, SettlementWork, account_of_cancellation, check_cancellation,
     check_cancellation_answer, check_return, check_two_persons,
 };
@@ -27,15 +29,19 @@ use record::{
 };
 use seal::PublicKey;
 use terms::{InstitutionName, Minor, PaymentId};
+use tokio::task::JoinSet;
 
 use super::admin;
-use super::books::Placed;
+use super::books::{Failed, Placed};
 use super::customers::CustomersPort;
-use super::orders::{Clearing, NoPromise};
+use super::orders::{Clearing, NoPromise, Parties};
 use super::routes::{
     Answer, Core, Shared, by_institution, cbor, done, failed, no_promise, not_accepted, not_done,
     own, same_environment, signed,
 };
+
+/// How long a bank may take to say how far a payment is there, before who asks is told without.
+const STATUS_WITHIN: Duration = Duration::from_millis(500);
 
 /// The routes of wallets.
 pub(super) fn of_wallets() -> Router<Arc<Core>> {
@@ -267,26 +273,11 @@ impl Clearing {
         let original = self.original(claimed.original).await?;
         let trust = self.trust();
         let entry = match check_return(ask, original, self.environment, self.book, &trust) {
-            Ok(checked) => match self.no_returns_for(&checked) {
-                None => self.client_route_to_its_end(Route::of_return(checked), terms).await?,
-                Some(rule) => self.refuse(payment, terms, rule).await?,
-            },
+            Ok(checked) => self.client_route_to_its_end(Route::of_return(checked), terms).await?,
             Err(rule) if rule.name == RuleName::SignerNotTrusted => return Err(malformed(&rule)),
             Err(rule) => self.refuse(payment, terms, rule).await?,
         };
         self.promise(payment, entry, Repeated::First).await
-    }
-
-    /// A bank that keeps its own book checks each step for itself, and no step of a return is one
-    /// that it can check yet: refused before anything is held.
-    fn no_returns_for(&self, checked: &CheckedReturn) -> Option<Rule> {
-        let parties = checked.parties();
-        let own = |name: &InstitutionName| {
-            self.books.customers.get(name).is_some_and(|port| port.remote().is_some())
-        };
-        let name = [parties.debtor, parties.creditor].into_iter().find(own)?;
-        let detail = format!("`{name}` keeps its own book, which takes no returns yet");
-        Some(Rule::new(RuleName::ActionNotServed, detail))
     }
 
     /// A settled payment, read from its durable fact.
@@ -305,25 +296,81 @@ impl Clearing {
     /// Where the money of a payment lies, as far as the caller may know. That a case is open is
     /// between institutions, and to tell that money is blocked may be a crime: who may not know
     /// sees money that is not posted yet.
-    pub(super) async fn credit_told(&self, payment: PaymentId, caller: &Caller) -> CreditStanding {
-        for (name, port) in &self.books.customers {
-            // A bank that is away keeps nobody from learning the rest.
-            let standing = port.credit_standing(payment).await;
-            let standing = standing.unwrap_or(CreditStanding::Untouched);
-            if let Some(told) = told_to(caller, *name, standing) {
-                return told;
+    /// Only the payee's bank is asked, and for a moment only: one that is away or slow keeps nobody
+    /// from learning the rest, and *settled* is true of every credited payment.
+    pub(super) async fn credit_told(
+        &self,
+        payment: PaymentId,
+        parties: Option<&Parties>,
+        caller: &Caller,
+    ) -> CreditStanding {
+        let Some(name) = parties.map(|parties| parties.creditor) else {
+            return CreditStanding::Untouched;
+        };
+        let Some(port) = self.books.customers.get(&name) else { return CreditStanding::Untouched };
+        let said = tokio::time::timeout(STATUS_WITHIN, port.credit_standing(payment)).await;
+        let standing = match said {
+            Ok(Ok(standing)) => standing,
+            Ok(Err(_)) | Err(_) => CreditStanding::Untouched,
+        };
+        told_to(caller, name, standing).unwrap_or(CreditStanding::Untouched)
+    }
+
+    /// Who took part in a payment, refund or return that settled, from its durable fact.
+    pub(super) async fn parties_of(
+        &self,
+        ended: Option<&PaymentEntry>,
+    ) -> Result<Option<Parties>, Failed> {
+        match ended.filter(|entry| entry.ending == Ending::Settled) {
+            Some(entry) => Ok(Parties::of_settled(&self.facts.fact(entry.position).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// How far a payment is in its payer's book. Of a settled one only that book is asked; of any
+    /// other every book, all at once: nobody else knows whose it is.
+    pub(super) async fn held_told(
+        self: &Arc<Self>,
+        payment: PaymentId,
+        parties: Option<&Parties>,
+    ) -> Result<DebtorSide, Failed> {
+        let (mut held, mut unasked) = (DebtorSide::Untouched, None);
+        let mut asking = JoinSet::new();
+        let asked = |name: &&InstitutionName| parties.is_none_or(|of| of.debtor == **name);
+        let names: Vec<InstitutionName> =
+            self.books.customers.keys().filter(asked).copied().collect();
+        for name in names {
+            let clearing = Arc::clone(self);
+            asking.spawn(async move {
+                let late = || Failed::NotDone(format!("bank `{name}` does not answer now"));
+                let Some(port) = clearing.books.customers.get(&name) else { return Err(late()) };
+                let said = tokio::time::timeout(STATUS_WITHIN, port.debtor_seen(payment)).await;
+                said.unwrap_or_else(|_| Err(late()))
+            });
+        }
+        while let Some(said) = asking.join_next().await {
+            match said {
+                Ok(Ok(DebtorSeen { side: DebtorSide::Untouched, .. })) => {}
+                Ok(Ok(seen)) => held = seen.side,
+                Ok(Err(error)) => unasked = Some(error),
+                Err(error) => unasked = Some(Failed::NotDone(error.to_string())),
             }
         }
-        CreditStanding::Untouched
+        match (held, unasked) {
+            (DebtorSide::Untouched, Some(error)) => Err(error),
+            _ => Ok(held),
+        }
     }
 
     /// What became of a payment since it settled, as far as the caller may know.
     pub async fn after(&self, payment: PaymentId, caller: &Caller) -> Result<AfterView, NoPromise> {
         let look = move |s: &clearing::SettlementBook| {
-            (s.given_back(payment).cloned(), s.asked_back(payment).cloned())
+            let ended = s.payment(payment).cloned();
+            (s.given_back(payment).cloned(), s.asked_back(payment).cloned(), ended)
         };
-        let (given, asked) = self.books.settlement.look(look).await?.outcome;
-        let standing = self.credit_told(payment, caller).await;
+        let (given, asked, ended) = self.books.settlement.look(look).await?.outcome;
+        let parties = self.parties_of(ended.as_ref()).await?;
+        let standing = self.credit_told(payment, parties.as_ref(), caller).await;
         Ok(AfterView {
             layout: 1,
             payment,

@@ -5,10 +5,10 @@
 //! institution does in its own book does not, and is offered for hosted books only.
 
 use api::bank::{DUTIES_MAX, DueFrom, Duties, MirrorSide, ReturnDuty};
-use clearing::customers::{CreditStanding, HeldReturn};
+use clearing::customers::CreditStanding;
 use clearing::saga::CreditorSide;
 use clearing::{CustomersBook, DebtorSeen};
-use record::SettleOrder;
+use record::{ReturnOrder, SettleOrder, Signed};
 use seal::PublicKey;
 use terms::{AccountId, Amount, AssetCode, PaymentId};
 use tokio::sync::RwLock;
@@ -99,26 +99,25 @@ impl CustomersPort {
         }
     }
 
-    /// The returns whose hold is open. A book elsewhere holds none: it takes no returns yet.
-    pub async fn open_returns(&self) -> Result<Vec<HeldReturn>, Failed> {
-        let held = |state: &CustomersBook| state.open_returns().cloned().collect::<Vec<_>>();
+    /// The orders of the returns whose hold is open.
+    pub async fn open_returns(&self) -> Result<Vec<Signed<ReturnOrder>>, Failed> {
+        let held = |state: &CustomersBook| {
+            state.open_returns().map(|(_, held)| held.order.clone()).collect::<Vec<_>>()
+        };
         match &self.place {
             Place::Hosted(book) => Ok(book.look(held).await?.outcome),
-            Place::Remote(_) => Ok(vec![]),
+            Place::Remote(book) => book.open_returns().await,
         }
     }
 
-    /// Where the money of a payment to this book lies. A book elsewhere says only whether it took
-    /// it.
+    /// Where the money of a payment to this book lies. A book elsewhere says whether it took it,
+    /// and whether it owes it back.
     pub async fn credit_standing(&self, payment: PaymentId) -> Result<CreditStanding, Failed> {
         match &self.place {
             Place::Hosted(book) => {
                 Ok(book.look(move |s| s.credit_standing(payment)).await?.outcome)
             }
-            Place::Remote(book) => Ok(match book.creditor_side(payment).await? {
-                CreditorSide::Credited => CreditStanding::Posted,
-                CreditorSide::Untouched => CreditStanding::Untouched,
-            }),
+            Place::Remote(book) => book.credit_standing(payment).await,
         }
     }
 
@@ -184,13 +183,15 @@ pub fn mirror_of(state: &CustomersBook, payments: &[PaymentId]) -> MirrorSide {
     let untouched =
         |payment: &&PaymentId| state.creditor_side(**payment) == CreditorSide::Untouched;
     let returns = state.open_returns().map(|_| ());
+    let outgoing = state.open_outgoings().map(|_| ());
+    let beside = returns.chain(outgoing);
     MirrorSide {
         layout: 1,
         head: terms::Position::ZERO,
         due_from: due_from(state),
         not_debited: state.not_debited(payments),
         not_credited: payments.iter().filter(untouched).copied().collect(),
-        open_holds: u64::try_from(state.open_holds().map(|_| ()).chain(returns).count())
+        open_holds: u64::try_from(state.open_holds().map(|_| ()).chain(beside).count())
             .unwrap_or(u64::MAX),
     }
 }

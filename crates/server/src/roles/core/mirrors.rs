@@ -191,6 +191,9 @@ impl Read {
         let credits = self.side.not_credited.iter().map(|payment| (payment, Missing::Credit));
         debits.chain(credits).filter_map(move |(payment, missing)| {
             let one = self.transit.get(payment)?;
+            if matches!(missing, Missing::Credit) && one.outside {
+                return None;
+            }
             let (whose, amount) = match missing {
                 Missing::Debit => (one.debtor, one.left),
                 Missing::Credit => (one.creditor, one.came),

@@ -23,6 +23,7 @@ pub mod journal;
 pub mod lists;
 pub mod mirrors;
 pub mod orders;
+pub mod outgoing;
 pub mod outside;
 pub mod outside_routes;
 pub mod projection;
@@ -303,7 +304,9 @@ impl Lead {
         let log = projection::run(log, batches, signer, client.clone(), witnesses);
         let lists = lists::keep(Arc::clone(&clearing), config.common.clone(), client);
         let rails = transfers::keep(outside, Arc::clone(&clearing));
+        let outgoing = outgoing::keep(Arc::clone(&clearing));
         let mut tasks = JoinSet::new();
+        tasks.spawn(named("the outgoing payments' task", outgoing));
         tasks.spawn(named("the log's task", log));
         tasks.spawn(named("the lists' task", lists));
         tasks.spawn(named("the rails' task", rails));

@@ -7,17 +7,18 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::bank::{BankStep, CreditProof};
+use api::bank::{BankStep, CreditProof, ReturnHold, ReturnProof};
 use api::messages::{OrderAnswer, Repeated};
+use clearing::customers::{AfterCustomerWork, CreditOrder};
 use clearing::route::{Action, Finish, Heard, Route};
 use clearing::settlement::PaymentEntry;
 use clearing::{
-    CheckedOrder, CustomerAnswer, CustomerWork, Rule, SettlementAnswer, SettlementWork, TrustView,
-    check_order,
+    CheckedOrder, CheckedReturn, CustomerAnswer, CustomerWork, Rule, SettlementAnswer,
+    SettlementWork, TrustView, check_order,
 };
 use record::{
-    Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, PaymentReturned, PaymentSettled,
-    PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Signed,
+    Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, OutgoingEnded, PaymentReturned,
+    PaymentSettled, PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Side, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
 use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
@@ -384,7 +385,7 @@ impl Clearing {
 
     /// Takes a step of a payment: durable when this returns, and done once however often it is
     /// asked for. A bank elsewhere gets what proves the step to it.
-    async fn step(
+    pub(super) async fn step(
         &self,
         port: &CustomersPort,
         work: CustomerWork,
@@ -407,16 +408,50 @@ impl Clearing {
             CustomerWork::Release(payment, _) => {
                 BankStep::Release(Box::new(self.promise_of(payment).await?))
             }
-            CustomerWork::Credit(credit) => {
-                let promise = self.promise_of(credit.payment).await?;
-                let order = self.settled_order(credit.settled).await?;
-                let (terms, permit) = (order.terms, order.creditor_permit);
-                BankStep::Credit(Box::new(CreditProof { promise, terms, permit }))
+            CustomerWork::Credit(credit) => self.proven_credit(&credit).await?,
+            CustomerWork::After(AfterCustomerWork::HoldReturn(order)) => {
+                self.proven_return(&order).await?
             }
             other => {
                 return Err(Failed::NotDone(format!("no step of a payment: {other:?}")));
             }
         })
+    }
+
+    /// A credit with what proves it: of a return, that it settled and what it gives back.
+    async fn proven_credit(&self, credit: &CreditOrder) -> Result<BankStep, Failed> {
+        let promise = self.promise_of(credit.payment).await?;
+        let fact = self.facts.fact(credit.settled).await?;
+        let unread = |error: record::BodyError| Failed::NotDone(error.to_string());
+        if let Ok(returned) = PaymentReturned::from_fact(&fact) {
+            let original = self.proof_of(returned.original, Side::Debtor).await?;
+            let proof = ReturnProof { promise, order: returned.order, original };
+            return Ok(BankStep::CreditReturn(Box::new(proof)));
+        }
+        let order = PaymentSettled::of_fact(&fact).map_err(unread)?.order;
+        let (terms, permit) = (order.terms, order.creditor_permit);
+        Ok(BankStep::Credit(Box::new(CreditProof { promise, terms, permit })))
+    }
+
+    /// The hold of a return with what proves the payment that it gives back.
+    async fn proven_return(&self, order: &CheckedReturn) -> Result<BankStep, Failed> {
+        let original = self.proof_of(order.original().payment(), Side::Creditor).await?;
+        let hold = ReturnHold { ask: order.ask(), original, creditor: order.parties().creditor };
+        Ok(BankStep::HoldReturn(Box::new(hold)))
+    }
+
+    /// A settled payment with what proves it to the bank of one side.
+    async fn proof_of(&self, payment: PaymentId, side: Side) -> Result<CreditProof, Failed> {
+        let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
+        let entry = self.books.settlement.look(look).await?.outcome;
+        let entry = entry.ok_or_else(|| Failed::NotDone(format!("`{payment}` has not ended")))?;
+        let promise = self.promise_of(payment).await?;
+        let order = self.settled_order(entry.position).await?;
+        let permit = match side {
+            Side::Debtor => order.debtor_permit,
+            Side::Creditor => order.creditor_permit,
+        };
+        Ok(CreditProof { promise, terms: order.terms, permit })
     }
 
     /// The promise on a payment that has ended.
@@ -564,6 +599,13 @@ impl Parties {
         if let Ok(returned) = PaymentReturned::from_fact(fact) {
             let ReturnParties { debtor, debited, creditor, credited } = returned.parties;
             return Some(Self { debtor, debited, creditor, credited });
+        }
+        if let Ok(went) = OutgoingEnded::from_fact(fact) {
+            // Nobody here is the payee's side: the payer's stands alone.
+            let order = went.order.read_unverified().ok()?;
+            let (institution, account) = (order.institution, order.debited_account);
+            let (creditor, credited) = (institution, account);
+            return Some(Self { debtor: institution, debited: account, creditor, credited });
         }
         let order = PaymentSettled::of_fact(fact).ok()?.order;
         let terms = PaymentTerms::from_terms_string(&order.terms).ok()?;

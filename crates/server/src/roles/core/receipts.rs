@@ -7,6 +7,7 @@ use api::{Caller, Role};
 use clearing::settlement::PaymentEntry;
 use clearing::{Reader, fields_for};
 use evidence::Receipt;
+use record::outgoing::OUTGOING_ENDED;
 use record::{Ending, Fact, FactBody, PaymentCancelled, Side};
 use seal::PublicKey;
 use terms::{InstitutionName, PaymentId, Position};
@@ -91,7 +92,8 @@ async fn reader(
     match caller.role() {
         Role::Supervisor | Role::Witness => Ok(Reader::Supervisor),
         Role::Edge => institution_side(caller, fact).map(Reader::Institution).ok_or_else(stranger),
-        Role::Wallet if entry.ending == Ending::Settled => {
+        // An outgoing payment's fact names its payee, however it ended.
+        Role::Wallet if entry.ending == Ending::Settled || fact.kind == OUTGOING_ENDED => {
             party_side(clearing, caller.key(), fact).await?.map(Reader::Party).ok_or_else(stranger)
         }
         // A cancelled payment's fact holds its terms: only who signed the cancellation reads it.

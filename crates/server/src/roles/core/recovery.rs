@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use super::books::Failed;
 use super::customers::CustomersPort;
 use super::files::replace;
-use super::orders::Clearing;
+use super::orders::{Clearing, NoPromise};
 use super::projection::{Published, WitnessLink, once};
 use super::receipts;
 use crate::roles::RoleError;
@@ -176,10 +176,7 @@ pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> 
             let Some(route) = Route::of_recovery(&order) else { continue };
             resolved.extend(finish(clearing, route).await?);
         }
-        for held in book.open_returns().await? {
-            let Some(route) = Route::of_return_recovery(&held.order, held.parties) else {
-                continue;
-            };
+        for route in returning(clearing, book).await? {
             resolved.extend(finish(clearing, route).await?);
         }
     }
@@ -190,6 +187,21 @@ pub async fn resolve(clearing: &Arc<Clearing>) -> Result<Vec<Resolved>, Failed> 
         resolved.extend(done.filter(|_| !again));
     }
     Ok(resolved)
+}
+
+/// The routes of the returns whose hold is open in a book. Who takes part is read from the
+/// original's own fact, whatever that book says.
+async fn returning(clearing: &Clearing, book: &CustomersPort) -> Result<Vec<Route>, Failed> {
+    let mut routes = Vec::new();
+    for order in book.open_returns().await? {
+        let Ok(read) = order.read_unverified() else { continue };
+        let original = clearing.original(read.original).await.map_err(|error| match error {
+            NoPromise::Failed(failed) => failed,
+            other => Failed::NotDone(other.to_string()),
+        })?;
+        routes.extend(Route::of_return_recovery(&order, original.return_parties()));
+    }
+    Ok(routes)
 }
 
 /// The route that completes a settled payment, refund or return.
@@ -255,8 +267,9 @@ async fn in_transit(
             };
             let debtors =
                 |payment: &&PaymentId| open.get(payment).is_some_and(|o| o.debtor == *name);
-            let creditors =
-                |payment: &&PaymentId| open.get(payment).is_some_and(|o| o.creditor == *name);
+            let creditors = |payment: &&PaymentId| {
+                open.get(payment).is_some_and(|o| o.creditor == *name && !o.outside)
+            };
             undone.extend(said.not_debited.iter().filter(debtors));
             undone.extend(said.not_credited.iter().filter(creditors));
         }
@@ -268,6 +281,8 @@ async fn in_transit(
     for (payment, one) in &open {
         match (undone.contains(payment), asked(&one.debtor) && asked(&one.creditor)) {
             (false, true) => clearing.completions.note(*payment),
+            // `super::outgoing` looks for every open hold of these.
+            (true, _) if one.outside => {}
             (true, _) => {
                 routes.extend(completing(&clearing.facts.fact(one.settled).await?)?);
             }
@@ -278,7 +293,8 @@ async fn in_transit(
 }
 
 /// Waits for a bank that keeps its own book, brings what waited for it to its end, and waits for
-/// it to go away again; what is open there is looked for once more every while. Runs beside the core, which serves meanwhile and says what it waits for.
+/// it to go away again; what is open there is looked for once more every while. Runs beside the
+/// core, which serves meanwhile and says what it waits for.
 pub async fn behind(clearing: Arc<Clearing>, bank: InstitutionName, readiness: Readiness) {
     let Some(book) = clearing.books.customers.get(&bank).and_then(CustomersPort::remote) else {
         return;
@@ -315,6 +331,7 @@ async fn catch_up(clearing: &Arc<Clearing>, bank: InstitutionName) -> Result<Cau
     }
     let mut routes: Vec<Route> =
         port.open_holds().await?.iter().filter_map(Route::of_recovery).collect();
+    routes.extend(returning(clearing, port).await?);
     routes.extend(in_transit(clearing, |one| one.debtor == bank || one.creditor == bank).await?);
     let carried = routes.iter().filter(|route| clearing.live.carries(route.payment())).count();
     let ended = routes.len().saturating_sub(carried);

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use api::bank::{
     BankAnswer, BankStep, Duties, HOLDS_PAGE, MIRROR_MAX, MirrorRequest, MirrorSide, OpenHolds,
-    OwnerAnswer, OwnerRequest, PaymentSides,
+    OpenReturns, OwnerAnswer, OwnerRequest, PaymentSides,
 };
 use api::json::read_json;
 use api::messages::Held;
 use api::wire;
 use bytes::Bytes;
+use clearing::customers::CreditStanding;
 use clearing::rule::RuleName;
 use clearing::saga::{CreditorSide, DebtorSide};
 use clearing::{CustomerAnswer, DebtorSeen, Rule};
 use client::{CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
-use record::SettleOrder;
+use record::{ReturnOrder, SettleOrder, Signed};
 use seal::{PublicKey, SigningKey};
 use terms::{AccountId, InstitutionName, PaymentId};
 use tokio::sync::{Semaphore, watch};
@@ -109,6 +110,16 @@ impl RemoteBook {
         Ok(if credited { CreditorSide::Credited } else { CreditorSide::Untouched })
     }
 
+    /// Where the money of a payment lies, as far as it says.
+    pub async fn credit_standing(&self, payment: PaymentId) -> Result<CreditStanding, Failed> {
+        let sides = self.sides(payment).await?;
+        Ok(match (sides.credited, sides.in_suspense) {
+            (None, _) => CreditStanding::Untouched,
+            (Some(_), true) => CreditStanding::Suspense,
+            (Some(_), false) => CreditStanding::Posted,
+        })
+    }
+
     async fn sides(&self, payment: PaymentId) -> Result<PaymentSides, Failed> {
         self.ask(Outgoing::get(&format!("/v1/payments/{payment}"))).await
     }
@@ -122,6 +133,18 @@ impl RemoteBook {
             orders.extend(page.orders);
             let Some(after) = page.after else { return Ok(orders) };
             target = format!("/v1/open-holds?limit={HOLDS_PAGE}&after={after}");
+        }
+    }
+
+    /// The orders of its returns whose hold is open, page by page.
+    pub async fn open_returns(&self) -> Result<Vec<Signed<ReturnOrder>>, Failed> {
+        let mut orders = Vec::new();
+        let mut target = format!("/v1/open-returns?limit={HOLDS_PAGE}");
+        loop {
+            let page: OpenReturns = self.ask(Outgoing::get(&target)).await?;
+            orders.extend(page.orders);
+            let Some(after) = page.after else { return Ok(orders) };
+            target = format!("/v1/open-returns?limit={HOLDS_PAGE}&after={after}");
         }
     }
 

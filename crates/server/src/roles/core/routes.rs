@@ -16,7 +16,7 @@ use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
 use clearing::settlement::{Given, PaymentEntry};
 use clearing::status::Standing;
-use clearing::{CustomerAnswer, CustomerWork, DebtorSeen, SettlementWork};
+use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
 use record::{
     Document, EdgeNotice, PackNotice, Parcel, Refusal, SettleOrder, Side, Signed, Snapshot,
     TrustList,
@@ -34,7 +34,7 @@ use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
 use super::transfers::Outside;
-use super::{in_book, mirrors};
+use super::{in_book, mirrors, outgoing};
 use crate::web::{Gate, Refuse};
 
 /// What the handlers share.
@@ -78,6 +78,7 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/snapshots", post(snapshot))
         .route("/v1/packs", post(pack))
         .route("/v1/edges", post(edge))
+        .merge(outgoing::of_edges())
         .merge(after::of_edges());
     let lists = Router::new().route("/v1/trust-lists", post(trust_list));
     let operators = super::outside_routes::routes()
@@ -149,19 +150,14 @@ async fn payment(
     };
     let seen = core.clearing.books.settlement.look(look).await.map_err(failed)?;
     let (ended, given) = seen.outcome;
-    let (mut held, mut unasked) = (DebtorSide::Untouched, None);
-    for book in core.clearing.books.customers.values() {
+    let parties = core.clearing.parties_of(ended.as_ref()).await.map_err(failed)?;
+    let held = match core.clearing.held_told(payment, parties.as_ref()).await {
+        Ok(held) => held,
         // A bank that is away keeps nobody from learning how the payment ended.
-        match book.debtor_seen(payment).await {
-            Ok(DebtorSeen { side: DebtorSide::Untouched, .. }) => {}
-            Ok(seen) => held = seen.side,
-            Err(error) => unasked = Some(error),
-        }
-    }
-    if let (None, DebtorSide::Untouched, Some(error)) = (&ended, held, unasked) {
-        return Err(failed(error).into());
-    }
-    let credit = core.clearing.credit_told(payment, &caller).await;
+        Err(_) if ended.is_some() => DebtorSide::Untouched,
+        Err(error) => return Err(failed(error).into()),
+    };
+    let credit = core.clearing.credit_told(payment, parties.as_ref(), &caller).await;
     let known = Known { ended, given, held, credit, head: seen.position };
     Ok(cbor(&known.status(payment)))
 }

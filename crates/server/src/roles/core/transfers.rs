@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use api::Role;
 use clearing::outside::{
-    Effect, Input, Live, PATIENCE, Patience, Rails, Resend, Sending, Step, Transfer, step,
+    Effect, Input, Live, PATIENCE, Patience, Rails, Report, Resend, Sending, Step, Transfer, step,
 };
 use clearing::{OutsideAnswer, OutsideWork, Rule, SettlementAnswer, SettlementWork};
 use client::Peer;
-use record::{Signed, StuckAct, Withdrawal};
+use record::{OutgoingPayment, Signed, StuckAct, Withdrawal};
 use seal::{PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use terms::{AssetCode, OutsideId, RailName};
@@ -232,6 +232,17 @@ impl Outside {
         look(clearing, id).await?.ok_or(NotDone::Failed(Failed::Unknown))
     }
 
+    /// Whether a rail carries an outgoing payment's asset and could be told of it.
+    pub fn carries(&self, signed: &Signed<OutgoingPayment>) -> Result<(), String> {
+        let asked = signed.read_unverified().map_err(|error| error.to_string())?;
+        let asset = asked.amount.asset;
+        let link = self.links.get(&asset).ok_or_else(|| format!("no rail carries `{asset}`"))?;
+        let account = terms::AccountId::from_bytes([0; 16]);
+        let placed = (terms::Position::ZERO, system::now());
+        let trial = Transfer::of_payment(signed, &asked, account, placed);
+        credit_transfer(&trial, &link.account).map(|_| ())
+    }
+
     /// A person's act on a stuck transfer; an operator's key `report` must have signed it.
     pub async fn resolve(
         &self,
@@ -253,14 +264,15 @@ impl Outside {
         look(clearing, act.id).await?.ok_or(NotDone::Failed(Failed::Unknown))
     }
 
-    /// Feeds what did not come from a rail into a transfer: a booked debit line that
-    /// `clearing::outside::match_debit` gave to it.
-    pub async fn feed(
+    /// Gives a message of a rail to the transfer that it is about. Booked debit lines do not come
+    /// this way: the book itself gives them to their transfer, in the fact that counts the line.
+    async fn hear(
         &self,
         clearing: &Clearing,
         id: OutsideId,
-        input: Input,
+        report: Report,
     ) -> Result<(), NotDone> {
+        let input = Input::Heard(report);
         let Some(transfer) = look(clearing, id).await? else {
             return Err(NotDone::NotAccepted(format!("no transfer `{id}`")));
         };
@@ -279,6 +291,11 @@ impl Outside {
             self.alarm(&words);
         }
         Ok(())
+    }
+
+    /// Looks for what is open now.
+    pub fn wake(&self) {
+        self.wake.notify_one();
     }
 
     fn alarm(&self, words: &str) {
@@ -421,7 +438,7 @@ impl Outside {
                 Ok(_) => continue,
                 Err(_) => return None,
             }
-            match self.feed(clearing, id, Input::Heard(report)).await {
+            match self.hear(clearing, id, report).await {
                 Ok(()) => of.push(id.to_string()),
                 Err(NotDone::NotAccepted(_)) => {}
                 Err(NotDone::Refused(rule)) => return Some(Verdict::Refused(rule.to_string())),

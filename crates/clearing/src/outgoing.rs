@@ -1,0 +1,229 @@
+//! A payment whose payee's bank takes no part here: what needs no writer's turn, and which step
+//! comes next.
+//!
+//! Order of what happens: the payer's money is held and pinned in its customers' book; the
+//! settlement book takes the payment and holds the institution's prefunded money; from there the
+//! transfer is one over a rail like any other ([`crate::outside`]): intent and pin in one fact,
+//! then the call. What the rail says ends the payment in the same append that posts or releases
+//! the prefunded money; only then is the payer debited or released.
+//!
+//! No institution stands for the payee: the corridor has a payer's side only, and proof goes as far
+//! as the rail's word.
+
+use core::time::Duration;
+
+use minicbor::{Decode, Encode};
+use record::{
+    Document, Ending, Identifiers, OutgoingPayment, OutsideAddress, PERMIT_SECONDS_MAX,
+    ReleaseReason, Side, Signed,
+};
+use seal::{Digest, PublicKey};
+use terms::{AccountId, BookName, Environment, Instant, OutsideId, PaymentId, Position};
+
+use crate::outside::{Phase, Transfer, hold_of, hold_until};
+use crate::rule::{Rule, RuleName, same};
+use crate::saga::{Asker, DebtorSide};
+use crate::trusted::{TrustView, open};
+
+/// The transfer that carries a payment.
+#[must_use]
+pub const fn transfer_of(payment: PaymentId) -> OutsideId {
+    OutsideId::from_bytes(payment.bytes())
+}
+
+/// What a rail is told of a payment that it carries, beside amount and account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct CarriedPayment {
+    /// The payment.
+    #[n(0)]
+    pub payment: PaymentId,
+    /// Its own references.
+    #[n(1)]
+    pub identifiers: Identifiers,
+    /// Where the payee lives.
+    #[n(2)]
+    pub address: OutsideAddress,
+    /// The payer's name.
+    #[n(3)]
+    pub payer_name: String,
+}
+
+impl Transfer {
+    /// The transfer of a payment that was taken: its money is held.
+    #[must_use]
+    pub fn of_payment(
+        order: &Signed<OutgoingPayment>,
+        asked: &OutgoingPayment,
+        account: AccountId,
+        placed: (Position, Instant),
+    ) -> Self {
+        let (at, changed_at) = placed;
+        let id = transfer_of(asked.payment);
+        Self {
+            id,
+            order: order.digest(),
+            participant: asked.institution,
+            account,
+            amount: asked.amount,
+            to: asked.to.clone(),
+            reference: asked.identifiers.end_to_end_id.clone(),
+            hold: hold_of(id),
+            hold_until: hold_until(changed_at),
+            phase: Phase::Held,
+            at,
+            changed_at,
+            waits_since: changed_at,
+            rail: None,
+            intended_at: None,
+            line: None,
+            returned: None,
+            contradicted: None,
+            carries: Some(Box::new(CarriedPayment {
+                payment: asked.payment,
+                identifiers: asked.identifiers.clone(),
+                address: asked.address.clone(),
+                payer_name: asked.payer_name.clone(),
+            })),
+        }
+    }
+}
+
+/// An outgoing payment that its institution signed. Only [`check_outgoing`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedOutgoing {
+    pub(crate) signed: Signed<OutgoingPayment>,
+    pub(crate) order: OutgoingPayment,
+    pub(crate) terms_digest: Digest,
+    pub(crate) key: PublicKey,
+}
+
+impl CheckedOutgoing {
+    /// The order.
+    #[must_use]
+    pub const fn order(&self) -> &OutgoingPayment {
+        &self.order
+    }
+
+    /// The order as it was signed.
+    #[must_use]
+    pub const fn signed(&self) -> &Signed<OutgoingPayment> {
+        &self.signed
+    }
+
+    /// What stands for the terms: the digest of the order.
+    #[must_use]
+    pub const fn terms_digest(&self) -> Digest {
+        self.terms_digest
+    }
+}
+
+/// Checks everything of an outgoing payment that needs no writer's turn.
+pub fn check_outgoing(
+    signed: Signed<OutgoingPayment>,
+    environment: Environment,
+    book: BookName,
+    trust: &TrustView,
+) -> Result<CheckedOutgoing, Rule> {
+    let claimed = signed
+        .read_unverified()
+        .map_err(|error| Rule::new(RuleName::SignerNotTrusted, error.to_string()))?;
+    let side = Side::Debtor;
+    let key = trust.permit_key(claimed.institution, claimed.corridor, side, signed.key());
+    let order = open(&signed, key)?;
+    let key = key.ok_or_else(|| Rule::new(RuleName::SignerNotTrusted, OutgoingPayment::NAME))?;
+    same(RuleName::EnvironmentsDiffer, "environment", environment, order.environment)?;
+    same(RuleName::BooksDiffer, "book", book, order.book)?;
+    same(RuleName::PermitDiffers, "layout", 1, order.layout)?;
+    same(RuleName::PermitDiffers, "fee's asset", order.amount.asset, order.fee.asset)?;
+    if order.amount.minor.is_zero() || order.debited().is_none() {
+        return Err(Rule::permit(side, "amount", "an amount", order.amount));
+    }
+    if let Some(field) = order.identifiers.fault() {
+        let detail = format!("`{field}`: expected a reference of ISO 20022");
+        return Err(Rule::new(RuleName::ReferencesMalformed, detail));
+    }
+    one_sided(&order, trust)?;
+    let listed = trust
+        .institution(order.institution)
+        .is_some_and(|entry| entry.edges.contains(&order.mark.edge));
+    if !listed {
+        let expected = format!("an edge of {}", order.institution);
+        return Err(Rule::permit(side, "edge", expected, order.mark.edge));
+    }
+    let latest = order.decided_at.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
+    if order.valid_until > latest {
+        return Err(Rule::permit(
+            side,
+            "valid_until",
+            format!("at most {latest}"),
+            order.valid_until,
+        ));
+    }
+    let terms_digest = signed.digest();
+    Ok(CheckedOutgoing { signed, order, terms_digest, key })
+}
+
+/// Where somebody stands for the payee, the payee's bank must accept: then this is no way around.
+pub(crate) fn one_sided(order: &OutgoingPayment, trust: &TrustView) -> Result<(), Rule> {
+    if trust.has_side(order.corridor, Side::Creditor) {
+        let detail = format!("corridor `{}` has a payee's side: it must decide", order.corridor);
+        return Err(Rule::new(RuleName::ActionNotServed, detail));
+    }
+    Ok(())
+}
+
+/// What the settlement book says of an outgoing payment, read to its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutgoingSide {
+    /// Nothing.
+    Unknown,
+    /// It was taken, and the rail gave no end yet.
+    UnderWay,
+    /// It ended so, at this position.
+    Ended(Ending, Position),
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutgoingNext {
+    /// Hold the payer's money, pinned.
+    Hold,
+    /// Put the payment before the settlement book.
+    Take,
+    /// End it in the settlement book as refused, so that it can never be taken.
+    Abandon,
+    /// Wait for the rail.
+    Wait,
+    /// Post the payer's hold.
+    Debit(Position),
+    /// Release the payer's hold.
+    Release(ReleaseReason),
+    /// Nothing is left to do.
+    Finished,
+}
+
+/// The next step, from what both books say: the live path and recovery are one.
+#[must_use]
+pub fn next_outgoing(debtor: DebtorSide, book: &OutgoingSide, asker: Asker) -> OutgoingNext {
+    match (book, debtor) {
+        (OutgoingSide::Ended(Ending::Settled, at), DebtorSide::Held) => OutgoingNext::Debit(*at),
+        (OutgoingSide::Ended(Ending::Refused(_), at), DebtorSide::Held) => {
+            OutgoingNext::Release(ReleaseReason::RefusedAt(*at))
+        }
+        (OutgoingSide::Ended(..), _) => OutgoingNext::Finished,
+        (OutgoingSide::UnderWay, _) => OutgoingNext::Wait,
+        (OutgoingSide::Unknown, DebtorSide::Held) => match asker {
+            Asker::Client => OutgoingNext::Take,
+            Asker::Recovery => OutgoingNext::Abandon,
+        },
+        (OutgoingSide::Unknown, DebtorSide::Untouched) => match asker {
+            Asker::Client => OutgoingNext::Hold,
+            Asker::Recovery => OutgoingNext::Finished,
+        },
+        // The hold is gone, so the order must never be taken.
+        (OutgoingSide::Unknown, DebtorSide::Debited | DebtorSide::Released) => {
+            OutgoingNext::Abandon
+        }
+    }
+}

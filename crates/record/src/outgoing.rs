@@ -1,0 +1,234 @@
+//! A payment to a payee whose bank takes no part in any of our books: it goes out over a rail.
+//!
+//! One institution signs: the payer's. The documents and facts say so, and how far proof goes: to
+//! what the rail said, never to the payee's account.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use seal::{Digest, Domain, to_canonical};
+use terms::{
+    AccountId, Amount, BookName, CompanyId, CorridorName, Environment, HoldId, Instant,
+    InstitutionName, PaymentId, Position,
+};
+
+use crate::document::{Document, Signed};
+use crate::fact::{EdgeMark, FactKind, HEADING_FIELDS};
+use crate::permit::Basis;
+use crate::rails::{OutsideEvidence, OutsideParty};
+use crate::settlement::{BodyError, FactBody, Fields, Identifiers, PaymentEnded};
+
+/// One step of an outgoing payment in the payer's customers' book.
+pub const OUTGOING_STEP: FactKind = FactKind { number: 66, version: 1 };
+/// An outgoing payment is taken: its money is held in the settlement account. Settlement book.
+pub const OUTGOING_TAKEN: FactKind = FactKind { number: 67, version: 1 };
+/// How an outgoing payment ended, with the rail's evidence. Settlement book.
+pub const OUTGOING_ENDED: FactKind = FactKind { number: 68, version: 1 };
+
+/// Field of the signed order in [`OUTGOING_ENDED`].
+pub const OUTGOING_ORDER_FIELD: u16 = 11;
+/// Field of the evidence in [`OUTGOING_ENDED`].
+pub const OUTGOING_EVIDENCE_FIELD: u16 = 12;
+
+/// The permit of the payer's institution, alone, for a payment that leaves over a rail. Signed
+/// with one of its permit keys.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct OutgoingPayment {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Where it is worth something.
+    #[n(1)]
+    pub environment: Environment,
+    /// The settlement book.
+    #[n(2)]
+    pub book: BookName,
+    /// The payment.
+    #[n(3)]
+    pub payment: PaymentId,
+    /// A corridor on which nobody stands for the payee: the pack says so.
+    #[n(4)]
+    pub corridor: CorridorName,
+    /// The payer's institution.
+    #[n(5)]
+    pub institution: InstitutionName,
+    /// The payer.
+    #[n(6)]
+    pub owner: CompanyId,
+    /// The payer's account.
+    #[n(7)]
+    pub debited_account: AccountId,
+    /// What arrives outside; of the asset of the debited account.
+    #[n(8)]
+    pub amount: Amount,
+    /// What the payer's institution takes besides.
+    #[n(9)]
+    pub fee: Amount,
+    /// Whereto: name, account, bank.
+    #[n(10)]
+    pub to: OutsideParty,
+    /// Where the payee lives.
+    #[n(11)]
+    pub address: OutsideAddress,
+    /// What the rail is told beside our id.
+    #[n(12)]
+    pub identifiers: Identifiers,
+    /// The rules that decided.
+    #[n(13)]
+    pub basis: Basis,
+    /// Commitment to the decision record: the payer's consent to exactly this is in it.
+    #[n(14)]
+    pub record: Digest,
+    /// The edge instance and its sequence number for this request.
+    #[n(15)]
+    pub mark: EdgeMark,
+    /// When it was decided.
+    #[n(16)]
+    pub decided_at: Instant,
+    /// It is taken while the writer's stamp is before this.
+    #[n(17)]
+    pub valid_until: Instant,
+    /// The payer's legal name, which the rail is told: at most 140 characters.
+    #[n(18)]
+    pub payer_name: String,
+}
+
+impl Document for OutgoingPayment {
+    const DOMAIN: Domain = Domain::new("wayleave/outgoing-payment/v1");
+    const NAME: &'static str = "outgoing payment";
+}
+
+impl OutgoingPayment {
+    /// What leaves the payer's account; `None` when the two differ in asset or overflow.
+    #[must_use]
+    pub fn debited(&self) -> Option<Amount> {
+        self.amount.plus(self.fee).ok()
+    }
+}
+
+/// A postal address in its parts, as rails ask for it. Town and country are never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct OutsideAddress {
+    /// Street, at most 70 characters; empty if there is none.
+    #[n(0)]
+    pub street: String,
+    /// Number of the building, at most 16 characters; empty if there is none.
+    #[n(1)]
+    pub building: String,
+    /// Post code, at most 16 characters; empty if there is none.
+    #[n(2)]
+    pub post_code: String,
+    /// Town, at most 35 characters.
+    #[n(3)]
+    pub town: String,
+    /// Country, two letters.
+    #[n(4)]
+    pub country: String,
+}
+
+/// One step of an outgoing payment in the payer's customers' book.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum OutgoingStep {
+    /// The money is held, pinned, before the settlement book is asked.
+    #[n(0)]
+    Held {
+        /// The order, so that recovery can go on.
+        #[n(0)]
+        order: Box<Signed<OutgoingPayment>>,
+        /// The ledger's change.
+        #[n(1)]
+        change: ByteVec,
+    },
+    /// The hold is posted: the rail did it.
+    #[n(1)]
+    Debited {
+        /// The payment.
+        #[n(0)]
+        payment: PaymentId,
+        /// Where the settlement book says so.
+        #[n(1)]
+        settled: Position,
+        /// The ledger's change.
+        #[n(2)]
+        change: ByteVec,
+    },
+    /// The hold is released: the rail surely did not.
+    #[n(2)]
+    Released {
+        /// The payment.
+        #[n(0)]
+        payment: PaymentId,
+        /// Where the settlement book says so.
+        #[n(1)]
+        refused: Position,
+        /// The ledger's change.
+        #[n(2)]
+        change: ByteVec,
+    },
+}
+
+impl FactBody for OutgoingStep {
+    const KIND: FactKind = OUTGOING_STEP;
+
+    fn fields(&self) -> Vec<Vec<u8>> {
+        vec![to_canonical(self)]
+    }
+
+    fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
+        fields.value(HEADING_FIELDS)
+    }
+}
+
+/// The body of [`OUTGOING_TAKEN`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingTaken {
+    /// The order as it was signed.
+    pub order: Signed<OutgoingPayment>,
+    /// The hold on the institution's settlement account.
+    pub hold: HoldId,
+    /// The ledger's change.
+    pub change: Vec<u8>,
+}
+
+impl FactBody for OutgoingTaken {
+    const KIND: FactKind = OUTGOING_TAKEN;
+
+    fn fields(&self) -> Vec<Vec<u8>> {
+        vec![to_canonical(&self.order), to_canonical(&self.hold), self.change.clone()]
+    }
+
+    fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
+        let change = fields.bytes(8)?.to_vec();
+        Ok(Self { order: fields.value(6)?, hold: fields.value(7)?, change })
+    }
+}
+
+/// The body of [`OUTGOING_ENDED`]; in one append with the fact that posts or releases the money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingEnded {
+    /// What every ended payment says; the terms digest is that of the order.
+    pub ended: PaymentEnded,
+    /// The order.
+    pub order: Signed<OutgoingPayment>,
+    /// How we know: proof ends with it.
+    pub evidence: OutsideEvidence,
+}
+
+impl FactBody for OutgoingEnded {
+    const KIND: FactKind = OUTGOING_ENDED;
+
+    fn fields(&self) -> Vec<Vec<u8>> {
+        let mut fields = self.ended.fields();
+        fields.extend([to_canonical(&self.order), to_canonical(&self.evidence)]);
+        fields
+    }
+
+    fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
+        Ok(Self {
+            ended: PaymentEnded::read(fields)?,
+            order: fields.value(OUTGOING_ORDER_FIELD)?,
+            evidence: fields.value(OUTGOING_EVIDENCE_FIELD)?,
+        })
+    }
+}

@@ -6,7 +6,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::wildcard_enum_match_arm,
-    clippy::arithmetic_side_effects,
     reason = "helpers of a test fail by panicking"
 )]
 
@@ -170,8 +169,11 @@ fn tighter(before: (Floor, u128, u128), after: (Floor, u128, u128)) {
 
 fn decide(books: &mut Books, all: &mut [Said], at: Instant, (which, by, verdict): (usize, u8, u8)) {
     let Some(said) = all.get_mut(which) else { return };
-    let verdict =
-        [ActVerdict::Approved, ActVerdict::Rejected, ActVerdict::Withdrawn][usize::from(verdict)];
+    let verdict = match verdict {
+        0 => ActVerdict::Approved,
+        1 => ActVerdict::Rejected,
+        _ => ActVerdict::Withdrawn,
+    };
     let decision = ActDecision {
         layout: 1,
         environment: environment(),

@@ -11,8 +11,10 @@ use core::time::Duration;
 
 use clearing::rule::RuleName::{self, *};
 use clearing::settlement::acts::{ActsAnswer, ActsWork};
-use clearing::testkit::after::{ReturnParts, books, checked_refund, pay, refund};
-use clearing::testkit::{Books, Who, account, environment, eur, name, now, settlement_name, sgd};
+use clearing::testkit::after::{ReturnParts, books, checked_refund, pay, refund, way_back};
+use clearing::testkit::{
+    Books, Who, account, corridor, environment, eur, name, now, settlement_name, sgd,
+};
 use clearing::{
     Finish, May, Operator, OutsideAnswer, OutsideWork, Route, SettlementAnswer, SettlementWork,
     check_act,
@@ -79,15 +81,30 @@ fn nothing_is_given_back_through_a_stop() {
     for (what, expected) in table {
         let mut books = books();
         let original = pay(&mut books, 1, 10_000);
-        let parts = ReturnParts::quoted(&original, 2, 5_000);
+        let parts = ReturnParts::quoted(&original, 2, 2_000);
         let order = parts.checked(&original).expect("a return");
-        let back = checked_refund(&refund(&original, 3, 5_000), &original).expect("a refund");
+        let back = checked_refund(&refund(&original, 3, 2_000), &original).expect("a refund");
         stop(&mut books, what);
         let returned = ended(&books.drive(now(), Route::of_return(order)));
         assert_eq!(returned, Err(expected), "return: {what:?}");
         let refunded = ended(&books.drive(now(), Route::of_client(back)));
         assert_eq!(refunded, Err(expected), "refund: {what:?}");
         assert!(books.settlement.state.given_back(original.payment()).is_none());
+    }
+}
+
+#[test]
+fn a_return_is_stopped_by_its_originals_corridor_and_a_refund_by_its_own() {
+    for (corridor, returned, refunded) in
+        [(corridor(), Err(CorridorSuspended), Ok(())), (way_back(), Ok(()), Err(CorridorSuspended))]
+    {
+        let mut books = books();
+        let original = pay(&mut books, 1, 10_000);
+        let order = ReturnParts::quoted(&original, 2, 2_000).checked(&original).expect("a return");
+        let back = checked_refund(&refund(&original, 3, 2_000), &original).expect("a refund");
+        stop(&mut books, ActKind::Suspend(Subject::Corridor(corridor)));
+        assert_eq!(ended(&books.drive(now(), Route::of_return(order))), returned, "{corridor}");
+        assert_eq!(ended(&books.drive(now(), Route::of_client(back))), refunded, "{corridor}");
     }
 }
 

@@ -565,3 +565,59 @@ proptest! {
         prop_assert_eq!(&SettlementBook::load(&saved).unwrap(), &book.0.state);
     }
 }
+
+#[test]
+fn a_stop_keeps_suspense_where_it_is_and_a_frozen_account_sends_lines_there() {
+    use clearing::settlement::acts::{ActsAnswer, ActsWork};
+    use clearing::{May, Operator, check_act};
+    use record::{Act, ActAccount, ActKind, Stop, Subject};
+
+    let settlement = ActAccount::Settlement(name("bank-nl"), eur());
+    let table = [
+        (
+            ActKind::Suspend(Subject::Participant(name("bank-nl"))),
+            RuleName::ParticipantSuspended,
+            true,
+        ),
+        (ActKind::Suspend(Subject::Asset(eur())), RuleName::AssetSuspended, true),
+        (ActKind::Freeze(settlement, Stop::Credits), RuleName::AccountFrozen, false),
+    ];
+    for (what, rule, credits) in table {
+        let mut book = Book::new();
+        let first = book.post(&notification("M1", &[line("A", 700, "CRDT", "?")]));
+        let FundingAnswer::Line { line: waiting, .. } = first[0] else { panic!("a line") };
+        let key = seal::SigningKey::from_seed(&[0x61; 32]);
+        let ada = Operator { name: "ada".into(), key: key.public_key(), may: May::Both };
+        let act = Act {
+            layout: 1,
+            environment: clearing::testkit::environment(),
+            book: clearing::testkit::settlement_name(),
+            id: terms::ActId::from_bytes([1; 16]),
+            what,
+            reason: "a drill".into(),
+            from: now(),
+            until: None,
+            decide_by: now().plus(core::time::Duration::from_secs(60)),
+        };
+        let checked = check_act(record::Signed::sign(&act, &key), &[ada]).expect("a person");
+        let work = ActsWork::Propose(Box::new(checked));
+        let answer = book.submit(SettlementWork::Acts(Box::new(work)));
+        assert!(
+            matches!(&answer, SettlementAnswer::Acts(stands)
+            if matches!(**stands, ActsAnswer::Stands(..))),
+            "{answer:?}"
+        );
+        let release = FundingWork::Resolve {
+            line: waiting,
+            wish: ResolutionWish::Release(name("bank-nl")),
+            by: "operator".into(),
+            reason: "the payer called".into(),
+        };
+        assert_eq!(refusal(&book.tell(release)), rule, "{what:?}");
+        // Money that came is counted, whoever is stopped.
+        let more = book.post(&notification("M2", &[line("B", 300, "CRDT", "BANK-NL")]));
+        let credited = matches!(outcome(&more[0]).0, LineOutcome::Credited { .. });
+        assert_eq!(credited, credits, "{what:?}");
+        book.covered();
+    }
+}

@@ -244,6 +244,28 @@ async fn post<T: Document>(
     }
 }
 
+/// Keys of another use, callers of another role, and bytes that are no act.
+async fn strangers(world: &World, good: &Act) {
+    let key = |name: &str| world.stage.key("operator", name).unwrap();
+    for name in ["report", "statement", "approve-1", "request"] {
+        let (status, why) =
+            post(world, "operator", "/v1/acts", &Signed::sign(good, &key(name))).await;
+        assert!(status == 422 && why.starts_with("ActSignerMayNot"), "{name}: {why}");
+    }
+    let signed = Signed::sign(good, &key("act-ada"));
+    for caller in ["brightwater", "bank-nl.1", "supervisor-nl", "bank-b"] {
+        assert_eq!(post(world, caller, "/v1/acts", &signed).await.0, 403, "{caller}");
+    }
+    let request = Outgoing::post("/v1/acts", api::wire::CBOR, signed.to_bytes());
+    let unsigned = world.send_unsigned("core", request).await;
+    assert!(matches!(unsigned, Outcome::Refused(problem) if problem.status == 401));
+    for body in [vec![], vec![0xff; 64], signed.to_bytes()[1..].to_vec()] {
+        let request = Outgoing::post("/v1/acts", api::wire::CBOR, body);
+        let heard = world.send("operator", "core", request).await;
+        assert!(matches!(&heard, Outcome::Refused(p) if p.status == 400), "{heard:?}");
+    }
+}
+
 #[test]
 fn hostile_acts_are_refused_by_name_and_change_nothing() {
     play(async {
@@ -261,24 +283,7 @@ fn hostile_acts_are_refused_by_name_and_change_nothing() {
             decide_by: now().plus(std::time::Duration::from_secs(60)),
         };
         let key = |name: &str| world.stage.key("operator", name).unwrap();
-        // Keys of another use, and callers of another role.
-        for name in ["report", "statement", "approve-1", "request"] {
-            let (status, why) =
-                post(&world, "operator", "/v1/acts", &Signed::sign(&good, &key(name))).await;
-            assert!(status == 422 && why.starts_with("ActSignerMayNot"), "{name}: {why}");
-        }
-        let signed = Signed::sign(&good, &key("act-ada"));
-        for caller in ["brightwater", "bank-nl.1", "supervisor-nl", "bank-b"] {
-            assert_eq!(post(&world, caller, "/v1/acts", &signed).await.0, 403, "{caller}");
-        }
-        let request = Outgoing::post("/v1/acts", api::wire::CBOR, signed.to_bytes());
-        let unsigned = world.send_unsigned("core", request).await;
-        assert!(matches!(unsigned, Outcome::Refused(problem) if problem.status == 401));
-        for body in [vec![], vec![0xff; 64], signed.to_bytes()[1..].to_vec()] {
-            let request = Outgoing::post("/v1/acts", api::wire::CBOR, body);
-            let heard = world.send("operator", "core", request).await;
-            assert!(matches!(&heard, Outcome::Refused(p) if p.status == 400), "{heard:?}");
-        }
+        strangers(&world, &good).await;
         // What a person may get wrong at the desk.
         let lim = world.stage.account("lim")?.to_string();
         let wrong: [(&[&str], &str); 7] = [

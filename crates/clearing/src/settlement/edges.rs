@@ -286,7 +286,10 @@ impl SettlementBook {
         if account.layout != 1 {
             return Err(format!("expected an account of layout 1, got {}", account.layout));
         }
-        if numbers > ACCOUNT_NUMBERS_MAX || lists > ACCOUNT_MARKS_MAX || (numbers == 0 && lists == 0) {
+        if numbers > ACCOUNT_NUMBERS_MAX
+            || lists > ACCOUNT_MARKS_MAX
+            || (numbers == 0 && lists == 0)
+        {
             return Err(format!(
                 "expected 1 to {ACCOUNT_NUMBERS_MAX} numbers or {ACCOUNT_MARKS_MAX} lists"
             ));

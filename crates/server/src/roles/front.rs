@@ -108,7 +108,7 @@ async fn pass(front: Arc<Front>, request: Request<Incoming>) -> Response<Body> {
         Ok(body) => body,
         Err(fault) => {
             let mut response =
-                unsigned(Problem::of(&problem::BAD_REQUEST).detail(fault.to_string()));
+                unsigned(&Problem::of(&problem::BAD_REQUEST).detail(fault.to_string()));
             let close = http::HeaderValue::from_static("close");
             response.headers_mut().insert("connection", close);
             return response;
@@ -134,7 +134,7 @@ async fn pass(front: Arc<Front>, request: Request<Incoming>) -> Response<Body> {
     last.map_or_else(
         || {
             let problem = Problem::of(&problem::NOT_READY).detail("no instance answers");
-            unsigned(problem.mend("try again in a moment"))
+            unsigned(&problem.mend("try again in a moment"))
         },
         |answer| answer.map(Body::from),
     )
@@ -171,7 +171,7 @@ const REPEATABLE: [&str; 5] = [
 ];
 
 /// An answer of the front itself: nobody's signature is under it.
-fn unsigned(problem: Problem) -> Response<Body> {
+fn unsigned(problem: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::new(Body::from(problem.to_json()));
     *response.status_mut() = status;

@@ -16,6 +16,7 @@ use super::operator::DeskArgs;
 ///
 /// Exit 0: done. Exit 1: refused or not done. Exit 4: nobody knows; `operator act again`.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one for a process")]
 pub enum ActCommand {
     /// Propose an act; with one key asked for, it is decided by that.
     ///

@@ -41,11 +41,11 @@ impl Desk {
             self.book.apply(Position::new(self.at), stamp, fact);
             self.at += 1;
         }
-        match checked.outcome {
-            SettlementAnswer::Done => Ok(checked.facts.len()),
-            SettlementAnswer::NotAccepted(why) => Err(why),
-            other => panic!("{other:?}"),
+        if let SettlementAnswer::NotAccepted(why) = checked.outcome {
+            return Err(why);
         }
+        assert_eq!(checked.outcome, SettlementAnswer::Done);
+        Ok(checked.facts.len())
     }
 
     fn standing(&self) -> &EdgeStanding {

@@ -70,7 +70,7 @@ impl Books {
         }
         let mut child = serve.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said = names.iter().map(|_| lines.next().expect("a line for each book").unwrap());
+        let said = names.iter().map(|_| lines.next().unwrap().unwrap());
         let said: Vec<Value> = said.map(|line| serde_json::from_str(&line).unwrap()).collect();
         let http = said.iter().find_map(|line| line["http"].as_str()).unwrap().to_owned();
         Process { child, said, http }

@@ -141,7 +141,6 @@ async fn killed_at(
     }
     let heard = sending.await?;
     let ending = ended(world, order).await?;
-    println!("{victims:?} killed after {moment:?}: heard {heard:?}, ended {ending}");
     Ok((heard, ending))
 }
 

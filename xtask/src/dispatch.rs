@@ -73,8 +73,14 @@ pub(crate) fn simulate(workspace: &Workspace, rest: &[String]) -> Result<ExitCod
     program(workspace, "wayleave-simulate", missing, rest)
 }
 
-/// `cargo xtask soak [--minutes N] [--seed N]`: the core killed under load, again and again.
+/// `cargo xtask soak [--minutes N] [--seed N]`: the core killed under load, again and again; with
+/// `ledger` first, the stand-alone ledger's models and simulations.
 pub(crate) fn soak(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
+    if let Some((name, rest)) = rest.split_first()
+        && name == "ledger"
+    {
+        return crate::soak_ledger::command(workspace, rest);
+    }
     load(workspace, "soak", rest)
 }
 

@@ -16,6 +16,7 @@ mod ha;
 mod peer;
 mod postgres;
 mod ranks;
+mod soak_ledger;
 mod source;
 mod suites;
 mod text;
@@ -40,6 +41,7 @@ usage: cargo xtask COMMAND
   bench [NAME]       a bench over the real processes, or which there are
   simulate --seed N  one world under a seed
   soak               the core killed under load, again and again: --minutes N --seed N
+  soak ledger        the stand-alone ledger's models and simulations: --minutes N --seed N
 ";
 
 /// Every command, as documents may name it.

@@ -438,20 +438,26 @@ pub fn stated_next(bytes: &[u8]) -> Option<Position> {
     Some(Position::new(origin.first.number().saturating_add(count.into())))
 }
 
-/// The entries of a batch whose digest does not fit: for naming the damaged one, never for
-/// serving. `None` when the facts cannot be told apart or one of them is no fact.
+/// The entries of a batch that is damaged: for naming the damaged fact, never for serving. Each
+/// with its place, as far as the stated lengths lead; `None` for one that is no fact. Nothing when
+/// the header does not tell.
 #[must_use]
-pub fn entries_despite_digest(bytes: &[u8]) -> Option<Vec<(Position, usize, Entry)>> {
-    let (origin, _, count) = decode_header(bytes).ok()?;
-    let mut reader = Reader { rest: bytes, offset: 0 };
-    let _header: [u8; HEADER_BYTES] = reader.array().ok()?;
+pub fn entries_despite_damage(bytes: &[u8]) -> Vec<(Position, usize, Option<Entry>)> {
     let mut entries = Vec::new();
-    for position in positions(&origin, count) {
-        let stored = read_entry(&mut reader, position).ok()?;
-        let offset = stored.offset.saturating_sub(LENGTH_BYTES);
-        entries.push((position, offset, stored.entry().ok()?));
+    let Ok((origin, _, count)) = decode_header(bytes) else { return entries };
+    let mut reader = Reader { rest: bytes, offset: 0 };
+    if reader.array::<HEADER_BYTES>().is_err() {
+        return entries;
     }
-    Some(entries)
+    for position in positions(&origin, count) {
+        let offset = reader.offset;
+        let Ok(stored) = read_entry(&mut reader, position) else {
+            entries.push((position, offset, None));
+            break;
+        };
+        entries.push((position, offset, stored.entry().ok()));
+    }
+    entries
 }
 
 fn positions(origin: &Origin, count: u32) -> impl Iterator<Item = Position> {

@@ -11,7 +11,7 @@
 )]
 
 use journal::batch::{
-    BATCH_DOMAIN, FOOTER_BYTES, HEADER_BYTES, SealError, entries_despite_digest, stated_length,
+    BATCH_DOMAIN, FOOTER_BYTES, HEADER_BYTES, SealError, entries_despite_damage, stated_length,
 };
 use journal::testkit::{batch_after, book_name};
 use journal::{Batch, BatchProblem, Entry, Origin, Tip};
@@ -132,7 +132,17 @@ fn the_header_alone_tells_the_length_and_a_bad_digest_still_shows_facts() {
     let last = bytes.len() - 5;
     bytes[last] ^= 1;
     assert_eq!(Batch::decode(&bytes).unwrap_err().problem, BatchProblem::Digest);
-    assert_eq!(entries_despite_digest(&bytes).unwrap().len(), 2);
+    let entries = entries_despite_damage(&bytes);
+    assert!(entries.len() == 2 && entries.iter().all(|(_, _, entry)| entry.is_some()));
+    // A fact that is none does not hide those beside it.
+    bytes[HEADER_BYTES + 4] = 0x9f;
+    let entries = entries_despite_damage(&bytes);
+    assert_eq!((entries[0].0, entries[0].1), (Position::ZERO, HEADER_BYTES));
+    assert!(entries[0].2.is_none() && entries[1].2.is_some());
+    // After a length that leads nowhere nothing can be told apart.
+    bytes[HEADER_BYTES..HEADER_BYTES + 4].fill(0xff);
+    assert_eq!(entries_despite_damage(&bytes), vec![(Position::ZERO, HEADER_BYTES, None)]);
+    assert_eq!(entries_despite_damage(&bytes[..HEADER_BYTES - 1]), Vec::new());
 }
 
 #[test]

@@ -343,24 +343,61 @@ fn every_refusal_has_an_iso_reason_and_a_message_without_a_full_stop() {
             assert!(read.is_none() || other == text, "{other}");
         }
     }
-    let table = [
-        (Refusal::AccountClosed { account: account(1) }, "AC04", false),
-        (Refusal::AccountFrozen { account: account(1), side: Side::Debit }, "AC06", true),
-        (Refusal::UnknownAccount { account: account(1) }, "AC01", false),
-        (
-            Refusal::InsufficientFunds {
-                account: account(1),
-                expected: Minor::MAX,
-                got: Minor::ZERO,
-            },
-            "AM04",
-            true,
-        ),
-        (Refusal::IdUsedWithOtherContent { field: "entries" }, "AM05", false),
-        (Refusal::HoldAlreadyExpired { hold: hold(1) }, "AB03", false),
-    ];
-    for (refusal, code, retry) in table {
-        assert_eq!((refusal.iso_reason(), refusal.may_retry_help()), (code, retry));
+}
+
+/// Each rule in its precedence: its name, its ISO 20022 reason, and whether the same command,
+/// under a new id, may succeed later.
+const RULES: [(&str, &str, bool); 40] = [
+    ("IdUsedWithOtherContent", "AM05", false),
+    ("EntriesOutOfRange", "FF01", false),
+    ("LimitsOutOfRange", "FF01", false),
+    ("LinksOutOfRange", "FF01", false),
+    ("MetadataOutOfRange", "FF01", false),
+    ("MetadataTooLarge", "FF01", false),
+    ("MetadataKeysMustDiffer", "FF01", false),
+    ("AmountMustBePositive", "AM01", false),
+    ("WeightMustBePositive", "FF01", false),
+    ("HoldsMustDiffer", "FF01", false),
+    ("LimitsMustDiffer", "FF01", false),
+    ("UnknownAccount", "AC01", false),
+    ("UnknownHold", "ED05", false),
+    ("HoldAlreadyPosted", "ED05", false),
+    ("HoldAlreadyVoided", "ED05", false),
+    ("HoldAlreadyExpired", "AB03", false),
+    ("HoldAlreadyPinned", "ED05", false),
+    ("EvidenceRequired", "ED05", false),
+    ("HoldAccountDiffers", "ED05", false),
+    ("HoldSideDiffers", "ED05", false),
+    ("AmountExceedsHold", "AM09", false),
+    ("HoldPartsOutOfRange", "ED05", false),
+    ("RemaindersMustDiffer", "FF01", false),
+    ("SharesMustFaceOneWay", "FF01", false),
+    ("EverythingMustBeBounded", "FF01", false),
+    ("NothingToMove", "AM04", true),
+    ("LimitAssetDiffers", "AM11", false),
+    ("DebitsMustEqualCredits", "AM10", false),
+    ("ExpiryMustBeLater", "DT01", false),
+    ("LimitPeriodOver", "DT01", false),
+    ("LimitPeriodTooFar", "DT01", true),
+    ("AccountClosed", "AC04", false),
+    ("AccountFrozen", "AC06", true),
+    ("AmountTooLarge", "AM12", false),
+    ("InsufficientFunds", "AM04", true),
+    ("CeilingExceeded", "AM02", true),
+    ("VelocityAmountExceeded", "AM14", true),
+    ("VelocityCountExceeded", "AM14", true),
+    ("BalanceOutsideLimits", "NARR", true),
+    ("AccountNotEmpty", "NARR", true),
+];
+
+#[test]
+fn each_rule_says_whether_a_retry_may_help() {
+    let mut refusals = [shapes(), references(), asks(), money()].concat();
+    refusals.dedup_by_key(|(_, refusal)| refusal.precedence());
+    assert_eq!(refusals.len(), RULES.len());
+    for ((_, refusal), expected) in refusals.iter().zip(RULES) {
+        let got = (refusal.rule_name(), refusal.iso_reason(), refusal.may_retry_help());
+        assert_eq!(got, expected);
     }
 }
 

@@ -259,3 +259,30 @@ fn totals_that_are_over_take_no_memory() {
     let image = ledger.open().save();
     assert_eq!(Ledger::load(&image).unwrap(), *ledger.open());
 }
+
+/// Entries over both assets: as many credits as asked for, and the two debits that balance them.
+fn over_two_assets(credits: u128) -> Vec<ledger::Entry> {
+    let each = |n: u128| if n % 2 == 0 { credit(3, 1 + n) } else { credit(5, 1 + n) };
+    let of = |side: u128| (0..credits).filter(|n| n % 2 == side).map(|n| 1 + n).sum();
+    (0..credits).map(each).chain([debit(1, of(0)), debit(2, of(1))]).collect()
+}
+
+#[test]
+fn a_transaction_has_up_to_64_entries_over_its_assets_and_no_more() {
+    let mut ledger = funded();
+    let most = post(64, over_two_assets(62));
+    run(&mut ledger, 5, &most).unwrap();
+    let (_, posted) = ledger.transaction(support::txn(64)).unwrap();
+    assert_eq!(posted.entries.len(), 64);
+    // The odd ones up to 61 and the even ones up to 62, on 1,000 each.
+    for (n, expected) in [(3, 1_961), (5, 1_992)] {
+        let balances = ledger.balances(account(n)).unwrap();
+        assert_eq!(balances.credits_posted, Minor::new(expected), "account {n}");
+    }
+    let before = ledger.clone();
+    assert_eq!(
+        ledger.check(at(6), &post(65, over_two_assets(63))).unwrap_err(),
+        ledger::Refusal::EntriesOutOfRange { max: 64, got: 65 }
+    );
+    assert_eq!(ledger, before);
+}

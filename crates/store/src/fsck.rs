@@ -192,19 +192,20 @@ impl FsckReport {
     }
 }
 
-/// Names the fact of a batch whose digest does not fit, where its commitment tells.
+/// Names the fact of a damaged batch: the first that is no fact, or that its commitment denies.
 fn locate(
     bytes: &[u8],
     used: usize,
     error: &BatchError,
     salts: Option<&dyn Salts>,
 ) -> Option<BatchError> {
-    if error.problem != BatchProblem::Digest {
+    // The others speak of no fact, or of a fact that reads.
+    if matches!(error.problem, BatchProblem::Unchained(_) | BatchProblem::Commitment) {
         return None;
     }
-    let rest = bytes.get(used..)?;
-    let entries = journal::batch::entries_despite_digest(rest)?;
+    let entries = journal::batch::entries_despite_damage(bytes.get(used..)?);
     let broken = entries.into_iter().find(|(position, _, entry)| {
+        let Some(entry) = entry else { return true };
         let uncommitted = Uncommitted {
             position: *position,
             slot: entry.fact.salt_slot,

@@ -158,6 +158,56 @@ codes! {
     }
 }
 
+impl Rule {
+    /// Whether the same command, under a new id, may succeed later without being changed. The
+    /// ledger says it of its refusals, and both say the same of each rule.
+    #[must_use]
+    pub const fn may_retry_help(self) -> bool {
+        match self {
+            Self::NothingToMove
+            | Self::LimitPeriodTooFar
+            | Self::AccountFrozen
+            | Self::InsufficientFunds
+            | Self::CeilingExceeded
+            | Self::VelocityAmountExceeded
+            | Self::VelocityCountExceeded
+            | Self::BalanceOutsideLimits
+            | Self::AccountNotEmpty => true,
+            Self::IdUsedWithOtherContent
+            | Self::EntriesOutOfRange
+            | Self::LimitsOutOfRange
+            | Self::LinksOutOfRange
+            | Self::AmountMustBePositive
+            | Self::HoldsMustDiffer
+            | Self::LimitsMustDiffer
+            | Self::UnknownAccount
+            | Self::UnknownHold
+            | Self::HoldAlreadyPosted
+            | Self::HoldAlreadyVoided
+            | Self::HoldAlreadyExpired
+            | Self::HoldAlreadyPinned
+            | Self::EvidenceRequired
+            | Self::HoldAccountDiffers
+            | Self::HoldSideDiffers
+            | Self::AmountExceedsHold
+            | Self::LimitAssetDiffers
+            | Self::DebitsMustEqualCredits
+            | Self::ExpiryMustBeLater
+            | Self::AccountClosed
+            | Self::AmountTooLarge
+            | Self::MetadataOutOfRange
+            | Self::MetadataTooLarge
+            | Self::MetadataKeysMustDiffer
+            | Self::WeightMustBePositive
+            | Self::RemaindersMustDiffer
+            | Self::SharesMustFaceOneWay
+            | Self::EverythingMustBeBounded
+            | Self::LimitPeriodOver
+            | Self::HoldPartsOutOfRange => false,
+        }
+    }
+}
+
 codes! {
     /// The field that differs or that a rule speaks of.
     Field, u8 {

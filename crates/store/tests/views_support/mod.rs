@@ -21,8 +21,9 @@ use std::sync::Arc;
 
 use journal::Tip;
 use ledger::{
-    Ceiling, Change, Command, Entry, Floor, HoldState, Link, NotDone, NotDoneSource, Opening,
-    Owner, Placement, Purpose, Reason, Resolved, Side, Term, Transaction, VoidGround,
+    Ask, Ceiling, Change, Command, Draft, Entry, Floor, HoldState, Line, Link, NotDone,
+    NotDoneSource, Opening, Owner, Part, Placement, Purpose, Reason, Resolved, Rest, Side, Term,
+    Transaction, VoidGround,
 };
 use seal::Digest;
 use seal::digest::sha256;
@@ -119,6 +120,8 @@ pub(crate) struct Book {
     pub(crate) stamps: Vec<u64>,
     /// What the read models have seen: before this position, up to this stamp.
     pub(crate) seen: (u64, u64),
+    /// Posts that left a rest held.
+    pub(crate) kept: u64,
     /// Accounts beyond the first few: in some books everything happens on few accounts.
     pub(crate) accounts_more: usize,
 }
@@ -230,7 +233,10 @@ impl Book {
                 Command::VoidHold { hold: hold?, ground }
             }
             6 => Command::ExpireHolds { at_most: 1 + dice.below(5) as u32 },
-            7..=9 => Command::Post(self.posting(dice, hold?)?),
+            7..=9 => {
+                let whole = self.posting(dice, hold?)?;
+                if dice.one_in(2) { keeping(whole) } else { Command::Post(whole) }
+            }
             10 if dice.one_in(8) => Command::SetBlocked { account: account?, amount: Minor::ZERO },
             10 if dice.one_in(30) => Command::CloseAccount { account: account? },
             _ => Command::Post(self.transaction(dice, Vec::new())?),
@@ -287,7 +293,7 @@ impl Book {
             return None;
         }
         let placement = known.placement();
-        let amount = placement.amount.units();
+        let amount = known.remaining().units();
         let amount = if dice.one_in(2) { amount } else { 1 + amount / 3 };
         let entry = Entry {
             account: placement.account,
@@ -372,6 +378,7 @@ impl Book {
                     let gone = end.posted.units() + end.released.units();
                     let held = self.open.iter_mut().find(|h| h.placement.id == end.hold).unwrap();
                     held.left -= gone;
+                    self.kept += u64::from(held.left > 0);
                     let held = held.clone();
                     self.hold_step(&held, HoldStep::Posted, gone);
                     self.open.retain(|h| h.left > 0);
@@ -422,6 +429,20 @@ impl Book {
             reason: Reason::Payment,
         });
     }
+}
+
+/// The same as a draft that keeps the rest of each hold.
+fn keeping(of: Transaction) -> Command {
+    let part = |hold| Part { hold, rest: Rest::Kept };
+    let line = |entry: &Entry| Line {
+        account: entry.account,
+        side: entry.side,
+        ask: Ask::Exact(entry.amount),
+        part: entry.hold.map(part),
+    };
+    let lines = of.entries.iter().map(line).collect();
+    let Transaction { id, business_date, reason, claims, links, detail, .. } = of;
+    Command::PostDraft(Draft { id, business_date, reason, lines, claims, links, detail })
 }
 
 fn feed_one(feed: &mut Feed, fact: &Fact) -> Result<(), FeedError> {

@@ -99,10 +99,15 @@ fn each_refusal_becomes_its_problem() {
         // A rule of the binary protocol has the same name there.
         let shown = format!("{refusal:?}");
         let variant = shown.split([' ', '{']).next().unwrap();
-        for known in wire::Rule::ALL.iter().filter(|known| format!("{known:?}") == variant) {
-            assert_eq!(known.name(), rule);
-        }
+        let known = wire::Rule::ALL.iter().find(|known| format!("{known:?}") == variant);
+        let known = known.unwrap_or_else(|| panic!("{rule} has no number on the wire"));
+        assert_eq!(known.name(), rule);
+        assert_eq!(known.may_retry_help(), refusal.may_retry_help(), "{rule}");
     }
+    // The table has no line for this one.
+    let keys = Refusal::MetadataKeysMustDiffer { key: "k".parse().unwrap() };
+    assert_eq!(wire::Rule::MetadataKeysMustDiffer.may_retry_help(), keys.may_retry_help());
+    assert_eq!(table().len() + 1, wire::Rule::ALL.len());
 }
 
 #[test]

@@ -127,6 +127,8 @@ impl Report {
         put("position", json!(self.place.map(|(position, _)| position.number())));
         put("stamp", json!(self.place.map(|(_, stamp)| stamp.to_string())));
         put("rule", json!(self.rule));
+        let rule = self.rule.as_deref().and_then(Rule::named);
+        put("may_retry", json!(rule.map(Rule::may_retry_help)));
         put("field", json!(self.field));
         put("words", json!(self.words));
         put("mend", json!(self.mend));

@@ -14,6 +14,7 @@
 mod followed;
 mod model;
 mod questions;
+mod states;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -79,6 +80,12 @@ pub(crate) fn told(client: &mut Client, query: &Query) -> Told {
 pub(crate) fn completion(client: &mut Client, query: &Query, within: Duration) -> Completion {
     let ticket = client.query(&to_canonical(query), within).unwrap();
     client.wait(ticket)
+}
+
+/// The time of day, to place a hold that ends soon.
+pub(crate) fn now_nanos() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_nanos()).unwrap()
 }
 
 /// Numbers that look random and are the same each time.

@@ -13,14 +13,18 @@ use crate::model::{Line, Model};
 use crate::{Dice, Scratch, completion, start, told};
 use std::time::Duration;
 
-/// Histories; `WAYLEAVE_ASKED_HISTORIES` asks for more.
-const HISTORIES: u64 = 3;
+/// Histories; `WAYLEAVE_ASKED_HISTORIES` asks for more, `WAYLEAVE_ASKED_SEED` for others.
+const HISTORIES: u64 = 8;
 const STEPS: u64 = 60;
+const QUESTIONS: u64 = 25;
 
 #[test]
 fn every_question_is_answered_as_the_slow_model_answers_it() {
     let more = std::env::var("WAYLEAVE_ASKED_HISTORIES").ok();
-    for seed in 0..more.map_or(HISTORIES, |more| more.parse().unwrap()) {
+    let from = std::env::var("WAYLEAVE_ASKED_SEED").ok();
+    let from: u64 = from.map_or(0, |seed| seed.parse().unwrap());
+    let mut seen = std::collections::BTreeMap::<&str, u64>::new();
+    for seed in from..from + more.map_or(HISTORIES, |more| more.parse().unwrap()) {
         let mut dice = Dice(seed);
         let scratch = Scratch::new("asked");
         let folder = scratch.book();
@@ -28,8 +32,11 @@ fn every_question_is_answered_as_the_slow_model_answers_it() {
         let mut model = Model::default();
         model.begin(&mut client, &mut dice);
         for step in 0..STEPS {
-            model.step(&mut client, &mut dice);
-            for _ in 0..4 {
+            model.step_of(&mut client, &mut dice, 40);
+            if step % 15 == 7 {
+                model.expire_one(&mut client, &mut dice);
+            }
+            for _ in 0..QUESTIONS {
                 ask(&mut model, &mut client, &mut dice);
             }
             if step == STEPS / 3 || step == STEPS * 2 / 3 {
@@ -44,11 +51,30 @@ fn every_question_is_answered_as_the_slow_model_answers_it() {
         }
         drop(client);
         running.stop();
+        for (what, count) in model.counts {
+            *seen.entry(what).or_default() += count;
+        }
+    }
+    println!("{seen:?}");
+    for (what, least) in [
+        ("commands", 1_000),
+        ("questions", 1_000),
+        ("pinned", 20),
+        ("voided", 20),
+        ("expired", 3),
+        ("posted of a hold", 20),
+        ("drafts", 20),
+        ("kept", 20),
+        ("many entries", 20),
+        ("refused", 20),
+        ("repeated", 20),
+    ] {
+        assert!(seen.get(what).is_some_and(|count| *count >= least), "{what}: {seen:?}");
     }
 }
 
 /// As of now: the answer has seen everything that was acknowledged.
-fn now(client: &mut Client, model: &Model, query: Query) -> Said {
+pub(crate) fn now(client: &mut Client, model: &Model, query: Query) -> Said {
     let query = Query::Fresh { fresh: Freshness::Now, query: Box::new(query) };
     let Told { position, said } = told(client, &query);
     assert_eq!(position, model.next(), "{query:?}");
@@ -57,7 +83,9 @@ fn now(client: &mut Client, model: &Model, query: Query) -> Said {
 
 fn ask(model: &mut Model, client: &mut Client, dice: &mut Dice) {
     let account = dice.pick(&model.accounts).id;
-    match dice.below(9) {
+    model.count("questions");
+    match dice.below(12) {
+        8 | 9 => crate::states::ask(model, client, dice, account),
         0 => balances(model, client, dice, account),
         1 | 2 => statements(model, client, dice, account),
         3 => trials(model, client, dice),
@@ -114,7 +142,7 @@ fn some_filter(model: &Model, dice: &mut Dice) -> EntryFilter {
             6 => filter.last_date = Some(model.date(dice)),
             7 => filter.amount_min = Some(Minor::new(u128::from(dice.below(5_000)))),
             8 => filter.amount_max = Some(Minor::new(u128::from(dice.below(5_000)))),
-            9 => filter.reason = Some(ledger::Reason::Payment),
+            9 => filter.reason = Some(dice.pick(&ledger::Reason::ALL)),
             10 => filter.code = Some(1 + dice.below(3) as u16),
             _ => filter.counterparty = Some(dice.pick(&model.accounts).id),
         }
@@ -179,6 +207,12 @@ fn trials(model: &Model, client: &mut Client, dice: &mut Dice) {
         assert_eq!((line.account, line.normal), (opening.id, opening.normal));
         assert_eq!((line.opening, line.day, line.closing), (before, day, until));
     }
+    let mut expected: Vec<_> = model.accounts.iter().map(|opening| opening.asset).collect();
+    expected.sort();
+    expected.dedup();
+    let mut got: Vec<_> = assets.iter().map(|line| line.asset).collect();
+    got.sort();
+    assert_eq!(got, expected);
     for line in assets {
         let mine = lines.iter().filter(|one| one.asset == line.asset);
         let days: u128 = mine.clone().map(|one| one.day.debits.units()).sum();
@@ -189,7 +223,7 @@ fn trials(model: &Model, client: &mut Client, dice: &mut Dice) {
 }
 
 fn holds(model: &Model, client: &mut Client, dice: &mut Dice, account: AccountId) {
-    let moment = |held: &crate::model::Held| match held.placement.term {
+    let moment = |held: &crate::model::Held| match held.term {
         ledger::Term::Expiring { at } => at,
         ledger::Term::Pinned => Instant::from_nanos(u64::MAX),
     };
@@ -212,13 +246,21 @@ fn holds(model: &Model, client: &mut Client, dice: &mut Dice, account: AccountId
     assert_eq!(got.len(), expected.len());
     for (got, held) in got.iter().zip(&expected) {
         assert_eq!((got.hold, got.account), (held.placement.id, held.placement.account));
-        assert_eq!((got.amount, got.side), (held.placement.amount, held.placement.side));
-        assert_eq!((got.position.number(), got.placed_at.nanos()), (held.steps[0], held.placed_at));
+        assert_eq!((got.amount.units(), got.side), (held.left, held.placement.side));
+        assert_eq!(
+            (got.position.number(), got.placed_at.nanos()),
+            (held.steps[0].0, held.placed_at)
+        );
+        assert_eq!((got.term, got.business_date), (held.term, held.placement.business_date));
     }
     let query = Query::OpenHoldsOf { account, after: None, limit: 1000 };
     let Said::OpenHolds { lines, .. } = now(client, model, query) else { panic!() };
-    let mine = model.holds.iter().filter(|h| h.open && h.placement.account == account).count();
-    assert_eq!(lines.len(), mine);
+    let mut got: Vec<_> = lines.iter().map(|line| (line.hold, line.amount.units())).collect();
+    let mine = model.holds.iter().filter(|h| h.open && h.placement.account == account);
+    let mut expected: Vec<_> = mine.map(|held| (held.placement.id, held.left)).collect();
+    got.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(got, expected);
 }
 
 fn links(model: &Model, client: &mut Client, dice: &mut Dice) {
@@ -278,18 +320,41 @@ fn histories(model: &Model, client: &mut Client, dice: &mut Dice, account: Accou
         let query = Query::HoldWhole(held.placement.id);
         let Said::Facts { facts, whole: true } = now(client, model, query) else { panic!() };
         let positions: Vec<u64> = facts.iter().map(|fact| fact.position.number()).collect();
-        assert_eq!(positions, held.steps);
+        assert_eq!(positions, held.steps.iter().map(|step| step.0).collect::<Vec<_>>());
         assert_eq!(*resolved(&facts[0]), Resolved::HoldPlaced(held.placement));
     }
     let newest_first = dice.one_in(2);
-    let query = Query::HoldEvents { account, newest_first, after: None, limit: 1000 };
-    let Said::HoldEvents { lines, at_end: true, .. } = now(client, model, query) else { panic!() };
-    let mut got: Vec<u64> = lines.iter().map(|line| line.position.number()).collect();
-    let mine = model.holds.iter().filter(|h| h.placement.account == account);
-    let mut expected: Vec<u64> = mine.flat_map(|h| h.steps.clone()).collect();
-    got.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(got, expected);
+    let limit = 1 + dice.below(60) as u32;
+    let (mut after, mut lines) = (None, Vec::new());
+    loop {
+        let query = Query::HoldEvents { account, newest_first, after, limit };
+        let Said::HoldEvents { lines: page, next, at_end } = now(client, model, query) else {
+            panic!()
+        };
+        assert!(page.len() <= limit as usize);
+        lines.extend(page);
+        if at_end {
+            break;
+        }
+        after = Some(next);
+    }
+    let mut expected = Vec::new();
+    for held in model.holds.iter().filter(|h| h.placement.account == account) {
+        let (hold, side) = (held.placement.id, held.placement.side);
+        let steps = held.steps.iter();
+        expected.extend(steps.map(|(at, step, amount)| (*at, *step, *amount, hold, side)));
+    }
+    expected.sort_by_key(|(at, ..)| *at);
+    if newest_first {
+        expected.reverse();
+    }
+    assert_eq!(lines.len(), expected.len());
+    for (line, (at, step, amount, hold, side)) in lines.iter().zip(expected) {
+        assert_eq!((line.position.number(), line.stamp.nanos()), (at, model.stamps[at as usize]));
+        assert_eq!((line.step, line.amount.units()), (step, amount));
+        assert_eq!((line.hold, line.side), (hold, side));
+        assert_eq!(line.pending, model.pending(account, at + 1));
+    }
 }
 
 fn times(model: &Model, client: &mut Client, dice: &mut Dice) {

@@ -42,6 +42,7 @@ fn options(rest: &[String]) -> Result<Options> {
 
 /// Runs rounds until the time is over; at least one. A failure ends it and says how to run it
 /// again.
+#[expect(clippy::disallowed_methods, reason = "a soak runs for as long as it was told to")]
 pub(crate) fn command(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
     let Options { minutes, seed } = options(rest)?;
     let (begun, most) = (Instant::now(), Duration::from_secs(minutes.saturating_mul(60)));

@@ -262,7 +262,7 @@ fn totals_that_are_over_take_no_memory() {
 
 /// Entries over both assets: as many credits as asked for, and the two debits that balance them.
 fn over_two_assets(credits: u128) -> Vec<ledger::Entry> {
-    let each = |n: u128| if n % 2 == 0 { credit(3, 1 + n) } else { credit(5, 1 + n) };
+    let each = |n: u128| if n.is_multiple_of(2) { credit(3, 1 + n) } else { credit(5, 1 + n) };
     let of = |side: u128| (0..credits).filter(|n| n % 2 == side).map(|n| 1 + n).sum();
     (0..credits).map(each).chain([debit(1, of(0)), debit(2, of(1))]).collect()
 }

@@ -166,7 +166,9 @@ impl Model {
         placement.term = Term::Expiring { at: Instant::from_nanos(soon + 50_000_000) };
         let id = placement.id;
         let command = Command::PlaceHold(placement);
-        let [(Status::Done, position, stamp)] = self.send(client, &[command.clone()])[..] else {
+        let [(Status::Done, position, stamp)] =
+            self.send(client, std::slice::from_ref(&command))[..]
+        else {
             // The machine was slow: it would never have been open.
             let next = self.next();
             let Said::Facts { facts, .. } = crate::told(client, &Query::Fact(next)).said else {

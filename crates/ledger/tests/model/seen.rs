@@ -142,7 +142,16 @@ impl Seen {
         let kind = kind(command);
         let holds = match command {
             Command::ExpireHolds { .. } => model.holds.keys().copied().collect(),
-            _ => holds(command),
+            Command::OpenAccount(_)
+            | Command::SetLimits { .. }
+            | Command::SetFreeze { .. }
+            | Command::SetBlocked { .. }
+            | Command::CloseAccount { .. }
+            | Command::PlaceHold(_)
+            | Command::PinHold { .. }
+            | Command::VoidHold { .. }
+            | Command::Post(_)
+            | Command::PostDraft(_) => holds(command),
         };
         let end = |id: &HoldId| model.holds.get(id).map(|hold| hold.end);
         holds.into_iter().map(|id| (kind, id, end(&id))).collect()

@@ -496,6 +496,9 @@ pub struct Rails<'a> {
 pub fn step(transfer: &Transfer, live: Live, rails: Rails<'_>, now: Instant, input: Input) -> Step {
     let turn = Turn { transfer, live, rails, now };
     match input {
+        Input::Begun | Input::Timer | Input::Handed(_) | Input::Asked(_) if turn.is_elsewhere() => {
+            turn.elsewhere()
+        }
         Input::Begun => Turn { live: Live::RECOVERED, ..turn }.go_on(),
         Input::Timer => turn.go_on(),
         Input::Handed(sending) => turn.handed(sending),
@@ -514,6 +517,21 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    // INVARIANT (OneRail): what went over one rail is neither asked about nor sent over another:
+    // that one does not know it, and would do it again.
+    fn is_elsewhere(&self) -> bool {
+        self.transfer.rail.is_some_and(|own| own != self.rails.rail)
+    }
+
+    fn elsewhere(self) -> Step {
+        match (&self.transfer.phase, self.transfer.rail) {
+            (Phase::SendIntended | Phase::Sent(_) | Phase::InDoubt(_), Some(own)) => {
+                self.stuck(format!("it went over rail `{own}`, which does not carry its asset now"))
+            }
+            _ => self.only(Effect::Nothing),
+        }
+    }
+
     fn go_on(self) -> Step {
         let Turn { transfer, live, rails, now } = &self;
         let past = |after: Duration| *now >= transfer.waits_since.plus(after);

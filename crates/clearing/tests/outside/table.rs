@@ -344,6 +344,27 @@ fn a_rail_that_does_not_promise_once_is_only_asked() {
 }
 
 #[test]
+fn a_transfer_is_neither_sent_nor_asked_about_over_another_rail() {
+    let rails = Rails { rail: name("sepa-new"), patience: &PATIENCE };
+    let report = report("RJCT", "AC04");
+    let inputs = [
+        Input::Begun,
+        Input::Timer,
+        Input::Asked(Asking::NotKnown),
+        Input::Asked(Asking::Status(report)),
+        Input::Handed(Sending::NotDone("x".into())),
+    ];
+    for input in inputs {
+        let expected = ["-/-", "stuck/alarm", "stuck/alarm", "stuck/alarm", "-/-", "-/-", "-/-"];
+        let own = |one: Transfer| Transfer { rail: Some(name("tcb-files")), ..one };
+        let got = phases().map(own).map(|one| {
+            words(&step(&one, CLEAN, rails, now().plus(Duration::from_secs(1)), input.clone()))
+        });
+        assert_eq!(got.each_ref().map(String::as_str), expected, "{input:?}");
+    }
+}
+
+#[test]
 fn pauses_grow_and_are_bounded() {
     let doubtful = in_phase(Phase::InDoubt("no answer".into()));
     let mut live = Live::RECOVERED;

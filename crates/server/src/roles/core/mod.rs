@@ -254,6 +254,7 @@ impl Lead {
             Hold::Leased { .. } => projection::catch_up(&clearing, &published, signer).await?,
         };
         let outside = self.open_rails()?;
+        outside.check_driven(&clearing).await?;
         Ok(Opened { clearing, published, outside, signer, in_order, fresh })
     }
 

@@ -264,13 +264,12 @@ impl Outside {
         let Some(transfer) = look(clearing, id).await? else {
             return Err(NotDone::NotAccepted(format!("no transfer `{id}`")));
         };
-        let Some(link) = self.link_of(&transfer) else {
-            return Err(NotDone::NotAccepted(format!(
-                "no rail carries `{}`",
-                transfer.amount.asset
-            )));
+        let asset = transfer.amount.asset;
+        let link = self.links.get(&asset);
+        let Some(rail) = transfer.rail.or(link.map(|link| link.name)) else {
+            return Err(NotDone::NotAccepted(format!("no rail carries `{asset}`")));
         };
-        let rails = Rails { rail: link.name, patience: &link.patience };
+        let rails = Rails { rail, patience: link.map_or(&PATIENCE, |link| &link.patience) };
         let made = step(&transfer, Live::RECOVERED, rails, system::now(), input);
         if let Some(work) = made.work {
             refused(ask(clearing, work).await?)?;
@@ -286,8 +285,20 @@ impl Outside {
         tracing::error!(words, "a person must look");
     }
 
-    fn link_of(&self, transfer: &Transfer) -> Option<&Link> {
-        self.links.get(&transfer.amount.asset)
+    /// Refuses a configuration under which a transfer under way could not be asked about over the
+    /// rail that has it.
+    pub async fn check_driven(&self, clearing: &Clearing) -> Result<(), RoleError> {
+        let rails: BTreeMap<AssetCode, RailName> =
+            self.links.iter().map(|(asset, link)| (*asset, link.name)).collect();
+        let stray = move |state: &clearing::SettlementBook| {
+            let driven = state.driven_transfers().filter_map(|id| state.transfer(id));
+            driven.filter_map(|one| stray(&rails, one)).next()
+        };
+        let found = clearing.books.settlement.look(stray).await;
+        match found.map_err(|error| RoleError::Unsound(error.to_string()))?.outcome {
+            None => Ok(()),
+            Some(words) => Err(RoleError::Unsound(format!("rails: {words}"))),
+        }
     }
 
     /// Counters in the text format of Prometheus.
@@ -332,12 +343,13 @@ impl Outside {
         sent
     }
 
-    async fn call_ask(&self, link: &Link, id: OutsideId) -> clearing::outside::Asking {
+    async fn call_ask(&self, link: &Link, transfer: &Transfer) -> clearing::outside::Asking {
         let Ok(_permit) = self.calls.acquire().await else {
             return clearing::outside::Asking::Unknown("the core is stopping".to_owned());
         };
         count(&self.figures.asked);
-        link.rail.ask(id).await
+        let asking = link.rail.ask(transfer.id).await;
+        link.rail.believed(asking, transfer.intended_at)
     }
 
     /// One transfer to its end, or to the hands of a person.
@@ -353,7 +365,8 @@ impl Outside {
                     continue;
                 }
             };
-            let Some(link) = self.link_of(&transfer) else { return };
+            // The rail of its asset; a step over one that is not the transfer's own asks a person.
+            let Some(link) = self.links.get(&transfer.amount.asset) else { return };
             let rails = Rails { rail: link.name, patience: &link.patience };
             let made = step(&transfer, live, rails, system::now(), input);
             (live, input) = self.carry(clearing, link, id, made).await;
@@ -520,6 +533,19 @@ async fn ask(clearing: &Clearing, work: OutsideWork) -> Result<OutsideAnswer, Fa
         SettlementAnswer::Outside(answer) => Ok(answer),
         _ => Err(Failed::Unknown),
     }
+}
+
+/// What is wrong when the rails of the configuration do not carry a transfer under way.
+fn stray(rails: &BTreeMap<AssetCode, RailName>, transfer: &Transfer) -> Option<String> {
+    let (own, asset) = (transfer.rail?, transfer.amount.asset);
+    if rails.get(&asset) == Some(&own) {
+        return None;
+    }
+    Some(format!(
+        "transfer `{}` is under way over rail `{own}`, which does not carry `{asset}` in this \
+         configuration; name it there until the transfer has ended",
+        transfer.id
+    ))
 }
 
 fn refused(answer: OutsideAnswer) -> Result<(), Rule> {

@@ -358,6 +358,35 @@ pub enum Input {
     Person(Box<Signed<StuckAct>>),
 }
 
+impl Input {
+    /// What to begin with when the book did not take the step of this input: it stands elsewhere
+    /// now. What the rail said is said again to what stands there: a word that contradicts an end
+    /// must not be lost to the one that came first.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self.report() {
+            Some(report) => Self::Heard(report.clone()),
+            None => Self::Begun,
+        }
+    }
+
+    /// What the rail said, if it said something.
+    #[must_use]
+    pub const fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Handed(Sending::Sent(Some(report)))
+            | Self::Asked(Asking::Status(report))
+            | Self::Heard(report) => Some(report),
+            Self::Begun
+            | Self::Timer
+            | Self::Handed(_)
+            | Self::Asked(_)
+            | Self::DebitBooked(_)
+            | Self::Person(_) => None,
+        }
+    }
+}
+
 /// How a send ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sending {

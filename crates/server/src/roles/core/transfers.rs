@@ -261,6 +261,25 @@ impl Outside {
         id: OutsideId,
         input: Input,
     ) -> Result<(), NotDone> {
+        // Another word may be recorded between the look and the step: this one is said once more to
+        // what stands then.
+        for last in [false, true] {
+            match self.feed_once(clearing, id, input.clone()).await? {
+                OutsideAnswer::Now => return Ok(()),
+                OutsideAnswer::Before | OutsideAnswer::Refused(_) if !last => {}
+                OutsideAnswer::Before => return Ok(()),
+                OutsideAnswer::Refused(rule) => return Err(rule.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn feed_once(
+        &self,
+        clearing: &Clearing,
+        id: OutsideId,
+        input: Input,
+    ) -> Result<OutsideAnswer, NotDone> {
         let Some(transfer) = look(clearing, id).await? else {
             return Err(NotDone::NotAccepted(format!("no transfer `{id}`")));
         };
@@ -271,13 +290,14 @@ impl Outside {
         };
         let rails = Rails { rail, patience: link.map_or(&PATIENCE, |link| &link.patience) };
         let made = step(&transfer, Live::RECOVERED, rails, system::now(), input);
-        if let Some(work) = made.work {
-            refused(ask(clearing, work).await?)?;
-        }
-        if let Effect::Alarm(words) = made.then {
+        let answer = match made.work {
+            Some(work) => ask(clearing, work).await?,
+            None => OutsideAnswer::Now,
+        };
+        if let (Effect::Alarm(words), OutsideAnswer::Now) = (made.then, &answer) {
             self.alarm(&words);
         }
-        Ok(())
+        Ok(answer)
     }
 
     fn alarm(&self, words: &str) {
@@ -357,19 +377,22 @@ impl Outside {
         let (mut live, mut input) = (Live::RECOVERED, Input::Begun);
         loop {
             let transfer = match look(clearing, id).await {
-                Ok(Some(transfer)) if transfer.phase.is_driven() => transfer,
+                // What the rail said is in the book, even when somebody else ended it meanwhile.
+                Ok(Some(transfer)) if transfer.phase.is_driven() || input.report().is_some() => {
+                    transfer
+                }
                 Ok(_) => return,
                 Err(_) => {
                     tokio::time::sleep(BOOK_PAUSE).await;
-                    (live, input) = (Live::RECOVERED, Input::Begun);
+                    (live, input) = (Live::RECOVERED, input.again());
                     continue;
                 }
             };
             // The rail of its asset; a step over one that is not the transfer's own asks a person.
             let Some(link) = self.links.get(&transfer.amount.asset) else { return };
             let rails = Rails { rail: link.name, patience: &link.patience };
-            let made = step(&transfer, live, rails, system::now(), input);
-            (live, input) = self.carry(clearing, link, id, made).await;
+            let made = step(&transfer, live, rails, system::now(), input.clone());
+            (live, input) = self.carry(clearing, link, (&transfer, input), made).await;
         }
     }
 
@@ -378,14 +401,18 @@ impl Outside {
         &self,
         clearing: &Clearing,
         link: &Link,
-        id: OutsideId,
+        (transfer, input): (&Transfer, Input),
         made: Step,
     ) -> (Live, Input) {
-        let again = (Live::RECOVERED, Input::Begun);
+        let id = transfer.id;
+        // Said once more at once; a word that is refused again is one that the rail tells again.
+        let said_again = matches!(input, Input::Heard(_));
+        let again = (Live::RECOVERED, if said_again { Input::Begun } else { input.again() });
         if let Some(work) = made.work {
             match ask(clearing, work).await {
                 Ok(OutsideAnswer::Now) => {}
                 Ok(OutsideAnswer::Before) => return again,
+                Ok(OutsideAnswer::Refused(_)) if again.1.report().is_some() => return again,
                 Ok(OutsideAnswer::Refused(rule)) => {
                     tracing::warn!(%id, %rule, "a step of a transfer is refused; tried again");
                     tokio::time::sleep(link.patience.pause_max).await;
@@ -393,16 +420,19 @@ impl Outside {
                 }
                 Err(_) => {
                     tokio::time::sleep(BOOK_PAUSE).await;
-                    return again;
+                    return (Live::RECOVERED, input.again());
                 }
             }
         }
+        let begin = (Live::RECOVERED, Input::Begun);
         let input = match made.then {
             Effect::Send => match look(clearing, id).await {
-                Ok(Some(transfer)) => Input::Handed(self.call_send(link, &transfer).await),
-                Ok(None) | Err(_) => return again,
+                Ok(Some(now)) if now.rail == Some(link.name) => {
+                    Input::Handed(self.call_send(link, &now).await)
+                }
+                Ok(_) | Err(_) => return begin,
             },
-            Effect::Ask => Input::Asked(self.call_ask(link, id).await),
+            Effect::Ask => Input::Asked(self.call_ask(link, transfer).await),
             Effect::Wait(pause) => {
                 tokio::time::sleep(pause).await;
                 Input::Timer

@@ -300,6 +300,7 @@ impl Route {
                 customers(self.debtor_institution, CustomerWork::Debit(self.payment, at))
             }
             (Step::Release(reason), _) => self.release(reason),
+            (Step::Stuck, _) => Action::Finished(self.never_debited()),
             (Step::Finished | Step::Hold, _) => Action::Finished(self.finish()),
         }
     }
@@ -317,6 +318,12 @@ impl Route {
             heading: self.heading,
             rule: self.refusal.clone().unwrap_or_else(interrupted),
         }
+    }
+
+    fn never_debited(&self) -> Finish {
+        let ended = self.ending().map(|(ending, at)| (ending.clone(), at));
+        let detail = format!("`{}` settled, and has no hold to post", self.debtor_institution);
+        Finish::Stuck { ended, rule: Rule::new(RuleName::LedgerRefuses, detail) }
     }
 
     fn finish(&self) -> Finish {

@@ -838,6 +838,22 @@ fn recovery_ends_a_return_that_was_cut_at_any_step() {
     }
 }
 
+/// A bank that restored an older copy of its book has no hold to post for what settled since.
+#[test]
+fn a_settled_payment_whose_debtor_was_never_debited_is_stuck_and_stays_in_transit() {
+    let mut books = books();
+    let older = books.debtor.clone();
+    let parts = OrderParts::of(Deal::number(1));
+    let finish = books.drive(now(), Route::of_client(parts.checked().unwrap()));
+    assert_eq!(ended(&finish), Ok(()));
+    books.debtor = older;
+    let route = Route::of_recovery(&parts.order()).unwrap();
+    let finish = books.drive(now(), route);
+    assert!(matches!(&finish, Finish::Stuck { ended: Some(_), .. }), "{finish:?}");
+    let transit = books.settlement.state.transit();
+    assert!(transit.iter().any(|(payment, _)| payment == parts.terms.payment), "named");
+}
+
 #[test]
 fn an_original_is_believed_by_position_and_terms_only() {
     let mut books = books();

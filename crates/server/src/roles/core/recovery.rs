@@ -240,6 +240,7 @@ async fn in_transit(
     let mut open = clearing.books.settlement.look(all).await?.outcome;
     open.retain(|payment, one| wanted(one) && !clearing.live.carries(*payment));
     let mut undone: BTreeSet<PaymentId> = BTreeSet::new();
+    let mut said_of: BTreeMap<PaymentId, BTreeSet<InstitutionName>> = BTreeMap::new();
     for (name, port) in &clearing.books.customers {
         let own = |one: &InTransit| one.debtor == *name || one.creditor == *name;
         let own: Vec<PaymentId> =
@@ -257,14 +258,14 @@ async fn in_transit(
                 |payment: &&PaymentId| open.get(payment).is_some_and(|o| o.creditor == *name);
             undone.extend(said.not_debited.iter().filter(debtors));
             undone.extend(said.not_credited.iter().filter(creditors));
+            for payment in some {
+                said_of.entry(*payment).or_default().insert(*name);
+            }
         }
     }
-    let asked = |name: &InstitutionName| {
-        clearing.books.customers.get(name).is_some_and(|port| !port.is_away())
-    };
     let mut routes = Vec::new();
     for (payment, one) in &open {
-        match (undone.contains(payment), asked(&one.debtor) && asked(&one.creditor)) {
+        match (undone.contains(payment), both_said(one, said_of.get(payment))) {
             (false, true) => clearing.completions.note(*payment),
             (true, _) => {
                 routes.extend(completing(&clearing.facts.fact(one.settled).await?)?);
@@ -273,6 +274,12 @@ async fn in_transit(
         }
     }
     Ok(routes)
+}
+
+/// Whether both banks of a payment spoke of it: one that was away when it was asked and is there a
+/// moment later has said nothing.
+fn both_said(one: &InTransit, said: Option<&BTreeSet<InstitutionName>>) -> bool {
+    said.is_some_and(|said| said.contains(&one.debtor) && said.contains(&one.creditor))
 }
 
 /// Waits for a bank that keeps its own book, brings what waited for it to its end, and waits for
@@ -446,4 +453,31 @@ async fn certificate_file(
         consistency,
     };
     Ok(seal::to_canonical(&file))
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::{Amount, Minor};
+
+    use super::*;
+
+    #[test]
+    fn a_payment_is_complete_only_by_the_word_of_both_banks() {
+        let name = |text: &str| text.parse::<InstitutionName>().unwrap();
+        let amount = Amount::new(Minor::new(1), "EUR.2@tcb-sandbox".parse().unwrap());
+        let one = InTransit {
+            settled: Position::ZERO,
+            since: Instant::from_seconds(0),
+            debtor: name("bank-nl"),
+            left: amount,
+            creditor: name("bank-sg"),
+            came: amount,
+        };
+        let said = |names: &[&str]| names.iter().map(|one| name(one)).collect::<BTreeSet<_>>();
+        // Nobody was asked; one was away when it was asked, and is there now.
+        assert!(!both_said(&one, None));
+        assert!(!both_said(&one, Some(&said(&["bank-nl"]))));
+        assert!(!both_said(&one, Some(&said(&["bank-sg"]))));
+        assert!(both_said(&one, Some(&said(&["bank-nl", "bank-sg"]))));
+    }
 }

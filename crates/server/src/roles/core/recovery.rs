@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use api::bank::MIRROR_MAX;
 use clearing::SettlementWork;
-use clearing::route::{Finish, Route};
+use clearing::route::{Finish, Route, Shown, shown};
 use clearing::settlement::transit::InTransit;
 use evidence::SignedCheckpoint;
 use evidence::exchange::Answer;
@@ -316,8 +316,7 @@ async fn catch_up(clearing: &Arc<Clearing>, bank: InstitutionName) -> Result<Cau
     if let Some(book) = port.remote() {
         book.probe().await?;
     }
-    let mut routes: Vec<Route> =
-        port.open_holds().await?.iter().filter_map(Route::of_recovery).collect();
+    let mut routes = shown_by(clearing, bank, port).await?;
     routes.extend(in_transit(clearing, |one| one.debtor == bank || one.creditor == bank).await?);
     let carried = routes.iter().filter(|route| clearing.live.carries(route.payment())).count();
     let ended = routes.len().saturating_sub(carried);
@@ -339,6 +338,37 @@ async fn catch_up(clearing: &Arc<Clearing>, bank: InstitutionName) -> Result<Cau
         tracing::info!(%bank, ended, carried, "what waited for the bank was brought to its end");
     }
     Ok(if carried == 0 { CaughtUp::All } else { CaughtUp::SomeUnderWay })
+}
+
+/// The routes of the holds that a bank shows as open, as far as its word is worth something.
+async fn shown_by(
+    clearing: &Clearing,
+    bank: InstitutionName,
+    port: &CustomersPort,
+) -> Result<Vec<Route>, Failed> {
+    let trust = clearing.trust();
+    let here = (clearing.environment, clearing.book);
+    let mut routes = Vec::new();
+    for order in port.open_holds().await? {
+        let Some(payment) = Route::of_recovery(&order).map(|route| route.payment()) else {
+            tracing::error!(%bank, "the bank shows a hold that does not read");
+            continue;
+        };
+        let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
+        let entry = clearing.books.settlement.look(look).await?.outcome;
+        match shown(&order, bank, entry.as_ref(), here, &trust) {
+            Shown::Route(route) => routes.push(*route),
+            Shown::Settled(at) => {
+                let route = completing(&clearing.facts.fact(at).await?)?;
+                // Whose hold it is stands in the fact.
+                routes.extend(route.filter(|route| route.institutions().first() == Some(&bank)));
+            }
+            Shown::NotBelieved(rule) => {
+                tracing::error!(%bank, %payment, %rule, "a hold is not the bank's: a person must look");
+            }
+        }
+    }
+    Ok(routes)
 }
 
 fn joined(

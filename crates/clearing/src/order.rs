@@ -5,7 +5,7 @@ use record::{
     Acceptance, Action, Document, Invoice, PaymentTerms, Permit, Quote, SettleOrder, Side, Signed,
 };
 use seal::{Digest, PublicKey, sha256};
-use terms::{BookName, Environment, InstitutionName};
+use terms::{BookName, Environment, InstitutionName, PaymentId};
 
 use crate::after::Original;
 use crate::rule::{Rule, RuleName, same};
@@ -164,6 +164,25 @@ pub fn check_shown(
         return Err(Rule::new(RuleName::OneKeyForBothSides, format!("institution `{bank}`")));
     }
     Ok(())
+}
+
+/// Whether the refusal of an order is recorded as its payment's ending.
+///
+/// An ending uses up the payment id, and a caller may know an id that is not its own: only who
+/// brings the payer's institution's permit for this very payment id causes one. An order for
+/// elsewhere, or with a signature that nobody stands for, is answered and forgotten.
+#[must_use]
+pub fn is_on_record(
+    rule: &Rule,
+    payment: PaymentId,
+    permit: &Signed<Permit>,
+    trust: &TrustView,
+) -> bool {
+    let nobody = [RuleName::EnvironmentsDiffer, RuleName::BooksDiffer, RuleName::SignerNotTrusted];
+    let key_of =
+        |of: &Permit| trust.permit_key(of.institution, of.corridor, Side::Debtor, permit.key());
+    let signed = read(permit).and_then(|claimed| open(permit, key_of(&claimed)));
+    !nobody.contains(&rule.name) && signed.is_ok_and(|permit| permit.payment == payment)
 }
 
 fn open_quote(signed: &Signed<Quote>, trust: &TrustView) -> Result<Quote, Rule> {

@@ -167,6 +167,7 @@ impl Clearing {
         let checked = check_cancellation(signed, key, self.environment, self.book)
             .map_err(|rule| malformed(&rule))?;
         let (payment, terms) = (checked.payment(), checked.terms_digest());
+        self.nothing_else_held(payment, terms).await?;
         let work = SettlementWork::After(AfterWork::Cancel(Box::new(checked)));
         let repeated = match self.books.settlement.ask(work).await? {
             Placed { outcome: SettlementAnswer::After(AfterAnswer::Asked(entry)), .. } => {

@@ -32,6 +32,7 @@ pub mod standby;
 pub mod transfer_routes;
 pub mod transfers;
 pub mod under_way;
+mod vouched;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

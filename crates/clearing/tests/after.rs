@@ -638,6 +638,14 @@ fn a_correction_takes_two_persons_and_passes_no_floor_and_no_freeze() {
         assert_eq!(correct(&mut books, &good, both), Ok(()), "once, however often it is sent");
         assert_eq!(before - prefunded(&books, 3), 1_000);
     }
+    // Its id is taken: what was not booked is not said to be done.
+    let other_moves = correction(moves(3, 5, 2_000));
+    let other_link = Correction { corrects: good.correction, ..good.clone() };
+    let of_funding = Correction { correction: good.corrects, ..good.clone() };
+    for other in [other_moves, other_link, of_funding] {
+        assert_eq!(correct(&mut books, &other, both), Err(LinkDiffers), "{other:?}");
+        assert_eq!(before - prefunded(&books, 3), 1_000);
+    }
     assert_eq!(books.settlement.state, books.settlement.refold(settlement_genesis()));
 }
 

@@ -5,6 +5,8 @@
 //! settlement book, credit in the other book, debit here. A crash between any two of them leaves
 //! an open hold, from which recovery goes on.
 
+mod blocked;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal::Checked;
@@ -401,17 +403,14 @@ impl CustomersBook {
         payment: PaymentId,
         reason: ReleaseReason,
     ) -> Result<Option<ReturnStep>, Rule> {
-        if !self.after.returns.contains_key(&payment) {
-            return Ok(None);
-        }
+        let Some(held) = self.after.returns.get(&payment) else { return Ok(None) };
         let (ReleaseReason::RefusedAt(refused) | ReleaseReason::NeverSettled(refused)) = reason;
         let evidence = [&payment.bytes()[..], &refused.number().to_be_bytes()].concat();
         let ground = VoidGround::NotDone(NotDone {
             source: NotDoneSource::NeverSent,
             document: digest(RELEASE, &evidence),
         });
-        let command = Command::VoidHold { hold: hold_of(payment), ground };
-        let change = self.one_change(at, &command)?.into();
+        let change = self.freed(at, (payment, held.account), ground)?.into();
         Ok(Some(ReturnStep::Released { payment, refused, change }))
     }
 
@@ -504,7 +503,9 @@ impl CustomersBook {
         }
         let from = self.own_account(asset, OwnUse::Suspense)?;
         let links = self.waiting(notice.case).map(|(payment, _)| Link::Payment(*payment));
-        let moved = Moved { from, to: notice.account, amount: sum, links: links.collect() };
+        // The law may have blocked what comes to the account while the case was open.
+        let to = self.blocked_instead_of(notice.account).unwrap_or(notice.account);
+        let moved = Moved { from, to, amount: sum, links: links.collect() };
         self.moved(at, notice.case, Reason::Payment, moved).map(Some)
     }
 
@@ -670,7 +671,9 @@ impl CustomersBook {
             }
             ReturnStep::Released { payment, change, .. } => {
                 self.apply_change(stamp, &change);
-                self.after.returns.remove(&payment);
+                if let Some(held) = self.after.returns.remove(&payment) {
+                    self.note_freed(payment, held.account);
+                }
                 self.ended.insert(payment, DebtorEnd::Released);
             }
         }
@@ -716,7 +719,20 @@ impl CustomersBook {
         }
         self.after.cases.remove(&notice.account);
         self.after.closed.insert(notice.case, notice.change);
-        self.settle_diverted(notice.case, standing);
+        let posted = standing == CreditStanding::Posted;
+        let block = if posted { self.note_blocked(notice.account, notice.case) } else { None };
+        match block {
+            Some(block) => self.divert_again(notice.case, block),
+            None => self.settle_diverted(notice.case, standing),
+        }
+    }
+
+    /// What waited for a case lies blocked now.
+    fn divert_again(&mut self, case: TransactionId, block: TransactionId) {
+        let waited = |credit: &&mut DivertedCredit| credit.by == case;
+        for credit in self.after.diverted.values_mut().filter(waited) {
+            (credit.by, credit.standing) = (block, CreditStanding::Blocked);
+        }
     }
 
     fn settle_diverted(&mut self, by: TransactionId, standing: CreditStanding) {

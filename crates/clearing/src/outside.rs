@@ -17,6 +17,8 @@
 //! Money is released only on a rejection, or when every try of this run was surely not done and
 //! no earlier run can have tried. What stays unknown becomes stuck: a person decides, by a fact.
 
+// long file: one machine and all that it says, read together
+
 use core::time::Duration;
 
 use minicbor::{Decode, Encode};

@@ -107,7 +107,7 @@ async fn an_empty_folder_says_nothing_of_what_was_sent_before_it() {
     assert_eq!(believed(open(), Some(sent_at)), Asking::NotKnown, "the same folder, opened again");
     // Restored from a backup, which does not take what a rail keeps: made after the transfer.
     std::fs::remove_dir_all(folder.0.join("kept")).unwrap();
-    let before = Instant::from_seconds(sent_at.seconds() - 1);
+    let before = Instant::from_seconds(sent_at.seconds().saturating_sub(1));
     assert!(matches!(believed(open(), Some(before)), Asking::Unknown(_)));
     assert!(matches!(believed(open(), None), Asking::Unknown(_)));
 }

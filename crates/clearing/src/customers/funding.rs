@@ -104,8 +104,8 @@ impl CustomersBook {
         Ok(Some(CustomerFunded { line, settled, account, change: change.into(), transaction }))
     }
 
-    /// Where money for an account goes now: what the law blocks comes before a case, and with a case
-    /// open nothing does.
+    /// Where money for an account goes now: what the law blocks comes before a case, and while one
+    /// is open nowhere.
     fn takes_now(&self, account: AccountId) -> Option<AccountId> {
         match self.blocked_instead_of(account) {
             Some(blocked) => Some(blocked),

@@ -202,12 +202,9 @@ impl Clearing {
                 return Ok(Some(key));
             }
         }
-        for port in self.books.customers.values().filter(|port| port.remote().is_some()) {
-            if port.is_owner(account, caller).await? {
-                return Ok(Some(caller));
-            }
-        }
-        Ok(None)
+        let request = signed.read_unverified().map_err(|e| NoPromise::Malformed(e.to_string()))?;
+        let vouched = self.vouched_elsewhere(&request.terms, account, caller).await?;
+        Ok(vouched.then_some(caller))
     }
 
     /// Records what the payee's bank says to a request.

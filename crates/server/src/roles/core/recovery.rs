@@ -364,7 +364,7 @@ async fn shown_by(
                 routes.extend(route.filter(|route| route.institutions().first() == Some(&bank)));
             }
             Shown::NotBelieved(rule) => {
-                tracing::error!(%bank, %payment, %rule, "a hold is not the bank's: a person must look");
+                tracing::error!(%bank, %payment, %rule, "a hold that proves nothing");
             }
         }
     }

@@ -311,8 +311,8 @@ impl Outside {
         let rails: BTreeMap<AssetCode, RailName> =
             self.links.iter().map(|(asset, link)| (*asset, link.name)).collect();
         let stray = move |state: &clearing::SettlementBook| {
-            let driven = state.driven_transfers().filter_map(|id| state.transfer(id));
-            driven.filter_map(|one| stray(&rails, one)).next()
+            let mut driven = state.driven_transfers().filter_map(|id| state.transfer(id));
+            driven.find_map(|one| stray(&rails, one))
         };
         let found = clearing.books.settlement.look(stray).await;
         match found.map_err(|error| RoleError::Unsound(error.to_string()))?.outcome {

@@ -933,11 +933,12 @@ fn a_line_does_not_pass_by_an_open_case() {
         books.tell(now(), Side::Debtor, CustomerWork::After(work))
     };
     assert_eq!(tell(&mut books, CaseChange::Open), CustomerAnswer::Done);
+    // A return waits for the case, and a line does not pass it by.
+    let original = pay_into_suspense_of_open_case(&mut books);
     let had = payer(&books);
     fund_payer(&mut books, 700);
     assert_eq!(payer(&books), had);
-    // A return waits for the case; then the law blocks all that comes, and the case closes.
-    let original = pay_into_suspense_of_open_case(&mut books);
+    // Then the law blocks all that comes, and the case closes.
     assert_eq!(block(&mut books, &block_order(BlockExtent::AllAndComing)), CustomerAnswer::Done);
     let blocked = held_by(&books, Side::Debtor, own_account(BLOCKED_ROLE));
     assert_eq!(tell(&mut books, CaseChange::Post), CustomerAnswer::Done);

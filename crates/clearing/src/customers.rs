@@ -448,17 +448,14 @@ impl CustomersBook {
         payment: PaymentId,
         reason: ReleaseReason,
     ) -> Result<Option<CustomerStep>, Rule> {
-        if !self.held.contains_key(&payment) {
-            return Ok(None);
-        }
+        let Some(held) = self.held.get(&payment) else { return Ok(None) };
         let (ReleaseReason::RefusedAt(position) | ReleaseReason::NeverSettled(position)) = reason;
         let evidence = [&payment.bytes()[..], &position.number().to_be_bytes()].concat();
         let ground = VoidGround::NotDone(NotDone {
             source: NotDoneSource::NeverSent,
             document: digest(RELEASE, &evidence),
         });
-        let command = Command::VoidHold { hold: hold_of(payment), ground };
-        let change = self.one_change(at, &command)?;
+        let change = self.freed(at, (payment, held.account), ground)?;
         Ok(Some(CustomerStep::Released { payment, reason, change: change.into() }))
     }
 
@@ -771,7 +768,9 @@ impl CustomersBook {
             }
             CustomerStep::Released { payment, change, .. } => {
                 self.apply_change(stamp, &change);
-                self.held.remove(&payment);
+                if let Some(held) = self.held.remove(&payment) {
+                    self.note_freed(payment, held.account);
+                }
                 self.ended.insert(payment, DebtorEnd::Released);
             }
             CustomerStep::Credited { payment, settled, change } => {

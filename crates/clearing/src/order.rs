@@ -6,7 +6,7 @@ use record::{
     Acceptance, Action, Document, Invoice, PaymentTerms, Permit, Quote, SettleOrder, Side, Signed,
 };
 use seal::{Digest, PublicKey, sha256};
-use terms::{BookName, Environment};
+use terms::{BookName, Environment, InstitutionName, PaymentId};
 
 use crate::after::Original;
 use crate::rule::{Rule, RuleName, same};
@@ -136,6 +136,54 @@ pub fn check_order(
     checked.acceptance_fits()?;
     checked.statements_match()?;
     Ok(checked)
+}
+
+/// Checks an order that a bank which keeps its own book shows as held: that both permits are
+/// signed for exactly these terms, and that the debtor's is this bank's own. Moments are left out:
+/// what was held in time is shown whenever the bank comes back.
+///
+/// # Errors
+/// The rule that refuses: nothing is done on such a word.
+pub fn check_shown(
+    order: &SettleOrder,
+    bank: InstitutionName,
+    (environment, book): (Environment, BookName),
+    trust: &TrustView,
+) -> Result<(), Rule> {
+    let terms = PaymentTerms::from_terms_string(&order.terms)
+        .map_err(|error| Rule::new(RuleName::PermitDiffers, error.to_string()))?;
+    same(RuleName::EnvironmentsDiffer, "environment", environment, terms.environment)?;
+    same(RuleName::BooksDiffer, "book", book, terms.book)?;
+    let digest = terms.terms_digest();
+    same(RuleName::PermitDiffers, "terms", digest, sha256(order.terms.as_bytes()))?;
+    let debtor = open_permit(&order.debtor_permit, Side::Debtor, &terms, trust)?;
+    let creditor = open_permit(&order.creditor_permit, Side::Creditor, &terms, trust)?;
+    permit_fits(&debtor.permit, Side::Debtor, &terms, digest)?;
+    permit_fits(&creditor.permit, Side::Creditor, &terms, digest)?;
+    same(RuleName::OwnersDiffer, "institution", bank, debtor.permit.institution)?;
+    if bank == creditor.permit.institution {
+        return Err(Rule::new(RuleName::OneKeyForBothSides, format!("institution `{bank}`")));
+    }
+    Ok(())
+}
+
+/// Whether the refusal of an order is recorded as its payment's ending.
+///
+/// An ending uses up the payment id, and a caller may know an id that is not its own: only who
+/// brings the payer's institution's permit for this very payment id causes one. An order for
+/// elsewhere, or with a signature that nobody stands for, is answered and forgotten.
+#[must_use]
+pub fn is_on_record(
+    rule: &Rule,
+    payment: PaymentId,
+    permit: &Signed<Permit>,
+    trust: &TrustView,
+) -> bool {
+    let nobody = [RuleName::EnvironmentsDiffer, RuleName::BooksDiffer, RuleName::SignerNotTrusted];
+    let key_of =
+        |of: &Permit| trust.permit_key(of.institution, of.corridor, Side::Debtor, permit.key());
+    let signed = read(permit).and_then(|claimed| open(permit, key_of(&claimed)));
+    !nobody.contains(&rule.name) && signed.is_ok_and(|permit| permit.payment == payment)
 }
 
 fn open_quote(signed: &Signed<Quote>, trust: &TrustView) -> Result<Quote, Rule> {

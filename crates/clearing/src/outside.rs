@@ -17,6 +17,8 @@
 //! Money is released only on a rejection, or when every try of this run was surely not done and
 //! no earlier run can have tried. What stays unknown becomes stuck: a person decides, by a fact.
 
+// long file: one machine and all that it says, read together
+
 use core::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -363,6 +365,30 @@ pub enum Input {
     Person(Box<Signed<StuckAct>>),
 }
 
+impl Input {
+    /// What to begin with when the book did not take the step of this input: it stands elsewhere
+    /// now. What the rail said is said again to what stands there: a word that contradicts an end
+    /// must not be lost to the one that came first.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self.report() {
+            Some(report) => Self::Heard(report.clone()),
+            None => Self::Begun,
+        }
+    }
+
+    /// What the rail said, if it said something.
+    #[must_use]
+    pub const fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Handed(Sending::Sent(Some(report)))
+            | Self::Asked(Asking::Status(report))
+            | Self::Heard(report) => Some(report),
+            Self::Begun | Self::Timer | Self::Handed(_) | Self::Asked(_) | Self::Person(_) => None,
+        }
+    }
+}
+
 /// How a send ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sending {
@@ -501,6 +527,9 @@ pub struct Rails<'a> {
 pub fn step(transfer: &Transfer, live: Live, rails: Rails<'_>, now: Instant, input: Input) -> Step {
     let turn = Turn { transfer, live, rails, now };
     match input {
+        Input::Begun | Input::Timer | Input::Handed(_) | Input::Asked(_) if turn.is_elsewhere() => {
+            turn.elsewhere()
+        }
         Input::Begun => Turn { live: Live::RECOVERED, ..turn }.go_on(),
         Input::Timer => turn.go_on(),
         Input::Handed(sending) => turn.handed(sending),
@@ -518,6 +547,21 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    // INVARIANT (OneRail): what went over one rail is neither asked about nor sent over another:
+    // that one does not know it, and would do it again.
+    fn is_elsewhere(&self) -> bool {
+        self.transfer.rail.is_some_and(|own| own != self.rails.rail)
+    }
+
+    fn elsewhere(self) -> Step {
+        match (&self.transfer.phase, self.transfer.rail) {
+            (Phase::SendIntended | Phase::Sent(_) | Phase::InDoubt(_), Some(own)) => {
+                self.stuck(format!("it went over rail `{own}`, which does not carry its asset now"))
+            }
+            _ => self.only(Effect::Nothing),
+        }
+    }
+
     fn go_on(self) -> Step {
         let Turn { transfer, live, rails, now } = &self;
         let past = |after: Duration| *now >= transfer.waits_since.plus(after);

@@ -15,14 +15,15 @@ use record::{
     Side, Signed,
 };
 use seal::{Digest, sha256};
-use terms::{AccountId, Amount, InstitutionName, PaymentId, Position};
+use terms::{AccountId, Amount, BookName, Environment, InstitutionName, PaymentId, Position};
 
 use crate::after::CheckedReturn;
 use crate::customers::{AfterCustomerWork, CreditOrder, CustomerAnswer, CustomerWork, DebtorSeen};
-use crate::order::CheckedOrder;
+use crate::order::{CheckedOrder, check_shown};
 use crate::rule::{Rule, RuleName};
 use crate::saga::{Asker, CreditorSide, DebtorSide, Progress, SettlementSide, Step, next_step};
 use crate::settlement::{AfterWork, PaymentEntry, SettlementAnswer, SettlementWork};
+use crate::trusted::TrustView;
 
 /// What the driver does next.
 #[derive(Clone, Debug)]
@@ -58,6 +59,49 @@ pub enum Heard {
     NotDone,
     /// May have been done: the route will ask.
     Unknown,
+}
+
+/// What to do about a hold that a bank which keeps its own book shows as open.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// The payment settled there with these terms: its fact says who takes part, not the bank.
+    Settled(Position),
+    /// This route ends it.
+    Route(Box<Route>),
+    /// The bank's word proves nothing: a person must look, and nothing is done.
+    NotBelieved(Rule),
+}
+
+/// Judges a hold that a bank shows as open; `entry` is the settlement book's, read to its head.
+///
+/// A bank's word moves no other institution's book and ends no payment: where the settlement book
+/// has an ending, that counts, and where it has none, both sides' permits over these terms must be
+/// there.
+#[must_use]
+pub fn shown(
+    order: &SettleOrder,
+    bank: InstitutionName,
+    entry: Option<&PaymentEntry>,
+    here: (Environment, BookName),
+    trust: &TrustView,
+) -> Shown {
+    let Some(mut route) = Route::of_recovery(order) else {
+        return Shown::NotBelieved(Rule::new(RuleName::PermitDiffers, "it does not read"));
+    };
+    match entry {
+        Some(entry) if entry.terms == route.terms && entry.ending == Ending::Settled => {
+            Shown::Settled(entry.position)
+        }
+        // It was refused, or it is another order's: what is left is a release there.
+        Some(_) => {
+            (route.debtor_institution, route.creditor_institution) = (bank, bank);
+            Shown::Route(Box::new(route))
+        }
+        None => match check_shown(order, bank, here, trust) {
+            Ok(()) => Shown::Route(Box::new(route)),
+            Err(rule) => Shown::NotBelieved(rule),
+        },
+    }
 }
 
 /// How a route ended.
@@ -300,6 +344,7 @@ impl Route {
                 customers(self.debtor_institution, CustomerWork::Debit(self.payment, at))
             }
             (Step::Release(reason), _) => self.release(reason),
+            (Step::Stuck, _) => Action::Finished(self.never_debited()),
             (Step::Finished | Step::Hold, _) => Action::Finished(self.finish()),
         }
     }
@@ -317,6 +362,12 @@ impl Route {
             heading: self.heading,
             rule: self.refusal.clone().unwrap_or_else(interrupted),
         }
+    }
+
+    fn never_debited(&self) -> Finish {
+        let ended = self.ending().map(|(ending, at)| (ending.clone(), at));
+        let detail = format!("`{}` settled, and has no hold to post", self.debtor_institution);
+        Finish::Stuck { ended, rule: Rule::new(RuleName::LedgerRefuses, detail) }
     }
 
     fn finish(&self) -> Finish {

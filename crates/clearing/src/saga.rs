@@ -84,6 +84,9 @@ pub enum Step {
     Credit(Position),
     /// Release the hold.
     Release(ReleaseReason),
+    /// The payment settled, and the debtor's book knows of no hold to post: somebody restored an
+    /// older copy of it, or released the money. A person must look.
+    Stuck,
     /// Nothing is left to do.
     Finished,
 }
@@ -99,6 +102,11 @@ pub fn next_step(progress: &Progress, asker: Asker) -> Step {
         (SettlementSide::Ended(Ending::Refused(_), at), DebtorSide::Held, _) => {
             Step::Release(ReleaseReason::RefusedAt(*at))
         }
+        (
+            SettlementSide::Ended(Ending::Settled, _),
+            DebtorSide::Untouched | DebtorSide::Released,
+            _,
+        ) => Step::Stuck,
         (SettlementSide::Ended(..), _, _) => Step::Finished,
         (SettlementSide::Unknown(_), DebtorSide::Held, _) => match asker {
             Asker::Client => Step::Settle,
@@ -143,6 +151,10 @@ mod tests {
             (Held, settled(), Credited, [Step::Debit(AT), Step::Debit(AT)]),
             (Debited, settled(), Waiting, [Step::Credit(AT), Step::Credit(AT)]),
             (Debited, settled(), Credited, [Step::Finished, Step::Finished]),
+            (Untouched, settled(), Waiting, [Step::Credit(AT), Step::Credit(AT)]),
+            (Released, settled(), Waiting, [Step::Credit(AT), Step::Credit(AT)]),
+            (Untouched, settled(), Credited, [Step::Stuck, Step::Stuck]),
+            (Released, settled(), Credited, [Step::Stuck, Step::Stuck]),
             (Held, refused(), Waiting, [release, release]),
             (Released, refused(), Waiting, [Step::Finished, Step::Finished]),
             (Untouched, refused(), Waiting, [Step::Finished, Step::Finished]),

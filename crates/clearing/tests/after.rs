@@ -14,7 +14,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use clearing::customers::{AfterCustomerWork, CreditStanding, transaction_of};
+use clearing::customers::{AfterCustomerWork, CreditStanding, CustomerFunding, transaction_of};
 use clearing::rule::RuleName::{self, *};
 use clearing::settlement::{ANSWER_WITHIN, FundingWork};
 use clearing::testkit::after::{
@@ -638,6 +638,14 @@ fn a_correction_takes_two_persons_and_passes_no_floor_and_no_freeze() {
         assert_eq!(correct(&mut books, &good, both), Ok(()), "once, however often it is sent");
         assert_eq!(before - prefunded(&books, 3), 1_000);
     }
+    // Its id is taken: what was not booked is not said to be done.
+    let other_moves = correction(moves(3, 5, 2_000));
+    let other_link = Correction { corrects: good.correction, ..good.clone() };
+    let of_funding = Correction { correction: good.corrects, ..good.clone() };
+    for other in [other_moves, other_link, of_funding] {
+        assert_eq!(correct(&mut books, &other, both), Err(LinkDiffers), "{other:?}");
+        assert_eq!(before - prefunded(&books, 3), 1_000);
+    }
     assert_eq!(books.settlement.state, books.settlement.refold(settlement_genesis()));
 }
 
@@ -839,6 +847,22 @@ fn recovery_ends_a_return_that_was_cut_at_any_step() {
     }
 }
 
+/// A bank that restored an older copy of its book has no hold to post for what settled since.
+#[test]
+fn a_settled_payment_whose_debtor_was_never_debited_is_stuck_and_stays_in_transit() {
+    let mut books = books();
+    let older = books.debtor.clone();
+    let parts = OrderParts::of(Deal::number(1));
+    let finish = books.drive(now(), Route::of_client(parts.checked().unwrap()));
+    assert_eq!(ended(&finish), Ok(()));
+    books.debtor = older;
+    let route = Route::of_recovery(&parts.order()).unwrap();
+    let finish = books.drive(now(), route);
+    assert!(matches!(&finish, Finish::Stuck { ended: Some(_), .. }), "{finish:?}");
+    let transit = books.settlement.state.transit();
+    assert!(transit.iter().any(|(payment, _)| payment == parts.terms.payment), "named");
+}
+
 #[test]
 fn an_original_is_believed_by_position_and_terms_only() {
     let mut books = books();
@@ -859,4 +883,95 @@ fn an_original_is_believed_by_position_and_terms_only() {
     assert_eq!(third.settlement.state.payment(foreign.payment()), None);
     assert!(Position::ZERO < third.settlement.next());
     assert_ne!(client_key(0).public_key(), client_key(1).public_key());
+}
+
+/// All there is, and all that comes: whichever way it comes.
+#[test]
+fn a_block_takes_what_comes_by_a_line_out_of_a_case_and_out_of_a_hold() {
+    let blocked = own_account(BLOCKED_ROLE);
+    let mut books = books();
+    let had = payer(&books);
+    // A hold is open at the block, and a case.
+    let order = OrderParts::of(Deal::number(3));
+    let hold = CustomerWork::Hold(Box::new(order.checked().unwrap()));
+    assert_eq!(books.tell(now(), Side::Debtor, hold), CustomerAnswer::Done);
+    assert_eq!(block(&mut books, &block_order(BlockExtent::AllAndComing)), CustomerAnswer::Done);
+    let held = had - held_by(&books, Side::Debtor, blocked);
+    assert!(held > 0, "what is held is the payment's until it ends");
+    let reason = record::ReleaseReason::NeverSettled(Position::ZERO);
+    for _ in 0..2 {
+        let freed = CustomerWork::Release(order.terms.payment, reason);
+        assert_eq!(books.tell(now(), Side::Debtor, freed), CustomerAnswer::Done);
+        assert_eq!(held_by(&books, Side::Debtor, blocked), had, "and then blocked");
+        assert_eq!(payer(&books), 0);
+    }
+    fund_payer(&mut books, 700);
+    assert_eq!((payer(&books), held_by(&books, Side::Debtor, blocked)), (0, had + 700));
+    let amount = books.debtor.state.blocks().next().map(|(_, entry)| entry.amount.minor.units());
+    assert_eq!(amount, Some(had + 700), "the block knows what it blocks");
+    assert_eq!(release(&mut books, ReleaseTo::Owner), CustomerAnswer::Done);
+    assert_eq!((payer(&books), held_by(&books, Side::Debtor, blocked)), (had + 700, 0));
+    assert_eq!(books.debtor.state, books.debtor.refold(customers_genesis(Side::Debtor)));
+    books.debtor.state.ledger().audit().unwrap();
+}
+
+/// A line for an account about which a case is open goes to suspense: a person must say.
+#[test]
+fn a_line_does_not_pass_by_an_open_case() {
+    let mut books = books();
+    let notice = CaseNotice {
+        layout: 1,
+        environment: environment(),
+        institution: institution(Side::Debtor),
+        case: TransactionId::from_bytes([0x56; 16]),
+        account: account(Side::Debtor, 0),
+        change: CaseChange::Open,
+        decided_at: now(),
+    };
+    let tell = |books: &mut Books, change| {
+        let signed = Signed::sign(&CaseNotice { change, ..notice.clone() }, &Who::BankNl.key());
+        let work = AfterCustomerWork::Case(Box::new(signed));
+        books.tell(now(), Side::Debtor, CustomerWork::After(work))
+    };
+    assert_eq!(tell(&mut books, CaseChange::Open), CustomerAnswer::Done);
+    // A return waits for the case, and a line does not pass it by.
+    let original = pay_into_suspense_of_open_case(&mut books);
+    let had = payer(&books);
+    fund_payer(&mut books, 700);
+    assert_eq!(payer(&books), had);
+    // Then the law blocks all that comes, and the case closes.
+    assert_eq!(block(&mut books, &block_order(BlockExtent::AllAndComing)), CustomerAnswer::Done);
+    let blocked = held_by(&books, Side::Debtor, own_account(BLOCKED_ROLE));
+    assert_eq!(tell(&mut books, CaseChange::Post), CustomerAnswer::Done);
+    let back = original.1;
+    assert_eq!(payer(&books), 0);
+    assert_eq!(held_by(&books, Side::Debtor, own_account(BLOCKED_ROLE)), blocked + back);
+    let standing = books.debtor.state.credit_standing(original.0);
+    assert_eq!(standing, CreditStanding::Blocked);
+    let amount = books.debtor.state.blocks().next().map(|(_, entry)| entry.amount.minor.units());
+    assert_eq!(amount, Some(blocked + back));
+    assert_eq!(books.debtor.state, books.debtor.refold(customers_genesis(Side::Debtor)));
+}
+
+/// A payment that comes back to the payer while a case about it is open: its id and how much.
+fn pay_into_suspense_of_open_case(books: &mut Books) -> (terms::PaymentId, u128) {
+    let original = pay_into_suspense(books, 1);
+    let parts = ReturnParts::quoted(&original, 2, PAID);
+    assert_eq!(give_back(books, &original, &parts), Ok(()));
+    let payment = parts.order.payment;
+    assert_eq!(books.debtor.state.credit_standing(payment), CreditStanding::Waiting);
+    (payment, parts.order.credited.minor.units())
+}
+
+fn fund_payer(books: &mut Books, units: u128) {
+    let asked = CustomerFunding {
+        line: record::LineId(seal::sha256(b"a line")),
+        settled: Position::ZERO,
+        account: account(Side::Debtor, 0),
+        amount: Amount::new(Minor::new(units), asset(Side::Debtor)),
+    };
+    for _ in 0..2 {
+        let work = CustomerWork::Fund(asked);
+        assert_eq!(books.tell(now(), Side::Debtor, work), CustomerAnswer::Done);
+    }
 }

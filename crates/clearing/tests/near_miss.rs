@@ -12,6 +12,7 @@
 
 use core::time::Duration;
 
+use clearing::order::is_on_record;
 use clearing::rule::RuleName::{self, *};
 use clearing::testkit::{
     Books, Deal, OrderParts, Who, account, asset, company, corridor, environment, funding,
@@ -743,5 +744,31 @@ fn a_reference_that_no_bank_carries_is_refused() {
             assert_eq!(rule.name, ReferencesMalformed, "{bad}");
             assert!(rule.detail.contains(field), "{bad}: {rule}");
         }
+    }
+}
+
+/// An ending uses up the payment id: nobody causes one who has no permit for it.
+#[test]
+fn an_order_that_nobody_signed_for_is_not_recorded() {
+    let of = |parts: &OrderParts, payment| {
+        let rule = parts.checked().expect_err("a near miss");
+        is_on_record(&rule, payment, &parts.order().debtor_permit, &trust())
+    };
+    let payment = Deal::number(1).payment();
+    let table: [(Alter, bool); 7] = [
+        (|parts| parts.debtor_signer = Who::Stranger, false),
+        (|parts| parts.creditor_signer = Who::Stranger, false),
+        (|parts| parts.quote_signer = Who::Stranger, false),
+        (|parts| parts.terms.book = name("other"), false),
+        // A genuine permit for another payment under this one's terms.
+        (|parts| parts.debtor.payment = Deal::number(2).payment(), false),
+        // The payer's institution decided for this payment, and something else does not fit.
+        (|parts| parts.creditor.terms = Digest::ZERO, true),
+        (|parts| parts.terms.credited.minor = Minor::new(999_999), true),
+    ];
+    for (number, (alter, recorded)) in table.into_iter().enumerate() {
+        let mut parts = OrderParts::of(Deal::number(1));
+        alter(&mut parts);
+        assert_eq!(of(&parts, payment), recorded, "row {number}");
     }
 }

@@ -4,11 +4,12 @@
 
 use core::time::Duration;
 
+use clearing::route::{Shown, shown};
 use clearing::rule::RuleName;
 use clearing::saga::{CreditorSide, DebtorSide};
 use clearing::testkit::{
     Books, Deal, OrderParts, Who, account, customers_genesis, environment, institution, name, now,
-    own_account, settlement_genesis, settlement_name, start,
+    own_account, settlement_genesis, settlement_name, start, trust,
 };
 use clearing::{
     BankWork, CustomerAnswer, CustomerWork, Pins, Route, SettlementAnswer, SettlementWork,
@@ -309,4 +310,52 @@ fn what_is_settled_is_in_transit_until_it_is_said_to_be_complete() {
     let (answer, _) = books.settle(now(), too_many);
     assert!(matches!(answer, SettlementAnswer::NotAccepted(_)), "{answer:?}");
     assert_eq!(books.settlement.refold(settlement_genesis()), books.settlement.state);
+}
+
+/// A bank's own list of open holds is the bank's word: it ends no payment and names nobody else.
+#[test]
+fn what_a_bank_shows_as_held_is_believed_as_far_as_it_is_proven() {
+    let nl = institution(Side::Debtor);
+    let here = (environment(), settlement_name());
+    let judged = |order: &SettleOrder, entry| shown(order, nl, entry, here, &trust());
+    let refused = |change: Change| {
+        let mut parts = OrderParts::of(Deal::number(1));
+        change(&mut parts);
+        match judged(&parts.order(), None) {
+            Shown::Route(_) => Ok(()),
+            Shown::NotBelieved(rule) => Err(rule.name),
+            Shown::Settled(at) => panic!("{at}"),
+        }
+    };
+    assert_eq!(refused(|_| ()), Ok(()));
+    let late: Change = |parts| parts.debtor.valid_until = Instant::from_seconds(1);
+    assert_eq!(refused(late), Ok(()), "it was held in time");
+    let cases: [(Change, RuleName); 6] = [
+        (|parts| parts.creditor_signer = Who::Stranger, RuleName::SignerNotTrusted),
+        (|parts| parts.creditor_signer = Who::BankNl, RuleName::SignerNotTrusted),
+        (|parts| parts.creditor.institution = name("bank-x"), RuleName::SignerNotTrusted),
+        (|parts| parts.debtor_signer = Who::Stranger, RuleName::SignerNotTrusted),
+        (|parts| parts.creditor.terms = Digest::ZERO, RuleName::PermitDiffers),
+        (|parts| parts.debtor.terms = Digest::ZERO, RuleName::PermitDiffers),
+    ];
+    for (number, (change, rule)) in cases.into_iter().enumerate() {
+        assert_eq!(refused(change), Err(rule), "case {number}");
+    }
+    // Somebody else's payment: its debtor is not this bank.
+    let (order_1, payment) = order(1);
+    let other = shown(&order_1, institution(Side::Creditor), None, here, &trust());
+    assert!(matches!(other, Shown::NotBelieved(_)), "{other:?}");
+    // What settled is completed by its fact, whatever creditor the bank forges.
+    let mut books = Books::ready();
+    let checked = OrderParts::of(Deal::number(1)).checked().expect("sound");
+    let _ = books.drive(now(), Route::of_client(checked));
+    let entry = books.settlement.state.payment(payment).cloned();
+    let mut forged = OrderParts::of(Deal::number(1));
+    (forged.creditor.institution, forged.creditor_signer) = (name("bank-x"), Who::Stranger);
+    assert!(matches!(judged(&forged.order(), entry.as_ref()), Shown::Settled(_)));
+    // Of other terms, nothing but a release in the bank's own book is left.
+    let mut dearer = OrderParts::of(Deal { credit: 999_999, ..Deal::number(1) });
+    (dearer.creditor.institution, dearer.creditor_signer) = (name("bank-x"), Who::Stranger);
+    let Shown::Route(route) = judged(&dearer.order(), entry.as_ref()) else { panic!("a route") };
+    assert_eq!(route.institutions(), [nl, nl]);
 }

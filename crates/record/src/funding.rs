@@ -551,7 +551,8 @@ pub struct CustomerFunded {
     /// Where the settlement book credited the institution.
     #[n(1)]
     pub settled: Position,
-    /// The account that was credited: the named one, or the institution's suspense account.
+    /// The account that was credited: the named one, or the institution's suspense account. What
+    /// the law blocks for the named one lies in the institution's blocked funds: see the change.
     #[n(2)]
     pub account: AccountId,
     /// The ledger's change.

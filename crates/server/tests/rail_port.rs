@@ -99,6 +99,20 @@ async fn files_keep_the_contract_over_a_restart_and_after_they_are_taken() {
 }
 
 #[tokio::test]
+async fn an_empty_folder_says_nothing_of_what_was_sent_before_it() {
+    let folder = Folder::new("younger");
+    let open = || FileRail::open(&folder.0).unwrap();
+    let sent_at = open().knows_since();
+    let believed = |rail: FileRail, at| AnyRail::File(rail).believed(Asking::NotKnown, at);
+    assert_eq!(believed(open(), Some(sent_at)), Asking::NotKnown, "the same folder, opened again");
+    // Restored from a backup, which does not take what a rail keeps: made after the transfer.
+    std::fs::remove_dir_all(folder.0.join("kept")).unwrap();
+    let before = Instant::from_seconds(sent_at.seconds().saturating_sub(1));
+    assert!(matches!(believed(open(), Some(before)), Asking::Unknown(_)));
+    assert!(matches!(believed(open(), None), Asking::Unknown(_)));
+}
+
+#[tokio::test]
 async fn a_crash_between_the_steps_of_a_send_is_asked_honestly() {
     let folder = Folder::new("steps");
     let rail = AnyRail::File(FileRail::open(&folder.0).unwrap());

@@ -5,12 +5,14 @@
 //! settlement book, credit in the other book, debit here. A crash between any two of them leaves
 //! an open hold, from which recovery goes on.
 
+mod blocked;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal::Checked;
 use ledger::{
-    Available, Command, Entry, Link, NotDone, NotDoneSource, Placement, Reason, Side as EntrySide,
-    Term, Transaction, VoidGround,
+    Command, Entry, Link, NotDone, NotDoneSource, Placement, Reason, Side as EntrySide, Term,
+    Transaction, VoidGround,
 };
 use minicbor::{Decode, Encode};
 use record::after::{CASE_CHANGED, CREDIT_DIVERTED, FUNDS_BLOCKED, RETURN_STEP};
@@ -419,17 +421,14 @@ impl CustomersBook {
         payment: PaymentId,
         reason: ReleaseReason,
     ) -> Result<Option<ReturnStep>, Rule> {
-        if !self.after.returns.contains_key(&payment) {
-            return Ok(None);
-        }
+        let Some(held) = self.after.returns.get(&payment) else { return Ok(None) };
         let (ReleaseReason::RefusedAt(refused) | ReleaseReason::NeverSettled(refused)) = reason;
         let evidence = [&payment.bytes()[..], &refused.number().to_be_bytes()].concat();
         let ground = VoidGround::NotDone(NotDone {
             source: NotDoneSource::NeverSent,
             document: digest(RELEASE, &evidence),
         });
-        let command = Command::VoidHold { hold: hold_of(payment), ground };
-        let change = self.one_change(at, &command)?.into();
+        let change = self.freed(at, (payment, held.account), ground)?.into();
         Ok(Some(ReturnStep::Released { payment, refused, change }))
     }
 
@@ -522,7 +521,9 @@ impl CustomersBook {
         }
         let from = self.own_account(asset, OwnUse::Suspense)?;
         let links = self.waiting(notice.case).map(|(payment, _)| Link::Payment(*payment));
-        let moved = Moved { from, to: notice.account, amount: sum, links: links.collect() };
+        // The law may have blocked what comes to the account while the case was open.
+        let to = self.blocked_instead_of(notice.account).unwrap_or(notice.account);
+        let moved = Moved { from, to, amount: sum, links: links.collect() };
         self.moved(at, notice.case, Reason::Payment, moved).map(Some)
     }
 
@@ -552,90 +553,6 @@ impl CustomersBook {
     fn asset_of(&self, account: AccountId) -> Result<AssetCode, Rule> {
         let known = self.ledger.account(account).map(|known| known.opening().asset);
         known.ok_or_else(|| Rule::new(RuleName::AccountUnknown, account.to_string()))
-    }
-
-    fn block(
-        &self,
-        at: Instant,
-        signed: &Signed<BlockOrder>,
-    ) -> Result<Option<FundsBlocked>, Rule> {
-        let order = signed.read_unverified().map_err(|error| unread(&error))?;
-        if let Some(entry) = self.after.blocks.get(&order.block) {
-            return if entry.order == order {
-                Ok(None)
-            } else {
-                Err(Rule::new(RuleName::LinkDiffers, "another order has this block's id"))
-            };
-        }
-        same(RuleName::OwnersDiffer, "institution", self.institution, order.institution)?;
-        let profile = self
-            .profiles
-            .get(&order.account)
-            .ok_or_else(|| Rule::new(RuleName::AccountUnknown, order.account.to_string()))?;
-        same(RuleName::OwnersDiffer, "owner", profile.owner, order.owner)?;
-        if order.legal_basis.trim().is_empty() || order.authority.trim().is_empty() {
-            return Err(Rule::new(RuleName::LinkDiffers, "a block names its law and authority"));
-        }
-        let asset = self.asset_of(order.account)?;
-        let to = self.blocked_in(asset)?;
-        let amount = match order.extent {
-            BlockExtent::Part(amount) => {
-                same(RuleName::LinkDiffers, "asset", asset, amount.asset)?;
-                amount.minor
-            }
-            BlockExtent::AllAndComing => {
-                self.not_blocked(order.account)?;
-                match self.ledger.balances(order.account).map(|balances| balances.available) {
-                    Some(Available::UpTo(most)) => most,
-                    Some(Available::Unlimited) | None => Minor::ZERO,
-                }
-            }
-        };
-        let change = if amount.is_zero() {
-            None
-        } else {
-            let moved = Moved { from: order.account, to, amount, links: vec![] };
-            Some(self.moved(at, order.block, Reason::Blocking, moved)?)
-        };
-        let order = Box::new(signed.clone());
-        Ok(Some(FundsBlocked::Blocked { order, amount: Amount::new(amount, asset), change }))
-    }
-
-    fn unblock(
-        &self,
-        at: Instant,
-        checked: &CheckedByTwo<BlockRelease>,
-    ) -> Result<Option<FundsBlocked>, Rule> {
-        let release = &checked.document;
-        same(RuleName::OwnersDiffer, "institution", self.institution, release.institution)?;
-        let entry = self.after.blocks.get(&release.block).ok_or_else(|| {
-            let detail = format!("there is no block `{}`", release.block);
-            Rule::new(RuleName::OriginalUnknown, detail)
-        })?;
-        if entry.standing == BlockStanding::Released {
-            return Ok(None);
-        }
-        if at >= release.valid_until || release.legal_basis.trim().is_empty() {
-            return Err(Rule::new(
-                RuleName::InstructionExpired,
-                "the release is over or unfounded",
-            ));
-        }
-        let to = match release.to {
-            ReleaseTo::Owner => entry.order.account,
-            ReleaseTo::Account(account) => account,
-        };
-        same(RuleName::LinkDiffers, "asset", entry.amount.asset, self.asset_of(to)?)?;
-        let change = if entry.amount.minor.is_zero() {
-            None
-        } else {
-            let from = self.blocked_in(entry.amount.asset)?;
-            let moved = Moved { from, to, amount: entry.amount.minor, links: vec![] };
-            let id = transaction_of(PaymentId::from_bytes(release.block.bytes()), "released");
-            Some(self.moved(at, id, Reason::Blocking, moved)?)
-        };
-        let release = Box::new(checked.signed.clone());
-        Ok(Some(FundsBlocked::Released { release, change }))
     }
 }
 
@@ -688,7 +605,9 @@ impl CustomersBook {
             }
             ReturnStep::Released { payment, change, .. } => {
                 self.apply_change(stamp, &change);
-                self.after.returns.remove(&payment);
+                if let Some(held) = self.after.returns.remove(&payment) {
+                    self.note_freed(payment, held.account);
+                }
                 self.ended.insert(payment, DebtorEnd::Released);
             }
         }
@@ -734,7 +653,20 @@ impl CustomersBook {
         }
         self.after.cases.remove(&notice.account);
         self.after.closed.insert(notice.case, notice.change);
-        self.settle_diverted(notice.case, standing);
+        let posted = standing == CreditStanding::Posted;
+        let block = if posted { self.note_blocked(notice.account, notice.case) } else { None };
+        match block {
+            Some(block) => self.divert_again(notice.case, block),
+            None => self.settle_diverted(notice.case, standing),
+        }
+    }
+
+    /// What waited for a case lies blocked now.
+    fn divert_again(&mut self, case: TransactionId, block: TransactionId) {
+        let waited = |credit: &&mut DivertedCredit| credit.by == case;
+        for credit in self.after.diverted.values_mut().filter(waited) {
+            (credit.by, credit.standing) = (block, CreditStanding::Blocked);
+        }
     }
 
     fn settle_diverted(&mut self, by: TransactionId, standing: CreditStanding) {

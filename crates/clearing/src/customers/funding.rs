@@ -91,7 +91,12 @@ impl CustomersBook {
         };
         // Only a customer's account: nobody names an institution's own account in a remittance.
         let known = self.profiles.contains_key(&account);
-        let first = if known { posted(account).ok().map(|change| (account, change)) } else { None };
+        let first = if known {
+            let change = self.takes_now(account).and_then(|to| posted(to).ok());
+            change.map(|change| (account, change))
+        } else {
+            None
+        };
         let (account, change) = match first {
             Some(first) => first,
             None => (suspense, posted(suspense)?),
@@ -99,10 +104,21 @@ impl CustomersBook {
         Ok(Some(CustomerFunded { line, settled, account, change: change.into(), transaction }))
     }
 
+    /// Where money for an account goes now: what the law blocks comes before a case, and while one
+    /// is open nowhere.
+    fn takes_now(&self, account: AccountId) -> Option<AccountId> {
+        match self.blocked_instead_of(account) {
+            Some(blocked) => Some(blocked),
+            None if self.open_case(account).is_some() => None,
+            None => Some(account),
+        }
+    }
+
     pub(super) fn apply_funded(&mut self, stamp: Instant, fact: &Fact) {
         match CustomerFunded::from_fact(fact) {
             Ok(body) => {
                 self.apply_change(stamp, &body.change);
+                let _block = self.note_blocked(body.account, body.transaction);
                 self.funding.lines.insert(body.line, body.account);
             }
             Err(error) => stop(&error.to_string()),

@@ -17,8 +17,9 @@ use record::after::{
 };
 use record::{
     BookCorrected, CancellationAnswered, CancellationRequested, CancellationVerdict, Correction,
-    Ending, Fact, FactBody, FactKind, GivenBack, Heading, PaymentCancelled, PaymentEnded,
-    PaymentRefunded, PaymentReturned, PaymentSettled, RefusedBy, ReturnRate, SaltSlot, Side,
+    CorrectionMove, Ending, Fact, FactBody, FactKind, GivenBack, Heading, PaymentCancelled,
+    PaymentEnded, PaymentRefunded, PaymentReturned, PaymentSettled, RefusedBy, ReturnRate,
+    SaltSlot, Side,
 };
 use seal::{Digest, to_canonical};
 use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
@@ -125,6 +126,22 @@ pub(super) const fn is_kind(kind: FactKind) -> bool {
             | BOOK_CORRECTED
             | PAYMENT_REFUNDED
     )
+}
+
+/// What a correction books.
+fn entries_of(correction: &Correction) -> Vec<Entry> {
+    let sides = |one: &CorrectionMove| {
+        let entry = |account, side| Entry { account, side, amount: one.amount.minor, hold: None };
+        [entry(one.debit, EntrySide::Debit), entry(one.credit, EntrySide::Credit)]
+    };
+    correction.moves.iter().flat_map(sides).collect()
+}
+
+/// Whether a transaction is this correction, asked for again.
+fn is_booked(booked: &Transaction, correction: &Correction) -> bool {
+    booked.reason == Reason::Correction
+        && *booked.links == [Link::Corrects(correction.corrects)]
+        && *booked.entries == *entries_of(correction)
 }
 
 impl SettlementBook {
@@ -406,8 +423,14 @@ impl SettlementBook {
         checked: &CheckedByTwo<Correction>,
     ) -> Checked<SettlementAnswer> {
         let correction = &checked.document;
-        if self.ledger.transaction(correction.correction).is_some() {
-            return Checked { facts: vec![], outcome: SettlementAnswer::Done };
+        if let Some((_, booked)) = self.ledger.transaction(correction.correction) {
+            return if is_booked(booked, correction) {
+                Checked { facts: vec![], outcome: SettlementAnswer::Done }
+            } else {
+                let detail =
+                    format!("transaction `{}` is not this correction", correction.correction);
+                refused(Rule::new(RuleName::LinkDiffers, detail))
+            };
         }
         match self.judge_correction(at, correction) {
             Ok(change) => {
@@ -434,18 +457,16 @@ impl SettlementBook {
             return Err(Rule::new(RuleName::LinkDiffers, "a correction has a reason and a move"));
         }
         open(at, correction.valid_until, RuleName::InstructionExpired)?;
-        let mut entries = Vec::new();
         for one in &correction.moves {
-            for (account, side) in [(one.debit, EntrySide::Debit), (one.credit, EntrySide::Credit)]
-            {
+            for account in [one.debit, one.credit] {
                 let asset = self.ledger.account(account).map(|known| known.opening().asset);
                 if asset != Some(one.amount.asset) {
                     let detail = format!("`{account}` is not kept in `{}`", one.amount.asset);
                     return Err(Rule::new(RuleName::AccountUnknown, detail));
                 }
-                entries.push(Entry { account, side, amount: one.amount.minor, hold: None });
             }
         }
+        let entries = entries_of(correction);
         let transaction = Transaction {
             id: correction.correction,
             business_date: self.business_date(at),

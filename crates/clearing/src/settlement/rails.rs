@@ -24,7 +24,7 @@ use record::{
     StuckResolved, Withdrawal,
 };
 use seal::{PublicKey, to_canonical};
-use terms::{AccountId, Amount, AssetCode, HoldId, Instant, OutsideId, Position, RailName};
+use terms::{AccountId, Amount, AssetCode, HoldId, Instant, Minor, OutsideId, Position, RailName};
 
 use super::outgoing::not_paid;
 use super::{SettlementAnswer, SettlementBook, read, rule_of, stop};
@@ -72,6 +72,14 @@ impl SettlementBook {
     /// Liabilities = confirmed outside balance + items in transit: these count downwards.
     pub fn in_transit(&self, asset: AssetCode) -> impl Iterator<Item = &Transfer> {
         self.transfers().filter(move |one| one.amount.asset == asset && one.in_transit())
+    }
+
+    /// What the items in transit of an asset come to.
+    #[must_use]
+    pub fn sum_in_transit(&self, asset: AssetCode) -> Minor {
+        let sum =
+            self.in_transit(asset).try_fold(Minor::ZERO, |sum, one| sum.plus(one.amount.minor));
+        sum.unwrap_or_else(|error| stop(&error.to_string()))
     }
 
     /// Why no money of this asset may leave now, if so: its outside account and this book do not

@@ -8,7 +8,7 @@ use clearing::settlement::funding::{FileClaim, FundingAnswer, FundingWork};
 use clearing::testkit::{Books, eur, name, now, opening, own_account};
 use clearing::{OutsideAnswer, OutsideWork, SettlementAnswer};
 use ledger::{Owner, Purpose};
-use record::{LineOutcome, OutsideAccount, OutsideEvidence};
+use record::{BreakKind, LineOutcome, LineSide, OutsideAccount, OutsideEvidence};
 use seal::sha256;
 use terms::AccountId;
 
@@ -125,4 +125,44 @@ fn a_line_for_what_was_rejected_is_a_break() {
     let contradicted = transfer(&books, 1).contradicted;
     assert_eq!(contradicted, Some(OutsideEvidence::Line("L-1".into())), "and is kept with it");
     sound(&books);
+}
+
+/// How far the book and the confirmed lines are apart, by a statement without lines.
+fn unconfirmed(books: &mut Books, id: &str) -> (u128, LineSide) {
+    let balance = |code: &str| {
+        format!(
+            "<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy=\"EUR\">0.00</Amt>\
+             <CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-11-22</Dt></Dt></Bal>"
+        )
+    };
+    let file = format!(
+        "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt>\
+         <GrpHdr><MsgId>{id}</MsgId><CreDtTm>2026-11-22T20:50:00Z</CreDtTm></GrpHdr>\
+         <Stmt><Id>{id}</Id><Acct><Id><IBAN>NL91ABNA0417164300</IBAN></Id><Ccy>EUR</Ccy></Acct>\
+         {}{}</Stmt></BkToCstmrStmt></Document>",
+        balance("OPBD"),
+        balance("CLBD")
+    );
+    let incoming = iso20022::read(file.as_bytes()).expect("a statement");
+    let claim = FileClaim::of(&incoming, sha256(file.as_bytes())).expect("a claim");
+    let work = FundingWork::Reconcile { file: claim.digest, reports: claim.reports };
+    let FundingAnswer::Reconciled(told) = tell(books, work) else { panic!("not reconciled") };
+    let breaks = told.iter().flat_map(|one| &one.breaks);
+    let found = breaks.filter(|one| one.kind == BreakKind::Unconfirmed);
+    found.map(|one| (one.amount.minor.units(), one.side)).next().unwrap_or((0, LineSide::Credit))
+}
+
+/// Posted, and its line comes tomorrow: the outside account still shows the money, and that is no
+/// difference. What no transfer explains is one as before.
+#[test]
+fn money_in_transit_over_a_rail_is_no_break() {
+    // These books were filled by hand: that is the difference, and it stays the same.
+    let before = unconfirmed(&mut sent(1), "S-1");
+    assert!(before.0 > 0, "{before:?}");
+    let mut books = sent(1);
+    let settled = message("pacs.002", "ACSC", "");
+    let posted = outside(&mut books, now(), OutsideWork::Post(id(1), settled));
+    assert_eq!(posted, OutsideAnswer::Now);
+    assert_eq!(books.settlement.state.sum_in_transit(eur()).units(), 500);
+    assert_eq!(unconfirmed(&mut books, "S-1"), before);
 }

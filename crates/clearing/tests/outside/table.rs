@@ -337,6 +337,57 @@ fn a_rail_that_does_not_promise_once_is_only_asked() {
 }
 
 #[test]
+fn a_transfer_is_neither_sent_nor_asked_about_over_another_rail() {
+    let rails = Rails { rail: name("sepa-new"), patience: &PATIENCE };
+    let report = report("RJCT", "AC04");
+    let inputs = [
+        Input::Begun,
+        Input::Timer,
+        Input::Asked(Asking::NotKnown),
+        Input::Asked(Asking::Status(report)),
+        Input::Handed(Sending::NotDone("x".into())),
+    ];
+    for input in inputs {
+        let expected = ["-/-", "stuck/alarm", "stuck/alarm", "stuck/alarm", "-/-", "-/-", "-/-"];
+        let own = |one: Transfer| Transfer { rail: Some(name("tcb-files")), ..one };
+        let got = phases().map(own).map(|one| {
+            words(&step(&one, CLEAN, rails, now().plus(Duration::from_secs(1)), input.clone()))
+        });
+        assert_eq!(got.each_ref().map(String::as_str), expected, "{input:?}");
+    }
+}
+
+/// Two words of the rail race: the one that is recorded second was made on what stood before.
+#[test]
+fn the_word_that_comes_second_is_not_lost() {
+    let done = || report("ACSC", "");
+    let not_done = || report("RJCT", "AC04");
+    let asked = |word| Input::Asked(Asking::Status(word));
+    let races = [
+        (Input::Heard(not_done()), asked(done())),
+        (asked(done()), Input::Heard(not_done())),
+        (asked(not_done()), Input::Handed(Sending::Sent(Some(done())))),
+    ];
+    for (first, second) in races {
+        let mut books = Books::ready();
+        let asked = OutsideWork::Request(order(1, 500));
+        assert_eq!(outside(&mut books, now(), asked), OutsideAnswer::Now);
+        let intend = OutsideWork::Intend(id(1), name("tcb-files"));
+        assert_eq!(outside(&mut books, now(), intend), OutsideAnswer::Now);
+        let seen = transfer(&books, 1);
+        let [first, made] =
+            [&first, &second].map(|input| stepped(&seen, Live::RECOVERED, 1, input.clone()));
+        assert_eq!(outside(&mut books, now(), first.work.unwrap()), OutsideAnswer::Now);
+        let taken = outside(&mut books, now(), made.work.unwrap());
+        assert_ne!(taken, OutsideAnswer::Now, "it ended otherwise meanwhile");
+        let again = stepped(&transfer(&books, 1), Live::RECOVERED, 1, second.again());
+        assert_eq!(words(&again), "contradicted/alarm", "{second:?}");
+        assert_eq!(outside(&mut books, now(), again.work.unwrap()), OutsideAnswer::Now);
+        assert!(transfer(&books, 1).contradicted.is_some());
+    }
+}
+
+#[test]
 fn pauses_grow_and_are_bounded() {
     let doubtful = in_phase(Phase::InDoubt("no answer".into()));
     let mut live = Live::RECOVERED;

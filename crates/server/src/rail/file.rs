@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use clearing::outside::{Asking, Report, Sending, Told, message_id_of};
 use record::OutsideEvidence;
 use seal::sha256;
-use terms::OutsideId;
+use terms::{Instant, OutsideId};
 
 use super::{Arrived, MESSAGE_BYTES_MAX, Prepared, Rail, Verdict};
 
@@ -27,7 +27,11 @@ pub struct FileRail {
     inbox: PathBuf,
     kept: PathBuf,
     taken: PathBuf,
+    since: Instant,
 }
+
+/// Says in `kept` since when that folder knows every send.
+const SINCE_FILE: &str = "since";
 
 impl FileRail {
     /// Opens or makes the four folders.
@@ -37,14 +41,24 @@ impl FileRail {
             fs::create_dir_all(&path)?;
             Ok(path)
         };
+        let kept = below("kept")?;
         let rail = Self {
             outbox: below("outbox")?,
             inbox: below("inbox")?,
-            kept: below("kept")?,
+            since: since(&kept)?,
+            kept,
             taken: below("taken")?,
         };
         sync(folder)?;
         Ok(rail)
+    }
+
+    /// Since when an absent message is the word of this disk that it was never sent. A core that
+    /// was restored from a backup begins with an empty folder, which says nothing of what was
+    /// sent before.
+    #[must_use]
+    pub const fn knows_since(&self) -> Instant {
+        self.since
     }
 
     /// Where a message waits for the gateway.
@@ -209,6 +223,21 @@ impl Rail for FileRail {
         if let Err(error) = moved {
             tracing::error!(name, %error, "a message that was taken stays in the inbox");
         }
+    }
+}
+
+/// Reads the mark, or makes it now: a folder without it may be younger than what it is asked for.
+fn since(kept: &Path) -> io::Result<Instant> {
+    let path = kept.join(SINCE_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map(Instant::from_seconds).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let now = crate::system::now().seconds();
+            crate::roles::write_whole(&path, format!("{now}\n").as_bytes())?;
+            sync(kept)?;
+            Ok(Instant::from_seconds(now))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -9,7 +9,7 @@ pub mod messages;
 mod remote;
 
 use clearing::outside::{Asking, Sending};
-use terms::OutsideId;
+use terms::{Instant, OutsideId};
 
 pub use file::FileRail;
 pub use messages::OutsideAccount;
@@ -74,6 +74,20 @@ pub enum AnyRail {
     File(FileRail),
     /// A process that speaks the same messages over HTTP.
     Remote(Box<RemoteRail>),
+}
+
+impl AnyRail {
+    /// What the rail's *not known* comes to for a message that was intended then. A rail of files
+    /// says it for its own folder only: for what is older, nobody knows.
+    #[must_use]
+    pub fn believed(&self, asking: Asking, intended_at: Option<Instant>) -> Asking {
+        let Self::File(rail) = self else { return asking };
+        let known = intended_at.is_some_and(|at| at >= rail.knows_since());
+        if asking == Asking::NotKnown && !known {
+            return Asking::Unknown("the rail's folder is younger than this transfer".to_owned());
+        }
+        asking
+    }
 }
 
 impl Rail for AnyRail {

@@ -133,8 +133,24 @@ impl Session {
         let Link { client, driver, warned } = link;
         let closed = AtomicBool::new(false);
         let session = Self { client, driver, warned, closed, book, facts, statements };
+        session.begins();
         session.client.execute(&enter, &[&book.as_str()]).await.map_err(|e| Failure::of(&e))?;
+        session.was_acknowledged()?;
         Ok(session)
+    }
+
+    /// A statement that commits begins: what was warned of before is not about it.
+    fn begins(&self) {
+        self.warned.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the commit since [`Session::begins`] is what it says. A cancelled wait for a standby
+    /// ends in a warning and a success, and the standby may not have it.
+    fn was_acknowledged(&self) -> Result<(), Failure> {
+        if self.warned.load(Ordering::SeqCst) {
+            return Err(Failure::Lost("the server warned while it committed".into()));
+        }
+        Ok(())
     }
 
     pub(super) const fn facts(&self) -> &ServerFacts {
@@ -155,7 +171,7 @@ impl Session {
     /// The conditional insert: whether the row was taken. Returns when the server has said that
     /// the transaction ended, which is after the commit record is durable.
     pub(super) async fn append(&self, row: &NewRow) -> Result<bool, Failure> {
-        self.warned.store(false, Ordering::SeqCst);
+        self.begins();
         let book = self.book.as_str();
         let NewRow { first, next, epoch, previous, digest, stamp, bytes } = row;
         let (previous, digest) = (previous.as_slice(), digest.as_slice());
@@ -163,10 +179,7 @@ impl Session {
             [&book, first, next, epoch, &previous, &digest, stamp, bytes];
         let taken = self.client.execute(&self.statements.append, &parameters).await;
         let taken = taken.map_err(|error| Failure::of(&error))?;
-        // A cancelled wait for a standby ends in a warning and a success.
-        if self.warned.load(Ordering::SeqCst) {
-            return Err(Failure::Lost("the server warned while it committed".into()));
-        }
+        self.was_acknowledged()?;
         Ok(taken == 1)
     }
 
@@ -184,6 +197,7 @@ impl Session {
         }
         let (book, run) = (self.book.as_str(), run.bytes());
         let run = run.as_slice();
+        self.begins();
         let (rows, missing) = match &leased {
             None => {
                 let rows = self.client.query(&self.statements.claim, &[&book, &run]).await;
@@ -195,6 +209,7 @@ impl Session {
             }
         };
         let rows = rows.map_err(|error| Failure::of(&error))?;
+        self.was_acknowledged()?;
         let row = rows.first().ok_or_else(|| Failure::Lost(missing.into()))?;
         row.try_get(0).map_err(|error| Refusal::Failed(Failure::unreadable(&error)))
     }

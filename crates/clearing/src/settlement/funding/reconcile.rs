@@ -247,11 +247,14 @@ impl SettlementBook {
             let moved = seen.lines.iter().map(signed_line).fold(opening, i128::saturating_add);
             differ(BreakKind::ClosingBalance, seen.until, signed_balance(&closing), moved);
         }
+        // What a rail has and no line shows yet left this book: both sides are told without it.
+        let moving = signed(self.sum_in_transit(account.asset), LineSide::Debit);
         let owed = self.owed_outside(account);
         let confirmed = self.funding.confirmed(account.asset, BusinessDate::from_days(u32::MAX));
         let confirmed = signed(confirmed.came_in, LineSide::Credit)
             .saturating_add(signed(confirmed.unmatched, LineSide::Credit))
-            .saturating_add(signed(confirmed.went_out, LineSide::Debit));
+            .saturating_add(signed(confirmed.went_out, LineSide::Debit))
+            .saturating_add(moving);
         // Not by day: what the book owes without a line stays one break until it has one.
         differ(BreakKind::Unconfirmed, BusinessDate::from_days(0), owed, confirmed);
         breaks

@@ -197,6 +197,7 @@ impl Clearing {
         let checked = check_cancellation(signed, key, self.environment, self.book)
             .map_err(|rule| malformed(&rule))?;
         let (payment, terms) = (checked.payment(), checked.terms_digest());
+        self.nothing_else_held(payment, terms).await?;
         let work = SettlementWork::After(AfterWork::Cancel(Box::new(checked)));
         let repeated = match self.books.settlement.ask(work).await? {
             Placed { outcome: SettlementAnswer::After(AfterAnswer::Asked(entry)), .. } => {
@@ -231,12 +232,9 @@ impl Clearing {
                 return Ok(Some(key));
             }
         }
-        for port in self.books.customers.values().filter(|port| port.remote().is_some()) {
-            if port.is_owner(account, caller).await? {
-                return Ok(Some(caller));
-            }
-        }
-        Ok(None)
+        let request = signed.read_unverified().map_err(|e| NoPromise::Malformed(e.to_string()))?;
+        let vouched = self.vouched_elsewhere(&request.terms, account, caller).await?;
+        Ok(vouched.then_some(caller))
     }
 
     /// Records what the payee's bank says to a request.

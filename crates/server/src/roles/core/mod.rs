@@ -37,6 +37,7 @@ pub mod standby;
 pub mod transfer_routes;
 pub mod transfers;
 pub mod under_way;
+mod vouched;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -264,6 +265,7 @@ impl Lead {
             Hold::Leased { .. } => projection::catch_up(&clearing, &published, signer).await?,
         };
         let outside = self.open_rails()?;
+        outside.check_driven(&clearing).await?;
         Ok(Opened { clearing, published, outside, signer, in_order, fresh })
     }
 

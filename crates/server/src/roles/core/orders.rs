@@ -10,6 +10,7 @@ use std::time::Duration;
 use api::bank::{BankStep, CreditProof, ReturnHold, ReturnProof};
 use api::messages::{OrderAnswer, Repeated};
 use clearing::customers::{AfterCustomerWork, CreditOrder};
+use clearing::order::is_on_record;
 use clearing::route::{Action, Finish, Heard, Route};
 use clearing::settlement::PaymentEntry;
 use clearing::{
@@ -141,12 +142,16 @@ impl Clearing {
             return self.promise(payment, entry, Repeated::Again).await;
         }
         let trust = self.trust();
+        let permit = order.debtor_permit.clone();
         let entry = match check_order(order, terms, self.environment, self.book, &trust) {
             Ok(order) => match self.linked(order).await? {
                 Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
                 Err(rule) => self.refuse(payment, digest, rule).await?,
             },
-            Err(rule) => self.refuse(payment, digest, rule).await?,
+            Err(rule) if is_on_record(&rule, payment, &permit, &trust) => {
+                self.refuse(payment, digest, rule).await?
+            }
+            Err(rule) => return Err(NoPromise::Malformed(rule.to_string())),
         };
         self.promise(payment, entry, Repeated::First).await
     }
@@ -175,6 +180,7 @@ impl Clearing {
         if refusal.environment != self.environment {
             return Err(malformed("the refusal is of another environment".into()));
         }
+        self.nothing_else_held(refusal.payment, refusal.terms).await?;
         let work = SettlementWork::RecordEdgeRefusal(Box::new(signed));
         let entry = self.record(refusal.payment, refusal.terms, work).await?;
         self.promise(refusal.payment, entry, Repeated::First).await

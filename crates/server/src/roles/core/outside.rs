@@ -357,6 +357,7 @@ pub async fn overview(clearing: &Clearing) -> Result<Value, NoVerdict> {
             let owed = state.ledger().balances(account.control).map_or(Minor::ZERO, |sums| {
                 sums.debits_posted.minus(sums.credits_posted).unwrap_or(Minor::ZERO)
             });
+            let moving = state.sum_in_transit(asset);
             let amount = |minor| Amount::new(minor, asset).for_people();
             let waits = state.funding().suspense().filter(|entry| entry.line.amount.asset == asset);
             let waits: Vec<Value> = waits
@@ -383,7 +384,8 @@ pub async fn overview(clearing: &Clearing) -> Result<Value, NoVerdict> {
                 "came_in": amount(confirmed.came_in),
                 "went_out": amount(confirmed.went_out),
                 "owed": amount(owed),
-                "covered": confirmed.owed() == Some(owed),
+                "in_transit": amount(moving),
+                "covered": owed.plus(moving).ok() == confirmed.owed(),
                 "suspense": waits,
                 "breaks": breaks,
                 "defunding": if breaks.is_empty() { "open" } else { "stopped by a break" },

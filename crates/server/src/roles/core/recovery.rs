@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use api::bank::MIRROR_MAX;
 use clearing::SettlementWork;
-use clearing::route::{Finish, Route};
+use clearing::route::{Finish, Route, Shown, shown};
 use clearing::settlement::transit::InTransit;
 use evidence::SignedCheckpoint;
 use evidence::exchange::Answer;
@@ -254,6 +254,7 @@ async fn in_transit(
     let mut open = clearing.books.settlement.look(all).await?.outcome;
     open.retain(|payment, one| wanted(one) && !clearing.live.carries(*payment));
     let mut undone: BTreeSet<PaymentId> = BTreeSet::new();
+    let mut said_of: BTreeMap<PaymentId, BTreeSet<InstitutionName>> = BTreeMap::new();
     for (name, port) in &clearing.books.customers {
         let own = |one: &InTransit| one.debtor == *name || one.creditor == *name;
         let own: Vec<PaymentId> =
@@ -272,14 +273,14 @@ async fn in_transit(
             };
             undone.extend(said.not_debited.iter().filter(debtors));
             undone.extend(said.not_credited.iter().filter(creditors));
+            for payment in some {
+                said_of.entry(*payment).or_default().insert(*name);
+            }
         }
     }
-    let asked = |name: &InstitutionName| {
-        clearing.books.customers.get(name).is_some_and(|port| !port.is_away())
-    };
     let mut routes = Vec::new();
     for (payment, one) in &open {
-        match (undone.contains(payment), asked(&one.debtor) && asked(&one.creditor)) {
+        match (undone.contains(payment), both_said(one, said_of.get(payment))) {
             (false, true) => clearing.completions.note(*payment),
             // `super::outgoing` looks for every open hold of these.
             (true, _) if one.outside => {}
@@ -290,6 +291,12 @@ async fn in_transit(
         }
     }
     Ok(routes)
+}
+
+/// Whether both banks of a payment spoke of it: one that was away when it was asked and is there a
+/// moment later has said nothing.
+fn both_said(one: &InTransit, said: Option<&BTreeSet<InstitutionName>>) -> bool {
+    said.is_some_and(|said| said.contains(&one.debtor) && said.contains(&one.creditor))
 }
 
 /// Waits for a bank that keeps its own book, brings what waited for it to its end, and waits for
@@ -329,8 +336,7 @@ async fn catch_up(clearing: &Arc<Clearing>, bank: InstitutionName) -> Result<Cau
     if let Some(book) = port.remote() {
         book.probe().await?;
     }
-    let mut routes: Vec<Route> =
-        port.open_holds().await?.iter().filter_map(Route::of_recovery).collect();
+    let mut routes = shown_by(clearing, bank, port).await?;
     routes.extend(returning(clearing, port).await?);
     routes.extend(in_transit(clearing, |one| one.debtor == bank || one.creditor == bank).await?);
     let carried = routes.iter().filter(|route| clearing.live.carries(route.payment())).count();
@@ -353,6 +359,37 @@ async fn catch_up(clearing: &Arc<Clearing>, bank: InstitutionName) -> Result<Cau
         tracing::info!(%bank, ended, carried, "what waited for the bank was brought to its end");
     }
     Ok(if carried == 0 { CaughtUp::All } else { CaughtUp::SomeUnderWay })
+}
+
+/// The routes of the holds that a bank shows as open, as far as its word is worth something.
+async fn shown_by(
+    clearing: &Clearing,
+    bank: InstitutionName,
+    port: &CustomersPort,
+) -> Result<Vec<Route>, Failed> {
+    let trust = clearing.trust();
+    let here = (clearing.environment, clearing.book);
+    let mut routes = Vec::new();
+    for order in port.open_holds().await? {
+        let Some(payment) = Route::of_recovery(&order).map(|route| route.payment()) else {
+            tracing::error!(%bank, "the bank shows a hold that does not read");
+            continue;
+        };
+        let look = move |s: &clearing::SettlementBook| s.payment(payment).cloned();
+        let entry = clearing.books.settlement.look(look).await?.outcome;
+        match shown(&order, bank, entry.as_ref(), here, &trust) {
+            Shown::Route(route) => routes.push(*route),
+            Shown::Settled(at) => {
+                let route = completing(&clearing.facts.fact(at).await?)?;
+                // Whose hold it is stands in the fact.
+                routes.extend(route.filter(|route| route.institutions().first() == Some(&bank)));
+            }
+            Shown::NotBelieved(rule) => {
+                tracing::error!(%bank, %payment, %rule, "a hold that proves nothing");
+            }
+        }
+    }
+    Ok(routes)
 }
 
 fn joined(
@@ -468,4 +505,32 @@ async fn certificate_file(
         consistency,
     };
     Ok(seal::to_canonical(&file))
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::{Amount, Minor};
+
+    use super::*;
+
+    #[test]
+    fn a_payment_is_complete_only_by_the_word_of_both_banks() {
+        let name = |text: &str| text.parse::<InstitutionName>().unwrap();
+        let amount = Amount::new(Minor::new(1), "EUR.2@tcb-sandbox".parse().unwrap());
+        let one = InTransit {
+            settled: Position::ZERO,
+            since: Instant::from_seconds(0),
+            debtor: name("bank-nl"),
+            left: amount,
+            creditor: name("bank-sg"),
+            came: amount,
+            outside: false,
+        };
+        let said = |names: &[&str]| names.iter().map(|one| name(one)).collect::<BTreeSet<_>>();
+        // Nobody was asked; one was away when it was asked, and is there now.
+        assert!(!both_said(&one, None));
+        assert!(!both_said(&one, Some(&said(&["bank-nl"]))));
+        assert!(!both_said(&one, Some(&said(&["bank-sg"]))));
+        assert!(both_said(&one, Some(&said(&["bank-nl", "bank-sg"]))));
+    }
 }

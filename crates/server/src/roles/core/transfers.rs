@@ -272,25 +272,43 @@ impl Outside {
         id: OutsideId,
         report: Report,
     ) -> Result<(), NotDone> {
-        let input = Input::Heard(report);
+        // Another word may be recorded between the look and the step: this one is said once more to
+        // what stands then.
+        for last in [false, true] {
+            match self.feed_once(clearing, id, Input::Heard(report.clone())).await? {
+                OutsideAnswer::Now => return Ok(()),
+                OutsideAnswer::Before | OutsideAnswer::Refused(_) if !last => {}
+                OutsideAnswer::Before => return Ok(()),
+                OutsideAnswer::Refused(rule) => return Err(rule.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn feed_once(
+        &self,
+        clearing: &Clearing,
+        id: OutsideId,
+        input: Input,
+    ) -> Result<OutsideAnswer, NotDone> {
         let Some(transfer) = look(clearing, id).await? else {
             return Err(NotDone::NotAccepted(format!("no transfer `{id}`")));
         };
-        let Some(link) = self.link_of(&transfer) else {
-            return Err(NotDone::NotAccepted(format!(
-                "no rail carries `{}`",
-                transfer.amount.asset
-            )));
+        let asset = transfer.amount.asset;
+        let link = self.links.get(&asset);
+        let Some(rail) = transfer.rail.or(link.map(|link| link.name)) else {
+            return Err(NotDone::NotAccepted(format!("no rail carries `{asset}`")));
         };
-        let rails = Rails { rail: link.name, patience: &link.patience };
+        let rails = Rails { rail, patience: link.map_or(&PATIENCE, |link| &link.patience) };
         let made = step(&transfer, Live::RECOVERED, rails, system::now(), input);
-        if let Some(work) = made.work {
-            refused(ask(clearing, work).await?)?;
-        }
-        if let Effect::Alarm(words) = made.then {
+        let answer = match made.work {
+            Some(work) => ask(clearing, work).await?,
+            None => OutsideAnswer::Now,
+        };
+        if let (Effect::Alarm(words), OutsideAnswer::Now) = (made.then, &answer) {
             self.alarm(&words);
         }
-        Ok(())
+        Ok(answer)
     }
 
     /// Looks for what is open now.
@@ -303,8 +321,20 @@ impl Outside {
         tracing::error!(words, "a person must look");
     }
 
-    fn link_of(&self, transfer: &Transfer) -> Option<&Link> {
-        self.links.get(&transfer.amount.asset)
+    /// Refuses a configuration under which a transfer under way could not be asked about over the
+    /// rail that has it.
+    pub async fn check_driven(&self, clearing: &Clearing) -> Result<(), RoleError> {
+        let rails: BTreeMap<AssetCode, RailName> =
+            self.links.iter().map(|(asset, link)| (*asset, link.name)).collect();
+        let stray = move |state: &clearing::SettlementBook| {
+            let mut driven = state.driven_transfers().filter_map(|id| state.transfer(id));
+            driven.find_map(|one| stray(&rails, one))
+        };
+        let found = clearing.books.settlement.look(stray).await;
+        match found.map_err(|error| RoleError::Unsound(error.to_string()))?.outcome {
+            None => Ok(()),
+            Some(words) => Err(RoleError::Unsound(format!("rails: {words}"))),
+        }
     }
 
     /// Counters in the text format of Prometheus.
@@ -349,12 +379,13 @@ impl Outside {
         sent
     }
 
-    async fn call_ask(&self, link: &Link, id: OutsideId) -> clearing::outside::Asking {
+    async fn call_ask(&self, link: &Link, transfer: &Transfer) -> clearing::outside::Asking {
         let Ok(_permit) = self.calls.acquire().await else {
             return clearing::outside::Asking::Unknown("the core is stopping".to_owned());
         };
         count(&self.figures.asked);
-        link.rail.ask(id).await
+        let asking = link.rail.ask(transfer.id).await;
+        link.rail.believed(asking, transfer.intended_at)
     }
 
     /// One transfer to its end, or to the hands of a person.
@@ -362,18 +393,22 @@ impl Outside {
         let (mut live, mut input) = (Live::RECOVERED, Input::Begun);
         loop {
             let transfer = match look(clearing, id).await {
-                Ok(Some(transfer)) if transfer.phase.is_driven() => transfer,
+                // What the rail said is in the book, even when somebody else ended it meanwhile.
+                Ok(Some(transfer)) if transfer.phase.is_driven() || input.report().is_some() => {
+                    transfer
+                }
                 Ok(_) => return,
                 Err(_) => {
                     tokio::time::sleep(BOOK_PAUSE).await;
-                    (live, input) = (Live::RECOVERED, Input::Begun);
+                    (live, input) = (Live::RECOVERED, input.again());
                     continue;
                 }
             };
-            let Some(link) = self.link_of(&transfer) else { return };
+            // The rail of its asset; a step over one that is not the transfer's own asks a person.
+            let Some(link) = self.links.get(&transfer.amount.asset) else { return };
             let rails = Rails { rail: link.name, patience: &link.patience };
-            let made = step(&transfer, live, rails, system::now(), input);
-            (live, input) = self.carry(clearing, link, id, made).await;
+            let made = step(&transfer, live, rails, system::now(), input.clone());
+            (live, input) = self.carry(clearing, link, (&transfer, input), made).await;
         }
     }
 
@@ -382,14 +417,18 @@ impl Outside {
         &self,
         clearing: &Clearing,
         link: &Link,
-        id: OutsideId,
+        (transfer, input): (&Transfer, Input),
         made: Step,
     ) -> (Live, Input) {
-        let again = (Live::RECOVERED, Input::Begun);
+        let id = transfer.id;
+        // Said once more at once; a word that is refused again is one that the rail tells again.
+        let said_again = matches!(input, Input::Heard(_));
+        let again = (Live::RECOVERED, if said_again { Input::Begun } else { input.again() });
         if let Some(work) = made.work {
             match ask(clearing, work).await {
                 Ok(OutsideAnswer::Now) => {}
                 Ok(OutsideAnswer::Before) => return again,
+                Ok(OutsideAnswer::Refused(_)) if again.1.report().is_some() => return again,
                 Ok(OutsideAnswer::Refused(rule)) => {
                     tracing::warn!(%id, %rule, "a step of a transfer is refused; tried again");
                     tokio::time::sleep(link.patience.pause_max).await;
@@ -397,16 +436,19 @@ impl Outside {
                 }
                 Err(_) => {
                     tokio::time::sleep(BOOK_PAUSE).await;
-                    return again;
+                    return (Live::RECOVERED, input.again());
                 }
             }
         }
+        let begin = (Live::RECOVERED, Input::Begun);
         let input = match made.then {
             Effect::Send => match look(clearing, id).await {
-                Ok(Some(transfer)) => Input::Handed(self.call_send(link, &transfer).await),
-                Ok(None) | Err(_) => return again,
+                Ok(Some(now)) if now.rail == Some(link.name) => {
+                    Input::Handed(self.call_send(link, &now).await)
+                }
+                Ok(_) | Err(_) => return begin,
             },
-            Effect::Ask => Input::Asked(self.call_ask(link, id).await),
+            Effect::Ask => Input::Asked(self.call_ask(link, transfer).await),
             Effect::Wait(pause) => {
                 tokio::time::sleep(pause).await;
                 Input::Timer
@@ -537,6 +579,19 @@ async fn ask(clearing: &Clearing, work: OutsideWork) -> Result<OutsideAnswer, Fa
         SettlementAnswer::Outside(answer) => Ok(answer),
         _ => Err(Failed::Unknown),
     }
+}
+
+/// What is wrong when the rails of the configuration do not carry a transfer under way.
+fn stray(rails: &BTreeMap<AssetCode, RailName>, transfer: &Transfer) -> Option<String> {
+    let (own, asset) = (transfer.rail?, transfer.amount.asset);
+    if rails.get(&asset) == Some(&own) {
+        return None;
+    }
+    Some(format!(
+        "transfer `{}` is under way over rail `{own}`, which does not carry `{asset}` in this \
+         configuration; name it there until the transfer has ended",
+        transfer.id
+    ))
 }
 
 fn refused(answer: OutsideAnswer) -> Result<(), Rule> {

@@ -139,6 +139,30 @@ fn a_cancelled_wait_for_a_standby_is_not_an_acknowledgement() {
     goes_on(&mut journal, newer);
 }
 
+/// What opens a session commits, so that what it read is as durable as what is promised: a wait
+/// for the standby that was cancelled leaves that open.
+#[test]
+fn a_session_is_not_opened_on_a_commit_whose_wait_was_cancelled() {
+    let Some(database) = Database::fresh() else { return };
+    drop(database.open());
+    let admin = database.admin();
+    hang_commits(&admin);
+    admin.wait_until("select current_setting('synchronous_standby_names') = 'nobody'");
+    let config = database.config();
+    let opened = std::thread::scope(|scope| {
+        let opening = scope.spawn(|| PostgresJournal::open(config).map(drop));
+        admin.wait_until(&format!(
+            "select exists(select from pg_stat_activity where {OURS} and wait_event = 'SyncRep')"
+        ));
+        kill(&admin, "pg_cancel_backend");
+        opening.join().unwrap()
+    });
+    free_commits(&admin);
+    let why = "the server warned while it committed";
+    assert!(matches!(&opened, Err(OpenPostgresError::Failed(said)) if said == why), "{opened:?}");
+    drop(database.open());
+}
+
 #[test]
 fn a_class_other_than_the_promised_one_stops_the_writer() {
     let Some(database) = Database::fresh() else { return };

@@ -1,6 +1,7 @@
 //! The stream of facts: dense, the same from any position, also across a restart; bounded by
 //! credit; ended clearly.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use ledger_server::BookClock;
 use ledger_server::contents::FactLine;
 use ledger_server::events::{FOLLOWERS_MAX, FOLLOWERS_OF_CLIENT};
 use ledger_server::figures::Figures;
-use ledger_server::load::At;
+use ledger_server::load::{At, IdOrder, Load, open_accounts, post};
 use ledger_server::projections::ViewsProjection;
-use ledger_server::{Kept, May, Protections, Query, Said, ServeOptions, serve_protected};
+use ledger_server::{Folder, Kept, May, Protections, Query, Said, ServeOptions, serve_protected};
 use store::{FileDisk, Opening, SegmentConfig, SegmentJournal};
 use terms::Position;
 use wire::client::{Followed, WhyNotDone};
@@ -221,6 +222,17 @@ fn the_book_is_followed_only_while_somebody_listens() {
     running.stop();
 }
 
+/// Posts, and asks for nothing: a batch that was read is kept in memory, and served from there.
+fn post_only(folder: &Folder, address: SocketAddr) {
+    let key = folder.client_key("operator").unwrap();
+    let at = At { address, book: folder.book(), key, security: Security::Plain };
+    open_accounts(&at, 0, 8).unwrap();
+    let (connections, ids) = (1, IdOrder::Rising);
+    let load =
+        Load { transactions: 400, batch: 10, connections, ahead: 1, accounts: 8, ids, seed: 7 };
+    assert_eq!(post(&at, &load).unwrap().done, 400);
+}
+
 #[test]
 fn damage_ends_a_follow_a_subscription_and_the_read_models_by_name() {
     let scratch = Scratch::new("damaged");
@@ -235,11 +247,7 @@ fn damage_ends_a_follow_a_subscription_and_the_read_models_by_name() {
     let small = || Protections { segment_bytes: Some(8 << 10), ..Protections::default() };
     let running = serve_protected(&folder, &options, &BookClock::system(), small(), None).unwrap();
     let mut client = connect(&folder, &running);
-    let (mut model, mut dice) = (Model::default(), Dice(7));
-    model.begin(&mut client, &mut dice);
-    for _ in 0..60 {
-        model.step(&mut client, &mut dice);
-    }
+    post_only(&folder, running.address);
     let mut segments: Vec<_> = std::fs::read_dir(scratch.0.join("journal"))
         .unwrap()
         .map(|file| file.unwrap().path())

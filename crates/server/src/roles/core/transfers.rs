@@ -22,6 +22,7 @@ use seal::{PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use terms::{AssetCode, OutsideId, RailName};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 
 use super::books::Failed;
 use super::config::Config;
@@ -511,10 +512,12 @@ pub async fn keep(outside: Arc<Outside>, clearing: Arc<Clearing>) {
     if outside.links.is_empty() {
         return std::future::pending().await;
     }
+    // Dropped with this: nobody holds the books once the core has let them go.
+    let mut tasks = JoinSet::new();
     for asset in outside.links.keys() {
         let asset = *asset;
         let (outside, clearing) = (Arc::clone(&outside), Arc::clone(&clearing));
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             while let Some(link) = outside.links.get(&asset) {
                 outside.take_incoming(&clearing, link).await;
                 tokio::time::sleep(TICK).await;
@@ -526,15 +529,23 @@ pub async fn keep(outside: Arc<Outside>, clearing: Arc<Clearing>) {
         if let Ok(placed) = clearing.books.settlement.look(open).await {
             for id in placed.outcome {
                 if outside.driven().insert(id) {
-                    let (outside, clearing) = (Arc::clone(&outside), Arc::clone(&clearing));
-                    tokio::spawn(async move {
-                        outside.drive(&clearing, id).await;
-                        outside.driven().remove(&id);
-                    });
+                    let driving = Driving(Arc::clone(&outside), id);
+                    let clearing = Arc::clone(&clearing);
+                    tasks.spawn(async move { driving.0.drive(&clearing, driving.1).await });
                 }
             }
         }
+        while tasks.try_join_next().is_some() {}
         let _ = tokio::time::timeout(TICK, outside.wake.notified()).await;
+    }
+}
+
+/// One transfer has its driver; when that ends, also by a panic, another may begin.
+struct Driving(Arc<Outside>, OutsideId);
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.0.driven().remove(&self.1);
     }
 }
 

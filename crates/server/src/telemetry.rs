@@ -10,7 +10,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 /// Starts tracing for this process: `RUST_LOG` or `info`; to `file` if given, else to stderr.
 ///
 /// A second call changes nothing. Only ids, paths and reasons are traced, never bodies, headers
-/// or keys.
+/// or keys. A line that cannot be written, as on a full disk, is lost and nothing else: a library
+/// that says so on stderr, which may lie on the same disk, panics there in the middle of a payment.
 pub fn start(file: Option<&Path>) -> io::Result<()> {
     let writer = match file {
         None => BoxMakeWriter::new(io::stderr),
@@ -22,6 +23,7 @@ pub fn start(file: Option<&Path>) -> io::Result<()> {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
+        .log_internal_errors(false)
         .with_writer(writer)
         .try_init();
     Ok(())

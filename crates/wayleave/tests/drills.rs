@@ -9,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -57,9 +58,13 @@ fn names(folder: &Path) -> Vec<String> {
     names.filter(|name| told_clock || name != "clock-step").collect()
 }
 
+/// One cast at a time: two would fight over their ports and the machine.
+static STAGE: Mutex<()> = Mutex::new(());
+
 #[test]
 #[ignore = "starts every role as a process and breaks each: some two minutes"]
 fn every_drill_holds_and_its_file_verifies() {
+    let _alone = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let scratch = Scratch::new("all");
     let names = names(&scratch.0);
     let mut arguments = vec!["drill", "run", "--json"];
@@ -101,6 +106,7 @@ fn forged(folder: &Path, file: &str) {
 #[test]
 #[ignore = "starts every role as a process and kills each: half a minute"]
 fn each_role_is_killed_again_and_again_and_nothing_acknowledged_is_lost() {
+    let _alone = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let scratch = Scratch::new("kills");
     let ran = wayleave(&scratch.0, &["drill", "kills", "--times", "3", "--json"]);
     assert!(ran.status.success(), "{}", told(&ran));

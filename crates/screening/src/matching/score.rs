@@ -20,6 +20,10 @@ const SHORT: u32 = 760;
 const OTHER_NUMBER: u32 = 600;
 /// Names joined from the same letters, from this likeness on.
 const LETTERS_MIN: u32 = 880;
+/// The same letters, apart by spaces only.
+const SAME_LETTERS: u32 = 990;
+/// A name of which a letter or a word is other is never certainly the listed one, however long.
+const NOT_CERTAIN: u32 = 960;
 /// Left over on one side, in per mille of its weight: a middle name that is not written.
 const LEFT_OF_PERSON: u32 = 200;
 /// The same of a firm, whose every word is chosen.
@@ -61,7 +65,11 @@ fn joined_score(a: &str, b: &str) -> u32 {
     let Some(edits) = osa::distance_with_args(a.chars(), b.chars(), &args) else { return 0 };
     let share = edits.saturating_mul(1000).checked_div(longest).unwrap_or(1000);
     let score = SAME.saturating_sub(u32::try_from(share).unwrap_or(SAME));
-    if score >= LETTERS_MIN { score.min(990) } else { 0 }
+    match edits {
+        0 => SAME_LETTERS,
+        _ if score >= LETTERS_MIN => score.min(NOT_CERTAIN),
+        _ => 0,
+    }
 }
 
 /// Edits that joined letters may have and still be the same name.
@@ -108,7 +116,7 @@ fn aligned(a: &Normal, b: &Normal) -> (u32, Rule) {
     }
     let cost = left_over((a, &met_a), (b, &met_b), met);
     let whole = weighed.saturating_add(cost).max(1);
-    (gained.checked_div(whole).unwrap_or(0).min(999), Rule::AlignedWords)
+    (gained.checked_div(whole).unwrap_or(0).min(NOT_CERTAIN), Rule::AlignedWords)
 }
 
 fn weight_at(name: &Normal, index: usize) -> u32 {

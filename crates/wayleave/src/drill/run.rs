@@ -357,6 +357,24 @@ async fn verdict(drill: &Drill, seen: &Seen, lost: &[&Promise], payer: &Wallet) 
     DrillVerdict::Held
 }
 
+/// Which mirrors do not agree, and what is still on its way in the first of them.
+fn disagreeing(mirrors: &Mirrors, agrees: impl Fn(&MirrorRow) -> bool) -> String {
+    let mut rows = mirrors.rows.iter().filter(|row| !agrees(row)).peekable();
+    let first = rows.peek().map_or_else(String::new, |row| {
+        let items = row.items.iter().map(|item| format!("{} {}", item.missing, item.payment));
+        let items: Vec<String> = items.take(3).collect();
+        let (who, asset) = (&row.participant, &row.asset);
+        format!(
+            ": {who}, {asset}, {:?}, {} on the way [{}]",
+            row.verdict,
+            row.items.len(),
+            items.join(", ")
+        )
+    });
+    let (rows, silent) = (rows.count(), mirrors.not_asked.len());
+    format!("{rows} mirrored accounts do not agree, {silent} institutions do not answer{first}")
+}
+
 /// Once nothing is in transit any more, what each institution's book says the settlement book owes
 /// it is what the settlement book says.
 pub(super) async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
@@ -370,8 +388,7 @@ pub(super) async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
             return Ok(DrillVerdict::Held);
         }
         if begun.elapsed() > PATIENCE {
-            let rows = mirrors.rows.iter().filter(|row| !agrees(row)).count();
-            return Ok(DrillVerdict::Refuted(format!("{rows} mirrored accounts do not agree")));
+            return Ok(DrillVerdict::Refuted(disagreeing(&mirrors, agrees)));
         }
         tokio::time::sleep(TICK).await;
     }

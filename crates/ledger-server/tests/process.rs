@@ -323,6 +323,10 @@ impl Clocks for Set {
         let (wall, passed) = *self.seconds.lock().unwrap();
         Duration::from_secs(if self.is_blind { wall } else { passed })
     }
+
+    fn boot(&self) -> Option<String> {
+        Some("one boot".into())
+    }
 }
 
 const DAY: u64 = 86_400;
@@ -339,21 +343,7 @@ fn hold_survives(step: i64, is_blind: bool) -> bool {
         At { address: running.address, book: folder.book(), key, security: wire::Security::Plain };
     open_accounts(&at, 0, ACCOUNTS).unwrap();
     let mut client = at.connect().unwrap();
-    let placement = Placement {
-        id: HoldId::from_bytes([9; 16]),
-        account: account(1),
-        side: Side::Debit,
-        amount: Minor::new(5),
-        term: Term::Expiring { at: terms::Instant::from_seconds(1000 * DAY + 3600) },
-        business_date: BusinessDate::from_days(1000),
-        limits: Vec::new(),
-        links: Vec::new(),
-    };
-    let place = to_canonical(&ledger::Command::PlaceHold(placement));
-    let options = CallOptions { flags: RequestFlags::NONE, within: PATIENCE };
-    let ticket = client.commands(&[place], options).unwrap();
-    let Completion::Results(placed) = client.wait(ticket) else { panic!("no results") };
-    assert!(placed.iter().all(|result| result.status == Status::Done));
+    place_hold(&mut client, 1000 * DAY + 3600);
     let open = || {
         let read = running.handle().read_blocking(|book| book.ledger().open_holds().count());
         let store::Answer::Done { outcome, .. } = read else { panic!("{read:?}") };
@@ -388,4 +378,142 @@ fn no_hold_expires_by_a_clock_that_was_set() {
     assert!(hold_survives(-day, false));
     // The guard is what keeps it: without, the same test sees it expire.
     assert!(!hold_survives(day, true));
+}
+
+/// A folder whose book is served in this process by clocks that a test sets.
+struct Here<'a> {
+    folder: &'a Path,
+    seconds: Arc<Mutex<(u64, u64)>>,
+    running: ledger_server::Running,
+}
+
+impl<'a> Here<'a> {
+    fn start(folder: &'a Path, wall: u64, passed: u64) -> Self {
+        let seconds = Arc::new(Mutex::new((wall, passed)));
+        let clock = BookClock::new(Set { seconds: Arc::clone(&seconds), is_blind: false });
+        let running = serve_by(&Folder::open(folder).unwrap(), &options(), &clock).unwrap();
+        Self { folder, seconds, running }
+    }
+
+    fn connect(&self) -> (At, Client) {
+        let folder = Folder::open(self.folder).unwrap();
+        let key = folder.client_key(FIRST_CLIENT).unwrap();
+        let address = self.running.address;
+        let at = At { address, book: folder.book(), key, security: wire::Security::Plain };
+        let client = at.connect().unwrap();
+        (at, client)
+    }
+
+    fn has_open_hold(&self) -> bool {
+        let read = self.running.handle().read_blocking(|book| book.ledger().open_holds().count());
+        let store::Answer::Done { outcome, .. } = read else { panic!("{read:?}") };
+        outcome == 1
+    }
+
+    /// Troubles that name the clock, and the metric.
+    fn parted(&self) -> (usize, u64) {
+        let (_, mut client) = self.connect();
+        let ticket = client.query(&to_canonical(&Query::Engine), PATIENCE).unwrap();
+        let Completion::Answer(bytes) = client.wait(ticket) else { panic!("no answer") };
+        let told = from_canonical::<ledger_server::query::Told>(&bytes).unwrap().said;
+        let Said::Engine { figures, troubles } = told else { panic!("{told:?}") };
+        let parted = figures.iter().find(|one| one.name == "wayleave_ledger_clock_parted");
+        let named = troubles.iter().filter(|one| one.contains("the wall clock was set")).count();
+        (named, parted.unwrap().value)
+    }
+
+    /// Waits through several sweeps, and takes requests meanwhile.
+    fn keeps_its_hold(&self, posts: std::ops::Range<u64>) {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(1200) {
+            assert!(self.has_open_hold(), "a hold expired by a clock that was set");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let (_, mut client) = self.connect();
+        let Ok(Completion::Results(done)) = post(&mut client, posts) else { panic!("no results") };
+        assert!(done.iter().all(|result| result.status == Status::Done));
+    }
+
+    fn expires(&self) {
+        let begun = Instant::now();
+        while self.has_open_hold() {
+            assert!(begun.elapsed() < PATIENCE, "the hold never expires");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn place_hold(client: &mut Client, expires: u64) {
+    let placement = Placement {
+        id: HoldId::from_bytes([9; 16]),
+        account: account(1),
+        side: Side::Debit,
+        amount: Minor::new(5),
+        term: Term::Expiring { at: terms::Instant::from_seconds(expires) },
+        business_date: BusinessDate::from_days(1000),
+        limits: Vec::new(),
+        links: Vec::new(),
+    };
+    let place = to_canonical(&ledger::Command::PlaceHold(placement));
+    let options = CallOptions { flags: RequestFlags::NONE, within: PATIENCE };
+    let ticket = client.commands(&[place], options).unwrap();
+    let Completion::Results(placed) = client.wait(ticket) else { panic!("no results") };
+    assert!(placed.iter().all(|result| result.status == Status::Done));
+}
+
+#[test]
+fn no_hold_expires_by_a_clock_that_was_set_between_two_starts() {
+    let scratch = Scratch::new("clock-restart");
+    let (wall, passed) = (1000 * DAY, 10 * DAY);
+    let here = Here::start(&scratch.0, wall, passed);
+    let (at, mut client) = here.connect();
+    open_accounts(&at, 0, ACCOUNTS).unwrap();
+    place_hold(&mut client, wall + 3600);
+    drop(client);
+    assert_eq!(here.parted(), (0, 0));
+    here.running.stop();
+    // A day ahead after a minute's stop, twice: the second start knows what the first was told.
+    for (round, later) in [(1, 60), (2, 120)] {
+        let here = Here::start(&scratch.0, wall + DAY + later, passed + later);
+        assert_eq!(here.parted(), (1, 1), "before any sweep");
+        here.keeps_its_hold(round * 10..round * 10 + 10);
+        here.running.stop();
+    }
+    // A day behind: the same.
+    let here = Here::start(&scratch.0, wall - DAY + 180, passed + 180);
+    here.keeps_its_hold(30..40);
+    assert_eq!(here.parted(), (1, 1));
+    // Set right, and the hour has not passed.
+    *here.seconds.lock().unwrap() = (wall + 240, passed + 240);
+    here.keeps_its_hold(40..50);
+    assert_eq!(here.parted(), (0, 0));
+    here.running.stop();
+    // A day ahead again, and this time a person says, beside the running book, that it is right.
+    let here = Here::start(&scratch.0, wall + DAY + 300, passed + 300);
+    here.keeps_its_hold(50..60);
+    let clocks = Set { seconds: Arc::clone(&here.seconds), is_blind: false };
+    let word = ledger_server::Anchor::now(&clocks).unwrap();
+    Folder::open(&scratch.0).unwrap().note_clock(&word).unwrap();
+    here.expires();
+    assert_eq!(here.parted(), (0, 0));
+    here.running.stop();
+}
+
+#[test]
+fn what_was_kept_of_another_boot_binds_nobody() {
+    let scratch = Scratch::new("clock-boot");
+    let (wall, passed) = (1000 * DAY, 10 * DAY);
+    let here = Here::start(&scratch.0, wall, passed);
+    let (at, mut client) = here.connect();
+    open_accounts(&at, 0, ACCOUNTS).unwrap();
+    place_hold(&mut client, wall + 3600);
+    drop(client);
+    here.running.stop();
+    let folder = Folder::open(&scratch.0).unwrap();
+    let kept = folder.clock().unwrap().unwrap();
+    folder.note_clock(&ledger_server::Anchor { boot: "another".into(), ..kept }).unwrap();
+    let here = Here::start(&scratch.0, wall + DAY, 60);
+    here.expires();
+    assert_eq!(folder.clock().unwrap().unwrap().boot, "one boot", "from now on it is this one");
+    here.running.stop();
 }

@@ -15,6 +15,6 @@ mod relay;
 pub mod system;
 
 pub use answer::{Answer, NotDone, Outcome, Unknown};
-pub use clock::{BookClock, Clocks};
+pub use clock::{Anchor, BookClock, Clocks, PART_MAX, SystemClocks};
 pub use guard::{AddressGuard, Forbidden};
 pub use outgoing::{CLIENT_LIMITS, Client, ClientLimits, Outgoing, Peer, PeerError};

@@ -5,6 +5,7 @@
 //! keys, so that one whose disk fails leaves the others as they are.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -76,7 +77,14 @@ impl RunningBook {
         clock: &BookClock,
         mut with: Protections,
     ) -> Result<(Self, Answers), ServeError> {
-        let opened = Opened::open(folder, options, clock, &with)?;
+        let clock = measured(folder, clock)?;
+        let opened = Opened::open(folder, options, &clock, &with)?;
+        // Only now the folder is this process's.
+        let parted = !clock.may_expire();
+        opened.figures.clock_parted.store(u64::from(parted), Ordering::Relaxed);
+        if let Some(Err(error)) = clock.anchor().map(|anchor| folder.note_clock(&anchor)) {
+            tracing::error!(%error, "the next start measures the clock by an earlier one");
+        }
         let (log, views) = opened.follow(folder, options, &with)?;
         let keeper = match (with.guard.take(), &log) {
             (Some(guard), Some(log)) => Some(log.keeps(guard)),
@@ -99,6 +107,7 @@ impl RunningBook {
         let (clients, epoch) = (folder.clients()?, recovery.epoch);
         let next = recovery.tip.next;
         let (shared, counted) = (Arc::clone(&contents), Arc::clone(&figures));
+        let seen = Arc::clone(&figures);
         let started = Events::start(&handle, next, shared, counted);
         let (events, followed) = started.map_err(StartError::Thread)?;
         let started = Questions::start(handle.clone(), slot, behind, &contents, figures);
@@ -116,7 +125,8 @@ impl RunningBook {
             personal: folder.personal_keys(),
             prover,
         };
-        let sweeper = sweep(handle.clone(), slot, clock.clone())?;
+        let sweeper =
+            sweep(handle.clone(), slot, SweptBy { clock, folder: folder.clone(), figures: seen })?;
         let book = Self {
             name,
             recovery,
@@ -294,19 +304,49 @@ impl Opened {
     }
 }
 
+/// The book's own clock: the wall clock, measured by what its folder knows of it.
+fn measured(folder: &Folder, clock: &BookClock) -> Result<BookClock, ServeError> {
+    let clock = clock.for_book();
+    if let Some(anchor) = folder.clock()? {
+        clock.take(&anchor);
+    }
+    Ok(clock)
+}
+
+/// What says whether anything may expire.
+struct SweptBy {
+    clock: BookClock,
+    folder: Folder,
+    figures: Arc<Figures>,
+}
+
+impl SweptBy {
+    fn may_expire(&self) -> bool {
+        if !self.clock.may_expire()
+            // A person may have said since that the wall clock is right.
+            && let Ok(Some(anchor)) = self.folder.clock()
+        {
+            self.clock.take(&anchor);
+        }
+        let may = self.clock.may_expire();
+        self.figures.clock_parted.store(u64::from(!may), Ordering::Relaxed);
+        may
+    }
+}
+
 /// Expires holds whose moment has come, as facts. What has passed its moment is not open whether
 /// or not this ran.
 fn sweep(
     handle: BookHandle<LedgerBook>,
     slot: SaltSlot,
-    clock: BookClock,
+    by: SweptBy,
 ) -> Result<(std::sync::mpsc::Sender<()>, JoinHandle<()>), ServeError> {
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let run = move || {
         while stopped.recv_timeout(SWEEP_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             // A clock that was set says nothing about what has come. Whatever needs no deadline
             // goes on.
-            if !clock.may_expire() {
+            if !by.may_expire() {
                 continue;
             }
             let due = handle.read_blocking(|book| book.ledger().next_deadline());

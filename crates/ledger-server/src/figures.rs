@@ -53,6 +53,8 @@ pub struct Figures {
     pub ids_unsealed: AtomicU64,
     /// Sealed runs of ids.
     pub ids_runs: AtomicU64,
+    /// 1 while the wall clock is not believed.
+    pub clock_parted: AtomicU64,
 }
 
 /// Refusals by rule.
@@ -64,6 +66,10 @@ impl Default for Refusals {
         Self(core::array::from_fn(|_| AtomicU64::new(0)))
     }
 }
+
+/// What is told while the wall clock is not believed.
+const CLOCK_PARTED: &str = "the wall clock was set: no hold expires until it is right again, or a \
+     person says that it is (`wayleave ledger clock --accept`)";
 
 /// Adds one.
 pub fn count(counter: &AtomicU64) {
@@ -176,6 +182,8 @@ pub struct Snapshot {
     pub projections: Vec<Projected>,
     /// Why the book takes nothing now.
     pub trouble: Option<String>,
+    /// Whether the wall clock is not believed, so that nothing expires.
+    pub clock_parted: bool,
     /// Requests that wait for the writer.
     pub queued: usize,
     /// Questions that wait for a thread.
@@ -267,7 +275,8 @@ impl Snapshot {
         let stopped = self.projections.iter().filter_map(|one| {
             one.failure.as_ref().map(|why| format!("`{}` stopped: {why}", one.name))
         });
-        self.trouble.clone().into_iter().chain(stopped).collect()
+        let clock = self.clock_parted.then(|| CLOCK_PARTED.to_owned());
+        self.trouble.clone().into_iter().chain(stopped).chain(clock).collect()
     }
 
     fn families(&self, of: &Figures) -> Vec<Family> {
@@ -339,6 +348,11 @@ impl Snapshot {
             ),
             gauge("wayleave_ledger_followers", "Who follows the book.", load(&of.followers)),
             gauge("wayleave_ledger_ids_unsealed", "Ids in memory only.", load(&of.ids_unsealed)),
+            gauge(
+                "wayleave_ledger_clock_parted",
+                "1 while the wall clock is not believed and nothing expires.",
+                load(&of.clock_parted),
+            ),
             gauge("wayleave_ledger_ids_runs", "Sealed runs of ids.", load(&of.ids_runs)),
         ]
     }
@@ -415,6 +429,7 @@ mod tests {
             head: Position::new(10),
             projections: vec![views],
             trouble: None,
+            clock_parted: true,
             queued: 1,
             questions_queued: 0,
             questions_parked: 0,
@@ -431,7 +446,8 @@ mod tests {
             "wayleave_ledger_refusals_total{rule=\"insufficient_funds\"} 1",
             "wayleave_ledger_fsync_seconds_bucket{le=\"0.000500\"} 1",
             "wayleave_ledger_fsync_seconds_sum 0.000300000",
-            "wayleave_ledger_troubles 1",
+            "wayleave_ledger_troubles 2",
+            "wayleave_ledger_clock_parted 0",
             "wayleave_ledger_images_total 2",
             "wayleave_ledger_image_longest_append_microseconds 12000",
             "wayleave_ledger_image_longest_step_microseconds 1900",
@@ -439,6 +455,6 @@ mod tests {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
-        assert_eq!(snapshot.troubles(), ["`views` stopped: damaged"]);
+        assert_eq!(snapshot.troubles(), ["`views` stopped: damaged", CLOCK_PARTED]);
     }
 }

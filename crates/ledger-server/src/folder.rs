@@ -2,13 +2,16 @@
 //!
 //! `book.json` (its name), `clients.json` (who may ask), `keys/<name>.seed` (clients' keys made
 //! here, mode 0600), `keys/log.skey` and `log.vkey` (the key of the log's checkpoints), `address`
-//! (where it last listened), and what the threads keep: `journal`, `images`, `ids`, `log`.
+//! (where it last listened), `clock.json` (what the clocks said when it was last started), and what
+//! the threads keep: `journal`, `images`, `ids`, `log`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use client::Anchor;
 use evidence::{KeyName, NoteSigner, VerifierKey};
 use seal::SigningKey;
 use seal::text::{from_hex_array, to_hex};
@@ -20,6 +23,8 @@ use crate::personal::PersonalKeys;
 
 const BOOK_FILE: &str = "book.json";
 const CLIENTS_FILE: &str = "clients.json";
+/// What both clocks said when the book was last started.
+pub const CLOCK_FILE: &str = "clock.json";
 const ADDRESS_FILE: &str = "address";
 pub(crate) const LOG_KEY_FILE: &str = "keys/log.skey";
 pub(crate) const LOG_VKEY_FILE: &str = "log.vkey";
@@ -71,6 +76,14 @@ pub enum FolderError {
 #[serde(deny_unknown_fields)]
 struct BookFile {
     book: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockFile {
+    boot: String,
+    wall_nanos: u64,
+    boottime_nanos: u64,
 }
 
 /// The folder of one book.
@@ -289,6 +302,35 @@ impl Folder {
     #[must_use]
     pub fn guard_path(&self) -> PathBuf {
         guard_path(&self.path)
+    }
+
+    /// Keeps what the clocks are to be measured by when the book starts again.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn note_clock(&self, anchor: &Anchor) -> Result<(), FolderError> {
+        let file = ClockFile {
+            boot: anchor.boot.clone(),
+            wall_nanos: anchor.wall.nanos(),
+            boottime_nanos: u64::try_from(anchor.passed.as_nanos()).unwrap_or(u64::MAX),
+        };
+        self.put(CLOCK_FILE, &json(&file), SECRET_FILE_MODE)
+    }
+
+    /// What the clocks said when the book was last started, or when a person last said that they
+    /// are right; `None` when that was never kept.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn clock(&self) -> Result<Option<Anchor>, FolderError> {
+        let path = self.path.join(CLOCK_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let ClockFile { boot, wall_nanos, boottime_nanos } = read_json(&path)?;
+        let (wall, passed) =
+            (Instant::from_nanos(wall_nanos), Duration::from_nanos(boottime_nanos));
+        Ok(Some(Anchor { boot, wall, passed }))
     }
 
     /// Notes where the book listens, for tools on this machine.

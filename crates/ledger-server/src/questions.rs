@@ -231,6 +231,7 @@ impl Questions {
             head: self.figures.head(),
             projections: self.projected(),
             trouble: self.handle.trouble(),
+            clock_parted: self.figures.clock_parted.load(Ordering::Relaxed) > 0,
             queued: self.handle.queued(),
             questions_queued: self.lines.waiting(),
             questions_parked: self.parked.count.load(Ordering::Relaxed),

@@ -381,7 +381,11 @@ impl DiskFile for FaultFile {
         };
         let written = bytes.get(..part).unwrap_or(bytes);
         inode_of(&mut shared, number)?.write(offset, written);
-        if fails { Err(io::Error::other("planned: a write failed")) } else { Ok(()) }
+        match (fails, (1..bytes.len()).contains(&part)) {
+            (false, _) => Ok(()),
+            (true, false) => Err(io::Error::other("planned: a write failed")),
+            (true, true) => Err(io::Error::new(io::ErrorKind::WriteZero, "planned: a short write")),
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {

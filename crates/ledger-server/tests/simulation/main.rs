@@ -91,7 +91,14 @@ impl Seen {
 
 fn rough(dice: &mut Dice) -> Rough {
     let mut rate = |most: u64| if dice.coin() { dice.below(most) } else { 0 };
-    Rough { reads: rate(30), writes: rate(40), syncs: rate(60), full: rate(30), names: rate(20) }
+    Rough {
+        reads: rate(30),
+        writes: rate(40),
+        syncs: rate(60),
+        full: rate(30),
+        names: rate(20),
+        read_only: rate(20),
+    }
 }
 
 /// One world with the power gone at that call of its first life. Whether it came to that call.
@@ -162,19 +169,47 @@ fn print(seen: &Seen) {
 }
 
 /// Cells of the table that a book's calls can come to. Nothing is opened or listed among images
-/// but by a refold, and no run of ids is read but through a file that was opened.
+/// but by a refold, no run of ids is read but through a file that was opened, and
+/// images alone are cut to their length and change places.
 fn missing(table: &Table) -> Vec<(Part, Call, Fault)> {
-    use Call::{Bytes, Create, List, Open, Read, Remove, Rename, Sync, SyncDirectory, Write};
-    let all = [Create, Open, Rename, Remove, SyncDirectory, List, Read, Write, Sync, Bytes];
+    use Call::{
+        Bytes, Create, Exchange, List, Open, Read, Remove, Rename, Sync, SyncDirectory, Truncate,
+        Write,
+    };
+    let all = [
+        Create,
+        Open,
+        Rename,
+        Exchange,
+        Remove,
+        SyncDirectory,
+        List,
+        Read,
+        Write,
+        Sync,
+        Truncate,
+        Bytes,
+    ];
     let of = |part| all.map(move |call| (part, call));
     let calls = of(Part::Journal).into_iter().chain(of(Part::Ids)).chain(of(Part::Images));
-    let can = |(part, call): &(Part, Call)| !matches!((part, call), (Part::Images, List | Remove));
+    let can = |(part, call): &(Part, Call)| {
+        !matches!(
+            (part, call),
+            (Part::Images, List | Remove) | (Part::Journal | Part::Ids, Exchange | Truncate)
+        )
+    };
     let mut missing = Vec::new();
     for (part, call) in calls.filter(can) {
         missing.push((part, call, Fault::Crash));
         missing.push((part, call, Fault::Failed));
         if matches!(call, Write | Create) {
             missing.push((part, call, Fault::Full));
+        }
+        if matches!(call, Write | Create | Rename | Exchange | Remove | Truncate) {
+            missing.push((part, call, Fault::ReadOnly));
+        }
+        if call == Write {
+            missing.push((part, call, Fault::Short));
         }
     }
     missing.retain(|cell| !table.contains_key(cell));

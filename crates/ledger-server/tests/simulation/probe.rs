@@ -22,19 +22,25 @@ pub enum Call {
     Create,
     Open,
     Rename,
+    Exchange,
     Remove,
     SyncDirectory,
     List,
     Read,
     Write,
     Sync,
+    Truncate,
     Bytes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// The device failed; of a write a part was done, of a sync a part is on the platter.
+    /// The device failed; of a write all or nothing was done, of a sync a part is on the platter.
     Failed,
+    /// Of a write a part was done, then the device failed.
+    Short,
+    /// The disk takes no writes: nothing was done.
+    ReadOnly,
     /// No room; of a write nothing was done.
     Full,
     /// The power went.
@@ -52,6 +58,7 @@ pub struct Rough {
     pub syncs: u64,
     pub full: u64,
     pub names: u64,
+    pub read_only: u64,
 }
 
 #[derive(Debug)]
@@ -163,6 +170,8 @@ impl Probe {
                 _ if self.disks.is_down() => None,
                 io::ErrorKind::NotFound => None,
                 io::ErrorKind::StorageFull => Some(Fault::Full),
+                io::ErrorKind::ReadOnlyFilesystem => Some(Fault::ReadOnly),
+                io::ErrorKind::WriteZero => Some(Fault::Short),
                 _ => Some(Fault::Failed),
             };
             if let Some(fault) = fault {
@@ -176,11 +185,28 @@ impl Probe {
         let mut meter = self.disks.meter();
         meter.calls += 1;
         let crashes = meter.crash_at > 0 && meter.calls == meter.crash_at;
-        let Rough { full, names, .. } = meter.rough;
+        let Rough { full, names, read_only, .. } = meter.rough;
         let mut throw = |rate: u64| rate > 0 && meter.dice.below(1000) < rate;
         let refused = match call {
             Call::Write if throw(full) => Some(io::ErrorKind::StorageFull.into()),
-            Call::Create | Call::Open | Call::Rename | Call::Remove | Call::List | Call::Bytes
+            Call::Create
+            | Call::Rename
+            | Call::Exchange
+            | Call::Remove
+            | Call::Write
+            | Call::Truncate
+                if throw(read_only) =>
+            {
+                Some(io::ErrorKind::ReadOnlyFilesystem.into())
+            }
+            Call::Create
+            | Call::Open
+            | Call::Rename
+            | Call::Exchange
+            | Call::Remove
+            | Call::List
+            | Call::Truncate
+            | Call::Bytes
                 if throw(names) =>
             {
                 Some(io::Error::other("planned: the call failed"))
@@ -206,6 +232,10 @@ impl Disk for Probe {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.call(Call::Rename, || self.disk().rename(from, to))
+    }
+
+    fn exchange(&self, one: &str, other: &str) -> io::Result<()> {
+        self.call(Call::Exchange, || self.disk().exchange(one, other))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -237,7 +267,8 @@ impl DiskFile for ProbeFile {
     }
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
-        self.file.truncate(bytes)
+        let Self { probe, file } = self;
+        probe.call(Call::Truncate, || file.truncate(bytes))
     }
 
     fn bytes(&self) -> io::Result<u64> {

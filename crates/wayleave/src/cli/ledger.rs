@@ -94,6 +94,16 @@ pub enum LedgerCommand {
     Trial(TrialArgs),
     /// How far the book, its log and its read models have come.
     Status(PlaceArgs),
+    /// Whether the wall clock was set while the machine ran, and a person's word that it is right.
+    ///
+    /// A book is judged by the wall clock, measured by the time that passed since the machine was
+    /// booted. When the two part by more than a second, while it is served or between two starts,
+    /// the book goes on by the second, no hold expires, and `status` says so. Setting the clock
+    /// right ends it. Where it is right now and was wrong before, `--accept` says so, to a running
+    /// book too. After a reboot there is nothing to measure by, and the wall clock is believed.
+    ///
+    /// Exit 0: believed. Exit 1: it was set.
+    Clock(ClockArgs),
     /// What became of an id: a transaction of this client, a hold, or an account.
     ///
     /// Exit 0: it is recorded. Exit 1: it was refused. Exit 5: nothing is recorded under it.
@@ -150,6 +160,15 @@ pub struct FolderArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ClockArgs {
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// Say that the wall clock is right: holds expire by it again, overdue ones at once.
+    #[arg(long)]
+    pub accept: bool,
 }
 
 /// Which running book, as whom, and in which form to answer.

@@ -5,6 +5,7 @@ mod account;
 mod archive;
 mod asks;
 mod beside;
+mod clock;
 mod export;
 mod export_file;
 mod fold;
@@ -47,6 +48,7 @@ pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Export(args) => return export_file::command(args),
         LedgerCommand::Checkpoint(args) => return proofs::checkpoint(args),
         LedgerCommand::Verify(args) => return proofs::verify(args),
+        LedgerCommand::Clock(args) => return clock::command(args),
         LedgerCommand::Archive(args) => return archive::command(args),
         LedgerCommand::Restore(args) => return archive::restore(args),
         LedgerCommand::Receipt(args) => proofs::receipt(args),

@@ -61,6 +61,8 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     );
     let Prepared { books, failed } = prepare(args)?;
     let tls = tls(args)?;
+    // What names this boot of the machine is out of reach once confined.
+    let clock = BookClock::system();
     // Before any thread: a thread that is already running would stay unconfined.
     let read_write = books.iter().map(|(folder, _)| folder.path().to_owned()).collect();
     let enforcement = confine(&Reach { read_only: system_files(), read_write });
@@ -80,7 +82,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         log: Kept::Yes,
         views: Kept::Yes,
     };
-    let running = serve_books(books, &options, &BookClock::system(), tls)?;
+    let running = serve_books(books, &options, &clock, tls)?;
     let failed = failed || !running.failed.is_empty();
     for (book, why) in &running.failed {
         not_served(args, &format!("book `{book}`"), &why.to_string());

@@ -27,6 +27,7 @@ use terms::{Epoch, Instant, OutsideId, PaymentId, Position};
 use crate::dice::Dice;
 
 mod bank;
+pub mod canaries;
 mod cores;
 mod faults;
 mod judge;
@@ -37,6 +38,7 @@ mod routes;
 pub mod table;
 mod writer;
 
+pub use canaries::{Catch, PLANTED, Planted};
 pub use faults::{Call, NetFault, NetPlan};
 pub use table::{NetTable, net_table};
 
@@ -123,6 +125,8 @@ pub(crate) enum Msg {
     WithdrawTaken(usize),
     File(usize, usize),
     FileTaken(usize, usize),
+    Act(usize),
+    ActTaken(usize, bool),
 }
 
 /// A timer.
@@ -228,6 +232,8 @@ pub struct NetOutcome {
     pub takeovers: (u32, u32),
     /// Withdrawals done and rejected.
     pub withdrawals: (usize, usize),
+    /// Kill switches that stood, and payments that one refused.
+    pub stops: (usize, usize),
     /// Nanoseconds of the world's own time.
     pub lasted: u64,
     /// What the oracle found wrong.
@@ -292,7 +298,7 @@ impl World {
             seats: parties::seats(),
             pays: (0..count).map(|number| Pay::new(number, dice.one_in(6))).collect(),
             rail: Rail::default(),
-            desk: Desk::new(&mut dice, count),
+            desk: Desk::new(&mut dice, count, setting.plan),
             setting,
             dice,
             time: 0,
@@ -541,6 +547,10 @@ impl World {
             payments: (self.pays.len(), self.pays.iter().filter(settled).count()),
             takeovers: self.takeovers,
             withdrawals: self.withdrawals_ended(),
+            stops: (
+                self.desk.stands.len(),
+                self.pays.iter().filter(|pay| pay.was_stopped()).count(),
+            ),
             lasted: self.time,
             verdict,
         }

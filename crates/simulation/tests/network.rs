@@ -1,7 +1,7 @@
 //! The whole network under a seed: it comes to rest with its invariants, and the oracle sees what
 //! is planted.
 
-use simulation::network::{Canary, PLANTED, Setting, net_table, run};
+use simulation::network::{Call, Canary, NetFault, NetPlan, PLANTED, Setting, net_table, run};
 
 const fn weather(seed: u64, payments: usize, canary: Canary) -> Setting {
     Setting { seed, payments, plan: None, canary }
@@ -29,6 +29,18 @@ fn a_seed_is_a_network() {
     for seed in [3, 17] {
         let setting = weather(seed, 16, Canary::None);
         assert_eq!(run(setting), run(setting));
+    }
+}
+
+/// Where an act began at its signer's now and the core's clock was behind, payments settled after
+/// the switch was acknowledged. One that begins in the past holds from its fact on.
+#[test]
+fn a_kill_switch_that_begins_in_the_past_holds_whatever_the_clock_does() {
+    let plan = Some(NetPlan { fault: NetFault::ClockSteps, call: Call::Act });
+    for seed in [0, 6, 15, 16] {
+        let outcome = run(Setting { seed, payments: 7, plan, canary: Canary::None });
+        assert_eq!(outcome.verdict, Ok(()), "network seed {seed}");
+        assert!(outcome.fired && outcome.stops.0 == 1, "network seed {seed}: {outcome:?}");
     }
 }
 

@@ -257,6 +257,7 @@ impl World {
             for docs in &pool().docs {
                 let Some(ended) = settlement.payment(docs.payment) else { continue };
                 let behind = ended.position > entry.proposed
+                    && ended.recorded_at >= entry.act.from
                     && entry.act.until.is_none_or(|until| ended.recorded_at < until);
                 if behind && ended.ending == Ending::Settled {
                     let payment = number_of(docs.payment);

@@ -232,6 +232,8 @@ pub struct NetOutcome {
     pub takeovers: (u32, u32),
     /// Withdrawals done and rejected.
     pub withdrawals: (usize, usize),
+    /// Refusals that were told, by reason.
+    pub refused: BTreeMap<String, u32>,
     /// Kill switches that stood, and payments that one refused.
     pub stops: (usize, usize),
     /// Nanoseconds of the world's own time.
@@ -538,6 +540,17 @@ impl World {
         }
     }
 
+    /// Only what was told first counts: nothing else may be told after it.
+    fn refusals(&self) -> BTreeMap<String, u32> {
+        let mut refusals = BTreeMap::new();
+        for answer in self.pays.iter().flat_map(|pay| pay.told.iter().flatten()) {
+            if let parties::Answer::Ended(Ending::Refused(why), _) = answer {
+                *refusals.entry(why.clone()).or_default() += 1;
+            }
+        }
+        refusals
+    }
+
     fn outcome(&self, verdict: Result<(), String>) -> NetOutcome {
         let settled = |pay: &&Pay| pay.has_settled();
         NetOutcome {
@@ -547,6 +560,7 @@ impl World {
             payments: (self.pays.len(), self.pays.iter().filter(settled).count()),
             takeovers: self.takeovers,
             withdrawals: self.withdrawals_ended(),
+            refused: self.refusals(),
             stops: (
                 self.desk.stands.len(),
                 self.pays.iter().filter(|pay| pay.was_stopped()).count(),

@@ -23,8 +23,9 @@ use journal::testkit::FixedSalts;
 use journal::{Batch, Book, Limits, Machine, MemoryJournal, Start};
 use ledger::{Owner, Purpose};
 use record::{
-    Act, ActKind, Commitment, Document, Fact, FundingReference, OutsideAccount, OutsideParty,
-    Parcel, SaltSlot, SettleOrder, Side, Signed, Subject, TrustList, Withdrawal,
+    Act, ActKind, Commitment, Document, EdgeMark, EdgeNotice, Fact, FundingReference,
+    OutsideAccount, OutsideParty, Parcel, SaltSlot, SettleOrder, Side, Signed, Subject, TrustList,
+    Withdrawal,
 };
 use seal::{SigningKey, sha256};
 use terms::{
@@ -279,7 +280,8 @@ fn stop(number: usize) -> CheckedAct {
         id: act_id(number),
         what: ActKind::Suspend(Subject::Corridor(corridor())),
         reason: "a drill".into(),
-        from: now(),
+        // The even ones begin in the past: at once, whatever the core's clock shows.
+        from: if number.is_multiple_of(2) { now().minus(Duration::from_secs(600)) } else { now() },
         until: Some(now().plus(Duration::from_nanos(stop_from(number) + 2_500 * MS))),
         decide_by: now().plus(Duration::from_secs(3_600)),
     };
@@ -321,6 +323,19 @@ fn settlement() -> Ready<SettlementBook> {
     for (side, root) in [(Side::Debtor, Who::RootNl), (Side::Creditor, Who::RootSg)] {
         let signed = Signed::sign(&list(side), &root.key());
         works.push(SettlementWork::AdoptTrustList(Box::new(signed)));
+        // The first instance is in service already.
+        let notice = EdgeNotice {
+            layout: 1,
+            environment: environment(),
+            institution: institution(side),
+            mark: EdgeMark {
+                edge: name(&format!("{}.{INSTANCES}", institution(side))),
+                sequence: Sequence::new(0),
+            },
+            key: signer(side).key().key_id(),
+        };
+        let signed = Signed::sign(&notice, &signer(side).key());
+        works.push(SettlementWork::JoinEdge(Box::new(signed)));
     }
     works.push(SettlementWork::OpenAccount(opening(
         own_account(8),

@@ -24,6 +24,8 @@ pub enum NetFault {
     DiesAfter,
     /// Who asks dies.
     AskerDies,
+    /// Who asks dies, and the question arrives when another has taken over.
+    AskerDiesLate,
     /// Who asks stands still for a while, and goes on as if nothing had been.
     AskerStops,
     /// The clock of who is asked steps.
@@ -32,7 +34,7 @@ pub enum NetFault {
 
 impl NetFault {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Lost,
         Self::AnswerLost,
         Self::Twice,
@@ -41,6 +43,7 @@ impl NetFault {
         Self::DiesBefore,
         Self::DiesAfter,
         Self::AskerDies,
+        Self::AskerDiesLate,
         Self::AskerStops,
         Self::ClockSteps,
     ];
@@ -57,6 +60,7 @@ impl NetFault {
             Self::DiesBefore => "asked dies before",
             Self::DiesAfter => "asked dies after",
             Self::AskerDies => "asker dies",
+            Self::AskerDiesLate => "asker dies, late",
             Self::AskerStops => "asker stands still",
             Self::ClockSteps => "clock steps",
         }
@@ -98,11 +102,13 @@ pub enum Call {
     Withdraw,
     /// Desk to core: a file of booked lines.
     File,
+    /// Desk to core: the kill switch.
+    Act,
 }
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Quote,
         Self::Permit,
         Self::Parcel,
@@ -119,6 +125,7 @@ impl Call {
         Self::Report,
         Self::Withdraw,
         Self::File,
+        Self::Act,
     ];
 
     /// In a word.
@@ -141,6 +148,7 @@ impl Call {
             Self::Report => "report",
             Self::Withdraw => "withdraw",
             Self::File => "file",
+            Self::Act => "act",
         }
     }
 
@@ -160,7 +168,8 @@ impl Call {
             | Self::AskRail
             | Self::Report
             | Self::Withdraw
-            | Self::File => None,
+            | Self::File
+            | Self::Act => None,
         }
     }
 
@@ -198,6 +207,8 @@ impl Call {
             Msg::WithdrawTaken(_) => (Self::Withdraw, false),
             Msg::File(..) => (Self::File, true),
             Msg::FileTaken(..) => (Self::File, false),
+            Msg::Act(_) => (Self::Act, true),
+            Msg::ActTaken(..) => (Self::Act, false),
             Msg::NotReady(..) | Msg::BankSaid(..) => return None,
         })
     }
@@ -348,6 +359,13 @@ impl World {
             NetFault::AskerDies => {
                 // The question was on its way already.
                 let after = MS + self.dice.below(800) * MS;
+                self.arrive(after, from, to, msg.clone());
+                self.crash(from);
+                return true;
+            }
+            NetFault::AskerDiesLate => {
+                // Longer than a take-over and the first look of who took over.
+                let after = (1_400 + self.dice.below(2_500)) * MS;
                 self.arrive(after, from, to, msg.clone());
                 self.crash(from);
                 return true;

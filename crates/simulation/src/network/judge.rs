@@ -14,7 +14,7 @@ use terms::{AccountId, PaymentId, Position};
 
 use super::cores::hosted_side;
 use super::parties::Answer;
-use super::pool::{DEALER_FUNDS, FUNDED, INSTANCES, Ready, WITHDRAWN, instance_of, pool};
+use super::pool::{DEALER_FUNDS, FUNDED, INSTANCES, Ready, WITHDRAWN, act_id, instance_of, pool};
 use super::{World, number_of};
 use crate::oracle::{conserved, ending_of, posted};
 
@@ -123,6 +123,7 @@ impl World {
         effects_follow_endings(&settlement.state, debtor, creditor)?;
         self.balances_are_the_models(&settlement.state, debtor, creditor)?;
         self.transfers_are_the_rails(&settlement.state)?;
+        self.stops_are_kept(&settlement.state)?;
         self.parcels_are_complete(debtor, creditor)?;
         self.log_is_the_journals(&settlement.leaves)
     }
@@ -242,6 +243,26 @@ impl World {
             if !fits || one.contradicted.is_some() {
                 let phase = one.phase.as_str();
                 return Err(format!("`{}` is {phase}, the rail did it {times} times", one.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// A kill switch that stands is recorded, and nothing settled behind it while it held.
+    fn stops_are_kept(&self, settlement: &SettlementBook) -> Verdict {
+        for number in &self.desk.stands {
+            let Some(entry) = settlement.acts().act(act_id(*number)) else {
+                return Err(format!("kill switch {number} stands and is not in the journal"));
+            };
+            for docs in &pool().docs {
+                let Some(ended) = settlement.payment(docs.payment) else { continue };
+                let behind = ended.position > entry.proposed
+                    && ended.recorded_at >= entry.act.from
+                    && entry.act.until.is_none_or(|until| ended.recorded_at < until);
+                if behind && ended.ending == Ending::Settled {
+                    let payment = number_of(docs.payment);
+                    return Err(format!("payment {payment} settled behind kill switch {number}"));
+                }
             }
         }
         Ok(())

@@ -27,6 +27,7 @@ use terms::{Epoch, Instant, OutsideId, PaymentId, Position};
 use crate::dice::Dice;
 
 mod bank;
+pub mod canaries;
 mod cores;
 mod faults;
 mod judge;
@@ -37,6 +38,7 @@ mod routes;
 pub mod table;
 mod writer;
 
+pub use canaries::{Catch, PLANTED, Planted};
 pub use faults::{Call, NetFault, NetPlan};
 pub use table::{NetTable, net_table};
 
@@ -123,6 +125,8 @@ pub(crate) enum Msg {
     WithdrawTaken(usize),
     File(usize, usize),
     FileTaken(usize, usize),
+    Act(usize),
+    ActTaken(usize, bool),
 }
 
 /// A timer.
@@ -228,6 +232,10 @@ pub struct NetOutcome {
     pub takeovers: (u32, u32),
     /// Withdrawals done and rejected.
     pub withdrawals: (usize, usize),
+    /// Refusals that were told, by reason.
+    pub refused: BTreeMap<String, u32>,
+    /// Kill switches that stood, and payments that one refused.
+    pub stops: (usize, usize),
     /// Nanoseconds of the world's own time.
     pub lasted: u64,
     /// What the oracle found wrong.
@@ -292,7 +300,7 @@ impl World {
             seats: parties::seats(),
             pays: (0..count).map(|number| Pay::new(number, dice.one_in(6))).collect(),
             rail: Rail::default(),
-            desk: Desk::new(&mut dice, count),
+            desk: Desk::new(&mut dice, count, setting.plan),
             setting,
             dice,
             time: 0,
@@ -532,6 +540,17 @@ impl World {
         }
     }
 
+    /// Only what was told first counts: nothing else may be told after it.
+    fn refusals(&self) -> BTreeMap<String, u32> {
+        let mut refusals = BTreeMap::new();
+        for answer in self.pays.iter().flat_map(|pay| pay.told.iter().flatten()) {
+            if let parties::Answer::Ended(Ending::Refused(why), _) = answer {
+                *refusals.entry(why.clone()).or_default() += 1;
+            }
+        }
+        refusals
+    }
+
     fn outcome(&self, verdict: Result<(), String>) -> NetOutcome {
         let settled = |pay: &&Pay| pay.has_settled();
         NetOutcome {
@@ -541,6 +560,11 @@ impl World {
             payments: (self.pays.len(), self.pays.iter().filter(settled).count()),
             takeovers: self.takeovers,
             withdrawals: self.withdrawals_ended(),
+            refused: self.refusals(),
+            stops: (
+                self.desk.stands.len(),
+                self.pays.iter().filter(|pay| pay.was_stopped()).count(),
+            ),
             lasted: self.time,
             verdict,
         }

@@ -53,6 +53,16 @@ impl Pay {
         self.told.iter().any(settled)
     }
 
+    /// Whether a kill switch refused it.
+    pub(crate) fn was_stopped(&self) -> bool {
+        let code = clearing::rule::RuleName::CorridorSuspended.as_str();
+        let stopped = |told: &Option<Answer>| match told {
+            Some(Answer::Ended(Ending::Refused(why), _)) => why == code,
+            _ => false,
+        };
+        self.told.iter().any(stopped)
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         let asked = self.permits.len() == 2;
         (self.gives_up && asked) || self.told.iter().all(Option::is_some)

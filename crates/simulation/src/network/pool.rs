@@ -9,13 +9,13 @@ use std::sync::OnceLock;
 use clearing::pins::PermittedOrder;
 use clearing::settlement::funding::{FileClaim, FundingWork};
 use clearing::testkit::{
-    COMPANIES, Deal, OrderParts, PAYER_FUNDS, Who, customers_genesis, customers_name,
+    COMPANIES, Deal, OrderParts, PAYER_FUNDS, Who, corridor, customers_genesis, customers_name,
     customers_setup, environment, eur, funding, institution, name, now, opening, own_account,
     settlement_genesis, settlement_name, settlement_setup, signer, snapshot, start, trust_list,
 };
 use clearing::{
-    CheckedOrder, CustomerCommand, CustomersBook, Pins, SettlementBook, SettlementCommand,
-    SettlementWork, TrustView,
+    CheckedAct, CheckedOrder, CustomerCommand, CustomersBook, May, Operator, Pins, SettlementBook,
+    SettlementCommand, SettlementWork, TrustView, check_act,
 };
 use evidence::cosignature::Cosigner;
 use evidence::{NoteSigner, Witness, WitnessState};
@@ -23,20 +23,24 @@ use journal::testkit::FixedSalts;
 use journal::{Batch, Book, Limits, Machine, MemoryJournal, Start};
 use ledger::{Owner, Purpose};
 use record::{
-    Commitment, Document, Fact, FundingReference, OutsideAccount, OutsideParty, Parcel, SaltSlot,
-    SettleOrder, Side, Signed, TrustList, Withdrawal,
+    Act, ActKind, Commitment, Document, EdgeMark, EdgeNotice, Fact, FundingReference,
+    OutsideAccount, OutsideParty, Parcel, SaltSlot, SettleOrder, Side, Signed, Subject, TrustList,
+    Withdrawal,
 };
 use seal::{SigningKey, sha256};
 use terms::{
-    Amount, BookName, Instant, InvoiceId, Minor, OutsideId, PaymentId, QuoteId, RunId, Sequence,
+    ActId, Amount, BookName, Instant, InvoiceId, Minor, OutsideId, PaymentId, QuoteId, RunId,
+    Sequence,
 };
 
-use crate::network::RAIL;
+use crate::network::{MS, RAIL};
 
 /// Payments for which documents are signed.
 pub(crate) const PAYMENTS: usize = 64;
 /// Withdrawals for which orders are signed.
 pub(crate) const WITHDRAWALS: usize = 6;
+/// Kill switches that are signed.
+pub(crate) const ACTS: usize = 4;
 /// Edge instances of each institution.
 pub(crate) const INSTANCES: usize = 2;
 /// What the dealer has in euro at first, in cents.
@@ -111,6 +115,8 @@ pub(crate) struct Pool {
     /// The notification of each withdrawal's debit line, then of funding lines; each line comes
     /// in two files.
     pub(crate) files: Vec<[FileClaim; 2]>,
+    /// What stops the corridor for a while, as the core checked it.
+    pub(crate) acts: Vec<CheckedAct>,
     /// The settlement book.
     pub(crate) settlement: Ready<SettlementBook>,
     /// The customers' books: debtor's, creditor's.
@@ -133,6 +139,7 @@ pub(crate) fn pool() -> &'static Pool {
             files: (0..WITHDRAWALS + 4)
                 .map(|number| [0, 1].map(|copy| file(number, copy)))
                 .collect(),
+            acts: (0..ACTS).map(stop).collect(),
             settlement: settlement(),
             customers: [Side::Debtor, Side::Creditor].map(customers),
             pins,
@@ -252,6 +259,35 @@ fn withdrawal(number: usize) -> Signed<Withdrawal> {
     Signed::sign(&asked, &Who::Dealer.key())
 }
 
+/// From when on, in a world's time, kill switch `number` may be pulled.
+pub(crate) fn stop_from(number: usize) -> u64 {
+    wide(number) * 1_200 * MS
+}
+
+/// The id of kill switch `number`.
+pub(crate) fn act_id(number: usize) -> ActId {
+    ActId::from_bytes([u8::try_from(number + 1).unwrap_or(0xff); 16])
+}
+
+/// One person stops the corridor; it ends by itself.
+fn stop(number: usize) -> CheckedAct {
+    let key = SigningKey::from_seed(&[0x61; 32]);
+    let ada = Operator { name: "ada".into(), key: key.public_key(), may: May::Both };
+    let act = Act {
+        layout: 1,
+        environment: environment(),
+        book: settlement_name(),
+        id: act_id(number),
+        what: ActKind::Suspend(Subject::Corridor(corridor())),
+        reason: "a drill".into(),
+        // The even ones begin in the past: at once, whatever the core's clock shows.
+        from: if number.is_multiple_of(2) { now().minus(Duration::from_secs(600)) } else { now() },
+        until: Some(now().plus(Duration::from_nanos(stop_from(number) + 2_500 * MS))),
+        decide_by: now().plus(Duration::from_secs(3_600)),
+    };
+    check_act(Signed::sign(&act, &key), &[ada]).expect("a person")
+}
+
 /// The id of withdrawal `number`.
 pub(crate) fn outside_id(number: usize) -> OutsideId {
     OutsideId::from_bytes([u8::try_from(number + 1).unwrap_or(0xff); 16])
@@ -287,6 +323,19 @@ fn settlement() -> Ready<SettlementBook> {
     for (side, root) in [(Side::Debtor, Who::RootNl), (Side::Creditor, Who::RootSg)] {
         let signed = Signed::sign(&list(side), &root.key());
         works.push(SettlementWork::AdoptTrustList(Box::new(signed)));
+        // The first instance is in service already.
+        let notice = EdgeNotice {
+            layout: 1,
+            environment: environment(),
+            institution: institution(side),
+            mark: EdgeMark {
+                edge: name(&format!("{}.{INSTANCES}", institution(side))),
+                sequence: Sequence::new(0),
+            },
+            key: signer(side).key().key_id(),
+        };
+        let signed = Signed::sign(&notice, &signer(side).key());
+        works.push(SettlementWork::JoinEdge(Box::new(signed)));
     }
     works.push(SettlementWork::OpenAccount(opening(
         own_account(8),

@@ -11,6 +11,7 @@ use clearing::outside::{
     Asking, Effect, Input, Live, Patience, Phase, Rails, Report, Resend, Sending, Step, Told,
     Transfer, message_id_of, step,
 };
+use clearing::settlement::acts::{ActsAnswer, ActsWork};
 use clearing::settlement::funding::{FundingAnswer, FundingWork};
 use clearing::testkit::{Who, environment, eur, settlement_name};
 use clearing::{OutsideAnswer, OutsideWork, SettlementAnswer, SettlementWork};
@@ -18,9 +19,9 @@ use record::{OutsideEvidence, Signed, StuckAct, StuckDecision};
 use seal::sha256;
 use terms::OutsideId;
 
-use super::pool::{self, WITHDRAWALS, pool};
+use super::pool::{self, ACTS, WITHDRAWALS, pool};
 use super::writer::{FileStage, Reply, Seen, Waiter};
-use super::{Canary, MS, Msg, Node, Timer, World};
+use super::{Call, Canary, MS, Msg, NetPlan, Node, Timer, World};
 use crate::dice::Dice;
 
 /// As patient as the core, in a world whose minutes are seconds.
@@ -69,11 +70,15 @@ pub(crate) struct Desk {
     pub(crate) files: BTreeSet<(usize, usize)>,
     /// Lines that brought money in.
     pub(crate) funded: BTreeSet<usize>,
+    /// Kill switches that are to be pulled, and when.
+    acts: BTreeMap<usize, u64>,
+    /// Those that it was told stand.
+    pub(crate) stands: BTreeSet<usize>,
     asks: usize,
 }
 
 impl Desk {
-    pub(crate) fn new(dice: &mut Dice, payments: usize) -> Self {
+    pub(crate) fn new(dice: &mut Dice, payments: usize, plan: Option<NetPlan>) -> Self {
         let count = if payments < 12 { 1 + dice.index(2) } else { 2 + dice.index(WITHDRAWALS - 1) };
         let mut files = BTreeSet::new();
         for line in 0..1 + dice.index(4) {
@@ -83,11 +88,21 @@ impl Desk {
             }
         }
         let funded = files.iter().map(|(line, _)| *line).collect();
-        Self { withdrawals: (0..count).collect(), files, funded, asks: 0 }
+        let acts = match plan {
+            Some(plan) if plan.call == Call::Act => [(0, 0)].into(),
+            Some(_) => BTreeMap::new(),
+            None if dice.one_in(2) => {
+                let act = dice.index(ACTS);
+                [(act, pool::stop_from(act) + dice.below(1_500) * MS)].into()
+            }
+            None => BTreeMap::new(),
+        };
+        let stands = BTreeSet::new();
+        Self { withdrawals: (0..count).collect(), files, funded, acts, stands, asks: 0 }
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.withdrawals.is_empty() && self.files.is_empty()
+        self.withdrawals.is_empty() && self.files.is_empty() && self.acts.is_empty()
     }
 }
 
@@ -288,6 +303,11 @@ impl World {
                     OutsideAnswer::Refused(_) => self.begin_again(core, id, 800 * MS),
                 }
             }
+            (Waiter::Act(number), Reply::Done(SettlementAnswer::Acts(answer), _)) => {
+                let stands = matches!(*answer, ActsAnswer::Stands(..));
+                let taken = Msg::ActTaken(number, stands);
+                self.send(Node::Core(core), Node::Desk, taken);
+            }
             (Waiter::File(file, copy, stage), Reply::Done(SettlementAnswer::Funding(said), _)) => {
                 self.file_told(core, (file, copy), stage, &said);
             }
@@ -422,6 +442,11 @@ impl World {
                 }
                 self.ask_settlement(core, work, Waiter::Request);
             }
+            Msg::Act(number) => {
+                let act = Box::new(pool().acts[number].clone());
+                let work = SettlementWork::Acts(Box::new(ActsWork::Propose(act)));
+                self.ask_settlement(core, work, Waiter::Act(number));
+            }
             Msg::File(file, copy) => {
                 let claim = pool().files[file][copy].clone();
                 let work = SettlementWork::Funding(Box::new(FundingWork::JudgeFile(claim)));
@@ -468,6 +493,10 @@ impl World {
         for (file, copy) in files {
             self.send(Node::Desk, core, Msg::File(file, copy));
         }
+        let time = self.time;
+        if let Some((number, _)) = self.desk.acts.iter().find(|(_, due)| **due <= time) {
+            self.send(Node::Desk, core, Msg::Act(*number));
+        }
         let pause = (200 + self.dice.below(300)) * MS;
         self.timer(pause, Node::Desk, Timer::Again);
     }
@@ -479,6 +508,12 @@ impl World {
             }
             Msg::FileTaken(file, copy) => {
                 self.desk.files.remove(&(*file, *copy));
+            }
+            Msg::ActTaken(number, stands) => {
+                self.desk.acts.remove(number);
+                if *stands {
+                    self.desk.stands.insert(*number);
+                }
             }
             _ => {}
         }

@@ -38,6 +38,8 @@ pub(crate) struct Live {
     /// Who waits for a promise: the payment and which of its orders.
     asker: Option<(usize, usize)>,
     waiting: bool,
+    /// Planted: what is posted by hand when the book takes it again.
+    again: Option<CustomerWork>,
 }
 
 impl World {
@@ -62,7 +64,7 @@ impl World {
         let Some(lead) = self.lead(core) else { return };
         lead.next += 1;
         let id = lead.next;
-        lead.routes.insert(id, Live { route, asker, waiting: false });
+        lead.routes.insert(id, Live { route, asker, waiting: false, again: None });
         self.drive(core, id);
     }
 
@@ -73,6 +75,7 @@ impl World {
 
     /// One step of a route.
     pub(crate) fn drive(&mut self, core: usize, id: u64) {
+        self.post_again(core, id);
         self.tell_ending(core, id);
         let remote = self.remote;
         let Some(live) = self.lead(core).and_then(|lead| lead.routes.get_mut(&id)) else { return };
@@ -279,15 +282,28 @@ impl World {
                 if hosted == Side::Creditor =>
             {
                 let amount = order.amount.minor.units();
-                let command = funding(payment.bytes()[7], own_account(1), order.account, amount);
+                let reference = 0x80 | payment.bytes()[7];
+                let command = funding(reference, own_account(1), order.account, amount);
                 let reason = "again, to be sure".to_owned();
                 CustomerWork::Ledger { command: Box::new(command), reason }
             }
             _ => return,
         };
-        // Its book opens again first, as after every append that was not done.
-        self.open_books(core);
-        self.ask_hosted(core, work, Waiter::Nobody);
+        // A book that stopped takes it when it is open again.
+        if let Some(live) = self.lead(core).and_then(|lead| lead.routes.get_mut(&id)) {
+            live.again = Some(work);
+        }
+        self.post_again(core, id);
+    }
+
+    fn post_again(&mut self, core: usize, id: u64) {
+        let live = self.lead(core).and_then(|lead| lead.routes.get_mut(&id));
+        let Some(work) = live.and_then(|live| live.again.take()) else { return };
+        if !self.ask_hosted(core, work.clone(), Waiter::Nobody)
+            && let Some(live) = self.lead(core).and_then(|lead| lead.routes.get_mut(&id))
+        {
+            live.again = Some(work);
+        }
     }
 
     /// The step as a bank takes it: with the settlement book's signed word.

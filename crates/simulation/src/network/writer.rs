@@ -30,6 +30,8 @@ pub(crate) enum Waiter {
     Request,
     /// A file, and how often it was asked about.
     File(usize, usize, FileStage),
+    /// A person's act that stops payments.
+    Act(usize),
     /// Payments said to be complete.
     Complete(Vec<PaymentId>),
     /// Nobody.

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Caller, wire};
 use api::messages::Repeated;
 use api::outgoing::{OutgoingRequest, OutgoingStanding};
+use api::{Caller, wire};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -21,7 +21,7 @@ use clearing::{
     CheckedOutgoing, CustomerAnswer, CustomerWork, CustomersBook, Rule, SettlementWork,
     check_outgoing,
 };
-use record::{Ending, Heading, OutgoingPayment, Signed};
+use record::{Ending, Heading, OutgoingPayment};
 use seal::Digest;
 use terms::{InstitutionName, PaymentId};
 

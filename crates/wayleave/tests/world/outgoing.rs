@@ -18,6 +18,7 @@ use terms::{Amount, Minor, PaymentId, Uetr};
 use wayleave::demo::acts::permitted;
 use wayleave::demo::onboard::Calls;
 
+use super::after::receipt_says;
 use super::bank::{all_agree, some_moment};
 use super::rails::{executed, simulator, stormy, with_simulator};
 use super::stage::{World, play, until};
@@ -139,6 +140,14 @@ async fn ended(world: &World, order: &OutgoingRequest) -> anyhow::Result<Ending>
     .await
 }
 
+/// Payer and supervisor each have a receipt, and it verifies without any server.
+async fn proven(world: &World, payment: PaymentId, kind: &str) -> anyhow::Result<()> {
+    for reader in ["brightwater", "supervisor-nl"] {
+        receipt_says(world, reader, payment, kind).await?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_payment_out_over_a_stormy_rail_costs_the_payer_what_left_whoever_dies() {
     play(async {
@@ -178,11 +187,15 @@ fn a_payment_out_over_a_stormy_rail_costs_the_payer_what_left_whoever_dies() {
                     Ending::Settled => {
                         settled += 1;
                         assert_eq!(times, 1, "{payment} left once");
+                        proven(&world, payment, "payment out").await?;
                     }
                     Ending::Refused(code) => {
                         refused += 1;
                         assert_eq!(times, 0, "{payment} was refused: {code}");
                         assert!(at_rail.is_none_or(|(last, _)| *last != Verdict::Executed));
+                        let taken = code == "RailRefused" || code == "InstructionExpired";
+                        let kind = if taken { "payment out" } else { "refused payment" };
+                        proven(&world, payment, kind).await?;
                     }
                 }
             }

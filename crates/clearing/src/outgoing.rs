@@ -14,11 +14,11 @@ use core::time::Duration;
 
 use minicbor::{Decode, Encode};
 use record::{
-    Document, Ending, Identifiers, OutgoingPayment, OutsideAddress, PERMIT_SECONDS_MAX,
-    ReleaseReason, Side, Signed,
+    Document, Ending, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX, ReleaseReason, Side,
+    Signed,
 };
 use seal::{Digest, PublicKey};
-use terms::{AccountId, BookName, Environment, Instant, OutsideId, PaymentId, Position};
+use terms::{AccountId, BookName, Environment, Instant, OutsideId, PaymentId, Position, Uetr};
 
 use crate::outside::{Phase, Transfer, hold_of, hold_until};
 use crate::rule::{Rule, RuleName, same};
@@ -31,22 +31,20 @@ pub const fn transfer_of(payment: PaymentId) -> OutsideId {
     OutsideId::from_bytes(payment.bytes())
 }
 
-/// What a rail is told of a payment that it carries, beside amount and account.
+/// The payment that a transfer carries. Who pays whom stands in the payer's bank's own book, which
+/// is asked each time the rail's message is made.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct CarriedPayment {
     /// The payment.
     #[n(0)]
     pub payment: PaymentId,
-    /// Its own references.
+    /// Its own reference.
     #[n(1)]
-    pub identifiers: Identifiers,
-    /// Where the payee lives.
+    pub uetr: Uetr,
+    /// Commitment to who pays whom.
     #[n(2)]
-    pub address: OutsideAddress,
-    /// The payer's name.
-    #[n(3)]
-    pub payer_name: String,
+    pub parties: Digest,
 }
 
 impl Transfer {
@@ -66,8 +64,8 @@ impl Transfer {
             participant: asked.institution,
             account,
             amount: asked.amount,
-            to: asked.to.clone(),
-            reference: asked.identifiers.end_to_end_id.clone(),
+            to: None,
+            reference: String::new(),
             hold: hold_of(id),
             hold_until: hold_until(changed_at),
             phase: Phase::Held,
@@ -81,9 +79,8 @@ impl Transfer {
             contradicted: None,
             carries: Some(Box::new(CarriedPayment {
                 payment: asked.payment,
-                identifiers: asked.identifiers.clone(),
-                address: asked.address.clone(),
-                payer_name: asked.payer_name.clone(),
+                uetr: asked.uetr,
+                parties: asked.parties,
             })),
         }
     }
@@ -94,6 +91,7 @@ impl Transfer {
 pub struct CheckedOutgoing {
     pub(crate) signed: Signed<OutgoingPayment>,
     pub(crate) order: OutgoingPayment,
+    pub(crate) parties: OutgoingParties,
     pub(crate) terms_digest: Digest,
     pub(crate) key: PublicKey,
 }
@@ -103,6 +101,12 @@ impl CheckedOutgoing {
     #[must_use]
     pub const fn order(&self) -> &OutgoingPayment {
         &self.order
+    }
+
+    /// Who pays whom.
+    #[must_use]
+    pub const fn parties(&self) -> &OutgoingParties {
+        &self.parties
     }
 
     /// The order as it was signed.
@@ -121,6 +125,7 @@ impl CheckedOutgoing {
 /// Checks everything of an outgoing payment that needs no writer's turn.
 pub fn check_outgoing(
     signed: Signed<OutgoingPayment>,
+    parties: OutgoingParties,
     environment: Environment,
     book: BookName,
     trust: &TrustView,
@@ -139,10 +144,7 @@ pub fn check_outgoing(
     if order.amount.minor.is_zero() || order.debited().is_none() {
         return Err(Rule::permit(side, "amount", "an amount", order.amount));
     }
-    if let Some(field) = order.identifiers.fault() {
-        let detail = format!("`{field}`: expected a reference of ISO 20022");
-        return Err(Rule::new(RuleName::ReferencesMalformed, detail));
-    }
+    committed(&order, &parties)?;
     one_sided(&order, trust)?;
     let listed = trust
         .institution(order.institution)
@@ -161,7 +163,19 @@ pub fn check_outgoing(
         ));
     }
     let terms_digest = signed.digest();
-    Ok(CheckedOutgoing { signed, order, terms_digest, key })
+    Ok(CheckedOutgoing { signed, order, parties, terms_digest, key })
+}
+
+/// The parties are those that the order commits to, and its references are sound.
+fn committed(order: &OutgoingPayment, parties: &OutgoingParties) -> Result<(), Rule> {
+    same(RuleName::PermitDiffers, "parties", order.parties, parties.commitment())?;
+    same(RuleName::PermitDiffers, "layout of the parties", 1, parties.layout)?;
+    same(RuleName::PermitDiffers, "uetr", order.uetr, parties.identifiers.uetr)?;
+    if let Some(field) = parties.identifiers.fault() {
+        let detail = format!("`{field}`: expected a reference of ISO 20022");
+        return Err(Rule::new(RuleName::ReferencesMalformed, detail));
+    }
+    Ok(())
 }
 
 /// Where somebody stands for the payee, the payee's bank must accept: then this is no way around.

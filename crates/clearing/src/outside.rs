@@ -113,10 +113,10 @@ pub struct Transfer {
     /// How much, of which asset.
     #[n(4)]
     pub amount: Amount,
-    /// Whereto.
+    /// Whereto; of a payment that it carries its bank's own book says so.
     #[n(5)]
-    pub to: OutsideParty,
-    /// The participant's reference.
+    pub to: Option<OutsideParty>,
+    /// The participant's reference; empty of a payment that it carries.
     #[n(6)]
     pub reference: String,
     /// The hold.
@@ -173,7 +173,7 @@ impl Transfer {
             participant: asked.participant,
             account,
             amount: asked.amount,
-            to: asked.to.clone(),
+            to: Some(asked.to.clone()),
             reference: asked.reference.clone(),
             hold: hold_of(asked.id),
             hold_until: hold_until(changed_at),
@@ -199,7 +199,7 @@ impl Transfer {
     /// The unique end-to-end transaction reference: the payment's own, else made from the id.
     #[must_use]
     pub fn uetr(&self) -> Uetr {
-        let own = self.carries.as_ref().map(|payment| payment.identifiers.uetr);
+        let own = self.carries.as_ref().map(|payment| payment.uetr);
         own.unwrap_or_else(|| Uetr::from_random(made_of(self.id, "uetr")))
     }
 

@@ -26,9 +26,9 @@ use clearing::{
 use journal::Image;
 use record::outgoing::OUTGOING_ENDED;
 use record::{
-    CorridorSide, Ending, FactBody, Heading, Identifiers, OutgoingEnded, OutgoingPayment,
-    OutsideAddress, OutsideEvidence, OutsideNote, OutsideParty, PackNotice, PackStanding, Side,
-    Signed, StuckAct, StuckDecision, TrustList,
+    CorridorSide, Ending, FactBody, Heading, Identifiers, OutgoingEnded, OutgoingParties,
+    OutgoingPayment, OutsideAddress, OutsideEvidence, OutsideNote, OutsideParty, PackNotice,
+    PackStanding, Side, Signed, StuckAct, StuckDecision, TrustList,
 };
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, Instant, Minor, PaymentId, Uetr};
@@ -78,6 +78,31 @@ fn books() -> Books {
     books
 }
 
+fn parties(number: u64) -> OutgoingParties {
+    OutgoingParties {
+        layout: 1,
+        salt: [7; 32].into(),
+        payer_name: "Brightwater B.V.".into(),
+        to: OutsideParty {
+            name: "Atelier Nord SARL".into(),
+            account: "FR7630006000011234567890189".into(),
+            bic: "AGRIFRPP".into(),
+        },
+        address: OutsideAddress {
+            street: "Rue du Port".into(),
+            building: "4".into(),
+            post_code: "59000".into(),
+            town: "Lille".into(),
+            country: "FR".into(),
+        },
+        identifiers: Identifiers {
+            uetr: Uetr::from_random(Deal::number(number).payment().bytes()),
+            end_to_end_id: format!("INV-{number}"),
+            instruction_id: "1".into(),
+        },
+    }
+}
+
 fn order(number: u64) -> OutgoingPayment {
     let deal = Deal::number(number);
     let permit = OrderParts::of(deal).debtor;
@@ -94,39 +119,31 @@ fn order(number: u64) -> OutgoingPayment {
         debited_account: account(Side::Debtor, 0),
         amount: Amount::new(Minor::new(SENT), eur()),
         fee: Amount::new(Minor::new(FEE), eur()),
-        to: OutsideParty {
-            name: "Atelier Nord SARL".into(),
-            account: "FR7630006000011234567890189".into(),
-            bic: "AGRIFRPP".into(),
-        },
-        address: OutsideAddress {
-            street: "Rue du Port".into(),
-            building: "4".into(),
-            post_code: "59000".into(),
-            town: "Lille".into(),
-            country: "FR".into(),
-        },
-        identifiers: Identifiers {
-            uetr: Uetr::from_random(deal.payment().bytes()),
-            end_to_end_id: format!("INV-{number}"),
-            instruction_id: "1".into(),
-        },
+        parties: parties(number).commitment(),
+        uetr: Uetr::from_random(deal.payment().bytes()),
         basis,
         record: sha256(b"the decision record"),
         mark: permit.mark,
         decided_at: now(),
         valid_until: now().plus(Duration::from_secs(60)),
-        payer_name: "Brightwater B.V.".into(),
     }
 }
 
-fn checked_by(order: &OutgoingPayment, who: Who) -> Result<CheckedOutgoing, Rule> {
+fn checked_with(
+    order: &OutgoingPayment,
+    parties: OutgoingParties,
+    who: Who,
+) -> Result<CheckedOutgoing, Rule> {
     let signed = Signed::sign(order, &who.key());
-    check_outgoing(signed, environment(), settlement_name(), &trust())
+    check_outgoing(signed, parties, environment(), settlement_name(), &trust())
 }
 
-fn checked(order: &OutgoingPayment) -> CheckedOutgoing {
-    checked_by(order, Who::BankNl).expect("valid")
+fn checked_by(order: &OutgoingPayment, who: Who) -> Result<CheckedOutgoing, Rule> {
+    checked_with(order, parties(1), who)
+}
+
+fn checked(number: u64, order: &OutgoingPayment) -> CheckedOutgoing {
+    checked_with(order, parties(number), Who::BankNl).expect("valid")
 }
 
 fn take(books: &mut Books, at: Instant, order: &CheckedOutgoing) -> SettlementAnswer {
@@ -221,7 +238,7 @@ fn what_the_payers_bank_did_not_sign_so_is_not_taken() {
         (|o| o.institution = institution(Side::Creditor), RuleName::SignerNotTrusted),
         (|o| o.fee.asset = name("SGD.2@mas-sandbox"), RuleName::PermitDiffers),
         (|o| o.amount.minor = Minor::ZERO, RuleName::PermitDiffers),
-        (|o| o.identifiers.end_to_end_id = "/".into(), RuleName::ReferencesMalformed),
+        (|o| o.parties = sha256(b"others"), RuleName::PermitDiffers),
         (|o| o.mark.edge = name("bank-xx.1"), RuleName::PermitDiffers),
         (|o| o.valid_until = now().plus(Duration::from_secs(61)), RuleName::PermitDiffers),
     ];
@@ -234,6 +251,21 @@ fn what_the_payers_bank_did_not_sign_so_is_not_taken() {
     for who in [Who::Stranger, Who::BankSg] {
         assert_eq!(checked_by(&order(1), who).expect_err("").name, RuleName::SignerNotTrusted);
     }
+    // Who pays whom is what the order commits to, with references that a rail carries.
+    let others = |change: fn(&mut OutgoingParties)| {
+        let mut parties = parties(1);
+        change(&mut parties);
+        let commits = OutgoingPayment { parties: parties.commitment(), ..order(1) };
+        let swapped = checked_with(&order(1), parties.clone(), Who::BankNl).expect_err("swapped");
+        assert_eq!(swapped.name, RuleName::PermitDiffers, "{swapped}");
+        checked_with(&commits, parties, Who::BankNl).map_err(|rule| rule.name)
+    };
+    assert!(others(|p| p.to.account = "FR1420041010050500013M02606".into()).is_ok());
+    assert!(others(|p| p.salt = [8; 32].into()).is_ok());
+    let told = others(|p| p.identifiers.end_to_end_id = "/".into());
+    assert_eq!(told.err(), Some(RuleName::ReferencesMalformed));
+    let told = others(|p| p.identifiers.uetr = Uetr::from_random([9; 16]));
+    assert_eq!(told.err(), Some(RuleName::PermitDiffers));
     // Where somebody stands for the payee, it must accept: no way around it.
     let around = OutgoingPayment { corridor: name("nl-sg"), ..order(1) };
     let refused = checked_by(&around, Who::BankNl).expect_err("two-sided");
@@ -253,7 +285,7 @@ fn what_is_not_in_force_in_the_writers_turn_ends_the_payment_as_refused() {
         let mut books = books();
         let mut order = order(number);
         change(&mut order);
-        let order = checked(&order);
+        let order = checked(number, &order);
         match take(&mut books, now(), &order) {
             SettlementAnswer::EndedNow(ended) => {
                 assert_eq!(ended.ending, Ending::Refused(rule.to_string()));
@@ -266,7 +298,7 @@ fn what_is_not_in_force_in_the_writers_turn_ends_the_payment_as_refused() {
     }
     let mut books = books();
     let late = now().plus(Duration::from_secs(60));
-    match take(&mut books, late, &checked(&order(9))) {
+    match take(&mut books, late, &checked(9, &order(9))) {
         SettlementAnswer::EndedNow(ended) => {
             assert_eq!(ended.ending, Ending::Refused(RuleName::PermitExpired.to_string()));
         }
@@ -278,14 +310,15 @@ fn what_is_not_in_force_in_the_writers_turn_ends_the_payment_as_refused() {
 fn the_rails_word_settles_the_payment_in_the_append_that_posts_it() {
     let before = books();
     let mut books = books();
-    let order = checked(&order(1));
+    let order = checked(1, &order(1));
     let payment = order.order().payment;
     assert_eq!(drive(&mut books, &order, Asker::Client), OutgoingNext::Wait);
     assert_eq!(books.debtor.state.debtor_side(payment), DebtorSide::Held);
     assert_eq!(moved(&books, &before), [0; 3], "held, not moved");
     let transfer = books.settlement.state.transfer(transfer_of(payment)).expect("one");
-    assert_eq!(transfer.uetr(), order.order().identifiers.uetr, "the payment's own");
-    assert_eq!(transfer.reference, "INV-1");
+    assert_eq!(transfer.uetr(), order.order().uetr, "the payment's own");
+    assert_eq!((&transfer.to, transfer.reference.as_str()), (&None, ""), "no names here");
+    assert_eq!(books.debtor.state.outgoing_parties(payment), Some(&parties(1)));
     let id = transfer.id;
     assert_eq!(rail(&mut books, OutsideWork::Intend(id, name("sepa"))), OutsideAnswer::Now);
     let facts = books.settlement.facts.len();
@@ -308,6 +341,16 @@ fn the_rails_word_settles_the_payment_in_the_append_that_posts_it() {
     let body = OutgoingEnded::from_fact(fact).expect("reads");
     assert_eq!(body.evidence, message("ACSC", ""), "proof ends with the rail's word");
     assert_eq!(body.ended.terms, order.terms_digest());
+    // The settlement book holds pseudonymous ids, amounts and commitments only.
+    for name in ["Brightwater B.V.", "Atelier Nord", "FR76300060000112345", "Rue du Port", "INV-1"]
+    {
+        let says = |fact: &record::Fact| {
+            let fields = fact.fields();
+            fields.iter().any(|of| of.windows(name.len()).any(|part| part == name.as_bytes()))
+        };
+        assert!(!books.settlement.facts.iter().any(|(_, fact)| says(fact)), "{name}");
+        assert!(books.debtor.facts.iter().any(|(_, fact)| says(fact)), "{name}: its bank knows");
+    }
     sound(&books);
     let state = &books.debtor.state;
     assert_eq!(&clearing::CustomersBook::load(&state.save()).expect("loads"), state);
@@ -320,7 +363,7 @@ fn a_rejection_or_a_hold_that_ran_out_gives_the_payer_its_money_back() {
     for lapses in [false, true] {
         let before = books();
         let mut books = books();
-        let order = checked(&order(1));
+        let order = checked(1, &order(1));
         let payment = order.order().payment;
         let _ = drive(&mut books, &order, Asker::Client);
         let id = transfer_of(payment);
@@ -344,7 +387,7 @@ fn a_rejection_or_a_hold_that_ran_out_gives_the_payer_its_money_back() {
 #[test]
 fn nothing_but_its_transfer_ends_a_payment_that_is_on_its_way() {
     let mut books = books();
-    let order = checked(&order(1));
+    let order = checked(1, &order(1));
     let payment = order.order().payment;
     let _ = drive(&mut books, &order, Asker::Client);
     let facts = books.settlement.facts.len();
@@ -378,7 +421,7 @@ fn a_persons_act_on_a_stuck_one_ends_the_payment_too() {
     for (decision, left) in [(StuckDecision::Done, SENT), (StuckDecision::NotDone, 0)] {
         let before = books();
         let mut books = books();
-        let order = checked(&order(1));
+        let order = checked(1, &order(1));
         let id = transfer_of(order.order().payment);
         let _ = drive(&mut books, &order, Asker::Client);
         let _ = rail(&mut books, OutsideWork::Intend(id, name("sepa")));
@@ -419,7 +462,7 @@ fn in_whatever_order_things_happen_the_payer_loses_what_left_and_nothing_else() 
         };
         let before = books();
         let mut books = books();
-        let order = checked(&order(seed + 1));
+        let order = checked(seed + 1, &order(seed + 1));
         let id = transfer_of(order.order().payment);
         for _ in 0..40 {
             match roll(8) {

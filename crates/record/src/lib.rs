@@ -57,7 +57,9 @@ pub use funding::{
     LineResolved, LineSide, NamedBy, OutsideAccount, OutsideLine, Resolution, StatementFile,
     SuspenseReason, TransitItem,
 };
-pub use outgoing::{OutgoingEnded, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress};
+pub use outgoing::{
+    OutgoingEnded, OutgoingParties, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress,
+};
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,
     PERMIT_SECONDS_MAX, PackNotice, PackStanding, Permit, Refusal, ReliedOn, Snapshot,

@@ -3,12 +3,12 @@
 //! One institution signs: the payer's. The documents and facts say so, and how far proof goes: to
 //! what the rail said, never to the payee's account.
 
-use minicbor::bytes::ByteVec;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
-use seal::{Digest, Domain, to_canonical};
+use seal::{Digest, Domain, digest, to_canonical};
 use terms::{
     AccountId, Amount, BookName, CompanyId, CorridorName, Environment, HoldId, Instant,
-    InstitutionName, PaymentId, Position,
+    InstitutionName, PaymentId, Position, Uetr,
 };
 
 use crate::document::{Document, Signed};
@@ -23,6 +23,9 @@ pub const OUTGOING_STEP: FactKind = FactKind { number: 66, version: 1 };
 pub const OUTGOING_TAKEN: FactKind = FactKind { number: 67, version: 1 };
 /// How an outgoing payment ended, with the rail's evidence. Settlement book.
 pub const OUTGOING_ENDED: FactKind = FactKind { number: 68, version: 1 };
+
+/// Domain of the commitment to who pays whom.
+const PARTIES: Domain = Domain::new("wayleave/outgoing-parties/v1");
 
 /// Field of the signed order in [`OUTGOING_ENDED`].
 pub const OUTGOING_ORDER_FIELD: u16 = 11;
@@ -64,33 +67,62 @@ pub struct OutgoingPayment {
     /// What the payer's institution takes besides.
     #[n(9)]
     pub fee: Amount,
-    /// Whereto: name, account, bank.
+    /// Commitment to who pays whom ([`OutgoingParties::commitment`]). The order stands in the
+    /// settlement book, which holds no names.
     #[n(10)]
-    pub to: OutsideParty,
-    /// Where the payee lives.
+    pub parties: Digest,
+    /// The unique end-to-end transaction reference.
     #[n(11)]
-    pub address: OutsideAddress,
-    /// What the rail is told beside our id.
-    #[n(12)]
-    pub identifiers: Identifiers,
+    pub uetr: Uetr,
     /// The rules that decided.
-    #[n(13)]
+    #[n(12)]
     pub basis: Basis,
     /// Commitment to the decision record: the payer's consent to exactly this is in it.
-    #[n(14)]
+    #[n(13)]
     pub record: Digest,
     /// The edge instance and its sequence number for this request.
-    #[n(15)]
+    #[n(14)]
     pub mark: EdgeMark,
     /// When it was decided.
-    #[n(16)]
+    #[n(15)]
     pub decided_at: Instant,
     /// It is taken while the writer's stamp is before this.
-    #[n(17)]
+    #[n(16)]
     pub valid_until: Instant,
-    /// The payer's legal name, which the rail is told: at most 140 characters.
-    #[n(18)]
+}
+
+/// Who pays whom, as the rail is told. It stands in the payer's bank's own book only; the signed
+/// order commits to it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct OutgoingParties {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Makes the commitment mute: names and accounts could be guessed. 32 bytes that are drawn or
+    /// derived anew for each payment.
+    #[n(1)]
+    pub salt: ByteArray<32>,
+    /// The payer's legal name: at most 140 characters.
+    #[n(2)]
     pub payer_name: String,
+    /// Whereto: name, account, bank.
+    #[n(3)]
+    pub to: OutsideParty,
+    /// Where the payee lives.
+    #[n(4)]
+    pub address: OutsideAddress,
+    /// What the rail is told beside our id; its UETR is the order's.
+    #[n(5)]
+    pub identifiers: Identifiers,
+}
+
+impl OutgoingParties {
+    /// What an order says of them.
+    #[must_use]
+    pub fn commitment(&self) -> Digest {
+        digest(PARTIES, &to_canonical(self))
+    }
 }
 
 impl Document for OutgoingPayment {
@@ -136,8 +168,11 @@ pub enum OutgoingStep {
         /// The order, so that recovery can go on.
         #[n(0)]
         order: Box<Signed<OutgoingPayment>>,
-        /// The ledger's change.
+        /// Who pays whom: what the order commits to.
         #[n(1)]
+        parties: Box<OutgoingParties>,
+        /// The ledger's change.
+        #[n(2)]
         change: ByteVec,
     },
     /// The hold is posted: the rail did it.

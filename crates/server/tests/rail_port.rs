@@ -62,8 +62,12 @@ fn prepared_of(n: u8, minor: u128) -> Prepared {
         account: "DE89370400440532013000".into(),
         bic: "COBADEFF".into(),
     };
-    let xml = credit_transfer(&transfer, &from).unwrap();
-    assert_eq!(xml, credit_transfer(&transfer, &from).unwrap(), "the same bytes at every try");
+    let xml = credit_transfer(&transfer, None, &from).unwrap();
+    assert_eq!(
+        xml,
+        credit_transfer(&transfer, None, &from).unwrap(),
+        "the same bytes at every try"
+    );
     Prepared { id: id(n), message_id: message_id_of(id(n)), xml }
 }
 

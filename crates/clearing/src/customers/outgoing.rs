@@ -9,7 +9,8 @@ use ledger::{
 };
 use minicbor::{Decode, Encode};
 use record::{
-    Fact, FactBody, OutgoingPayment, OutgoingStep, ReleaseReason, SaltSlot, Side, Signed,
+    Fact, FactBody, OutgoingParties, OutgoingPayment, OutgoingStep, ReleaseReason, SaltSlot, Side,
+    Signed,
 };
 use seal::{Digest, digest};
 use terms::{AccountId, Instant, PaymentId, Position};
@@ -21,24 +22,30 @@ use crate::rule::{Rule, RuleName, same};
 use crate::saga::DebtorSide;
 use crate::settlement::stop;
 
-/// The outgoing payments whose money is held here, each with its order.
+/// The outgoing payments whose money is held here, each with its order and who pays whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Outgoings {
     #[n(0)]
-    held: BTreeMap<PaymentId, Signed<OutgoingPayment>>,
+    held: BTreeMap<PaymentId, (Signed<OutgoingPayment>, OutgoingParties)>,
 }
 
 impl Outgoings {
     pub(super) fn of(&self, payment: PaymentId) -> Option<&Signed<OutgoingPayment>> {
-        self.held.get(&payment)
+        self.held.get(&payment).map(|(order, _)| order)
     }
 }
 
 impl CustomersBook {
     /// The outgoing payments whose hold is open: what recovery must ask about.
     pub fn open_outgoings(&self) -> impl Iterator<Item = (PaymentId, &Signed<OutgoingPayment>)> {
-        self.outgoings.held.iter().map(|(payment, order)| (*payment, order))
+        self.outgoings.held.iter().map(|(payment, (order, _))| (*payment, order))
+    }
+
+    /// Who pays whom, while the money is held: what the rail is told.
+    #[must_use]
+    pub fn outgoing_parties(&self, payment: PaymentId) -> Option<&OutgoingParties> {
+        self.outgoings.held.get(&payment).map(|(_, parties)| parties)
     }
 
     pub(super) fn hold_outgoing(
@@ -97,7 +104,8 @@ impl CustomersBook {
             links: vec![Link::Payment(order.payment)],
         };
         let change = self.one_change(at, &Command::PlaceHold(placement))?.into();
-        Ok(Some(OutgoingStep::Held { order: Box::new(checked.signed.clone()), change }))
+        let order = Box::new(checked.signed.clone());
+        Ok(Some(OutgoingStep::Held { order, parties: Box::new(checked.parties.clone()), change }))
     }
 
     pub(super) fn debit_outgoing(
@@ -145,9 +153,9 @@ impl CustomersBook {
     pub(super) fn apply_outgoing(&mut self, stamp: Instant, fact: &Fact) {
         let step = OutgoingStep::from_fact(fact).unwrap_or_else(|error| stop(&error.to_string()));
         match step {
-            OutgoingStep::Held { order, change } => {
+            OutgoingStep::Held { order, parties, change } => {
                 self.apply_change(stamp, &change);
-                self.outgoings.held.insert(read(&order).payment, *order);
+                self.outgoings.held.insert(read(&order).payment, (*order, *parties));
             }
             OutgoingStep::Debited { payment, change, .. } => {
                 self.apply_change(stamp, &change);

@@ -11,7 +11,7 @@ use iso20022::{
     ReturnedTransaction, SettlementInstruction, SettlementMethod, StatusReasonInformation,
     StatusReport, TransactionStatus, TransferHeader,
 };
-use record::{OutsideAddress, OutsideEvidence};
+use record::{OutgoingParties, OutsideAddress, OutsideEvidence};
 use seal::{Digest, sha256};
 use serde::{Deserialize, Serialize};
 use terms::OutsideId;
@@ -82,11 +82,19 @@ fn agent(name: &str, bic: &str) -> Result<Agent, String> {
 
 /// The credit transfer of a transfer: a function of what the book says, so that every try is the
 /// same bytes.
-pub fn credit_transfer(transfer: &Transfer, from: &OutsideAccount) -> Result<String, String> {
+///
+/// `carried` is who pays whom by the payment that the transfer carries, as its bank's book says.
+pub fn credit_transfer(
+    transfer: &Transfer,
+    carried: Option<&OutgoingParties>,
+    from: &OutsideAccount,
+) -> Result<String, String> {
+    let to = carried.map(|of| &of.to).or(transfer.to.as_ref());
+    let to = to.ok_or("nobody says whom it is for")?;
+    let reference = carried.map_or(&transfer.reference, |of| &of.identifiers.end_to_end_id);
     let amount = Money::try_from(transfer.amount).map_err(|error| error.to_string())?;
     let created_at = transfer.intended_at.unwrap_or(transfer.changed_at);
     let message_id = transfer.message_id();
-    let carried = transfer.carries.as_deref();
     let instruction = carried.map_or(message_id.as_str(), |of| &of.identifiers.instruction_id);
     let (payer, servicer) = (field("name", &from.name)?, agent("bic", &from.bic)?);
     let message = CreditTransfers {
@@ -109,7 +117,7 @@ pub fn credit_transfer(transfer: &Transfer, from: &OutsideAccount) -> Result<Str
         transfers: vec![CreditTransfer {
             ids: PaymentIds {
                 instruction_id: Some(field("instruction id", instruction)?),
-                end_to_end_id: field("reference", &transfer.reference)?,
+                end_to_end_id: field("reference", reference)?,
                 transaction_id: Some(field("message id", &message_id)?),
                 uetr: Some(transfer.uetr()),
                 clearing_reference: None,
@@ -129,12 +137,12 @@ pub fn credit_transfer(transfer: &Transfer, from: &OutsideAccount) -> Result<Str
             debtor: Party { name: Some(payer), ..Party::default() },
             debtor_account: Some(account("account", &from.account)?),
             debtor_agent: servicer,
-            creditor_agent: agent("to.bic", &transfer.to.bic)?,
+            creditor_agent: agent("to.bic", &to.bic)?,
             creditor: Party {
                 address: carried.map(|of| address(&of.address)).transpose()?,
-                ..named("to.name", &transfer.to.name)?
+                ..named("to.name", &to.name)?
             },
-            creditor_account: Some(account("to.account", &transfer.to.account)?),
+            creditor_account: Some(account("to.account", &to.account)?),
             ultimate_creditor: None,
             purpose: None,
             remittance: None,

@@ -7,6 +7,7 @@
 mod after;
 mod drill;
 mod opened;
+mod outgoing;
 mod recovery;
 mod report;
 mod whole;
@@ -16,6 +17,7 @@ use evidence::{Check, Receipt, Trust, Verified};
 use minicbor::{Decode, Encode};
 use record::TrustList;
 
+pub use outgoing::words_of;
 pub use recovery::verify_recovery;
 pub use report::{CheckLine, Passed, Report, Verdict};
 pub use whole::read_whole;

@@ -1,6 +1,7 @@
 //! What the opened fields of a payment's fact must say: of themselves and of each other.
 
 use record::after::{PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED};
+use record::outgoing::OUTGOING_ENDED;
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD,
     DRILL_RECORDED, ENDING_FIELD, ENVIRONMENT_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
@@ -16,6 +17,7 @@ use terms::{Environment, Instant, InstitutionName, PaymentId};
 
 use super::ReadReceipt;
 use super::after;
+use super::outgoing;
 use super::report::Report;
 
 /// What every payment's receipt opens.
@@ -67,6 +69,7 @@ fn named(kind: FactKind) -> Option<&'static str> {
         PAYMENT_CANCELLED => Some("cancelled payment"),
         PAYMENT_RETURNED => Some("return"),
         PAYMENT_REFUNDED => Some("refund"),
+        OUTGOING_ENDED => Some("payment out"),
         _ => None,
     }
 }
@@ -83,11 +86,13 @@ fn check_payment(report: &mut Report, read: &ReadReceipt, kind: FactKind, lists:
     report.say("environment", ended.environment);
     report.say("ending", &ended.ending);
     report.say("recorded at", ended.recorded_at);
-    let fits = (ended.ending == Ending::Settled) == settled;
+    // A payment out has one kind for both of its endings.
+    let fits = kind == OUTGOING_ENDED || (ended.ending == Ending::Settled) == settled;
     report.judge("ending", (!fits).then(|| "another ending than the kind of fact".to_owned()));
     match kind {
         PAYMENT_RETURNED => after::check_returned(report, read, &ended, lists),
         PAYMENT_CANCELLED => after::check_cancelled(report, read, &ended),
+        OUTGOING_ENDED => outgoing::check(report, read, &ended, lists),
         _ if settled => check_settled(report, read, kind, &ended, lists),
         _ => check_refused(report, read, &ended, lists),
     }

@@ -1,6 +1,7 @@
 //! Receipts and recovery files: good ones, every byte changed, another Wayleave's, near misses.
 
 mod drill;
+mod outgoing;
 
 use std::collections::BTreeMap;
 

@@ -9,6 +9,7 @@ use clearing::status::Standing;
 use record::after::{
     ORIGINAL_FIELD, PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED, RETURN_ORDER_FIELD,
 };
+use record::outgoing::{OUTGOING_ENDED, OUTGOING_EVIDENCE_FIELD, OUTGOING_ORDER_FIELD};
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD,
     ENVIRONMENT_FIELD, IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
@@ -16,14 +17,15 @@ use record::settlement::{
     RECOVERY_CERTIFIED, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
 use record::{
-    Acceptance, Ending, FactKind, Identifiers, Invoice, PaymentSettled, PaymentTerms, Permit,
-    Quote, RecoveryCertificate, RefusedBy, ReturnOrder, Signed,
+    Acceptance, Ending, FactKind, Identifiers, Invoice, OutgoingPayment, OutsideEvidence,
+    PaymentSettled, PaymentTerms, Permit, Quote, RecoveryCertificate, RefusedBy, ReturnOrder,
+    Signed,
 };
 use seal::Digest;
 use serde_json::{Value, json};
 use terms::{Environment, Instant, PaymentId};
 use wallet::CommandResult;
-use wallet::verify::{ReadReceipt, read_receipt};
+use wallet::verify::{ReadReceipt, read_receipt, words_of};
 
 use super::{files, show};
 use crate::cli::check::ReceiptCommand;
@@ -71,7 +73,8 @@ impl Opened {
             }
         }
         let ends = [PAYMENT_SETTLED, PAYMENT_REFUSED, PAYMENT_CANCELLED, PAYMENT_RETURNED];
-        let ends = |kind| ends.contains(&kind) || kind == PAYMENT_REFUNDED;
+        let ends =
+            |kind| ends.contains(&kind) || kind == PAYMENT_REFUNDED || kind == OUTGOING_ENDED;
         if kind.is_some_and(ends) {
             self.ended(&mut words);
         }
@@ -79,12 +82,29 @@ impl Opened {
             self.settled(&mut words);
         } else if kind == Some(PAYMENT_RETURNED) {
             self.returned(&mut words);
+        } else if kind == Some(OUTGOING_ENDED) {
+            self.went_out(&mut words);
         } else if kind == Some(PAYMENT_REFUSED) {
             self.refused(&mut words);
         } else if kind == Some(RECOVERY_CERTIFIED) {
             self.recovered(&mut words);
         }
         words
+    }
+
+    /// Who pays whom stands in the payer's bank's own book; here is the commitment.
+    fn went_out(&self, words: &mut Words) {
+        let order: Option<Signed<OutgoingPayment>> = self.read.value(OUTGOING_ORDER_FIELD);
+        if let Some(Ok(order)) = order.map(|signed| signed.read_unverified()) {
+            say(words, "payer's bank", order.institution);
+            say(words, "leaves", order.amount.for_people());
+            say(words, "fee", order.fee.for_people());
+            say(words, "uetr", order.uetr);
+            say(words, "who pays whom", format!("commitment {}", order.parties));
+        }
+        if let Some(evidence) = self.read.value::<OutsideEvidence>(OUTGOING_EVIDENCE_FIELD) {
+            say(words, "proof ends with", words_of(&evidence));
+        }
     }
 
     fn returned(&self, words: &mut Words) {
@@ -253,6 +273,7 @@ fn kind_name(kind: Option<FactKind>) -> String {
         Some(PAYMENT_CANCELLED) => "cancelled payment".to_owned(),
         Some(PAYMENT_RETURNED) => "return".to_owned(),
         Some(PAYMENT_REFUNDED) => "refund".to_owned(),
+        Some(OUTGOING_ENDED) => "payment out".to_owned(),
         Some(RECOVERY_CERTIFIED) => "recovery certificate".to_owned(),
         Some(PAYMENTS_COMPLETED) => "payments completed".to_owned(),
         Some(FactKind { number, version }) => format!("number {number}, version {version}"),

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use api::outgoing::OutgoingStanding;
+use api::outgoing::{OutgoingRequest, OutgoingStanding};
 use client::{Outcome, Outgoing};
 use record::{
-    Ending, Identifiers, OutgoingPayment, OutsideAddress, OutsideParty, PackNotice, PackStanding,
-    Permit, Side, Signed,
+    Ending, Identifiers, OutgoingParties, OutgoingPayment, OutsideAddress, OutsideParty,
+    PackNotice, PackStanding, Permit, Side, Signed,
 };
 use seal::{sha256, to_canonical};
 use server::roles::rail::desk::Verdict;
@@ -18,6 +18,7 @@ use terms::{Amount, Minor, PaymentId, Uetr};
 use wayleave::demo::acts::permitted;
 use wayleave::demo::onboard::Calls;
 
+use super::after::receipt_says;
 use super::bank::{all_agree, some_moment};
 use super::rails::{executed, simulator, stormy, with_simulator};
 use super::stage::{World, play, until};
@@ -64,23 +65,15 @@ async fn like(world: &World) -> anyhow::Result<Permit> {
     Ok(order.debtor_permit.read_unverified()?)
 }
 
-fn order(world: &World, like: &Permit) -> anyhow::Result<Signed<OutgoingPayment>> {
-    let payment = PaymentId::from_bytes(system::time_ordered_bytes()?);
-    let asset = "EUR.2@tcb-sandbox".parse()?;
-    let now = system::now();
-    let mut basis = like.basis.clone();
-    (basis.pack, basis.schema) = (sha256(b"the pack of payments out"), sha256(b"schema"));
-    let order = OutgoingPayment {
+fn parties(payment: PaymentId) -> anyhow::Result<OutgoingParties> {
+    let mut salt = [0; 32];
+    for (to, from) in salt.iter_mut().zip(sha256(&system::time_ordered_bytes()?).as_bytes()) {
+        *to = *from;
+    }
+    Ok(OutgoingParties {
         layout: 1,
-        environment: "sandbox".parse()?,
-        book: "settlement".parse()?,
-        payment,
-        corridor: "nl-out".parse()?,
-        institution: "bank-nl".parse()?,
-        owner: like.owner,
-        debited_account: world.stage.account("brightwater")?,
-        amount: Amount::new(Minor::new(SENT), asset),
-        fee: Amount::new(Minor::new(FEE), asset),
+        salt: salt.into(),
+        payer_name: "Brightwater B.V.".into(),
         to: OutsideParty {
             name: "Atelier Nord SARL".into(),
             account: "FR7630006000011234567890189".into(),
@@ -98,17 +91,40 @@ fn order(world: &World, like: &Permit) -> anyhow::Result<Signed<OutgoingPayment>
             end_to_end_id: "INV-2026-7".into(),
             instruction_id: "1".into(),
         },
+    })
+}
+
+fn order(world: &World, like: &Permit) -> anyhow::Result<OutgoingRequest> {
+    let payment = PaymentId::from_bytes(system::time_ordered_bytes()?);
+    let asset = "EUR.2@tcb-sandbox".parse()?;
+    let now = system::now();
+    let parties = parties(payment)?;
+    let mut basis = like.basis.clone();
+    (basis.pack, basis.schema) = (sha256(b"the pack of payments out"), sha256(b"schema"));
+    let order = OutgoingPayment {
+        layout: 1,
+        environment: "sandbox".parse()?,
+        book: "settlement".parse()?,
+        payment,
+        corridor: "nl-out".parse()?,
+        institution: "bank-nl".parse()?,
+        owner: like.owner,
+        debited_account: world.stage.account("brightwater")?,
+        amount: Amount::new(Minor::new(SENT), asset),
+        fee: Amount::new(Minor::new(FEE), asset),
+        parties: parties.commitment(),
+        uetr: parties.identifiers.uetr,
         basis,
         record: sha256(b"the decision record"),
         mark: like.mark,
         decided_at: now,
         valid_until: now.plus(Duration::from_secs(60)),
-        payer_name: "Brightwater B.V.".into(),
     };
-    Ok(Signed::sign(&order, &world.stage.key("bank-nl.1", "permit")?))
+    let order = Signed::sign(&order, &world.stage.key("bank-nl.1", "permit")?);
+    Ok(OutgoingRequest { layout: 1, order, parties })
 }
 
-async fn pay(world: &World, order: &Signed<OutgoingPayment>) -> Result<OutgoingStanding, String> {
+async fn pay(world: &World, order: &OutgoingRequest) -> Result<OutgoingStanding, String> {
     let request = Outgoing::post("/v1/outgoing-payments", api::wire::CBOR, to_canonical(order));
     match world.send("bank-nl.1", "core", request).await {
         Outcome::Answer(answer) => Ok(seal::from_canonical(&answer.body).unwrap()),
@@ -116,12 +132,20 @@ async fn pay(world: &World, order: &Signed<OutgoingPayment>) -> Result<OutgoingS
     }
 }
 
-async fn ended(world: &World, order: &Signed<OutgoingPayment>) -> anyhow::Result<Ending> {
+async fn ended(world: &World, order: &OutgoingRequest) -> anyhow::Result<Ending> {
     until("the payment has an end", || async {
         let said = pay(world, order).await.ok().and_then(|standing| standing.ended);
         Ok(said.map(|answer| answer.promise.read_unverified().unwrap().outcome))
     })
     .await
+}
+
+/// Payer and supervisor each have a receipt, and it verifies without any server.
+async fn proven(world: &World, payment: PaymentId, kind: &str) -> anyhow::Result<()> {
+    for reader in ["brightwater", "supervisor-nl"] {
+        receipt_says(world, reader, payment, kind).await?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -154,7 +178,7 @@ fn a_payment_out_over_a_stormy_rail_costs_the_payer_what_left_whoever_dies() {
             world.process("core").start_again()?;
             world.process("core").ready().await?;
             for order in &orders {
-                let payment = order.read_unverified()?.payment;
+                let payment = order.order.read_unverified()?.payment;
                 let ending = ended(&world, order).await?;
                 let said = executed(&world.stage)?;
                 let at_rail = said.get(&seal::text::to_hex(&payment.bytes()));
@@ -163,11 +187,15 @@ fn a_payment_out_over_a_stormy_rail_costs_the_payer_what_left_whoever_dies() {
                     Ending::Settled => {
                         settled += 1;
                         assert_eq!(times, 1, "{payment} left once");
+                        proven(&world, payment, "payment out").await?;
                     }
                     Ending::Refused(code) => {
                         refused += 1;
                         assert_eq!(times, 0, "{payment} was refused: {code}");
                         assert!(at_rail.is_none_or(|(last, _)| *last != Verdict::Executed));
+                        let taken = code == "RailRefused" || code == "InstructionExpired";
+                        let kind = if taken { "payment out" } else { "refused payment" };
+                        proven(&world, payment, kind).await?;
                     }
                 }
             }

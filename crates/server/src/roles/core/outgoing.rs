@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::Caller;
 use api::messages::Repeated;
-use api::outgoing::OutgoingStanding;
+use api::outgoing::{OutgoingRequest, OutgoingStanding};
+use api::{Caller, wire};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -21,14 +21,14 @@ use clearing::{
     CheckedOutgoing, CustomerAnswer, CustomerWork, CustomersBook, Rule, SettlementWork,
     check_outgoing,
 };
-use record::{Ending, Heading, OutgoingPayment, Signed};
+use record::{Ending, Heading, OutgoingPayment};
 use seal::Digest;
 use terms::{InstitutionName, PaymentId};
 
 use super::books::Failed;
 use super::customers::CustomersPort;
 use super::orders::{Clearing, NoPromise};
-use super::routes::{Answer, Core, Shared, by_institution, cbor, no_promise, signed};
+use super::routes::{Answer, Core, Shared, by_institution, cbor, no_promise};
 use super::transfers::Outside;
 
 /// Pause between two looks at what is open.
@@ -42,9 +42,9 @@ pub(super) fn of_edges() -> Router<Arc<Core>> {
 }
 
 async fn pay(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
-    let signed = signed::<OutgoingPayment>(&body)?;
-    by_institution(&core, &caller, &signed, |order: &OutgoingPayment| order.institution)?;
-    let standing = core.clearing.pay_out(&core.outside, signed).await.map_err(no_promise)?;
+    let asked: OutgoingRequest = wire::read_cbor(&body)?;
+    by_institution(&core, &caller, &asked.order, |order: &OutgoingPayment| order.institution)?;
+    let standing = core.clearing.pay_out(&core.outside, asked).await.map_err(no_promise)?;
     Ok(cbor(&standing))
 }
 
@@ -61,13 +61,14 @@ impl Clearing {
     pub async fn pay_out(
         self: &Arc<Self>,
         outside: &Outside,
-        signed: Signed<OutgoingPayment>,
+        asked: OutgoingRequest,
     ) -> Result<OutgoingStanding, NoPromise> {
+        let OutgoingRequest { order: signed, parties, .. } = asked;
         let claimed = signed.read_unverified().map_err(|e| NoPromise::Malformed(e.to_string()))?;
         let (payment, terms) = (claimed.payment, signed.digest());
         if self.ended_before(payment, terms).await?.is_none() {
             let trust = self.trust();
-            let checked = check_outgoing(signed, self.environment, self.book, &trust)
+            let checked = check_outgoing(signed, parties, self.environment, self.book, &trust)
                 .and_then(|order| self.reachable(outside, order));
             match checked {
                 Ok(order) => self.begin(order).await?,
@@ -93,7 +94,7 @@ impl Clearing {
         if port.and_then(CustomersPort::hosted).is_none() {
             return Err(not_served(format!("no book of `{institution}` is in this process")));
         }
-        outside.carries(order.signed()).map_err(not_served)?;
+        outside.carries(&order).map_err(not_served)?;
         Ok(order)
     }
 

@@ -113,7 +113,11 @@ fn shown(one: &Transfer) -> Value {
         "participant": one.participant.to_string(),
         "asset": one.amount.asset.to_string(),
         "minor": one.amount.minor.to_string(),
-        "to": { "name": one.to.name, "account": one.to.account, "bic": one.to.bic },
+        "to": one.to.as_ref().map(|to| {
+            json!({ "name": to.name, "account": to.account, "bic": to.bic })
+        }),
+        "payment": one.carries.as_ref().map(|carried| carried.payment.to_string()),
+        "parties": one.carries.as_ref().map(|carried| carried.parties.to_string()),
         "reference": one.reference,
         "phase": one.phase.as_str(),
         "detail": detail,

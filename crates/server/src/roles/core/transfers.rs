@@ -15,9 +15,11 @@ use api::Role;
 use clearing::outside::{
     Effect, Input, Live, PATIENCE, Patience, Rails, Report, Resend, Sending, Step, Transfer, step,
 };
-use clearing::{OutsideAnswer, OutsideWork, Rule, SettlementAnswer, SettlementWork};
+use clearing::{
+    CheckedOutgoing, OutsideAnswer, OutsideWork, Rule, SettlementAnswer, SettlementWork,
+};
 use client::Peer;
-use record::{OutgoingPayment, Signed, StuckAct, Withdrawal};
+use record::{OutgoingParties, Signed, StuckAct, Withdrawal};
 use seal::{PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use terms::{AssetCode, OutsideId, RailName};
@@ -26,6 +28,7 @@ use tokio::task::JoinSet;
 
 use super::books::Failed;
 use super::config::Config;
+use super::customers::CustomersPort;
 use super::drills::REPORT_KEY;
 use super::orders::Clearing;
 use super::standby::{Renewed, Standing};
@@ -226,7 +229,7 @@ impl Outside {
         let account = terms::AccountId::from_bytes([0; 16]);
         let placed = (terms::Position::ZERO, system::now());
         let trial = Transfer::held(&signed, &asked, account, placed);
-        credit_transfer(&trial, &link.account).map_err(NotDone::NotAccepted)?;
+        credit_transfer(&trial, None, &link.account).map_err(NotDone::NotAccepted)?;
         let id = asked.id;
         refused(ask(clearing, OutsideWork::Request(Box::new(signed))).await?)?;
         self.wake.notify_one();
@@ -234,14 +237,14 @@ impl Outside {
     }
 
     /// Whether a rail carries an outgoing payment's asset and could be told of it.
-    pub fn carries(&self, signed: &Signed<OutgoingPayment>) -> Result<(), String> {
-        let asked = signed.read_unverified().map_err(|error| error.to_string())?;
+    pub fn carries(&self, checked: &CheckedOutgoing) -> Result<(), String> {
+        let asked = checked.order();
         let asset = asked.amount.asset;
         let link = self.links.get(&asset).ok_or_else(|| format!("no rail carries `{asset}`"))?;
         let account = terms::AccountId::from_bytes([0; 16]);
         let placed = (terms::Position::ZERO, system::now());
-        let trial = Transfer::of_payment(signed, &asked, account, placed);
-        credit_transfer(&trial, &link.account).map(|_| ())
+        let trial = Transfer::of_payment(checked.signed(), asked, account, placed);
+        credit_transfer(&trial, Some(checked.parties()), &link.account).map(|_| ())
     }
 
     /// A person's act on a stuck transfer; an operator's key `report` must have signed it.
@@ -357,8 +360,12 @@ impl Outside {
         rows.into_iter().map(line).collect()
     }
 
-    async fn call_send(&self, link: &Link, transfer: &Transfer) -> Sending {
-        let xml = match credit_transfer(transfer, &link.account) {
+    async fn call_send(&self, clearing: &Clearing, link: &Link, transfer: &Transfer) -> Sending {
+        let parties = match parties_of(clearing, transfer).await {
+            Ok(parties) => parties,
+            Err(error) => return Sending::NotDone(error),
+        };
+        let xml = match credit_transfer(transfer, parties.as_ref(), &link.account) {
             Ok(xml) => xml,
             Err(error) => return Sending::NotDone(error),
         };
@@ -445,7 +452,7 @@ impl Outside {
         let input = match made.then {
             Effect::Send => match look(clearing, id).await {
                 Ok(Some(now)) if now.rail == Some(link.name) => {
-                    Input::Handed(self.call_send(link, &now).await)
+                    Input::Handed(self.call_send(clearing, link, &now).await)
                 }
                 Ok(_) | Err(_) => return begin,
             },
@@ -610,6 +617,23 @@ fn refused(answer: OutsideAnswer) -> Result<(), Rule> {
         OutsideAnswer::Now | OutsideAnswer::Before => Ok(()),
         OutsideAnswer::Refused(rule) => Err(rule),
     }
+}
+
+/// Who pays whom by a payment that a transfer carries: its bank's own book says so while the money
+/// is held, which is until the rail gave an end. Nothing of it when it is a plain withdrawal.
+async fn parties_of(
+    clearing: &Clearing,
+    transfer: &Transfer,
+) -> Result<Option<OutgoingParties>, String> {
+    let Some(carried) = transfer.carries.as_deref() else { return Ok(None) };
+    let port = clearing.books.customers.get(&transfer.participant);
+    let book = port.and_then(CustomersPort::hosted);
+    let book = book.ok_or_else(|| format!("no book of `{}` here", transfer.participant))?;
+    let payment = carried.payment;
+    let found = book.look(move |state| state.outgoing_parties(payment).cloned()).await;
+    let found = found.map_err(|error| error.to_string())?.outcome;
+    let parties = found.filter(|parties| parties.commitment() == carried.parties);
+    parties.map(Some).ok_or_else(|| format!("`{payment}`: its parties are not in its bank's book"))
 }
 
 /// A transfer as it stands.

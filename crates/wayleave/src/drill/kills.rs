@@ -123,7 +123,8 @@ async fn kill_one(
         if ready.is_none() && scene.is_ready(name).await {
             ready = Some(Instant::now());
         }
-        let acknowledged = |at: Instant| loads.iter().any(|load| since(&load.record(), at));
+        let acknowledged =
+            |at: Instant| loads.iter().any(|load| load.record().acknowledged_since(at));
         if ready.is_some_and(acknowledged) {
             return Ok(begun.elapsed());
         }
@@ -132,10 +133,6 @@ async fn kill_one(
             bail!("nothing goes on {PATIENCE:?} after a kill of `{name}`: {words}");
         }
     }
-}
-
-fn since(record: &Record, at: Instant) -> bool {
-    record.tries.iter().rev().take_while(|one| one.ended > at).any(|one| one.acknowledged)
 }
 
 async fn judge(

@@ -70,6 +70,13 @@ pub enum Open {
 }
 
 impl Record {
+    /// Whether a payment was acknowledged after this. Then the core was not gone since, though it
+    /// may have been too busy to say within a moment that it is ready.
+    #[must_use]
+    pub fn acknowledged_since(&self, at: Instant) -> bool {
+        self.tries.iter().rev().take_while(|one| one.ended > at).any(|one| one.acknowledged)
+    }
+
     /// Payments that were begun.
     #[must_use]
     pub fn orders(&self) -> usize {

@@ -151,11 +151,13 @@ async fn observe(
                 watch.mended = Some(Instant::now());
             }
         }
-        if !scene.is_ready(watched_role(drill.fault)).await {
-            watch.unready(Instant::now());
-        }
+        let asked = Instant::now();
+        let ready = scene.is_ready(watched_role(drill.fault)).await;
         load.tend(&scene.rig).await;
         let record = load.record();
+        if !ready && !(drill.fault.needs_cluster() && record.acknowledged_since(asked)) {
+            watch.unready(Instant::now());
+        }
         if let Some(rail) = broken_rail(drill, watch, &record) {
             return Ok(Some(rail));
         }

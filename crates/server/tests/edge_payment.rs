@@ -21,7 +21,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::Role;
-use api::messages::{AccountView, Consent, DecisionAnswer, Preparation, PreparationRequest, Taken};
+use api::messages::{
+    AccountView, Consent, DecisionAnswer, EdgeBasis, Preparation, PreparationRequest, Taken,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path as Segment, State};
@@ -70,8 +72,13 @@ fn core_routes(shown: &Peers) -> Router {
         shown.lock().unwrap().sent.push((what, body.to_vec()));
         "done"
     };
+    // No instance of anybody told it anything.
+    let basis = async || {
+        seal::to_canonical(&EdgeBasis { layout: 1, snapshot: None, status_lists: Vec::new() })
+    };
     Router::new()
         .route("/v1/accounts/{id}", get(account))
+        .route("/v1/edge-basis", get(basis))
         .route("/v1/{what}", post(sent))
         .with_state(Arc::clone(shown))
 }

@@ -1,5 +1,6 @@
 //! The whole network under a seed: it comes to rest with its invariants, and the oracle sees what
 //! is planted.
+#![expect(clippy::panic, reason = "a test stops by it")]
 
 use simulation::network::{Call, Canary, NetFault, NetPlan, PLANTED, Setting, net_table, run};
 
@@ -54,11 +55,11 @@ fn each_fault_at_each_call_leaves_the_network_right() {
 
 /// The oracle sees a planted bug within its seeds; the same world without it is right.
 fn is_caught(canary: Canary) -> (u64, String) {
-    let planted = PLANTED.iter().find(|one| one.canary == canary).expect("a planted bug");
-    let caught = planted.first();
-    assert!(caught.is_some(), "{canary:?} is not caught within {} seeds", planted.within);
-    let (seed, what) = caught.expect("caught");
-    println!("{canary:?}: seed {seed}: {what}");
+    let planted = PLANTED.iter().find(|one| one.canary == canary);
+    let Some(planted) = planted else { panic!("{canary:?} is planted nowhere") };
+    let Some((seed, what)) = planted.first() else {
+        panic!("{canary:?} is not caught within {} seeds", planted.within)
+    };
     assert_eq!(run(planted.world(seed, Canary::None)).verdict, Ok(()), "without {canary:?}");
     (seed, what)
 }

@@ -114,7 +114,16 @@ pub async fn end_of(payer: &Wallet, payment: PaymentId) -> anyhow::Result<record
     }
 }
 
-/// The next free position, as the core says.
+/// The next free position, as the core says; of two cores that change places, as the next one says.
 pub async fn head(payer: &Wallet) -> anyhow::Result<Position> {
-    Ok(payer.ask(payer.new_payment()?).await?.head)
+    let begun = Instant::now();
+    loop {
+        match payer.ask(payer.new_payment()?).await {
+            Ok(status) => return Ok(status.head),
+            Err(error) if begun.elapsed() > END_WITHIN => {
+                return Err(error).context("the journal's head");
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
 }

@@ -34,9 +34,17 @@ impl Before {
     pub async fn take(rig: &Rig) -> anyhow::Result<Self> {
         let peer = Peer::unverified(&rig.stage.peer("core")?.url)?;
         let client = rig.stage.common("nobody").client();
-        // A core that stands by is passed over.
-        let asked = client.send_unsigned(&peer, Outgoing::get("/log/checkpoint")).await;
-        let Outcome::Answer(answer) = asked else { bail!("the log's checkpoint: {asked:?}") };
+        let begun = Instant::now();
+        // A core that stands by is passed over; two that change places are asked again.
+        let answer = loop {
+            match client.send_unsigned(&peer, Outgoing::get("/log/checkpoint")).await {
+                Outcome::Answer(answer) => break answer,
+                other if begun.elapsed() > COSIGNED_WITHIN => {
+                    bail!("the log's checkpoint: {other:?}")
+                }
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        };
         let note = SignedCheckpoint::parse(&answer.body).context("the log's checkpoint")?;
         let checkpoint = Some(note).filter(|note| note.head().size > 0);
         let head = super::journal::head(&super::payer(rig)?).await?;

@@ -91,7 +91,7 @@ impl Watch {
 pub async fn run(scene: &mut Scene, drill: &Drill, seed: u64) -> anyhow::Result<Outcome> {
     scene.prepare(drill.fault).await?;
     let (began, wall) = (Instant::now(), server::system::now());
-    let mut load = Load::start(&scene.rig, drill.load).await?;
+    let mut load = Load::start(&scene.rig, drill.load).await.context("the load does not start")?;
     warm_up(scene, &load).await?;
     let before = Before::take(&scene.rig).await?;
     let mut watch = Watch { began, wall, injected: Instant::now(), mended: None, not_ready: None };
@@ -155,7 +155,8 @@ async fn observe(
         let ready = scene.is_ready(watched_role(drill.fault)).await;
         load.tend(&scene.rig).await;
         let record = load.record();
-        if !ready && !(drill.fault.needs_cluster() && record.acknowledged_since(asked)) {
+        let paid = drill.fault.needs_cluster() && record.acknowledged_since(asked);
+        if !(ready || paid) {
             watch.unready(Instant::now());
         }
         if let Some(rail) = broken_rail(drill, watch, &record) {

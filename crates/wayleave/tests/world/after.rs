@@ -82,7 +82,7 @@ async fn balance_is(world: &World, firm: &str, minor: u128) -> anyhow::Result<()
 }
 
 /// The receipt that `reader` gets verifies, and says `kind`.
-pub async fn receipt_says(
+pub(crate) async fn receipt_says(
     world: &World,
     reader: &str,
     payment: PaymentId,

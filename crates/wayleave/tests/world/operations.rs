@@ -18,6 +18,8 @@ use wayleave::demo::acts::permitted;
 use super::stage::{BINARY, World, play, until};
 
 const PAID: u128 = 10_000;
+/// Between two orders of a window: the dealer leaves 64 quotes open to one firm, a minute each.
+const PACE: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// The binary as a person of the operator runs it.
 fn run(world: &World, words: &[&str]) -> Output {
@@ -156,6 +158,8 @@ fn a_date_in_the_future_holds_to_the_writers_stamp_and_over_a_killed_core() {
             let mut after = false;
             while !after {
                 number += 1;
+                // A quote that came to nothing stays open for a while, and only so many may.
+                tokio::time::sleep(PACE).await;
                 let order = order(&world, &format!("OD-{number}")).await?;
                 let (ending, at) = sent(&world, &order).await?;
                 let stopped = within(at, &told);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use admission::{
     Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
-    Onboarding, OpenConsent, PayeeRefused, Reply, Statuses, Untrusted, Verdict, Wanted,
-    accept_payee, answer_statement, ask_payee, decide_creditor, decide_debtor, lists_seen,
-    open_creditor_consent, open_debtor_consent, prepare, sealed_record, state_payer,
+    Onboarding, OpenConsent, PayeeRefused, Reply, Untrusted, Verdict, Wanted, accept_payee,
+    answer_statement, ask_payee, decide_creditor, decide_debtor, lists_seen, open_creditor_consent,
+    open_debtor_consent, prepare, sealed_record, state_payer,
 };
 use api::messages::{
     Consent, DecisionAnswer, MissingThing, Preparation, PreparationRequest, StatementExchange,
@@ -29,7 +29,7 @@ use terms::{DecisionId, PaymentId, Sequence};
 use super::form::read_form;
 use super::outbox::{Item, STATEMENTS};
 use super::state::{Edge, disk_fault, unreachable_peer};
-use super::statuses::lists_named_by;
+use super::statuses::{AtHand, lists_named_by};
 use crate::system;
 use crate::web::{Gate, Refuse};
 
@@ -82,9 +82,9 @@ async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
     let [vp_token, state] = read_form(&body, ["vp_token", "state"])?;
     let (vp_token, state) = (needed("vp_token", vp_token)?, needed("state", state)?);
     let lists = edge.lists()?;
-    edge.statuses.freshen(&edge.client, &lists_named_by(&vp_token), edge.now()).await;
-    let (tokens, high_water) = edge.statuses.at_hand();
-    let statuses = Statuses { tokens: &tokens, high_water: &high_water };
+    let named = lists_named_by(&vp_token);
+    let at_hand = edge.statuses.fresh(&edge.client, &named, edge.now()).await;
+    let statuses = at_hand.statuses();
     let desk = edge.desk(&lists);
     // Whatever comes of the presentation: a list that was seen is never older again.
     let seen = lists_seen(&desk, &vp_token, statuses);
@@ -229,9 +229,9 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
             (Opened::Creditor(open), uris)
         }
     };
-    edge.statuses.freshen(&edge.client, &uris, edge.now()).await;
+    let at_hand = edge.statuses.fresh(&edge.client, &uris, edge.now()).await;
     // Files are waited for outside of the runtime's own threads.
-    let decided = tokio::task::spawn_blocking(move || conclude(&edge, &open));
+    let decided = tokio::task::spawn_blocking(move || conclude(&edge, &open, &at_hand));
     let answer = decided.await.map_err(|_| Refuse::from(Problem::of(&problem::FAULT)))??;
     Ok(Json(answer).into_response())
 }
@@ -260,14 +260,14 @@ impl Opened {
 
 /// Decides, with everything durable in its order. If we stop after the number is spent, its gap
 /// stands in the outbox; if after the record, the record is delivered and the wallet asks again.
-fn conclude(edge: &Edge, open: &Opened) -> Result<DecisionAnswer, Refuse> {
+fn conclude(edge: &Edge, open: &Opened, at_hand: &AtHand) -> Result<DecisionAnswer, Refuse> {
     let payment = open.payment();
     let lists = edge.lists()?;
     if edge.outbox().is_closed() {
         return Err(Problem::of(&problem::NOT_READY).detail("this instance has left").into());
     }
     let sequence = edge.outbox().take(payment).map_err(|error| disk_fault(&error))?;
-    let answer = numbered(edge, open, sequence, &lists);
+    let answer = numbered(edge, open, sequence, &lists, at_hand);
     if answer.is_err() {
         // Nobody holds an answer under this number.
         edge.outbox().came_to_nothing(sequence).map_err(|error| disk_fault(&error))?;
@@ -280,16 +280,16 @@ fn numbered(
     open: &Opened,
     sequence: Sequence,
     lists: &Lists,
+    at_hand: &AtHand,
 ) -> Result<DecisionAnswer, Refuse> {
     let disk = |error: std::io::Error| disk_fault(&error);
     let payment = open.payment();
     let data_key = edge.data_keys().of(payment, random()?).map_err(disk)?;
-    let (tokens, high_water) = edge.statuses.at_hand();
     let inputs = Inputs {
         mark: EdgeMark { edge: edge.settings.edge, sequence },
         decision: DecisionId::from_bytes(random()?),
         data_key: &data_key,
-        statuses: Statuses { tokens: &tokens, high_water: &high_water },
+        statuses: at_hand.statuses(),
     };
     let desk = edge.desk(lists);
     let decided = match open {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use admission::Statuses;
 use client::{Client, Outcome, Outgoing, Peer};
 use credential::status::{SeenList, claimed_signature};
 use credential::{HighWater, Presentation};
@@ -72,9 +73,26 @@ impl StatusKeeper {
         Ok(Self { issuers, cache_seconds, path: path.to_owned(), state })
     }
 
-    /// Fetches those of `uris` whose copy is missing or older than its time to live. What cannot
-    /// be fetched stays as it is: its signed age stands in the record, and the pack judges it.
-    pub(super) async fn freshen(&self, client: &Client, uris: &BTreeSet<String>, now: Instant) {
+    /// Copies for one decision, after those of `uris` were fetched whose copy is missing, older
+    /// than its time to live, or older than what another instance saw. What cannot be fetched
+    /// stays as it is: its signed age stands in the record, and the pack judges it.
+    pub(super) async fn fresh(
+        &self,
+        client: &Client,
+        uris: &BTreeSet<String>,
+        now: Instant,
+    ) -> AtHand {
+        for _ in 0..ROUNDS_MAX {
+            self.fetch_due(client, uris, now).await;
+            let at_hand = self.at_hand();
+            if !uris.iter().any(|uri| at_hand.is_behind(uri)) {
+                return at_hand;
+            }
+        }
+        self.at_hand()
+    }
+
+    async fn fetch_due(&self, client: &Client, uris: &BTreeSet<String>, now: Instant) {
         for uri in uris {
             if !self.due(uri, now) {
                 continue;
@@ -95,11 +113,10 @@ impl StatusKeeper {
         }
     }
 
-    /// Copies for one decision.
-    pub(super) fn at_hand(&self) -> (BTreeMap<String, String>, HighWater) {
+    fn at_hand(&self) -> AtHand {
         let state = self.lock();
         let tokens = state.tokens.iter().map(|(uri, kept)| (uri.clone(), kept.token.clone()));
-        (tokens.collect(), state.high_water.clone())
+        AtHand { tokens: tokens.collect(), high_water: state.high_water.clone() }
     }
 
     /// Makes marks durable: when this returns, an older list is refused for ever.
@@ -156,6 +173,9 @@ impl StatusKeeper {
     fn due(&self, uri: &str, now: Instant) -> bool {
         let state = self.lock();
         let Some(kept) = state.tokens.get(uri) else { return true };
+        if is_behind(&kept.token, &state.high_water, uri) {
+            return true;
+        }
         let lives = time_to_live(&kept.token).unwrap_or(0).min(self.cache_seconds);
         now.since(kept.fetched_at).as_secs() >= lives
     }
@@ -191,6 +211,30 @@ impl StatusKeeper {
     }
 }
 
+/// Lists and marks of one moment: a decision that took them is not overtaken by a mark which
+/// another instance sets meanwhile.
+pub(super) struct AtHand {
+    tokens: BTreeMap<String, String>,
+    high_water: HighWater,
+}
+
+impl AtHand {
+    /// As decisions take them.
+    pub(super) const fn statuses(&self) -> Statuses<'_> {
+        Statuses { tokens: &self.tokens, high_water: &self.high_water }
+    }
+
+    fn is_behind(&self, uri: &str) -> bool {
+        self.tokens.get(uri).is_some_and(|token| is_behind(token, &self.high_water, uri))
+    }
+}
+
+/// Whether a copy is older than what some instance of the institution saw of its list.
+fn is_behind(token: &str, high_water: &HighWater, uri: &str) -> bool {
+    let Some(seen) = high_water.marks().get(uri) else { return false };
+    claimed_signature(token).is_ok_and(|(_, signed_at)| signed_at < seen.issued_at)
+}
+
 /// The status lists that the presentations of a `vp_token` name. Read, not believed: it only says
 /// what to fetch, and from known issuers only.
 pub(super) fn lists_named_by(vp_token: &str) -> BTreeSet<String> {
@@ -205,6 +249,9 @@ pub(super) fn lists_named_by(vp_token: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// A list is asked for so often at most before one decision: an issuer that shows an older list
+/// than it showed another instance is not waited for.
+const ROUNDS_MAX: usize = 3;
 /// Copies kept at a time. A wallet names the lists before anything of it is verified, so their
 /// number is bounded; an issuer has a few, and each copy is some kilobytes.
 const LISTS_MAX: usize = 64;

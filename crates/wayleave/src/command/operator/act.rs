@@ -28,6 +28,9 @@ use crate::cli::operator::DeskArgs;
 
 /// Where proposals are kept before they are sent, below the operator's folder.
 const ACTS: &str = "acts";
+/// An act without a date begins so long before our now: a core whose clock is behind ours by less
+/// begins it at once too. The core takes no act that begins more than an hour ago.
+const CLOCKS_APART: Duration = Duration::from_secs(300);
 
 pub(super) async fn command(asked: &ActCommand) -> anyhow::Result<ExitCode> {
     match asked {
@@ -59,7 +62,7 @@ async fn propose(asked: &ActWords) -> anyhow::Result<ExitCode> {
         id,
         what,
         reason: sign.reason.clone(),
-        from: from.unwrap_or(now),
+        from: from.unwrap_or(now.minus(CLOCKS_APART)),
         until,
         decide_by,
     };

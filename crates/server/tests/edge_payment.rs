@@ -443,7 +443,7 @@ async fn two_edges_decide_one_payment_and_lose_nothing() {
     b.stop().await;
     assert_eq!(
         files(&town.dir(Side::Creditor)),
-        ["data-keys", "keys", "lists", "outbox", "pack", "status-marks"]
+        ["data-keys", "keys", "lists", "lock", "outbox", "pack", "status-marks"]
     );
     std::fs::remove_dir_all(&town.folder).unwrap();
 }

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use store::disk::TEMPORARY_SUFFIX;
 use store::fault::{FaultDisk, FaultFile, Faults};
+use store::image::IMAGE_NAME;
+use store::segment::segment_name;
 use store::{Disk, DiskFile};
+use terms::Position;
 
 use crate::Dice;
 
@@ -70,6 +74,9 @@ struct Meter {
     table: Table,
 }
 
+/// Longer than the images of these worlds.
+const LONGER_IMAGE: usize = 1 << 18;
+
 /// The three folders of a book.
 #[derive(Clone, Debug)]
 pub struct Disks {
@@ -106,6 +113,18 @@ impl Disks {
             crash_at_call: 0,
         };
         self.all.iter().for_each(|disk| disk.plan(faults));
+    }
+
+    /// What an image that was longer, and a segment, leave behind that were never finished.
+    pub fn leave_unfinished(&self) {
+        let segment = segment_name(Position::ZERO);
+        for (part, name) in [(Part::Images, IMAGE_NAME), (Part::Journal, &segment)] {
+            let disk = self.part(part);
+            let mut file = disk.create(&format!("{name}{TEMPORARY_SUFFIX}"), 0).unwrap();
+            file.write_at(0, &[0x5a; LONGER_IMAGE]).unwrap();
+            file.sync().unwrap();
+            disk.sync_directory().unwrap();
+        }
     }
 
     pub fn is_down(&self) -> bool {
@@ -186,6 +205,9 @@ impl Probe {
         meter.calls += 1;
         let crashes = meter.crash_at > 0 && meter.calls == meter.crash_at;
         let Rough { full, names, read_only, .. } = meter.rough;
+        // An image is written seldom, by a few calls.
+        let times = if self.part == Part::Images { 5 } else { 1 };
+        let [full, names, read_only] = [full, names, read_only].map(|rate| rate * times);
         let mut throw = |rate: u64| rate > 0 && meter.dice.below(1000) < rate;
         let refused = match call {
             Call::Write if throw(full) => Some(io::ErrorKind::StorageFull.into()),
@@ -205,6 +227,7 @@ impl Probe {
             | Call::Exchange
             | Call::Remove
             | Call::List
+            | Call::Write
             | Call::Truncate
             | Call::Bytes
                 if throw(names) =>

@@ -6,6 +6,8 @@
     reason = "a helper of tests may stop the test, and waits for a process until a deadline"
 )]
 
+#[path = "support/ports.rs"]
+mod ports;
 mod support;
 
 use std::collections::BTreeMap;
@@ -27,7 +29,7 @@ use server::keys::KeyStore;
 use server::roles::RoleError;
 use server::roles::core::books::{self, Books};
 use server::roles::core::{self, Config, Hosted};
-use support::{Folder, Running, answered, common, peer, socket};
+use support::{Folder, Running, answered, common, peer};
 use terms::RunId;
 
 const ORIGIN: &str = "wayleave.example/test/settlement";
@@ -35,9 +37,8 @@ const ORIGIN: &str = "wayleave.example/test/settlement";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A core without witnesses, over the books of the clearing's own fixture.
-async fn config(dir: &Path) -> Config {
-    let (listener, port) = socket().await;
-    drop(listener);
+fn config(dir: &Path) -> Config {
+    let port = ports::free_port();
     let log = KeyStore::open(dir).unwrap().signing_key("log").unwrap().public_key();
     let log = VerifierKey::of_log(ORIGIN.parse().unwrap(), log);
     let hosted = |side: Side, asset: &str| Hosted {
@@ -129,7 +130,7 @@ async fn close(dir: &Path, books: Books) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rail_of_files_is_refused_over_a_shared_journal() {
     let dir = Folder::new("core-shared-rail");
-    let mut config = config(dir.path()).await;
+    let mut config = config(dir.path());
     config.journal = serde_json::from_str(
         r#"{"kind": "postgres", "durability": "one_disk", "patroni": [],
             "members": ["host=127.0.0.1 port=1 user=a password=b dbname=c sslmode=disable"]}"#,
@@ -155,7 +156,7 @@ async fn refusal_to_start(dir: &Path, config: &Config) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_older_than_its_own_log_is_not_served() {
     let dir = Folder::new("core-rolled-back");
-    let config = config(dir.path()).await;
+    let config = config(dir.path());
     run_once(dir.path(), &config).await;
     close(dir.path(), open(dir.path(), &config).await).await;
     // An older copy of the books beside the newest log: the witnesses, who see the log, agree.
@@ -168,7 +169,7 @@ async fn a_journal_older_than_its_own_log_is_not_served() {
 async fn a_journal_that_is_not_its_logs_is_not_served() {
     let dir = Folder::new("core-forked");
     let other = Folder::new("core-other");
-    let config = config(dir.path()).await;
+    let config = config(dir.path());
     run_once(dir.path(), &config).await;
     close(dir.path(), open(dir.path(), &config).await).await;
     let theirs = open(other.path(), &config).await;
@@ -185,7 +186,7 @@ async fn a_journal_that_is_not_its_logs_is_not_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
     let dir = Folder::new("core-held");
-    let config = config(dir.path()).await;
+    let config = config(dir.path());
     let books = open(dir.path(), &config).await;
     for work in settlement_setup() {
         let answer = books.settlement.ask(work).await.unwrap().outcome;
@@ -219,7 +220,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn books_and_salts_are_their_owners_only() {
     let dir = Folder::new("core-modes");
-    let config = config(dir.path()).await;
+    let config = config(dir.path());
     close(dir.path(), open(dir.path(), &config).await).await;
     let book = dir.path().join("books").join("settlement");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -235,7 +236,7 @@ async fn books_and_salts_are_their_owners_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_core_that_is_ready_says_who_it_is() {
     let dir = Folder::new("core-about");
-    let config = config(dir.path()).await;
+    let config = config(dir.path());
     let core = start(dir.path(), &config);
     let begun = Instant::now();
     while !matches!(core.get("/ready").await, Outcome::Answer(_)) {
@@ -276,7 +277,7 @@ async fn a_file_half_booked_is_finished_by_the_next_start_and_counts_once() {
     use clearing::testkit::account;
     use clearing::{SettlementBook, SettlementWork};
     let dir = Folder::new("core-half-booked");
-    let mut config = config(dir.path()).await;
+    let mut config = config(dir.path());
     config.outside_accounts = vec![core::OutsideEntry {
         asset: "EUR.2@tcb-sandbox".parse().unwrap(),
         number: "NL91ABNA0417164300".into(),

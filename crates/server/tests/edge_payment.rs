@@ -11,6 +11,8 @@
     reason = "a helper of tests may stop the test"
 )]
 
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "../../admission/tests/support/mod.rs"]
 #[expect(dead_code, unreachable_pub, reason = "shared with the tests of `admission`")]
 mod support;
@@ -145,10 +147,7 @@ impl Town {
         let core = peer(core_routes(&shown), Some(key(101))).await;
         let nl = peer(supervisor_routes(&shown, "NL"), None).await;
         let sg = peer(supervisor_routes(&shown, "SG"), None).await;
-        let mut ports = [0; 2];
-        for port in &mut ports {
-            *port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        }
+        let ports = [(); 2].map(|()| ports::free_port());
         let mut peers = vec![
             descriptor(Role::Core, "core", &core, 101),
             descriptor(Role::Witness, "supervisor-nl", &nl, 102).with_key("list", &key(92)),

@@ -1,6 +1,9 @@
 //! The rail port's contract, run against every adapter: files, and the simulator over HTTP.
 #![expect(clippy::unwrap_used, reason = "a helper of tests may stop the test")]
 
+#[path = "support/ports.rs"]
+mod ports;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -160,9 +163,7 @@ async fn what_came_in_is_shown_until_it_is_taken_and_kept_with_its_verdict() {
 }
 
 async fn simulator(folder: &Path, plan: Plan) -> (AnyRail, tokio::task::JoinHandle<()>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = ports::free_port();
     let url = format!("http://localhost:{port}");
     let core = SigningKey::from_seed(&[5; 32]);
     let caller =

@@ -309,7 +309,9 @@ fn a_core_that_stands_by_answers_reads_at_a_position_and_refuses_all_else() {
                 }
             });
             let read: api::messages::PaymentStatus = seal::from_canonical(&read.await?)?;
-            assert_eq!((read.ending, read.held), (truth.ending, truth.held));
+            assert_eq!(read.ending, truth.ending);
+            // The money's book is another one, whose last batch a replica does not show yet.
+            assert!([truth.held, api::messages::Held::Yes].contains(&read.held), "{read:?}");
             assert!(read.head.number() >= least);
         }
         asked_otherwise(&world, (leads, replica), &orders).await?;

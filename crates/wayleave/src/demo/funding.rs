@@ -28,6 +28,8 @@ const EUR: &str = "EUR.2@tcb-sandbox";
 const SGD: &str = "SGD.2@mas-sandbox";
 /// The media type of files of ISO 20022.
 const XML: &str = "application/xml";
+/// 500,000.00 EUR: what the payer's account begins with.
+const PAYER_DEPOSIT_MINOR: u128 = 50_000_000;
 /// 1,000.00 SGD: what the payee's account begins with.
 const PAYEE_DEPOSIT_MINOR: u128 = 100_000;
 /// What the provider holds in SGD when a story begins: 60,000.00.
@@ -86,14 +88,15 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<Funded> {
     let mut funded = Funded::default();
     let first = stage.memory.provider_minor == 0;
     let mut dollars = Vec::new();
+    let deposit = PAYER_DEPOSIT_MINOR.saturating_mul(stage.deposits);
     if first {
         let customer = stage.account("brightwater")?;
         let euros = vec![
-            line("TCB-1", 50_000_000, format!("BANK-NL {customer}")),
+            line("TCB-1", deposit, format!("BANK-NL {customer}")),
             line("TCB-2", 1_000_000, "FX-DEALER".into()),
         ];
         take(stage, EUR, euros, &mut funded).await?;
-        deposit_in_own_book(stage, "bank-nl", "brightwater", EUR, 50_000_000).await?;
+        deposit_in_own_book(stage, "bank-nl", "brightwater", EUR, deposit).await?;
         let payee = stage.account("lim")?;
         dollars.push(line("MAS-1", PAYEE_DEPOSIT_MINOR, format!("BANK-SG {payee}")));
     }
@@ -101,7 +104,7 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<Funded> {
     let had = Calls::new(stage).available("lim").await?.minor.units();
     let received = had.saturating_sub(PAYEE_DEPOSIT_MINOR);
     let held = stage.memory.provider_minor.saturating_sub(received);
-    let short = PROVIDER_MINOR.saturating_sub(held);
+    let short = PROVIDER_MINOR.saturating_mul(stage.deposits).saturating_sub(held);
     if short > 0 {
         let reference = if first { "MAS-2".to_owned() } else { message_id()? };
         dollars.push(line(&reference, short, "FX-DEALER".into()));

@@ -143,6 +143,8 @@ pub struct Stage {
     pub peers: Vec<Descriptor>,
     /// Which banks keep their own book.
     pub own_books: OwnBooks,
+    /// How many times the story's deposits come in: a run of hours spends more than a story.
+    pub deposits: u128,
     /// Where the core writes; with a shared journal there is a second core ([`STANDBY`]).
     pub journal: core::JournalConfig,
 }
@@ -162,7 +164,7 @@ impl Stage {
         let dir = std::path::absolute(dir)?;
         let memory = remember(&dir, base_port, own_books)?;
         let journal = core::JournalConfig::Segments;
-        let mut stage = Self { dir, memory, peers: Vec::new(), own_books, journal };
+        let mut stage = Self { dir, memory, peers: Vec::new(), own_books, deposits: 1, journal };
         for one in own_books.cast() {
             let descriptor = stage.describe(one)?;
             stage.peers.push(descriptor);

@@ -18,6 +18,7 @@ use super::journal::Held;
 use super::load::{Load, Open, Record};
 use super::run::mirrored;
 use super::scene::Scene;
+use crate::command::tell;
 use crate::load::soak::Dice;
 
 /// The roles of the stage, by their names; of two cores, the one that leads is killed.
@@ -35,6 +36,8 @@ pub const ROLES: [&str; 8] = [
 const BREATH_MS: usize = 250;
 /// Nothing recovers for so long: the series ends with an error.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// A recovery that took longer is told with what failed last.
+const SLOW: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the kills of one role came to.
@@ -125,8 +128,13 @@ async fn kill_one(
         }
         let acknowledged =
             |at: Instant| loads.iter().any(|load| load.record().acknowledged_since(at));
-        if ready.is_some_and(acknowledged) {
-            return Ok(begun.elapsed());
+        if let Some(at) = ready.filter(|at| acknowledged(*at)) {
+            let (served, back) = (at.duration_since(begun), begun.elapsed());
+            if back > SLOW {
+                let why = loads.map(|load| load.record().last_failure.clone());
+                tell(&format!("{name}: ready after {served:?}, back after {back:?}: {why:?}"));
+            }
+            return Ok(back);
         }
         if begun.elapsed() > PATIENCE {
             let words = scene.role(victim)?.last_words();

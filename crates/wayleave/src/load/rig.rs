@@ -22,6 +22,8 @@ use crate::demo::start;
 /// More open quotes than a run makes within a quote's lifetime: the bound is the demo's, and what
 /// is measured here is not the bound.
 const OPEN_QUOTES: u64 = 1_000_000;
+/// Deposits of the demo's story that come in, for millions of payments.
+const DEPOSITS: u128 = 1_000;
 /// The first port that is tried: out of the demo's way.
 const PORT: u16 = 27_000;
 
@@ -72,6 +74,7 @@ impl Rig {
         binary: &Path,
         change: impl AsyncFnOnce(&Stage) -> anyhow::Result<T>,
     ) -> anyhow::Result<(Self, T)> {
+        stage.deposits = DEPOSITS;
         stage.write_roles()?;
         lift_quote_bound(&stage)?;
         let changed = change(&stage).await?;

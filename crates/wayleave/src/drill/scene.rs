@@ -102,8 +102,13 @@ impl Scene {
                 Launch::ToldClock { library, file }
             }
             Fault::OldCopy => {
-                let core = self.rig.stage.folder("core");
-                return copy_folder(&core, &self.beside("core.older"));
+                // While nobody writes: what is copied of a log that grows may not fit together.
+                let (core, older) = (self.rig.stage.folder("core"), self.beside("core.older"));
+                let process = self.role("core")?;
+                process.stop();
+                copy_folder(&core, &older)?;
+                process.start_again()?;
+                return process.ready().await;
             }
             _ => return Ok(()),
         };

@@ -104,6 +104,20 @@ pub enum LedgerCommand {
     ///
     /// Exit 0: believed. Exit 1: it was set.
     Clock(ClockArgs),
+    /// Measure this machine: a fresh book in a process of its own, and a load from this one.
+    ///
+    /// The book is served as `ledger serve` does it, with log, read models and guard, over
+    /// loopback without TLS; everything answered is durable. It lies in a new folder below `--at`,
+    /// which is removed at the end: choose a folder of the disk that you want to know of.
+    ///
+    /// `batch`: two connections, each with four requests of 2,000 transactions underway. `single`:
+    /// 32 connections, one transaction each and the next when it is answered. `rate` is of durable
+    /// answers; `followed` counts until log and read models have seen the last of them. Beside
+    /// them stands what one write and flush of 4 KiB takes in that folder: `single` waits for it.
+    ///
+    /// A quiet machine, and more transactions, give steadier figures; those of
+    /// docs/performance.md come from `cargo xtask bench ledger`, with workloads, peers and bounds.
+    Bench(BenchArgs),
     /// What became of an id: a transaction of this client, a hold, or an account.
     ///
     /// Exit 0: it is recorded. Exit 1: it was refused. Exit 5: nothing is recorded under it.
@@ -162,6 +176,26 @@ pub struct FolderArgs {
     pub json: bool,
 }
 
+/// Arguments of `ledger bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Where the fresh folder is made [default: the system's folder for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub at: Option<PathBuf>,
+    /// Transactions of `batch`; `single` posts a fortieth of them.
+    #[arg(long, value_name = "N", default_value_t = 200_000,
+          value_parser = clap::value_parser!(u64).range(2_000..=100_000_000))]
+    pub transactions: u64,
+    /// Accounts that move.
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
+    pub accounts: u64,
+    /// Print one JSON object a row.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `ledger clock`.
 #[derive(Debug, Args)]
 pub struct ClockArgs {
     #[command(flatten)]

@@ -4,6 +4,7 @@
 mod account;
 mod archive;
 mod asks;
+mod bench;
 mod beside;
 mod clock;
 mod export;
@@ -48,6 +49,7 @@ pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Export(args) => return export_file::command(args),
         LedgerCommand::Checkpoint(args) => return proofs::checkpoint(args),
         LedgerCommand::Verify(args) => return proofs::verify(args),
+        LedgerCommand::Bench(args) => return bench::command(args),
         LedgerCommand::Clock(args) => return clock::command(args),
         LedgerCommand::Archive(args) => return archive::command(args),
         LedgerCommand::Restore(args) => return archive::restore(args),

@@ -1,0 +1,200 @@
+//! A load on a fresh book that another process serves, and what was seen of it.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use ledger_server::load::{At, IdOrder, Load, Seen, open_accounts, post};
+use ledger_server::query::Told;
+use ledger_server::{Clocks as _, FIRST_CLIENT, Folder, Query, Said, SystemClocks};
+use seal::text::to_hex;
+use seal::{from_canonical, to_canonical};
+use serde_json::json;
+use wire::Completion;
+
+use super::words;
+use crate::cli::ledger::BenchArgs;
+use crate::command::{say, say_json, tell};
+
+/// Transactions in one request of `batch`.
+const BATCH: usize = 2_000;
+/// Requests underway on each connection of `batch`.
+const AHEAD: usize = 4;
+/// Connections of `single`.
+const SINGLES: usize = 32;
+/// `single` posts one transaction where `batch` posts so many.
+const SINGLE_PART: u64 = 40;
+/// Longest wait for the projections, and for one of their answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+const FLUSHES: usize = 41;
+
+/// A folder that goes with the value.
+struct Fresh(PathBuf);
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The process that serves; it ends with the value.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _gone = self.0.wait();
+    }
+}
+
+/// What one workload came to.
+struct Row {
+    name: &'static str,
+    seen: Seen,
+    /// From the first request until log and read models had seen everything.
+    followed: Duration,
+}
+
+pub(super) fn command(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    let below = args.at.clone().unwrap_or_else(std::env::temp_dir);
+    let random: [u8; 8] = client::system::random()?;
+    let fresh = Fresh(below.join(format!("wayleave-bench-{}", to_hex(&random))));
+    let folder = Folder::create(&fresh.0.join("book"), "bench".parse()?)?;
+    let flush = flush(&fresh.0).with_context(|| format!("`{}`", fresh.0.display()))?;
+    let server = serve(folder.path())?;
+    let at = At {
+        address: folder.address()?,
+        book: folder.book(),
+        key: folder.client_key(FIRST_CLIENT)?,
+        security: wire::Security::Plain,
+    };
+    tell(&format!("{} accounts are opened", args.accounts));
+    open_accounts(&at, 0, args.accounts).map_err(|why| anyhow!(why))?;
+    let (accounts, ids) = (args.accounts, IdOrder::Rising);
+    let transactions = args.transactions;
+    let batch =
+        Load { transactions, batch: BATCH, connections: 2, ahead: AHEAD, accounts, ids, seed: 1 };
+    let transactions = args.transactions / SINGLE_PART;
+    let single =
+        Load { transactions, batch: 1, connections: SINGLES, ahead: 1, accounts, ids, seed: 2 };
+    let mut rows = Vec::new();
+    for (name, load) in [("batch", batch), ("single", single)] {
+        tell(&format!("{name}: {} transactions", load.transactions));
+        let row = measure(name, &at, &load)?;
+        if args.json {
+            say_json(&row.as_json(flush));
+        }
+        rows.push(row);
+    }
+    drop(server);
+    if !args.json {
+        let head = ["workload", "rate/s", "p50 ms", "p99 ms", "p100 ms", "followed/s"];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        lines.extend(rows.iter().map(Row::cells));
+        say(&words::table(&lines, &[1, 2, 3, 4, 5]));
+        say(&format!("one write and flush of 4 KiB in that folder: {} ms", millis(flush)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(name: &'static str, at: &At, load: &Load) -> anyhow::Result<Row> {
+    let begun = SystemClocks.monotonic();
+    let seen = post(at, load).map_err(|why| anyhow!("{name}: {why}"))?;
+    ensure!(seen.other == 0, "{name}: {} transactions were not recorded", seen.other);
+    let mut client = at.connect().map_err(|why| anyhow!(why))?;
+    loop {
+        let ticket = client.query(&to_canonical(&Query::Status), PATIENCE)?;
+        let Completion::Answer(bytes) = client.wait(ticket) else { bail!("no answer") };
+        let Told { position, said } = from_canonical(&bytes)?;
+        let Said::Status { log, views } = said else { bail!("the book answers something else") };
+        let followed = SystemClocks.monotonic().saturating_sub(begun);
+        if log >= Some(position) && views >= Some(position) {
+            return Ok(Row { name, seen, followed });
+        }
+        ensure!(
+            followed < seen.took.saturating_add(PATIENCE),
+            "{name}: log and read models do not follow: `{}` says why",
+            "wayleave ledger status"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Row {
+    /// Transactions a second until log and read models had seen them.
+    fn followed_rate(&self) -> u64 {
+        Seen { took: self.followed, ..self.seen.clone() }.rate()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let latency = |per_mille| millis(self.seen.latency(per_mille));
+        let (rate, followed) = (self.seen.rate(), self.followed_rate());
+        let times = [latency(500), latency(990), latency(1000)];
+        [self.name.to_owned(), rate.to_string()]
+            .into_iter()
+            .chain(times)
+            .chain([followed.to_string()])
+            .collect()
+    }
+
+    fn as_json(&self, flush: Duration) -> serde_json::Value {
+        let latency = |per_mille| in_millis(self.seen.latency(per_mille));
+        json!({
+            "workload": self.name,
+            "transactions": self.seen.done,
+            "rate": self.seen.rate(),
+            "p50_ms": latency(500),
+            "p99_ms": latency(990),
+            "p100_ms": latency(1000),
+            "followed_rate": self.followed_rate(),
+            "flush_4k_p50_ms": in_millis(flush),
+            "log": true,
+            "views": true,
+            "tls": false,
+        })
+    }
+}
+
+fn in_millis(of: Duration) -> f64 {
+    of.as_secs_f64() * 1e3
+}
+
+fn millis(of: Duration) -> String {
+    format!("{:.3}", in_millis(of))
+}
+
+/// What a write and a flush over bytes that were written before take: the middle of many.
+fn flush(folder: &Path) -> std::io::Result<Duration> {
+    let path = folder.join("flush");
+    let mut all = Vec::new();
+    std::fs::write(&path, [0; 4096])?;
+    for _ in 0..FLUSHES {
+        let mut file = std::fs::OpenOptions::new().write(true).open(&path)?;
+        let begun = SystemClocks.monotonic();
+        file.write_all(&[1; 4096])?;
+        file.sync_data()?;
+        all.push(SystemClocks.monotonic().saturating_sub(begun));
+    }
+    std::fs::remove_file(&path)?;
+    all.sort_unstable();
+    Ok(all.get(FLUSHES / 2).copied().unwrap_or_default())
+}
+
+/// This program again, as a server, until the value goes.
+fn serve(folder: &Path) -> anyhow::Result<Server> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["ledger", "serve", "--until-input-ends", "--dir"])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("the server cannot be started")?;
+    let out = child.stdout.take();
+    let server = Server(child);
+    let mut line = String::new();
+    BufReader::new(out.context("the server has no output")?).read_line(&mut line)?;
+    ensure!(line.starts_with("ready"), "the server ended before it was ready: see above");
+    Ok(server)
+}

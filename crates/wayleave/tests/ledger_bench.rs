@@ -1,0 +1,66 @@
+//! `wayleave ledger bench` and `wayleave ledger clock` as a stranger runs them.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![cfg(unix)]
+
+mod support;
+
+use serde_json::Value;
+use support::{Folder, run};
+
+#[test]
+fn a_bench_measures_a_fresh_book_and_leaves_nothing() {
+    let folder = Folder::new("bench");
+    let at = folder.path().to_str().unwrap();
+    let few = ["ledger", "bench", "--at", at, "--transactions", "4000", "--accounts", "50"];
+    let ran = run(&[&few[..], &["--json"]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let rows: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let of = |row: &Value, name: &str| row.get(name).unwrap().as_f64().unwrap();
+    let named = |name: &str, posted: f64| {
+        let row = rows.iter().find(|row| row.get("workload").unwrap() == name).unwrap();
+        assert_eq!(of(row, "transactions").to_bits(), posted.to_bits(), "{row}");
+        assert!(of(row, "rate") >= of(row, "followed_rate"), "{row}");
+        assert!(of(row, "followed_rate") > 0.0 && of(row, "flush_4k_p50_ms") > 0.0, "{row}");
+        assert!(of(row, "p50_ms") <= of(row, "p99_ms"), "{row}");
+        assert!(of(row, "p99_ms") <= of(row, "p100_ms"), "{row}");
+    };
+    named("batch", 4000.0);
+    // Of 100 each of 32 connections posts its whole share.
+    named("single", 96.0);
+    let ran = run(&few);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for word in ["workload", "batch", "single", "one write and flush of 4 KiB"] {
+        assert!(ran.out.contains(word), "{}", ran.out);
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("wayleave-bench"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_clock_that_was_set_is_told_until_a_person_says_it_is_right() {
+    let folder = Folder::new("clock");
+    let dir = folder.path().join("book");
+    let dir = dir.to_str().unwrap();
+    assert_eq!(run(&["ledger", "init", "--dir", dir]).code, Some(0));
+    let clock = |more: &[&str]| {
+        let ran = run(&[&["ledger", "clock", "--dir", dir, "--json"], more].concat());
+        let said: Value = serde_json::from_str(&ran.out).unwrap();
+        (ran.code, said.get("parted").unwrap().as_bool().unwrap())
+    };
+    assert_eq!(clock(&[]), (Some(0), false), "nothing is known yet");
+    assert_eq!(clock(&["--accept"]), (Some(0), false));
+    assert_eq!(clock(&[]), (Some(0), false));
+    // As if it had been a day earlier when the book was started.
+    let file = std::path::Path::new(dir).join("clock.json");
+    let mut kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let wall = kept.get("wall_nanos").unwrap().as_u64().unwrap() - 86_400_000_000_000;
+    *kept.get_mut("wall_nanos").unwrap() = wall.into();
+    std::fs::write(&file, kept.to_string()).unwrap();
+    assert_eq!(clock(&[]), (Some(1), true));
+    assert_eq!(clock(&["--accept"]), (Some(0), false));
+    assert_eq!(clock(&[]), (Some(0), false));
+}

@@ -1,5 +1,9 @@
 //! `wayleave ledger bench` and `wayleave ledger clock` as a stranger runs them.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
 #![cfg(unix)]
 
 mod support;
@@ -14,19 +18,16 @@ fn a_bench_measures_a_fresh_book_and_leaves_nothing() {
     let few = ["ledger", "bench", "--at", at, "--transactions", "4000", "--accounts", "50"];
     let ran = run(&[&few[..], &["--json"]].concat());
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let rows: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    let of = |row: &Value, name: &str| row.get(name).unwrap().as_f64().unwrap();
-    let named = |name: &str, posted: f64| {
-        let row = rows.iter().find(|row| row.get("workload").unwrap() == name).unwrap();
-        assert_eq!(of(row, "transactions").to_bits(), posted.to_bits(), "{row}");
-        assert!(of(row, "rate") >= of(row, "followed_rate"), "{row}");
-        assert!(of(row, "followed_rate") > 0.0 && of(row, "flush_4k_p50_ms") > 0.0, "{row}");
-        assert!(of(row, "p50_ms") <= of(row, "p99_ms"), "{row}");
-        assert!(of(row, "p99_ms") <= of(row, "p100_ms"), "{row}");
-    };
-    named("batch", 4000.0);
+    let rows = rows(&ran.out);
     // Of 100 each of 32 connections posts its whole share.
-    named("single", 96.0);
+    for (workload, posted) in [("batch", 4000.0_f64), ("single", 96.0)] {
+        let of = |metric: &str| figure(&rows, workload, metric);
+        assert_eq!(of("transactions").to_bits(), posted.to_bits(), "{workload}");
+        assert!(of("rate") >= of("followed_rate") && of("followed_rate") > 0.0, "{workload}");
+        assert!(of("p50_ms") <= of("p99_ms") && of("p99_ms") <= of("p100_ms"), "{workload}");
+        assert!(of("p50_ms") > 0.0 && of("flush_4k_p50_ms") > 0.0, "{workload}");
+        assert!(of("flush_4k_p50_ms") <= of("flush_4k_p99_ms"), "{workload}");
+    }
     let ran = run(&few);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     for word in ["workload", "batch", "single", "one write and flush of 4 KiB"] {
@@ -38,6 +39,24 @@ fn a_bench_measures_a_fresh_book_and_leaves_nothing() {
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("wayleave-bench"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// The figures that are printed, each with the five members that all benches print.
+fn rows(out: &str) -> Vec<Value> {
+    let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for row in &rows {
+        assert_eq!(row.get("bench").unwrap(), "ledger", "{row}");
+        for word in ["workload", "metric", "unit"] {
+            assert!(row.get(word).unwrap().is_string(), "{row}");
+        }
+        assert!(row.get("value").unwrap().as_f64().is_some_and(f64::is_finite), "{row}");
+    }
+    rows
+}
+
+fn figure(rows: &[Value], workload: &str, metric: &str) -> f64 {
+    let is = |row: &&Value| row["workload"] == workload && row["metric"] == metric;
+    rows.iter().find(is).unwrap()["value"].as_f64().unwrap()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
 
 mod beside;
+mod measures;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use super::ledger_proofs::{
 use crate::command::ledger::ids::Given;
 
 pub use beside::{BesideArgs, BoundArgs, ForgetArgs, MarkArgs, PersonalCommand, SealArgs};
+pub use measures::{BenchArgs, FsckArgs, ProgressArgs};
 
 /// Keep a ledger on its own, without payments: accounts, transactions, holds.
 ///
@@ -104,11 +106,12 @@ pub enum LedgerCommand {
     ///
     /// Exit 0: believed. Exit 1: it was set.
     Clock(ClockArgs),
-    /// Measure this machine: a fresh book in a process of its own, and a load from this one.
+    /// Measure this machine: a load from this process on a book that another process serves.
     ///
-    /// The book is served as `ledger serve` does it, with log, read models and guard, over
+    /// A fresh book is served as `ledger serve` does it, with log, read models and guard, over
     /// loopback without TLS; everything answered is durable. It lies in a new folder below `--at`,
-    /// which is removed at the end: choose a folder of the disk that you want to know of.
+    /// which is removed at the end: choose a folder of the disk that you want to know of. With
+    /// `--dir` it is a book that you serve already; one that is not empty is refused.
     ///
     /// `batch`: two connections, each with four requests of 2,000 transactions underway. `single`:
     /// 32 connections, one transaction each and the next when it is answered. `rate` is of durable
@@ -134,7 +137,7 @@ pub enum LedgerCommand {
     ///
     /// Exit 0: sound. Exit 1: not; file, batch, fact and byte are named. Stop the book first, or
     /// check a copy: beside a writer the last batch may look torn.
-    Fsck(FolderArgs),
+    Fsck(FsckArgs),
     /// Print every fact as one JSON object a line, with the hashes that bind it.
     ///
     /// Needs no server. Beside a running book it ends with what has been written so far, of which
@@ -161,7 +164,7 @@ pub enum LedgerCommand {
     ///
     /// Running it twice changes nothing, and running it again after an interruption does the rest:
     /// what is done is found by id. A row that is wrong is told with its line and column, and the
-    /// others go on. Progress goes to standard error.
+    /// others go on.
     Import(ImportArgs),
 }
 
@@ -172,25 +175,6 @@ pub struct FolderArgs {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Print one JSON object a line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `ledger bench`.
-#[derive(Debug, Args)]
-pub struct BenchArgs {
-    /// Where the fresh folder is made [default: the system's folder for temporary files].
-    #[arg(long, value_name = "DIR")]
-    pub at: Option<PathBuf>,
-    /// Transactions of `batch`; `single` posts a fortieth of them.
-    #[arg(long, value_name = "N", default_value_t = 200_000,
-          value_parser = clap::value_parser!(u64).range(2_000..=100_000_000))]
-    pub transactions: u64,
-    /// Accounts that move.
-    #[arg(long, value_name = "N", default_value_t = 10_000,
-          value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
-    pub accounts: u64,
-    /// Print one JSON object a row.
     #[arg(long)]
     pub json: bool,
 }
@@ -282,6 +266,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20,
           value_parser = clap::value_parser!(u64).range(4096..=1 << 32))]
     pub segment_bytes: u64,
+    /// Facts between two images of the state. A start reads the newest image and folds the facts
+    /// after it again, some two million a second: 1 takes an image whenever the one before is
+    /// written, which a test may want; the most is a minute of folding. A book of many accounts
+    /// takes one per three accounts at most.
+    #[arg(long, value_name = "N", default_value_t = ledger_server::IMAGE_EVERY,
+          value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub image_every: u64,
 }
 
 /// Clients.
@@ -685,6 +676,8 @@ pub struct ExportArgs {
     /// Taken for the sake of habit: the export is JSON lines with or without it.
     #[arg(long, hide = true)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// Arguments of `ledger import`.
@@ -698,6 +691,8 @@ pub struct ImportArgs {
     /// All rows or none: they are recorded in one batch, of at most 4,096.
     #[arg(long)]
     pub all_or_nothing: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

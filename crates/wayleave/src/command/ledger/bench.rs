@@ -1,4 +1,4 @@
-//! A load on a fresh book that another process serves, and what was seen of it.
+//! A load on an empty book that another process serves, and what was seen of it.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use ledger_server::{Clocks as _, FIRST_CLIENT, Folder, Query, Said, SystemClocks
 use seal::text::to_hex;
 use seal::{from_canonical, to_canonical};
 use serde_json::json;
+use terms::Position;
 use wire::Completion;
 
 use super::words;
@@ -28,7 +29,8 @@ const SINGLES: usize = 32;
 const SINGLE_PART: u64 = 40;
 /// Longest wait for the projections, and for one of their answers.
 const PATIENCE: Duration = Duration::from_secs(60);
-const FLUSHES: usize = 41;
+/// Syncs that the flush is measured by: the 99th of them is still one of them.
+const FLUSHES: usize = 201;
 
 /// A folder that goes with the value.
 struct Fresh(PathBuf);
@@ -58,65 +60,125 @@ struct Row {
 }
 
 pub(super) fn command(args: &BenchArgs) -> anyhow::Result<ExitCode> {
-    let below = args.at.clone().unwrap_or_else(std::env::temp_dir);
-    let random: [u8; 8] = client::system::random()?;
-    let fresh = Fresh(below.join(format!("wayleave-bench-{}", to_hex(&random))));
-    let folder = Folder::create(&fresh.0.join("book"), "bench".parse()?)?;
-    let flush = flush(&fresh.0).with_context(|| format!("`{}`", fresh.0.display()))?;
-    let server = serve(folder.path())?;
-    let at = At {
-        address: folder.address()?,
-        book: folder.book(),
-        key: folder.client_key(FIRST_CLIENT)?,
-        security: wire::Security::Plain,
+    let staged = match &args.dir {
+        Some(dir) => Staged::running(dir)?,
+        None => Staged::fresh(args.at.as_deref())?,
     };
+    let at = &staged.at;
+    let facts = progress(at)?.head.number();
+    ensure!(
+        facts == 0 || args.not_empty,
+        "expected an empty book, got one of {facts} facts: what is measured would stay in it for \
+         ever. Leave `--dir` out for a fresh one, or say `--not-empty`"
+    );
+    let flush = Flush::of(staged.folder.path())?;
     tell(&format!("{} accounts are opened", args.accounts));
-    open_accounts(&at, 0, args.accounts).map_err(|why| anyhow!(why))?;
-    let (accounts, ids) = (args.accounts, IdOrder::Rising);
-    let transactions = args.transactions;
-    let batch =
-        Load { transactions, batch: BATCH, connections: 2, ahead: AHEAD, accounts, ids, seed: 1 };
-    let transactions = args.transactions / SINGLE_PART;
-    let single =
-        Load { transactions, batch: 1, connections: SINGLES, ahead: 1, accounts, ids, seed: 2 };
+    open_accounts(at, 0, args.accounts).map_err(|why| anyhow!(why))?;
     let mut rows = Vec::new();
-    for (name, load) in [("batch", batch), ("single", single)] {
+    for (name, load) in loads(args) {
         tell(&format!("{name}: {} transactions", load.transactions));
-        let row = measure(name, &at, &load)?;
+        let row = measure(name, at, &load)?;
         if args.json {
-            say_json(&row.as_json(flush));
+            row.figures(&flush).for_each(|figure| say_json(&figure));
         }
         rows.push(row);
     }
-    drop(server);
+    drop(staged);
     if !args.json {
         let head = ["workload", "rate/s", "p50 ms", "p99 ms", "p100 ms", "followed/s"];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         lines.extend(rows.iter().map(Row::cells));
         say(&words::table(&lines, &[1, 2, 3, 4, 5]));
-        say(&format!("one write and flush of 4 KiB in that folder: {} ms", millis(flush)));
+        let (middle, most) = (millis(flush.middle), millis(flush.p99));
+        say(&format!("one write and flush of 4 KiB in that folder: {middle} ms, p99 {most} ms"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The workloads, in order.
+fn loads(args: &BenchArgs) -> [(&'static str, Load); 2] {
+    let (transactions, accounts) = (args.transactions, args.accounts);
+    let batch = Load {
+        transactions,
+        batch: BATCH,
+        connections: 2,
+        ahead: AHEAD,
+        accounts,
+        ids: IdOrder::Rising,
+        seed: 1,
+    };
+    let transactions = transactions / SINGLE_PART;
+    let single = Load { transactions, batch: 1, connections: SINGLES, ahead: 1, seed: 2, ..batch };
+    [("batch", batch), ("single", single)]
+}
+
+/// A book to measure, and what must live as long. The server goes first, then its folder.
+struct Staged {
+    at: At,
+    folder: Folder,
+    _server: Option<Server>,
+    _fresh: Option<Fresh>,
+}
+
+impl Staged {
+    /// A new book in a folder that goes away, served by a process that does.
+    fn fresh(at: Option<&Path>) -> anyhow::Result<Self> {
+        let below = at.map_or_else(std::env::temp_dir, Path::to_owned);
+        let random: [u8; 8] = client::system::random()?;
+        let fresh = Fresh(below.join(format!("wayleave-bench-{}", to_hex(&random))));
+        let folder = Folder::create(&fresh.0.join("book"), "bench".parse()?)?;
+        let server = serve(folder.path())?;
+        let at = Self::place(&folder)?;
+        Ok(Self { at, folder, _server: Some(server), _fresh: Some(fresh) })
+    }
+
+    /// A book that somebody serves.
+    fn running(dir: &Path) -> anyhow::Result<Self> {
+        let folder = Folder::open(dir)?;
+        let at = Self::place(&folder)?;
+        Ok(Self { at, folder, _server: None, _fresh: None })
+    }
+
+    fn place(folder: &Folder) -> anyhow::Result<At> {
+        Ok(At {
+            address: folder.address()?,
+            book: folder.book(),
+            key: folder.client_key(FIRST_CLIENT)?,
+            security: wire::Security::Plain,
+        })
+    }
+}
+
+/// How far a book and what follows it have come.
+struct Came {
+    head: Position,
+    /// Whether log and read models have seen everything.
+    is_followed: bool,
+}
+
+fn progress(at: &At) -> anyhow::Result<Came> {
+    let mut client = at.connect().map_err(|why| anyhow!(why))?;
+    let ticket = client.query(&to_canonical(&Query::Status), PATIENCE)?;
+    let Completion::Answer(bytes) = client.wait(ticket) else { bail!("no answer") };
+    let Told { position, said } = from_canonical(&bytes)?;
+    let Said::Status { log, views } = said else { bail!("the book answers something else") };
+    let is_followed = log >= Some(position) && views >= Some(position);
+    Ok(Came { head: position, is_followed })
 }
 
 fn measure(name: &'static str, at: &At, load: &Load) -> anyhow::Result<Row> {
     let begun = SystemClocks.monotonic();
     let seen = post(at, load).map_err(|why| anyhow!("{name}: {why}"))?;
     ensure!(seen.other == 0, "{name}: {} transactions were not recorded", seen.other);
-    let mut client = at.connect().map_err(|why| anyhow!(why))?;
     loop {
-        let ticket = client.query(&to_canonical(&Query::Status), PATIENCE)?;
-        let Completion::Answer(bytes) = client.wait(ticket) else { bail!("no answer") };
-        let Told { position, said } = from_canonical(&bytes)?;
-        let Said::Status { log, views } = said else { bail!("the book answers something else") };
+        let came = progress(at)?;
         let followed = SystemClocks.monotonic().saturating_sub(begun);
-        if log >= Some(position) && views >= Some(position) {
+        if came.is_followed {
             return Ok(Row { name, seen, followed });
         }
         ensure!(
             followed < seen.took.saturating_add(PATIENCE),
-            "{name}: log and read models do not follow: `{}` says why",
-            "wayleave ledger status"
+            "{name}: log and read models do not follow: `wayleave ledger status` says why"
         );
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -139,20 +201,32 @@ impl Row {
             .collect()
     }
 
-    fn as_json(&self, flush: Duration) -> serde_json::Value {
-        let latency = |per_mille| in_millis(self.seen.latency(per_mille));
-        json!({
-            "workload": self.name,
-            "transactions": self.seen.done,
-            "rate": self.seen.rate(),
-            "p50_ms": latency(500),
-            "p99_ms": latency(990),
-            "p100_ms": latency(1000),
-            "followed_rate": self.followed_rate(),
-            "flush_4k_p50_ms": in_millis(flush),
-            "log": true,
-            "views": true,
-            "tls": false,
+    /// One object a figure, as all benches of this project print them.
+    fn figures(&self, flush: &Flush) -> impl Iterator<Item = serde_json::Value> {
+        let latency = |per_mille| (in_millis(self.seen.latency(per_mille)), "ms");
+        let count = |of: u64| (u32::try_from(of).map_or(f64::INFINITY, f64::from), "1/s");
+        let (transactions, _) = count(self.seen.done);
+        let name = self.name;
+        [
+            ("transactions", (transactions, "1")),
+            ("rate", count(self.seen.rate())),
+            ("p50_ms", latency(500)),
+            ("p99_ms", latency(990)),
+            ("p100_ms", latency(1000)),
+            ("followed_rate", count(self.followed_rate())),
+            ("flush_4k_p50_ms", (in_millis(flush.middle), "ms")),
+            ("flush_4k_p99_ms", (in_millis(flush.p99), "ms")),
+        ]
+        .into_iter()
+        .map(move |(metric, (value, unit))| {
+            json!({
+                "bench": "ledger",
+                "workload": name,
+                "metric": metric,
+                "value": value,
+                "unit": unit,
+                "on": "log views",
+            })
         })
     }
 }
@@ -165,21 +239,37 @@ fn millis(of: Duration) -> String {
     format!("{:.3}", in_millis(of))
 }
 
-/// What a write and a flush over bytes that were written before take: the middle of many.
-fn flush(folder: &Path) -> std::io::Result<Duration> {
-    let path = folder.join("flush");
+/// What a write and a flush over bytes that were written before take.
+struct Flush {
+    middle: Duration,
+    p99: Duration,
+}
+
+impl Flush {
+    fn of(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join("bench-flush");
+        let all = flushes(&path).with_context(|| format!("`{}`", path.display()))?;
+        let at = |per_cent: usize| {
+            let place = all.len().saturating_mul(per_cent) / 100;
+            all.get(place).or(all.last()).copied().unwrap_or_default()
+        };
+        Ok(Self { middle: at(50), p99: at(99) })
+    }
+}
+
+fn flushes(path: &Path) -> std::io::Result<Vec<Duration>> {
+    std::fs::write(path, [0; 4096])?;
     let mut all = Vec::new();
-    std::fs::write(&path, [0; 4096])?;
     for _ in 0..FLUSHES {
-        let mut file = std::fs::OpenOptions::new().write(true).open(&path)?;
+        let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
         let begun = SystemClocks.monotonic();
         file.write_all(&[1; 4096])?;
         file.sync_data()?;
         all.push(SystemClocks.monotonic().saturating_sub(begun));
     }
-    std::fs::remove_file(&path)?;
+    std::fs::remove_file(path)?;
     all.sort_unstable();
-    Ok(all.get(FLUSHES / 2).copied().unwrap_or_default())
+    Ok(all)
 }
 
 /// This program again, as a server, until the value goes.

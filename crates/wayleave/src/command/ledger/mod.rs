@@ -18,6 +18,7 @@ mod money;
 mod pending;
 mod personal;
 mod post;
+mod progress;
 mod proofs;
 mod rows;
 mod said;
@@ -34,7 +35,7 @@ use self::said::EXIT_NOT_DONE;
 use crate::cli::ledger::LedgerCommand;
 
 /// Checks a ledger's folder: `wayleave fsck` of one does the same.
-pub(crate) fn fsck(args: &crate::cli::ledger::FolderArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn fsck(args: &crate::cli::ledger::FsckArgs) -> anyhow::Result<ExitCode> {
     fold::command(args)
 }
 

@@ -25,14 +25,16 @@ fn told(args: &[&str]) -> Vec<String> {
     loud.err.lines().map(str::to_owned).collect()
 }
 
-/// That a stage told of something on its way, and of its end.
+/// That a stage told of something on its way, with these words, and of its end.
 #[track_caller]
-fn has(lines: &[String], stage: &str, unit: &str) {
-    let of = |line: &&String| line.starts_with(&format!("{stage}   ")) && line.contains(unit);
-    let all: Vec<&String> = lines.iter().filter(of).collect();
-    let ended = all.last().is_some_and(|line| line.contains(" in ") && line.ends_with("/s"));
-    let moved = all.iter().any(|line| line.contains("/s") && !line.contains(" in "));
-    assert!(ended && moved, "{stage}: {lines:?}");
+fn has(lines: &[String], stage: &str, words: &str) {
+    let stage = format!("{stage}   ");
+    let all: Vec<&String> = lines.iter().filter(|line| line.starts_with(&stage)).collect();
+    let (ended, moved): (Vec<&String>, Vec<&String>) =
+        all.into_iter().partition(|line| line.contains(" in "));
+    let is_rate = |line: &&String| line.ends_with("/s") || line.ends_with(" left");
+    let is_told = moved.iter().any(|line| line.contains(words) && is_rate(line));
+    assert!(is_told && ended.len() == 1 && ended.iter().all(is_rate), "{stage}: {lines:?}");
 }
 
 #[test]

@@ -187,7 +187,8 @@ fn text(work: Work, items: u64, part: Part, took: Duration) -> String {
 
 /// By the rate so far.
 fn left(part: Part, took: Duration) -> Option<Duration> {
-    let rest = u128::from(part.whole.checked_sub(part.done)?);
+    let rest = part.whole.checked_sub(part.done).filter(|rest| *rest > 0)?;
+    let rest = u128::from(rest);
     let nanos = took.as_nanos().saturating_mul(rest).checked_div(u128::from(part.done))?;
     Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
 }

@@ -103,7 +103,7 @@ pub struct SystemClocks;
 
 impl Clocks for SystemClocks {
     fn wall(&self) -> Instant {
-        crate::system::now()
+        crate::system::wall()
     }
 
     /// Linux counts the time in which the machine slept as passed (`CLOCK_BOOTTIME`), so that a

@@ -2,19 +2,15 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::LazyLock;
 
 use api::Nonce;
-use client::{Anchor, BookClock};
+use client::Anchor;
 use terms::{Instant, PaymentId};
 
 use crate::roles::write_whole;
 
 /// Where a role's folder keeps what both clocks said when the role last started.
 pub const CLOCK_FILE: &str = "clock.json";
-
-/// The one clock of this process, anchored when it is first read.
-static CLOCK: LazyLock<BookClock> = LazyLock::new(BookClock::system);
 
 /// Whose word a role takes at its start for the wall clock being right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,32 +36,24 @@ pub fn measure_clock(folder: &Path, word: ClockWord) -> io::Result<()> {
     let path = folder.join(CLOCK_FILE);
     if word == ClockWord::Kept {
         match std::fs::read(&path) {
-            Ok(kept) => CLOCK.take(&Anchor::from_json(&kept).map_err(io::Error::other)?),
+            Ok(kept) => clock().take(&Anchor::from_json(&kept).map_err(io::Error::other)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
     // While the two are parted that is what they were measured by: no restart heals a clock.
-    let kept = CLOCK.anchor().map(|anchor| write_whole(&path, anchor.to_json().as_bytes()));
+    let kept = clock().anchor().map(|anchor| write_whole(&path, anchor.to_json().as_bytes()));
     if let Some(Err(error)) = kept {
         tracing::error!(%error, "the next start measures the clock by an earlier one");
     }
     Ok(())
 }
 
-/// The time. A wall clock that somebody sets while the process runs is not followed until it is
-/// right again: one step ahead would end every permit and quote, and stamp facts with times that
-/// the book can never go back behind.
-#[must_use]
-pub fn now() -> Instant {
-    CLOCK.now()
-}
-
 /// Whether the wall clock was set since the role's last start, or since this one, and is still
 /// wrong.
 #[must_use]
 pub fn clock_was_set() -> bool {
-    !CLOCK.may_expire()
+    !clock().may_expire()
 }
 
 /// `N` bytes from the system's generator.
@@ -73,7 +61,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoEntropy> {
     client::system::random()
 }
 
-pub use client::system::NoEntropy;
+pub use client::system::{NoEntropy, clock, now};
 
 /// A nonce for one signed request.
 pub fn nonce() -> Result<Nonce, NoEntropy> {

@@ -231,12 +231,14 @@ impl Row {
     }
 }
 
-fn in_millis(of: Duration) -> f64 {
-    of.as_secs_f64() * 1e3
+/// To the microsecond.
+fn millis(of: Duration) -> String {
+    let micros = of.as_micros();
+    format!("{}.{:03}", micros / 1000, micros % 1000)
 }
 
-fn millis(of: Duration) -> String {
-    format!("{:.3}", in_millis(of))
+fn in_millis(of: Duration) -> f64 {
+    millis(of).parse().unwrap_or(f64::INFINITY)
 }
 
 /// What a write and a flush over bytes that were written before take.

@@ -5,7 +5,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    clippy::print_stdout,
     reason = "a test may stop at the first surprise, and says what it counted"
 )]
 #![cfg(unix)]

@@ -125,7 +125,7 @@ impl Progress {
     /// As [`Progress::facts`] after each fact, where a look at the clock for each would be felt.
     pub(super) fn each_fact(&mut self, done: Position, whole: u64) {
         let next = done.number().saturating_add(1);
-        if done.number() == 0 || next.is_multiple_of(FACTS_A_LOOK) {
+        if next == whole || next.is_multiple_of(FACTS_A_LOOK) {
             self.facts(Position::new(next), whole);
         }
     }

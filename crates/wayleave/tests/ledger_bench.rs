@@ -1,9 +1,5 @@
 //! `wayleave ledger bench` and `wayleave ledger clock` as a stranger runs them.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![cfg(unix)]
 
 mod support;

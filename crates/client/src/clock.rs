@@ -55,6 +55,35 @@ impl Anchor {
         (clocks.boot()? == self.boot).then(|| apart(self.expected(clocks.monotonic()), clocks))
     }
 
+    /// As the file that keeps it says it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let passed = u64::try_from(self.passed.as_nanos()).unwrap_or(u64::MAX);
+        let members = serde_json::json!({
+            "boot": self.boot,
+            "wall_nanos": self.wall.nanos(),
+            "boottime_nanos": passed,
+        });
+        format!("{members}\n")
+    }
+
+    /// What such a file says.
+    ///
+    /// # Errors
+    /// In words, when it says something else.
+    pub fn from_json(text: &[u8]) -> Result<Self, String> {
+        let members: serde_json::Value =
+            serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let nanos = |name: &str| {
+            let number = members.get(name).and_then(serde_json::Value::as_u64);
+            number.ok_or_else(|| format!("`{name}` is no number of nanoseconds"))
+        };
+        let boot = members.get("boot").and_then(serde_json::Value::as_str);
+        let boot = boot.ok_or("`boot` names no boot of the machine")?.to_owned();
+        let wall = Instant::from_nanos(nanos("wall_nanos")?);
+        Ok(Self { boot, wall, passed: Duration::from_nanos(nanos("boottime_nanos")?) })
+    }
+
     fn expected(&self, passed: Duration) -> Instant {
         expected((self.wall, self.passed), passed)
     }
@@ -74,7 +103,7 @@ pub struct SystemClocks;
 
 impl Clocks for SystemClocks {
     fn wall(&self) -> Instant {
-        crate::system::now()
+        crate::system::wall()
     }
 
     /// Linux counts the time in which the machine slept as passed (`CLOCK_BOOTTIME`), so that a
@@ -219,6 +248,7 @@ mod tests {
             assert_eq!(!again.may_expire(), parted);
             assert_eq!(kept.apart(&at(10 * day + wall, 510)).unwrap() > PART_MAX, parted);
         }
+        assert_eq!(Anchor::from_json(kept.to_json().as_bytes()), Ok(kept.clone()));
         let other = Anchor { boot: "another".into(), ..kept };
         let clock = BookClock::new(at(11 * day, 5));
         clock.take(&other);

@@ -26,6 +26,25 @@ pub use opened::{NotItsCommitment, Opened, known, salts_beside};
 pub use restore::{Restored, restore, restore_by};
 pub use write::{Archived, archive};
 
+/// How far a long work has come, in segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is being done: `archive`, `check` or `copy`.
+    pub stage: &'static str,
+    /// Segments done.
+    pub done: u64,
+    /// Segments in all.
+    pub whole: u64,
+}
+
+impl Step {
+    /// So many of all segments.
+    fn of(stage: &'static str, done: usize, whole: usize) -> Self {
+        let count = |of| u64::try_from(of).unwrap_or(u64::MAX);
+        Self { stage, done: count(done), whole: count(whole) }
+    }
+}
+
 /// Why nothing, or no more, was archived or restored. What is there stays as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {

@@ -35,10 +35,10 @@ use crate::serve::{Kept, PUBLISH_EVERY, Protections, SEGMENT_BYTES, ServeError, 
 use crate::service::LedgerService;
 use client::BookClock;
 
-/// Facts between two images, as long as there are at most three times as many accounts. The newest
-/// image is at most so many facts behind, and those that come while the next one is taken: a start
-/// refolds no more, within half a second.
-const IMAGE_EVERY: u64 = 400_000;
+/// Facts between two images, as long as there are at most three times as many accounts, unless it
+/// is said otherwise. The newest image is at most so many facts behind, and those that come while
+/// the next one is taken: a start refolds no more, within half a second.
+pub const IMAGE_EVERY: u64 = 400_000;
 /// Salt keys made durable at once: one is used by each start.
 const SALT_POOL: u64 = 4;
 /// Requests that may wait for the writer.
@@ -239,7 +239,7 @@ impl Opened {
             journal: Counted::new(journal, Arc::clone(&figures)),
             salts,
             clock: move || stamps.now(),
-            images: ImagePolicy::every(IMAGE_EVERY, images, name),
+            images: ImagePolicy::every(with.image_every.unwrap_or(IMAGE_EVERY), images, name),
             recall: LedgerRecall::new(ids, covered, recalled).telling(Arc::clone(&figures)),
         };
         let config = BookConfig { queue: QUEUE_REQUESTS, ..BookConfig::new(name, run) };

@@ -9,7 +9,6 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use client::Anchor;
 use evidence::{KeyName, NoteSigner, VerifierKey};
@@ -76,14 +75,6 @@ pub enum FolderError {
 #[serde(deny_unknown_fields)]
 struct BookFile {
     book: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClockFile {
-    boot: String,
-    wall_nanos: u64,
-    boottime_nanos: u64,
 }
 
 /// The folder of one book.
@@ -309,12 +300,7 @@ impl Folder {
     /// # Errors
     /// [`FolderError`].
     pub fn note_clock(&self, anchor: &Anchor) -> Result<(), FolderError> {
-        let file = ClockFile {
-            boot: anchor.boot.clone(),
-            wall_nanos: anchor.wall.nanos(),
-            boottime_nanos: u64::try_from(anchor.passed.as_nanos()).unwrap_or(u64::MAX),
-        };
-        self.put(CLOCK_FILE, &json(&file), SECRET_FILE_MODE)
+        self.put(CLOCK_FILE, anchor.to_json().as_bytes(), SECRET_FILE_MODE)
     }
 
     /// What the clocks said when the book was last started, or when a person last said that they
@@ -327,10 +313,10 @@ impl Folder {
         if !path.exists() {
             return Ok(None);
         }
-        let ClockFile { boot, wall_nanos, boottime_nanos } = read_json(&path)?;
-        let (wall, passed) =
-            (Instant::from_nanos(wall_nanos), Duration::from_nanos(boottime_nanos));
-        Ok(Some(Anchor { boot, wall, passed }))
+        let failed = |source| FolderError::File { path: path.clone(), source };
+        let bytes = fs::read(&path).map_err(failed)?;
+        let read = Anchor::from_json(&bytes);
+        read.map(Some).map_err(|problem| FolderError::Malformed { path, problem })
     }
 
     /// Notes where the book listens, for tools on this machine.

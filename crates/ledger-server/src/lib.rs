@@ -39,6 +39,7 @@ pub mod serve;
 pub mod service;
 pub mod shown;
 
+pub use book::IMAGE_EVERY;
 pub use client::{Anchor, BookClock, Clocks, PART_MAX, SystemClocks};
 pub use clients::{Client, Clients, May};
 pub use folder::{FIRST_CLIENT, Folder, FolderError};

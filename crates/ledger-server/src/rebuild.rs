@@ -14,8 +14,6 @@ use crate::serve::SEGMENT_BYTES;
 
 /// Batches read at once.
 const BATCHES: usize = 8;
-/// Facts between two words about how far it has come.
-const TOLD_EVERY: u64 = 500_000;
 
 /// Why the read models were not rebuilt. What was there before is gone; the next try, or the next
 /// start of the book, begins from nothing.
@@ -35,8 +33,8 @@ pub enum RebuildError {
     Views(String),
 }
 
-/// Throws the read models of a folder away and folds the whole journal into new ones; says now
-/// and then how far it has come, and in the end how many facts they hold.
+/// Throws the read models of a folder away and folds the whole journal into new ones; says after
+/// every few batches how far it has come, and in the end how many facts they hold.
 ///
 /// # Errors
 /// [`RebuildError`].
@@ -57,7 +55,7 @@ pub fn views(
     std::fs::create_dir_all(&path).map_err(|error| failed(&error))?;
     let opened = Views::rebuild(&path.join("views.redb"), &Config::standard(seed()));
     let (mut feed, _views) = opened.map_err(|error| failed(&error))?;
-    let (mut next, mut said, mut last) = (Position::ZERO, 0, None);
+    let (mut next, mut last) = (Position::ZERO, None);
     while next < head {
         for batch in journal.read_from(next, BATCHES)? {
             let stamp = batch.origin().stamp;
@@ -72,10 +70,7 @@ pub fn views(
             next = batch.tip().next;
             last = Some(batch.tip());
         }
-        if next.number().saturating_sub(said) >= TOLD_EVERY {
-            said = next.number();
-            told(next, head);
-        }
+        told(next, head);
     }
     if let Some(tip) = last {
         feed.flush(&tip).map_err(|error| failed(&error))?;

@@ -67,6 +67,8 @@ pub struct Protections {
     pub publish_every: Option<Duration>,
     /// Size of a new segment; `None` for the usual one.
     pub segment_bytes: Option<u64>,
+    /// Facts between two images; `None` for [`IMAGE_EVERY`](crate::IMAGE_EVERY).
+    pub image_every: Option<u64>,
 }
 
 impl std::fmt::Debug for Protections {

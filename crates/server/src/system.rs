@@ -1,26 +1,59 @@
 //! The clock and the randomness: the only place of a role that reads them.
 
-use std::sync::LazyLock;
+use std::io;
+use std::path::Path;
 
 use api::Nonce;
-use client::BookClock;
+use client::Anchor;
 use terms::{Instant, PaymentId};
 
-/// The one clock of this process, anchored when it is first read.
-static CLOCK: LazyLock<BookClock> = LazyLock::new(BookClock::system);
+use crate::roles::write_whole;
 
-/// The time. A wall clock that somebody sets while the process runs is not followed until it is
-/// right again: one step ahead would end every permit and quote, and stamp facts with times that
-/// the book can never go back behind.
-#[must_use]
-pub fn now() -> Instant {
-    CLOCK.now()
+/// Where a role's folder keeps what both clocks said when the role last started.
+pub const CLOCK_FILE: &str = "clock.json";
+
+/// Whose word a role takes at its start for the wall clock being right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockWord {
+    /// What the start before left in the folder.
+    Kept,
+    /// A person's, who looked.
+    Given,
 }
 
-/// Whether the wall clock was set since the process began, and is still wrong.
+/// Begins to read the clock. What names this boot of the machine is out of reach once confined.
+pub fn start_clock() {
+    let _ = now();
+}
+
+/// Measures the wall clock by what a role's folder knows of it, and keeps what the next start is
+/// to measure it by: set while the role was stopped, it is followed no more than one that is set
+/// while it runs.
+///
+/// # Errors
+/// The file cannot be read, or says something else.
+pub fn measure_clock(folder: &Path, word: ClockWord) -> io::Result<()> {
+    let path = folder.join(CLOCK_FILE);
+    if word == ClockWord::Kept {
+        match std::fs::read(&path) {
+            Ok(kept) => clock().take(&Anchor::from_json(&kept).map_err(io::Error::other)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // While the two are parted that is what they were measured by: no restart heals a clock.
+    let kept = clock().anchor().map(|anchor| write_whole(&path, anchor.to_json().as_bytes()));
+    if let Some(Err(error)) = kept {
+        tracing::error!(%error, "the next start measures the clock by an earlier one");
+    }
+    Ok(())
+}
+
+/// Whether the wall clock was set since the role's last start, or since this one, and is still
+/// wrong.
 #[must_use]
 pub fn clock_was_set() -> bool {
-    !CLOCK.may_expire()
+    !clock().may_expire()
 }
 
 /// `N` bytes from the system's generator.
@@ -28,7 +61,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoEntropy> {
     client::system::random()
 }
 
-pub use client::system::NoEntropy;
+pub use client::system::{NoEntropy, clock, now};
 
 /// A nonce for one signed request.
 pub fn nonce() -> Result<Nonce, NoEntropy> {

@@ -78,6 +78,19 @@ pub fn fsck<D: Disk>(
     book: &BookName,
     salts: Option<&dyn Salts>,
 ) -> std::io::Result<FsckReport> {
+    fsck_telling(disk, book, salts, &mut |_| {})
+}
+
+/// As [`fsck`]; says after each sound batch up to where it has come.
+///
+/// # Errors
+/// As [`fsck`].
+pub fn fsck_telling<D: Disk>(
+    disk: &D,
+    book: &BookName,
+    salts: Option<&dyn Salts>,
+    told: &mut dyn FnMut(Position),
+) -> std::io::Result<FsckReport> {
     let mut report = FsckReport {
         findings: Vec::new(),
         tip: Tip::GENESIS,
@@ -113,6 +126,7 @@ pub fn fsck<D: Disk>(
                 report.add(&name, found.offset, &error, true);
             }
             epoch = found.batch.origin().epoch;
+            told(found.batch.tip().next);
         }
         report.tip = scanned.tip;
         if report.findings.iter().any(|f| f.fatal) {

@@ -32,7 +32,7 @@ pub use driver::{
     ImagePolicy, Known, Lane, NoRecall, NoRoom, NoRows, Parts, Past, PausesSeen, QUANTUM, Recall,
     RecallError, SpawnError, Turns, spawn_book,
 };
-pub use fsck::{Finding, FsckReport, fsck};
+pub use fsck::{Finding, FsckReport, fsck, fsck_telling};
 pub use postgres::{PostgresConfig, PostgresJournal};
 pub use recovery::Recovery;
 pub use salt_keys::{SaltError, SaltKeys};

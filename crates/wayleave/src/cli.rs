@@ -136,6 +136,11 @@ pub struct RunArgs {
     /// Write the log here instead of to standard error.
     #[arg(long)]
     pub log: Option<PathBuf>,
+    /// Take the wall clock as right at this start, although it parted from the time that passed
+    /// since the last one (the log says so). Look first: what was set a day ahead stamps facts a
+    /// day ahead, and stamps never go back.
+    #[arg(long)]
+    pub believe_clock: bool,
     /// Stop when standard input ends: the role lives no longer than whoever started it.
     #[arg(long, hide = true)]
     pub until_input_ends: bool,

@@ -16,7 +16,7 @@ use store::{FileDisk, SaltKeys, fsck};
 use terms::{BookName, Position};
 
 use crate::cli::FsckArgs;
-use crate::cli::ledger::FolderArgs;
+use crate::cli::ledger::{self, FolderArgs, ProgressArgs};
 
 /// Folders looked into below the given one: a demo is four deep.
 const DEPTH_MAX: usize = 8;
@@ -34,7 +34,8 @@ pub fn command(args: &FsckArgs) -> anyhow::Result<ExitCode> {
     // A ledger on its own is checked by its own command, which knows what lies in its folder.
     if args.dir.join("book.json").is_file() {
         let (dir, json) = (Some(args.dir.clone()), args.json);
-        return crate::command::ledger::fsck(&FolderArgs { dir, json });
+        let (folder, progress) = (FolderArgs { dir, json }, ProgressArgs::default());
+        return crate::command::ledger::fsck(&ledger::FsckArgs { folder, progress });
     }
     if args.dir.join(manifest_name(Position::ZERO)).is_file() {
         bail!("this is an archive: check it with `wayleave ledger archive verify`");

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use server::roles::{bank, core, edge, front, issuer, provider, rail, read_config, supervisor};
 use server::sandbox::{Enforcement, Reach, confine, system_files};
+use server::system::{self, ClockWord};
 use server::telemetry;
 use wallet::{EXIT_REFUSED, EXIT_UNKNOWN};
 
@@ -16,12 +17,18 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let dir = std::path::absolute(&args.dir)
         .with_context(|| format!("`{}` is no folder", args.dir.display()))?;
     telemetry::start(args.log.as_deref()).context("the log cannot be opened")?;
+    system::start_clock();
     // Before any thread: a thread that is already running would stay unconfined.
     let reach = Reach { read_only: system_files(), read_write: vec![dir.clone()] };
     let enforcement = confine(&reach).context("the sandbox cannot be set up")?;
     if let Some(path) = &args.may_read {
         return Ok(may_read(path, enforcement));
     }
+    let word = if args.believe_clock { ClockWord::Given } else { ClockWord::Kept };
+    system::measure_clock(&dir, word).with_context(|| {
+        let file = dir.join(system::CLOCK_FILE);
+        format!("`{}`: if the wall clock is right, start with `--believe-clock`", file.display())
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -29,6 +29,8 @@ mod forge;
 mod full_disk;
 #[path = "ledger_proofs/older_copies.rs"]
 mod older_copies;
+#[path = "ledger_proofs/progress.rs"]
+mod progress;
 #[path = "ledger_proofs/receipts.rs"]
 mod receipts;
 #[path = "ledger_proofs/restored.rs"]

@@ -7,6 +7,8 @@
 )]
 #![cfg(unix)]
 
+#[path = "ledger_writes/benched.rs"]
+mod benched;
 #[path = "support/book.rs"]
 mod book;
 #[path = "ledger_writes/imports.rs"]

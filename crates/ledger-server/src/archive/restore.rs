@@ -15,7 +15,7 @@ use super::later::Later;
 use super::manifest::Manifest;
 use super::opened::{Opened, known, salts_beside};
 use super::taken::{hold, keys_and_clients, log_key, newest_checkpoint, salts, sync};
-use super::{ArchiveError, failed, names, put_new};
+use super::{ArchiveError, Step, failed, names, put_new};
 use crate::folder::{Folder, guard_path};
 use crate::guard::Guard;
 use crate::public_log::CHECKPOINT_NAME;
@@ -52,16 +52,21 @@ pub struct Restored {
 /// Builds the folder `to`, which must not exist, from an archive and what is left of the old one.
 ///
 /// Everything is built under another name beside it and renamed at the end: stopped before, there
-/// is no folder, and the next run begins anew.
+/// is no folder, and the next run begins anew. Says after each segment how far it has come.
 ///
 /// # Errors
 /// [`ArchiveError`].
-pub fn restore(from: &Path, to: &Path, with: Option<&Path>) -> Result<Restored, ArchiveError> {
+pub fn restore(
+    from: &Path,
+    to: &Path,
+    with: Option<&Path>,
+    told: &mut dyn FnMut(Step),
+) -> Result<Restored, ArchiveError> {
     if to.exists() {
         return Err(ArchiveError::Exists(to.to_owned()));
     }
     let salts = with.map(|with| salts_beside(&with.join("journal"))).transpose()?.flatten();
-    let report = check(from, None, known(salts.as_ref()))?;
+    let report = check(from, None, known(salts.as_ref()), told)?;
     if report.segments == 0 {
         return Err(ArchiveError::Unready(format!("`{}` holds no archive", from.display())));
     }
@@ -71,11 +76,13 @@ pub fn restore(from: &Path, to: &Path, with: Option<&Path>) -> Result<Restored, 
         report => return Err(ArchiveError::Damaged(report.findings)),
     };
     restore_by(to, with, (&last, opened), |journal| {
-        for name in names(from, store::segment::SEGMENT_SUFFIX)? {
-            if segment_first(&name).is_some_and(|first| first < last.next) {
-                let source = from.join(&name);
-                put_new(journal, &name, &fs::read(&source).map_err(failed(&source))?)?;
+        let segments = names(from, store::segment::SEGMENT_SUFFIX)?;
+        for (number, name) in (1..).zip(&segments) {
+            if segment_first(name).is_some_and(|first| first < last.next) {
+                let source = from.join(name);
+                put_new(journal, name, &fs::read(&source).map_err(failed(&source))?)?;
             }
+            told(Step::of("copy", number, segments.len()));
         }
         Ok(())
     })

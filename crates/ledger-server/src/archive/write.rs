@@ -16,7 +16,7 @@ use store::{FileDisk, fsck};
 use terms::{BookName, Position};
 
 use super::manifest::{MANIFEST_MAGIC, MANIFEST_SUFFIX, Manifest, manifest_name};
-use super::{ArchiveError, failed, names, put_new};
+use super::{ArchiveError, Step, failed, names, put_new};
 use crate::folder::Folder;
 use crate::public_log::stored_checkpoint;
 
@@ -36,11 +36,16 @@ pub struct Archived {
 /// Copies the sealed segments of a folder's journal that an archive does not hold yet.
 ///
 /// Reads beside a running book. Stopped anywhere, what is complete stands, and the next run goes
-/// on: a segment counts when its manifest is there, which is written after it.
+/// on: a segment counts when its manifest is there, which is written after it. Says after each
+/// how far it has come.
 ///
 /// # Errors
 /// [`ArchiveError`].
-pub fn archive(folder: &Folder, to: &Path) -> Result<Archived, ArchiveError> {
+pub fn archive(
+    folder: &Folder,
+    to: &Path,
+    told: &mut dyn FnMut(Step),
+) -> Result<Archived, ArchiveError> {
     let (journal, log) = (folder.part("journal"), folder.part("log"));
     let key = folder.log_key()?;
     let checkpoint = stored_checkpoint(&log, &key).map_err(ArchiveError::Unready)?;
@@ -61,7 +66,9 @@ pub fn archive(folder: &Folder, to: &Path) -> Result<Archived, ArchiveError> {
     // The last segment is still written to.
     firsts.pop();
     let archived = done.next;
-    for first in firsts.into_iter().filter(|first| *first >= archived) {
+    firsts.retain(|first| *first >= archived);
+    let whole = firsts.len();
+    for (number, first) in (1..).zip(firsts) {
         let source = Source { journal: &journal, checkpoint: &checkpoint, key: &key };
         match source.copy(folder.book(), first, last.as_ref(), &reader, to)? {
             Some(manifest) => {
@@ -71,6 +78,7 @@ pub fn archive(folder: &Folder, to: &Path) -> Result<Archived, ArchiveError> {
             }
             None => done.uncovered = done.uncovered.saturating_add(1),
         }
+        told(Step::of("archive", number, whole));
     }
     Ok(done)
 }

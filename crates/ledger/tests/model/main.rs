@@ -354,6 +354,7 @@ fn a_million_random_operations_agree_with_the_slow_model() {
     let steps = proptest::collection::vec(any::<u64>(), STEPS);
     runner.run(&steps, |steps| history(&steps, &mut seen.borrow_mut())).unwrap();
     let seen = seen.into_inner();
+    println!("{} operations in {cases} histories, {seen}", seen.steps);
     assert!(histories.is_some() || seen.steps >= 1_000_000, "{}", seen.steps);
     if cases >= HISTORIES {
         seen.is_everything();

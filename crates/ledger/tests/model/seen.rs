@@ -67,6 +67,19 @@ pub(crate) struct Seen {
     swept: BTreeMap<HoldId, u64>,
 }
 
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { expired, held_posts, kept, bulks, refused_bulks, most, counts, .. } = self;
+        write!(
+            f,
+            "{bulks} of them all or nothing ({refused_bulks} refused); {held_posts} posts of \
+             holds, {kept} keep the rest, {expired} holds expired; {most} entries at most; {} \
+             kinds of thing",
+            counts.len()
+        )
+    }
+}
+
 /// The holds that a command names, by how, and how each stood before it.
 pub(crate) type Named = Vec<(&'static str, HoldId, Option<End>)>;
 

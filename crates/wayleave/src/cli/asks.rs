@@ -4,7 +4,7 @@
 use clap::{Args, ValueEnum};
 use terms::{AccountId, BusinessDate, HoldId, Instant, TransactionId};
 
-use super::ledger::{FolderArgs, PlaceArgs, ReasonArg, SideArg};
+use super::ledger::{FolderArgs, PlaceArgs, ProgressArgs, ReasonArg, SideArg};
 use crate::command::ledger::ids::Given;
 
 /// A moment as it is typed.
@@ -191,4 +191,6 @@ pub struct EventsArgs {
 pub struct RebuildArgs {
     #[command(flatten)]
     pub folder: FolderArgs,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }

@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "a flattened field shows the words of its own arguments")]
 
 mod beside;
+mod measures;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use super::ledger_proofs::{
 use crate::command::ledger::ids::Given;
 
 pub use beside::{BesideArgs, BoundArgs, ForgetArgs, MarkArgs, PersonalCommand, SealArgs};
+pub use measures::{BenchArgs, FsckArgs, ProgressArgs};
 
 /// Keep a ledger on its own, without payments: accounts, transactions, holds.
 ///
@@ -104,6 +106,21 @@ pub enum LedgerCommand {
     ///
     /// Exit 0: believed. Exit 1: it was set.
     Clock(ClockArgs),
+    /// Measure this machine: a load from this process on a book that another process serves.
+    ///
+    /// A fresh book is served as `ledger serve` does it, with log, read models and guard, over
+    /// loopback without TLS; everything answered is durable. It lies in a new folder below `--at`,
+    /// which is removed at the end: choose a folder of the disk that you want to know of. With
+    /// `--dir` it is a book that you serve already; one that is not empty is refused.
+    ///
+    /// `batch`: two connections, each with four requests of 2,000 transactions underway. `single`:
+    /// 32 connections, one transaction each and the next when it is answered. `rate` is of durable
+    /// answers; `followed` counts until log and read models have seen the last of them. Beside
+    /// them stands what one write and flush of 4 KiB takes in that folder: `single` waits for it.
+    ///
+    /// A quiet machine, and more transactions, give steadier figures; those of
+    /// docs/performance.md come from `cargo xtask bench ledger`, with workloads, peers and bounds.
+    Bench(BenchArgs),
     /// What became of an id: a transaction of this client, a hold, or an account.
     ///
     /// Exit 0: it is recorded. Exit 1: it was refused. Exit 5: nothing is recorded under it.
@@ -120,7 +137,7 @@ pub enum LedgerCommand {
     ///
     /// Exit 0: sound. Exit 1: not; file, batch, fact and byte are named. Stop the book first, or
     /// check a copy: beside a writer the last batch may look torn.
-    Fsck(FolderArgs),
+    Fsck(FsckArgs),
     /// Print every fact as one JSON object a line, with the hashes that bind it.
     ///
     /// Needs no server. Beside a running book it ends with what has been written so far, of which
@@ -147,7 +164,7 @@ pub enum LedgerCommand {
     ///
     /// Running it twice changes nothing, and running it again after an interruption does the rest:
     /// what is done is found by id. A row that is wrong is told with its line and column, and the
-    /// others go on. Progress goes to standard error.
+    /// others go on.
     Import(ImportArgs),
 }
 
@@ -162,6 +179,7 @@ pub struct FolderArgs {
     pub json: bool,
 }
 
+/// Arguments of `ledger clock`.
 #[derive(Debug, Args)]
 pub struct ClockArgs {
     #[command(flatten)]
@@ -248,6 +266,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20,
           value_parser = clap::value_parser!(u64).range(4096..=1 << 32))]
     pub segment_bytes: u64,
+    /// Facts between two images of the state. A start reads the newest image and folds the facts
+    /// after it again, some two million a second: 1 takes an image whenever the one before is
+    /// written, which a test may want; the most is a minute of folding. A book of many accounts
+    /// takes one per three accounts at most.
+    #[arg(long, value_name = "N", default_value_t = ledger_server::IMAGE_EVERY,
+          value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub image_every: u64,
 }
 
 /// Clients.
@@ -651,6 +676,8 @@ pub struct ExportArgs {
     /// Taken for the sake of habit: the export is JSON lines with or without it.
     #[arg(long, hide = true)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// Arguments of `ledger import`.
@@ -664,6 +691,8 @@ pub struct ImportArgs {
     /// All rows or none: they are recorded in one batch, of at most 4,096.
     #[arg(long)]
     pub all_or_nothing: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
 }

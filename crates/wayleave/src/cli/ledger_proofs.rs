@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::ledger::{FolderArgs, PlaceArgs};
+use super::ledger::{FolderArgs, PlaceArgs, ProgressArgs};
 
 /// The newest signed checkpoint of the book's log (C2SP tlog-checkpoint).
 ///
@@ -81,6 +81,8 @@ pub struct ArchiveArgs {
     pub to: Option<PathBuf>,
     #[command(flatten)]
     pub folder: FolderArgs,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// What else to do with an archive.
@@ -112,6 +114,8 @@ pub struct ArchiveVerifyArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// What else to do with an export.
@@ -142,6 +146,8 @@ pub struct ExportVerifyArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// Build a book's folder from an archive, or from an export.
@@ -169,6 +175,8 @@ pub struct RestoreArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// Make an API key for HTTP for a client: shown this once, kept as a digest. Replaces the one that

@@ -230,6 +230,7 @@ async fn alerts(args: &DeskArgs) -> anyhow::Result<ExitCode> {
     // What is young waits as it should; seconds without witnesses are normal.
     let calm = |key: &str, value: &Value| match value {
         Value::Array(rows) => rows.is_empty(),
+        Value::Bool(is_loud) => !is_loud,
         Value::Object(_) => ["over_7d", "over_1d", "under_1d"]
             .iter()
             .filter(|age| key != "suspense" || **age != "under_1d")

@@ -6,13 +6,14 @@ use crate::book::{Book, copy, json};
 
 #[test]
 fn a_flipped_byte_beside_the_journal_is_named_by_its_part() {
-    let mut book = Book::new(&["--segment-bytes", "4096"]);
+    let often = ["--segment-bytes", "4096", "--image-every", "5"];
+    let mut book = Book::new(&often);
     for number in 0..25 {
         book.post("cash", "bob", "1", &format!("p-{number}"));
     }
     book.stop();
     // Summaries are written when the book is opened again.
-    book.start(&["--segment-bytes", "4096"]).unwrap();
+    book.start(&often).unwrap();
     book.stop();
     let sound = book.ask(&["fsck"]);
     assert_eq!(sound.code, Some(0), "{sound:?}");
@@ -61,8 +62,8 @@ fn a_flipped_byte_beside_the_journal_is_named_by_its_part() {
     if in_dir("ids/ids.manifest").exists() {
         named(in_dir("ids/ids.manifest"), 12, "ids.manifest");
     }
-    if in_dir("images/image").exists() {
-        named(in_dir("images/image"), 40, "images: ");
+    for place in [0, 40, 200, usize::MAX] {
+        named(in_dir("images/image"), place, "images: `image`: the image is damaged");
     }
     let views = std::fs::metadata(in_dir("views/views.redb")).unwrap().len();
     assert!(views > 0);

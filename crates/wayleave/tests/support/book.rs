@@ -52,6 +52,11 @@ impl Book {
         self.server = Some(server);
     }
 
+    /// Its folder.
+    pub(crate) fn dir(&self) -> &str {
+        &self.dir
+    }
+
     /// Asks for JSON.
     pub(crate) fn ask(&self, args: &[&str]) -> Ran {
         run(&[&["ledger"], args, &["--dir", &self.dir, "--json"]].concat())

@@ -15,6 +15,7 @@ mod backup;
 mod bad_input;
 mod bank;
 mod callers;
+mod clock;
 mod crash;
 mod crossing;
 mod edges;

@@ -86,6 +86,8 @@ struct Alerts {
     books_not_asked: u64,
     unwitnessed_seconds: u64,
     unwitnessed_facts: u64,
+    /// Whether the wall clock was set, and is not followed.
+    clock_parted: bool,
 }
 
 /// Since when facts wait for their witnesses.
@@ -149,6 +151,7 @@ async fn gather(core: &Core) -> Result<Alerts, Failed> {
         books_not_asked,
         unwitnessed_seconds: core.watch.seconds(now),
         unwitnessed_facts: uncosigned(core),
+        clock_parted: system::clock_was_set(),
     })
 }
 
@@ -257,6 +260,11 @@ fn text(alerts: &Alerts) -> String {
             "How long facts have waited for a quorum of witnesses.",
             alerts.unwitnessed_seconds,
         ),
+        (
+            "wayleave_clock_parted",
+            "Whether this machine's wall clock was set, and is not followed.",
+            u64::from(alerts.clock_parted),
+        ),
     ];
     for (name, help, value) in rows {
         let _ = writeln!(out, "# TYPE {name} gauge\n# HELP {name} {help}\n{name} {value}");
@@ -294,6 +302,7 @@ pub async fn told(State(core): Shared) -> Answer {
         "books_not_asked": alerts.books_not_asked,
         "unwitnessed_facts": alerts.unwitnessed_facts,
         "witness_quorum_age_seconds": alerts.unwitnessed_seconds,
+        "clock_parted": alerts.clock_parted,
     }))
     .into_response())
 }
@@ -389,6 +398,7 @@ mod tests {
             books_not_asked: 5,
             unwitnessed_seconds: 6,
             unwitnessed_facts: 7,
+            clock_parted: true,
         };
         let text = text(&alerts);
         for line in [
@@ -404,6 +414,7 @@ mod tests {
             "wayleave_books_not_asked 5",
             "wayleave_unwitnessed_facts 7",
             "wayleave_witness_quorum_age_seconds 6",
+            "wayleave_clock_parted 1",
         ] {
             assert_eq!(text.lines().filter(|one| *one == line).count(), 1, "{line}\n{text}");
         }

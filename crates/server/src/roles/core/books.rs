@@ -355,6 +355,9 @@ where
     let (handle, writer): (BookHandle<M>, BookWriter<J>) =
         spawn_book(BookConfig::new(name, run), parts).map_err(|e| unsound(name, "writer", &e))?;
     let (recovery, told) = (writer.recovery.clone(), told.clone());
+    if let Some(why) = &recovery.image_refused {
+        tracing::warn!(book = %name, why, "the image was not used: all facts were folded again");
+    }
     std::thread::spawn(move || {
         drop(writer.join());
         told.send_if_modified(|first| first.replace(name).is_none());

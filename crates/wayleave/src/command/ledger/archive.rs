@@ -11,7 +11,9 @@ use serde_json::json;
 use store::{FileDisk, SaltKeys};
 use wallet::EXIT_NOBODY_VOUCHES;
 
+use super::progress::{Progress, Work};
 use super::session::folder_path;
+use crate::cli::ledger::ProgressArgs;
 use crate::cli::ledger_proofs::{ArchiveArgs, ArchiveCommand, ArchiveVerifyArgs, RestoreArgs};
 use crate::command::{say, say_json, tell};
 
@@ -20,7 +22,9 @@ pub(super) fn command(args: &ArchiveArgs) -> anyhow::Result<ExitCode> {
         (Some(ArchiveCommand::Verify(asked)), _) => verify(asked),
         (None, Some(to)) => {
             let folder = Folder::open(&folder_path(&args.folder))?;
-            let done = archive::archive(&folder, to)?;
+            let mut progress = progress(args.progress, "archive", args.folder.json);
+            let done = archive::archive(&folder, to, &mut |step| progress.step(step))?;
+            progress.end();
             let added: Vec<u64> = done.added.iter().map(|first| first.number()).collect();
             if args.folder.json {
                 say_json(&json!({
@@ -46,7 +50,10 @@ pub(super) fn command(args: &ArchiveArgs) -> anyhow::Result<ExitCode> {
 fn verify(args: &ArchiveVerifyArgs) -> anyhow::Result<ExitCode> {
     let key = args.key.as_deref().map(|key| key.trim().parse::<VerifierKey>()).transpose()?;
     let keys = salts_of(args.with.as_deref())?;
-    let report = archive::check(&args.dir, key.as_ref(), known(keys.as_ref()))?;
+    let mut progress = progress(args.progress, "check", args.json);
+    let told = &mut |step| progress.step(step);
+    let report = archive::check(&args.dir, key.as_ref(), known(keys.as_ref()), told)?;
+    progress.end();
     let verdict = match (report.is_sound(), &key) {
         (false, _) => "damaged",
         (true, None) => "nobody-vouches",
@@ -64,6 +71,10 @@ fn verify(args: &ArchiveVerifyArgs) -> anyhow::Result<ExitCode> {
         "damaged" => ExitCode::FAILURE,
         _ => ExitCode::from(EXIT_NOBODY_VOUCHES),
     })
+}
+
+fn progress(args: ProgressArgs, name: &'static str, json: bool) -> Progress {
+    Progress::begin(args, Work { name, unit: "segments", json })
 }
 
 /// The salts of the book in a folder.
@@ -117,8 +128,15 @@ fn say_report(report: &ArchiveReport, verdict: &str) {
 pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let with = args.with.as_deref();
     let done = match (&args.from, &args.from_export) {
-        (Some(from), _) => archive::restore(from, &args.to, with)?,
-        (None, Some(file)) => super::export_file::restore(file, &args.to, with)?,
+        (Some(from), _) => {
+            let mut progress = progress(args.progress, "check", args.json);
+            archive::restore(from, &args.to, with, &mut |step| progress.step(step))?
+        }
+        (None, Some(file)) => {
+            let work = Work { name: "check", unit: "rows", json: args.json };
+            let mut progress = Progress::begin(args.progress, work);
+            super::export_file::restore(file, &args.to, with, &mut progress)?
+        }
         (None, None) => anyhow::bail!("expected `--from DIR` or `--from-export FILE`"),
     };
     if args.json {

@@ -15,6 +15,7 @@ use wire::Completion;
 use wire::client::Followed;
 
 use super::money::parse;
+use super::progress::{Progress, Work};
 use super::said::{EXIT_NOT_DONE, signed};
 use super::session::{Session, folder_path};
 use super::{look, words};
@@ -308,9 +309,11 @@ fn ended(next: Position, why: &Completion) -> anyhow::Result<ExitCode> {
 /// Builds the read models again from the journal, while the book is not served.
 pub(super) fn rebuild(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     let folder = ledger_server::Folder::open(&folder_path(&args.folder))?;
-    let facts = ledger_server::rebuild::views(&folder, |facts, whole| {
-        tell(&format!("{facts} of {whole} facts"));
-    })?;
+    let work = Work { name: "rebuild", unit: "facts", json: args.folder.json };
+    let mut progress = Progress::begin(args.progress, work);
+    let told = |next: Position, head: Position| progress.facts(next, head.number());
+    let facts = ledger_server::rebuild::views(&folder, told)?;
+    progress.end();
     if args.folder.json {
         let book = folder.book().to_string();
         say_json(&json!({ "rebuilt": "views", "book": book, "facts": facts.number() }));

@@ -5,7 +5,7 @@
 //! made again from an export, byte for byte: that is how one is checked, and restored from.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -33,8 +33,9 @@ use wallet::EXIT_NOBODY_VOUCHES;
 
 use super::archive::salts_of;
 use super::export::Teller;
-use super::fold::each_batch;
+use super::fold::{each_batch, log_size};
 use super::ids::Names;
+use super::progress::{Part, Progress, Work};
 use super::session::folder_path;
 use crate::cli::ledger::{ExportArgs, FolderArgs};
 use crate::cli::ledger_proofs::{ExportCommand, ExportVerifyArgs};
@@ -77,9 +78,14 @@ pub(super) fn command(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         return verify(asked);
     }
     let folder = Folder::open(&folder_path(&FolderArgs { dir: args.dir.clone(), json: true }))?;
+    let work = Work { name: "export", unit: "facts", json: args.json };
+    let mut progress = Progress::begin(args.progress, work);
     let Some(path) = &args.out else {
         let mut out = BufWriter::new(std::io::stdout().lock());
-        let done = rows(&folder, args.from, &mut out);
+        // Rows and a bar would mix on one terminal.
+        let mut progress =
+            if std::io::stdout().is_terminal() { progress.silenced() } else { progress };
+        let done = rows(&folder, args.from, &mut out, &mut progress);
         return match done.and_then(|_| out.flush().context("standard output")) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             // A reader that went away is no fault of ours.
@@ -96,12 +102,13 @@ pub(super) fn command(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(create(path)?);
     // Before the rows: on a busy book one that is read after them covers more than they are.
     let checkpoint = published(&folder)?;
-    let (tip, hash) = rows(&folder, args.from, &mut out)?;
+    let (tip, hash) = rows(&folder, args.from, &mut out, &mut progress)?;
     out.flush().and_then(|()| out.get_ref().sync_all()).context("the export")?;
     let manifest = manifest(&folder, args.from, (&tip, hash), checkpoint)?;
     let mut file = create(&about)?;
     writeln!(file, "{}", serde_json::to_string(&manifest)?)?;
     file.sync_all()?;
+    progress.end();
     let (from, next) = (manifest.from, manifest.next);
     say_json(&json!({ "file": path, "manifest": about, "from": from, "next": next }));
     Ok(ExitCode::SUCCESS)
@@ -155,7 +162,13 @@ fn manifest(
 }
 
 /// Writes the rows from a position on; the journal's end, and the last row's hash.
-fn rows(folder: &Folder, from: u64, out: &mut impl Write) -> anyhow::Result<(Tip, Digest)> {
+fn rows(
+    folder: &Folder,
+    from: u64,
+    out: &mut impl Write,
+    progress: &mut Progress,
+) -> anyhow::Result<(Tip, Digest)> {
+    let whole = log_size(folder);
     let mut teller = Teller::with(Names::read(folder));
     let mut hash = Digest::ZERO;
     // Read from the first fact even when fewer are printed: openings say what amounts are of.
@@ -188,6 +201,7 @@ fn rows(folder: &Folder, from: u64, out: &mut impl Write) -> anyhow::Result<(Tip
             hash = row_hash(&hash, open);
             writeln!(out, "{open},\"hash\":\"{hash}\"}}")?;
         }
+        progress.facts(found.batch.tip().next, whole);
         Ok(())
     })?;
     Ok((tip, hash))
@@ -353,6 +367,7 @@ fn read<'s>(
     file: &Path,
     salts: Option<&'s dyn Salts>,
     each: &mut dyn FnMut(&Batch) -> anyhow::Result<()>,
+    progress: &mut Progress,
 ) -> anyhow::Result<(ExportManifest, Reading<'s>)> {
     let about = manifest_path(file);
     let text = std::fs::read_to_string(&about)
@@ -383,9 +398,12 @@ fn read<'s>(
         reading.at = Some(TreeHead { size: 0, root: reading.tree.root() });
     }
     let opened = File::open(file).with_context(|| format!("`{}`", file.display()))?;
+    let (whole, mut seen) = (opened.metadata().map_or(0, |about| about.len()), 0_u64);
     for (number, line) in (1_u64..).zip(BufReader::new(opened).lines()) {
         let line = line.with_context(|| format!("row {number}"))?;
         reading.line(&line, each).with_context(|| format!("row {number}"))?;
+        seen = seen.saturating_add(u64::try_from(line.len()).unwrap_or(0)).saturating_add(1);
+        progress.at(number, Part::of(seen, whole));
     }
     reading.close(each).context("the last batch")?;
     let ends = (manifest.next, &manifest.hash, &manifest.digest);
@@ -404,7 +422,11 @@ fn read<'s>(
 fn verify(args: &ExportVerifyArgs) -> anyhow::Result<ExitCode> {
     let trusted = args.key.as_deref().map(|key| key.trim().parse::<VerifierKey>()).transpose()?;
     let keys = salts_of(args.with.as_deref())?;
-    let (manifest, reading) = match read(&args.file, known(keys.as_ref()), &mut |_| Ok(())) {
+    let work = Work { name: "check", unit: "rows", json: args.json };
+    let mut progress = Progress::begin(args.progress, work);
+    let checked = read(&args.file, known(keys.as_ref()), &mut |_| Ok(()), &mut progress);
+    progress.end();
+    let (manifest, reading) = match checked {
         Ok(read) => read,
         Err(why) => {
             if args.json {
@@ -451,10 +473,15 @@ fn verify(args: &ExportVerifyArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Builds a folder whose journal is the one that was exported.
-pub(super) fn restore(file: &Path, to: &Path, with: Option<&Path>) -> anyhow::Result<Restored> {
+pub(super) fn restore(
+    file: &Path,
+    to: &Path,
+    with: Option<&Path>,
+    progress: &mut Progress,
+) -> anyhow::Result<Restored> {
     // Twice: nothing is written before all of it was read and found good.
     let keys = with.map(|with| salts_beside(&with.join("journal"))).transpose()?.flatten();
-    let (manifest, reading) = read(file, known(keys.as_ref()), &mut |_| Ok(()))?;
+    let (manifest, reading) = read(file, known(keys.as_ref()), &mut |_| Ok(()), progress)?;
     if reading.tip == Tip::GENESIS {
         bail!("the export has no facts");
     }
@@ -478,15 +505,17 @@ pub(super) fn restore(file: &Path, to: &Path, with: Option<&Path>) -> anyhow::Re
         epoch: reading.epoch,
     };
     let fill = |journal: &Path| {
+        progress.stage("write", "rows");
         let mut writing = (Position::ZERO, Vec::new());
-        let written = read(file, known(keys.as_ref()), &mut |batch| {
+        let mut each = |batch: &Batch| -> anyhow::Result<()> {
             if writing.1.len().saturating_add(batch.bytes().len()) > SEGMENT_BYTES {
                 put_new(journal, &segment_name(writing.0), &writing.1)?;
                 writing = (batch.origin().first, Vec::new());
             }
             writing.1.extend_from_slice(batch.bytes());
             Ok(())
-        });
+        };
+        let written = read(file, known(keys.as_ref()), &mut each, progress);
         written.map_err(|error| ArchiveError::Unready(format!("{error:#}")))?;
         put_new(journal, &segment_name(writing.0), &writing.1)
     };

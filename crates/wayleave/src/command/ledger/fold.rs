@@ -14,12 +14,13 @@ use seal::Digest;
 use serde_json::json;
 use store::log::LogReader;
 use store::segment::{Found, SegmentEnd, scan, segment_first, segment_name};
-use store::{FileDisk, fsck};
+use store::{FileDisk, fsck_telling};
 use terms::{BookName, Position};
 
 use super::fsck_parts;
+use super::progress::{Progress, Work};
 use super::session::folder_path;
-use crate::cli::ledger::FolderArgs;
+use crate::cli::ledger::FsckArgs;
 use crate::command::{say, say_json};
 use crate::fsck::salts;
 
@@ -64,8 +65,9 @@ pub(super) fn each_batch(
 }
 
 /// Checks bytes, digests, commitments; then folds the facts and checks the sums.
-pub(super) fn command(args: &FolderArgs) -> anyhow::Result<ExitCode> {
-    let folder = Folder::open(&folder_path(args))?;
+pub(super) fn command(args: &FsckArgs) -> anyhow::Result<ExitCode> {
+    let json = args.folder.json;
+    let folder = Folder::open(&folder_path(&args.folder))?;
     let (journal, book) = (folder.part("journal"), folder.book());
     if !journal.is_dir() {
         bail!("the book was never served: there is no `{}`", journal.display());
@@ -75,26 +77,36 @@ pub(super) fn command(args: &FolderArgs) -> anyhow::Result<ExitCode> {
         Some(salts) => Some(salts),
         None => None,
     };
-    let report = fsck(&FileDisk::look(&journal), &book, known)
+    let whole = log_size(&folder);
+    let work = Work { name: "check", unit: "facts", json };
+    let mut progress = Progress::begin(args.progress, work);
+    let mut told = |next: Position| progress.facts(next, whole);
+    let report = fsck_telling(&FileDisk::look(&journal), &book, known, &mut told)
         .with_context(|| format!("`{}` cannot be read", journal.display()))?;
     let mut findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     let mut accounts = 0;
     if findings.is_empty() {
-        let mut walked = Walked::new(log_size(&folder));
-        match refold(&journal, &book, None, &mut |_, leaf| walked.take(leaf)) {
+        let mut walked = Walked::new(whole);
+        progress.stage("fold", "facts");
+        let refolded = refold(&journal, &book, None, &mut |position, leaf| {
+            progress.each_fact(position, whole);
+            walked.take(leaf);
+        });
+        match refolded {
             Ok(folded) => {
                 accounts = folded.ledger().accounts_len();
                 let faults = folded.ledger().audit().err();
                 findings.extend(faults.map(|fault| format!("the sums do not fit: {fault:?}")));
-                findings.extend(fsck_parts::findings(&folder, &report.tip, &walked));
+                findings.extend(fsck_parts::findings(&folder, &report.tip, &walked, &mut progress));
             }
             Err(error) => findings.push(format!("{error:#}")),
         }
     }
+    progress.end();
     let sound = findings.is_empty();
     let (facts, batches) = (report.tip.next.number(), report.batches);
     let (checked, muted) = (report.commitments_checked, report.commitments_unchecked);
-    if args.json {
+    if json {
         say_json(&json!({
             "sound": sound,
             "book": book.to_string(),
@@ -166,7 +178,7 @@ impl Walked {
 }
 
 /// How many entries the folder's log has.
-fn log_size(folder: &Folder) -> u64 {
+pub(super) fn log_size(folder: &Folder) -> u64 {
     let reader = LogReader::open(&FileDisk::look(&folder.part("log")));
     let head = reader.and_then(|reader| reader.head()).ok().flatten();
     head.map_or(0, |head| head.size)

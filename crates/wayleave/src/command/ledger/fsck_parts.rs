@@ -13,9 +13,15 @@ use store::{FileDisk, image, salt_keys, segment_map};
 use terms::Position;
 
 use super::fold::{Walked, each_batch};
+use super::progress::Progress;
 
 /// Findings of everything beside the journal, which was found sound and ends at `tip`.
-pub(super) fn findings(folder: &Folder, tip: &Tip, walked: &Walked) -> Vec<String> {
+pub(super) fn findings(
+    folder: &Folder,
+    tip: &Tip,
+    walked: &Walked,
+    progress: &mut Progress,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut part = |name: &str, check: &mut dyn FnMut(&Path) -> anyhow::Result<Vec<String>>| {
         let path = folder.part(name);
@@ -35,7 +41,7 @@ pub(super) fn findings(folder: &Folder, tip: &Tip, walked: &Walked) -> Vec<Strin
         }
         Ok(Vec::new())
     });
-    part("images", &mut |path| images(folder, path, tip));
+    part("images", &mut |path| images(folder, path, tip, progress));
     part("views", &mut |path| views(path));
     let guard = folder.guard_path();
     if guard.exists() {
@@ -113,10 +119,19 @@ fn differing(folder: &Folder, path: &Path, size: u64) -> anyhow::Result<String> 
 }
 
 /// The image must load, and be the fold of the journal up to where it was taken.
-fn images(folder: &Folder, path: &Path, tip: &Tip) -> anyhow::Result<Vec<String>> {
+fn images(
+    folder: &Folder,
+    path: &Path,
+    tip: &Tip,
+    progress: &mut Progress,
+) -> anyhow::Result<Vec<String>> {
     let loaded = image::load_image::<LedgerBook, _>(&FileDisk::look(path), &folder.book());
     let start = match loaded {
-        Err(why) => return Ok(vec![format!("`{}`: {why}", image::IMAGE_NAME)]),
+        Err(why) => {
+            let mend =
+                "serve the book: it folds the journal again, and the next image replaces this";
+            return Ok(vec![format!("`{}`: {why}: {mend}", image::IMAGE_NAME)]);
+        }
         Ok(None) => return Ok(Vec::new()),
         Ok(Some(start)) => start,
     };
@@ -124,11 +139,13 @@ fn images(folder: &Folder, path: &Path, tip: &Tip) -> anyhow::Result<Vec<String>
         let (of, ends) = (start.tip.next, tip.next);
         return Ok(vec![format!("it was taken at position `{of}`, the journal ends at `{ends}`")]);
     }
+    progress.stage("image", "facts");
+    let whole = start.tip.next.number();
     let folded = super::fold::refold(
         &folder.part("journal"),
         &folder.book(),
         Some(start.tip.next),
-        &mut |_, _| {},
+        &mut |position, _| progress.each_fact(position, whole),
     )?;
     let is_same = folded.save() == start.state.save();
     let what = || format!("`{}` is not the fold of the journal's facts", image::IMAGE_NAME);

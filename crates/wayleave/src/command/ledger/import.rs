@@ -5,7 +5,6 @@ mod groups;
 mod plan;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use wire::{CallOptions, Completion, RequestFlags, Transfer};
 
 use self::groups::{Group, Groups};
 use self::plan::{Planned, Planner};
+use super::progress::{Part, Progress, Work};
 use super::rows::{Row, Rows, Unread, Whose};
 use super::said::{Ending, Report};
 use super::session::{Sent, Session, transfer_of};
@@ -32,8 +32,6 @@ const TOGETHER_MAX: usize = ledger::bulk::TOGETHER_MAX;
 const BYTES_AT_ONCE: usize = 1_000_000;
 /// How often a request is sent again that met a full queue.
 const TRIES: usize = 50;
-/// Characters of the bar.
-const BAR: u64 = 30;
 
 pub(super) fn command(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let session = Session::open(&args.place)?;
@@ -42,7 +40,9 @@ pub(super) fn command(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     if args.dry_run {
         keys = keys.without_making();
     }
+    let work = Work { name: "import", unit: "rows", json: session.json };
     let mut import = Import {
+        progress: Progress::begin(args.progress, work),
         session,
         dry_run: args.dry_run,
         together: args.all_or_nothing,
@@ -68,11 +68,11 @@ struct Import {
     groups: Groups,
     counts: BTreeMap<&'static str, u64>,
     worst: Ending,
+    progress: Progress,
 }
 
 impl Import {
     fn run(&mut self, mut rows: Rows) -> anyhow::Result<ExitCode> {
-        let mut bar = Bar::new();
         loop {
             match rows.next_row() {
                 Ok(Some(Ok(row))) => self.take(row),
@@ -93,16 +93,21 @@ impl Import {
             let is_full = self.batch.len() >= AT_ONCE || self.bytes >= BYTES_AT_ONCE;
             if is_full && !self.together {
                 self.send();
-                bar.show(rows.read, rows.bytes, &self.counts);
+                self.tell(&rows);
             }
         }
         let last = self.groups.end();
         self.ended(last);
         self.send_rest()?;
-        bar.show(rows.read, rows.bytes, &self.counts);
-        bar.end();
+        self.tell(&rows);
+        self.progress.end();
         self.summary();
         Ok(ExitCode::from(self.worst.code()))
+    }
+
+    /// How far it has come: rows that were answered, and the part of the file that was read.
+    fn tell(&mut self, rows: &Rows) {
+        self.progress.at(self.counts.values().sum(), Part::of(rows.read, rows.bytes));
     }
 
     fn take(&mut self, row: Row) {
@@ -256,6 +261,7 @@ impl Import {
         let count = self.counts.entry(report.status).or_default();
         *count = count.saturating_add(1);
         self.worst = self.worst.max(report.ending);
+        self.progress.clear();
         if self.session.json {
             let mut about = json!({ "line": line });
             if let (Some(of), Some(fields)) = (of, about.as_object_mut()) {
@@ -288,35 +294,4 @@ impl Import {
 fn not_whole(id: &str, line: u64) -> anyhow::Error {
     let id: String = id.chars().take(64).collect();
     anyhow!("transaction `{id}` is not whole, so nothing of it is sent: line {line} was not read")
-}
-
-/// How far an import is, on standard error where that is a terminal.
-struct Bar {
-    is_shown: bool,
-}
-
-impl Bar {
-    fn new() -> Self {
-        Self { is_shown: std::io::stderr().is_terminal() }
-    }
-
-    fn show(&mut self, read: u64, bytes: u64, counts: &BTreeMap<&'static str, u64>) {
-        if !self.is_shown {
-            return;
-        }
-        let part = |of: u64| read.saturating_mul(of) / bytes.max(1);
-        let full = usize::try_from(part(BAR).min(BAR)).unwrap_or(0);
-        let rest = usize::try_from(BAR).unwrap_or(0).saturating_sub(full);
-        let whole: u64 = counts.values().sum();
-        let mut out = std::io::stderr().lock();
-        let (full, rest) = ("=".repeat(full), " ".repeat(rest));
-        let _gone = write!(out, "\r[{full}{rest}] {:>3} %  {whole}", part(100).min(100));
-        let _gone = out.flush();
-    }
-
-    fn end(&self) {
-        if self.is_shown {
-            let _gone = writeln!(std::io::stderr().lock());
-        }
-    }
 }

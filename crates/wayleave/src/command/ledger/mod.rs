@@ -4,6 +4,7 @@
 mod account;
 mod archive;
 mod asks;
+mod bench;
 mod beside;
 mod clock;
 mod export;
@@ -17,6 +18,7 @@ mod money;
 mod pending;
 mod personal;
 mod post;
+mod progress;
 mod proofs;
 mod rows;
 mod said;
@@ -33,7 +35,7 @@ use self::said::EXIT_NOT_DONE;
 use crate::cli::ledger::LedgerCommand;
 
 /// Checks a ledger's folder: `wayleave fsck` of one does the same.
-pub(crate) fn fsck(args: &crate::cli::ledger::FolderArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn fsck(args: &crate::cli::ledger::FsckArgs) -> anyhow::Result<ExitCode> {
     fold::command(args)
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn command(asked: &LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Export(args) => return export_file::command(args),
         LedgerCommand::Checkpoint(args) => return proofs::checkpoint(args),
         LedgerCommand::Verify(args) => return proofs::verify(args),
+        LedgerCommand::Bench(args) => return bench::command(args),
         LedgerCommand::Clock(args) => return clock::command(args),
         LedgerCommand::Archive(args) => return archive::command(args),
         LedgerCommand::Restore(args) => return archive::restore(args),

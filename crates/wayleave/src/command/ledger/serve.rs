@@ -91,6 +91,13 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         if new_guards.contains(&book) && recovery.tip.next.number() > 0 {
             tell("the guard is new: whether this folder is the newest copy is not known to it");
         }
+        if let Some(why) = &recovery.image_refused {
+            let facts = recovery.facts_refolded;
+            tell(&format!(
+                "book `{book}`: its image was not used: {why}: {facts} facts were folded again \
+                 from the journal, and the next image takes its place"
+            ));
+        }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -121,6 +128,9 @@ fn ready(args: &ServeArgs, running: &RunningBooks) {
                 "facts": facts,
                 "epoch": recovery.epoch.number(),
                 "torn_bytes_cut": recovery.torn_bytes_cut,
+                "from_image": recovery.from_image,
+                "facts_refolded": recovery.facts_refolded,
+                "image_refused": recovery.image_refused,
             }));
         } else {
             let http = http.map(|http| format!(", HTTP at {http}")).unwrap_or_default();
@@ -196,6 +206,7 @@ fn protected(
         known: own,
         publish_every: Some(Duration::from_millis(args.checkpoint_every.into())),
         segment_bytes: Some(args.segment_bytes),
+        image_every: Some(args.image_every),
     };
     Ok((folder, with))
 }

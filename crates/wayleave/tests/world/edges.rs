@@ -21,6 +21,8 @@ use super::stage::{BINARY, World, play, until};
 
 /// Wallets that pay at the same time.
 const WALLETS: usize = 3;
+/// How long an instance is held still: three wallets come by in turn, and the front waits longer.
+const STILL: Duration = Duration::from_secs(2);
 /// What each payment pays, in minor units of SGD.
 const MINOR: u128 = 1_000;
 
@@ -97,9 +99,19 @@ impl Fleet {
         Ok(())
     }
 
-    /// SIGKILL.
-    fn kill(&mut self, number: u8) -> anyhow::Result<()> {
-        self.instances.remove(&number).context("an instance")?.kill()
+    /// SIGKILL with requests under way: it is held still first, until some wait for it.
+    async fn kill_in_mid_flow(&mut self, number: u8) -> anyhow::Result<()> {
+        let mut process = self.instances.remove(&number).context("an instance")?;
+        process.signal("STOP")?;
+        tokio::time::sleep(STILL).await;
+        process.kill()?;
+        let front = self.root.join("front-nl").join("log.txt");
+        until("a request that broke off, asked again elsewhere", || async {
+            let log = std::fs::read_to_string(&front)?;
+            let broke = |line: &&str| line.contains("Unknown") && line.contains("another=true");
+            Ok(log.lines().find(broke).map(|_| ()))
+        })
+        .await
     }
 }
 
@@ -212,7 +224,7 @@ fn instances_come_die_and_go_under_load_and_no_payment_is_lost_or_refused() {
         fleet.add(3).await?;
         load.pays(12).await?;
         // In mid-flow: whatever was under way at the second goes on at another.
-        fleet.kill(2)?;
+        fleet.kill_in_mid_flow(2).await?;
         load.pays(9).await?;
         fleet.retire(2)?;
         load.pays(4).await?;

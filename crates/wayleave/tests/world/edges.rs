@@ -21,11 +21,14 @@ use super::stage::{BINARY, World, play, until};
 
 /// Wallets that pay at the same time.
 const WALLETS: usize = 3;
+/// How long an instance is held still: three wallets come by in turn, and the front waits longer.
+const STILL: Duration = Duration::from_secs(2);
 /// What each payment pays, in minor units of SGD.
 const MINOR: u128 = 1_000;
 
-/// The payer's edge behind a front.
+/// One side's edge behind a front.
 struct Fleet {
+    institution: &'static str,
     /// By instance: its place and its process.
     instances: BTreeMap<u8, RoleProcess>,
     _front: RoleProcess,
@@ -34,12 +37,13 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// The edge of `world` moves behind a front, with room for three; one runs.
-    async fn raise(world: &mut World) -> anyhow::Result<Self> {
-        let dir = world.stage.folder("bank-nl.1");
+    /// An edge of `world` moves behind a front, with room for three; one runs.
+    async fn raise(world: &mut World, institution: &'static str) -> anyhow::Result<Self> {
+        let edge = format!("{institution}.1");
+        let dir = world.stage.folder(&edge);
         let root = world.folder.path().to_owned();
-        world.process("bank-nl.1").stop();
-        let public = world.stage.memory.ports["bank-nl.1"];
+        world.process(&edge).stop();
+        let public = world.stage.memory.ports[&edge];
         let mut taken: Vec<u16> = world.stage.memory.ports.values().copied().collect();
         let highest = taken.iter().max().copied().context("ports")?;
         let mut ports = Vec::new();
@@ -50,7 +54,7 @@ impl Fleet {
         let mut role: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
         role["port"] = json!(ports[0]);
         write_json(&path, &role)?;
-        let front = root.join("front-nl");
+        let front = root.join(format!("front-{institution}"));
         std::fs::create_dir_all(&front)?;
         let places: Vec<String> = ports.iter().map(|port| place(*port)).collect();
         write_json(&front.join("role.json"), &json!({ "port": public, "places": places }))?;
@@ -59,17 +63,22 @@ impl Fleet {
         let url = place(public);
         let mut front = RoleProcess::start(Path::new(BINARY), "front", &front, &url)?;
         front.ready().await?;
-        Ok(Self { instances: [(1, first)].into(), _front: front, root, ports })
+        let instances = [(1, first)].into();
+        Ok(Self { institution, instances, _front: front, root, ports })
     }
 
     fn folder(&self, number: u8) -> PathBuf {
         match number {
-            1 => self.root.join("bank-nl"),
-            other => self.root.join(format!("bank-nl-{other}")),
+            1 => self.root.join(self.institution),
+            other => self.root.join(format!("{}-{other}", self.institution)),
         }
     }
 
-    /// One more.
+    fn edge(&self, number: u8) -> String {
+        format!("{}.{number}", self.institution)
+    }
+
+    /// One more, while requests run.
     async fn add(&mut self, number: u8) -> anyhow::Result<()> {
         let port = self.ports[usize::from(number) - 1];
         let dir = self.folder(number);
@@ -78,7 +87,7 @@ impl Fleet {
             .arg(self.folder(1))
             .arg("--dir")
             .arg(&dir)
-            .args(["--instance", &format!("bank-nl.{number}"), "--port", &port.to_string()])
+            .args(["--instance", &self.edge(number), "--port", &port.to_string()])
             .output()?;
         said(&output)?;
         let mut process = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(port))?;
@@ -97,9 +106,19 @@ impl Fleet {
         Ok(())
     }
 
-    /// SIGKILL.
-    fn kill(&mut self, number: u8) -> anyhow::Result<()> {
-        self.instances.remove(&number).context("an instance")?.kill()
+    /// SIGKILL with requests under way: it is held still first, until some wait for it.
+    async fn kill_in_mid_flow(&mut self, number: u8) -> anyhow::Result<()> {
+        let mut process = self.instances.remove(&number).context("an instance")?;
+        process.signal("STOP")?;
+        tokio::time::sleep(STILL).await;
+        process.kill()?;
+        let front = self.root.join(format!("front-{}", self.institution)).join("log.txt");
+        until("a request that broke off, asked again elsewhere", || async {
+            let log = std::fs::read_to_string(&front)?;
+            let broke = |line: &&str| line.contains("Unknown") && line.contains("another=true");
+            Ok(log.lines().find(broke).map(|_| ()))
+        })
+        .await
     }
 }
 
@@ -202,55 +221,71 @@ fn permits(all: &[Value], edge: &str) -> u64 {
 
 #[test]
 fn instances_come_die_and_go_under_load_and_no_payment_is_lost_or_refused() {
-    play(async {
-        let mut world = World::new("edges").await?;
-        let mut fleet = Fleet::raise(&mut world).await?;
-        let before = (world.balance("brightwater").await?, world.balance("lim").await?);
-        let mut load = Load::start(&world)?;
-        load.pays(4).await?;
-        fleet.add(2).await?;
-        fleet.add(3).await?;
-        load.pays(12).await?;
-        // In mid-flow: whatever was under way at the second goes on at another.
-        fleet.kill(2)?;
-        load.pays(9).await?;
-        fleet.retire(2)?;
-        load.pays(4).await?;
-        fleet.retire(1)?;
-        load.pays(6).await?;
-        let paid = load.stop().await?;
+    play(one_to_three_and_back("bank-nl"));
+}
 
-        for payment in &paid {
-            let status = world.players.payer.ask(*payment).await?;
-            assert!(status.ending.is_some(), "{payment} is lost");
-        }
-        let after = (world.balance("brightwater").await?, world.balance("lim").await?);
-        let credited = after.1.units() - before.1.units();
-        assert_eq!(credited, MINOR * u128::try_from(paid.len())?, "each credited once");
-        assert!(after.0 < before.0);
+#[test]
+fn instances_of_the_payees_edge_come_die_and_go_under_load_too() {
+    play(one_to_three_and_back("bank-sg"));
+}
 
-        let whole = until("the last account", || async {
-            let all = instances(&world)?;
-            let told: u64 = ["bank-nl.1", "bank-nl.2", "bank-nl.3"]
-                .iter()
-                .map(|edge| permits(&all, edge))
-                .sum();
-            let enough = usize::try_from(told)? >= paid.len();
-            let missing = all.iter().any(|one| !one["missing"].is_null());
-            Ok((enough && !missing).then_some(all))
-        })
-        .await?;
-        for number in 1..=3 {
-            let edge = format!("bank-nl.{number}");
-            assert!(permits(&whole, &edge) > 0, "{edge} decided nothing: {whole:?}");
-            let one = whole.iter().find(|one| one["edge"] == edge).context("an instance")?;
-            assert_eq!(one["closed_at"].is_null(), number == 3, "{one}");
-        }
-        // A folder that left does not serve again.
-        let dir = fleet.folder(2);
-        let mut back = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(fleet.ports[1]))?;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        assert!(back.has_ended(), "an instance that left serves");
-        Ok(())
-    });
+async fn one_to_three_and_back(institution: &'static str) -> anyhow::Result<()> {
+    let mut world = World::new(&format!("edges-{institution}")).await?;
+    let mut fleet = Fleet::raise(&mut world, institution).await?;
+    let before = (world.balance("brightwater").await?, world.balance("lim").await?);
+    let mut load = Load::start(&world)?;
+    load.pays(4).await?;
+    fleet.add(2).await?;
+    fleet.add(3).await?;
+    load.pays(12).await?;
+    // In mid-flow: whatever was under way at the second goes on at another.
+    fleet.kill_in_mid_flow(2).await?;
+    load.pays(9).await?;
+    fleet.retire(2)?;
+    load.pays(4).await?;
+    fleet.retire(1)?;
+    load.pays(6).await?;
+    let paid = load.stop().await?;
+
+    for payment in &paid {
+        let status = world.players.payer.ask(*payment).await?;
+        assert!(status.ending.is_some(), "{payment} is lost");
+    }
+    let after = (world.balance("brightwater").await?, world.balance("lim").await?);
+    let credited = after.1.units() - before.1.units();
+    assert_eq!(credited, MINOR * u128::try_from(paid.len())?, "each credited once");
+    assert!(after.0 < before.0);
+    every_number_is_accounted_for(&world, &fleet, paid.len()).await?;
+    // A folder that left does not serve again.
+    let dir = fleet.folder(2);
+    let mut back = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(fleet.ports[1]))?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(back.has_ended(), "an instance that left serves");
+    Ok(())
+}
+
+/// Number by number: what the instances account for is what the payments' facts name.
+async fn every_number_is_accounted_for(
+    world: &World,
+    fleet: &Fleet,
+    paid: usize,
+) -> anyhow::Result<()> {
+    let edges: Vec<String> = (1..=3).map(|number| fleet.edge(number)).collect();
+    let whole = until("the last account", || async {
+        let all = instances(world)?;
+        let told: u64 = edges.iter().map(|edge| permits(&all, edge)).sum();
+        let enough = usize::try_from(told)? >= paid;
+        let missing = all.iter().any(|one| !one["missing"].is_null());
+        Ok((enough && !missing).then_some(all))
+    })
+    .await?;
+    for (number, edge) in (1..).zip(&edges) {
+        assert!(permits(&whole, edge) > 0, "{edge} decided nothing: {whole:?}");
+        let one = whole.iter().find(|one| one["edge"] == **edge).context("an instance")?;
+        assert_eq!(one["closed_at"].is_null(), number == 3, "{one}");
+    }
+    for one in &whole {
+        assert_eq!((&one["differences"], &one["unaccounted"]), (&json!([]), &json!([])), "{one}");
+    }
+    Ok(())
 }

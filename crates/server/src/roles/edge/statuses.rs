@@ -262,3 +262,47 @@ fn time_to_live(token: &str) -> Option<u64> {
     let payload = seal::text::from_base64url(token.split('.').nth(1)?)?;
     serde_json::from_slice::<Value>(&payload).ok()?.get("ttl")?.as_u64()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "http://issuer/1";
+
+    fn seen(seconds: u64) -> HighWater {
+        let issued_at = Instant::from_seconds(seconds);
+        let list = SeenList { issued_at, digest: Digest::ZERO };
+        HighWater::restore([(LIST.to_owned(), list)].into())
+    }
+
+    fn mark(keeper: &StatusKeeper) -> Option<Instant> {
+        keeper.at_hand().1.marks().get(LIST).map(|seen| seen.issued_at)
+    }
+
+    /// The bound that ADR 0028 names: until it learns, an instance goes by what it saw itself.
+    #[test]
+    fn what_one_instance_saw_binds_another_from_the_moment_it_learns_it() {
+        let folder = std::env::temp_dir().join(format!("wayleave-marks-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let open = |name: &str| StatusKeeper::open(&folder.join(name), BTreeMap::new(), 60);
+        let (one, other) = (open("one").unwrap(), open("other").unwrap());
+        other.raise(&seen(5)).unwrap();
+        one.raise(&seen(9)).unwrap();
+        let told = one.untold(9);
+        assert_eq!(told.len(), 1, "what the book does not know goes out");
+        assert_eq!(mark(&other), Some(Instant::from_seconds(5)), "not told yet");
+        other.learn(&told).unwrap();
+        one.learn(&told).unwrap();
+        assert!(one.untold(9).is_empty(), "the book knows");
+        other.raise(&seen(7)).unwrap();
+        assert_eq!(mark(&other), Some(Instant::from_seconds(9)), "never lower again");
+        drop(other);
+        let other = open("other").unwrap();
+        assert_eq!(mark(&other), Some(Instant::from_seconds(9)), "after a restart, too");
+        // A new instance learns before it serves.
+        let new = open("new").unwrap();
+        new.learn(&told).unwrap();
+        assert_eq!(mark(&new), Some(Instant::from_seconds(9)));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

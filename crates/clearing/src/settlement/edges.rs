@@ -14,7 +14,7 @@ use record::edges::{
 use record::settlement::EDGE_JOINED;
 use record::{
     EdgeAccount, EdgeClosing, EdgeMark, EdgeNotice, Fact, Heading, Permit, SaltSlot, Signed,
-    Snapshot, SpentOn, StatusMark,
+    Snapshot, SpentNumber, SpentOn, StatusMark,
 };
 use seal::Digest;
 use terms::{EdgeName, Environment, Instant, InstitutionName, PaymentId, Sequence};

@@ -1,8 +1,7 @@
 //! One edge, several instances: they come, die and go while payments flow, and nobody notices.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,125 +13,16 @@ use terms::PaymentId;
 use tokio::task::JoinSet;
 use wallet::{Agreement, PaymentOutcome, Wallet, WhenMissing};
 use wayleave::demo::acts::invoice;
-use wayleave::demo::processes::{RoleProcess, free_port};
-use wayleave::demo::setup::write_json;
+use wayleave::demo::fleet::Fleet;
 
 use super::stage::{BINARY, World, play, until};
 
 /// Wallets that pay at the same time.
 const WALLETS: usize = 3;
-/// How long an instance is held still: three wallets come by in turn, and the front waits longer.
-const STILL: Duration = Duration::from_secs(2);
+/// Payments of each wallet within which every instance has its turn many times.
+const ROUNDS_MAX: usize = 40;
 /// What each payment pays, in minor units of SGD.
 const MINOR: u128 = 1_000;
-
-/// One side's edge behind a front.
-struct Fleet {
-    institution: &'static str,
-    /// By instance: its place and its process.
-    instances: BTreeMap<u8, RoleProcess>,
-    _front: RoleProcess,
-    root: PathBuf,
-    ports: Vec<u16>,
-}
-
-impl Fleet {
-    /// An edge of `world` moves behind a front, with room for three; one runs.
-    async fn raise(world: &mut World, institution: &'static str) -> anyhow::Result<Self> {
-        let edge = format!("{institution}.1");
-        let dir = world.stage.folder(&edge);
-        let root = world.folder.path().to_owned();
-        world.process(&edge).stop();
-        let public = world.stage.memory.ports[&edge];
-        let mut taken: Vec<u16> = world.stage.memory.ports.values().copied().collect();
-        let highest = taken.iter().max().copied().context("ports")?;
-        let mut ports = Vec::new();
-        for _ in 0..3 {
-            ports.push(free_port(highest + 1, &mut taken)?);
-        }
-        let path = dir.join("role.json");
-        let mut role: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
-        role["port"] = json!(ports[0]);
-        write_json(&path, &role)?;
-        let front = root.join(format!("front-{institution}"));
-        std::fs::create_dir_all(&front)?;
-        let places: Vec<String> = ports.iter().map(|port| place(*port)).collect();
-        write_json(&front.join("role.json"), &json!({ "port": public, "places": places }))?;
-        let mut first = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(ports[0]))?;
-        first.ready().await?;
-        let url = place(public);
-        let mut front = RoleProcess::start(Path::new(BINARY), "front", &front, &url)?;
-        front.ready().await?;
-        let instances = [(1, first)].into();
-        Ok(Self { institution, instances, _front: front, root, ports })
-    }
-
-    fn folder(&self, number: u8) -> PathBuf {
-        match number {
-            1 => self.root.join(self.institution),
-            other => self.root.join(format!("{}-{other}", self.institution)),
-        }
-    }
-
-    fn edge(&self, number: u8) -> String {
-        format!("{}.{number}", self.institution)
-    }
-
-    /// One more, while requests run.
-    async fn add(&mut self, number: u8) -> anyhow::Result<()> {
-        let port = self.ports[usize::from(number) - 1];
-        let dir = self.folder(number);
-        let output = Command::new(BINARY)
-            .args(["edge", "add", "--from"])
-            .arg(self.folder(1))
-            .arg("--dir")
-            .arg(&dir)
-            .args(["--instance", &self.edge(number), "--port", &port.to_string()])
-            .output()?;
-        said(&output)?;
-        let mut process = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(port))?;
-        process.ready().await?;
-        self.instances.insert(number, process);
-        Ok(())
-    }
-
-    /// One leaves for good: stopped in order or dead already, then drained and closed.
-    fn retire(&mut self, number: u8) -> anyhow::Result<()> {
-        if let Some(mut process) = self.instances.remove(&number) {
-            process.stop();
-        }
-        let dir = self.folder(number);
-        said(&Command::new(BINARY).args(["edge", "retire", "--dir"]).arg(dir).output()?)?;
-        Ok(())
-    }
-
-    /// SIGKILL with requests under way: it is held still first, until some wait for it.
-    async fn kill_in_mid_flow(&mut self, number: u8) -> anyhow::Result<()> {
-        let mut process = self.instances.remove(&number).context("an instance")?;
-        process.signal("STOP")?;
-        tokio::time::sleep(STILL).await;
-        process.kill()?;
-        let front = self.root.join(format!("front-{}", self.institution)).join("log.txt");
-        until("a request that broke off, asked again elsewhere", || async {
-            let log = std::fs::read_to_string(&front)?;
-            let broke = |line: &&str| line.contains("Unknown") && line.contains("another=true");
-            Ok(log.lines().find(broke).map(|_| ()))
-        })
-        .await
-    }
-}
-
-fn place(port: u16) -> String {
-    format!("http://localhost:{port}")
-}
-
-fn said(output: &Output) -> anyhow::Result<String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if !output.status.success() {
-        bail!("{}: {}{}", output.status, text(&output.stdout), text(&output.stderr));
-    }
-    Ok(text(&output.stdout))
-}
 
 /// Wallets that pay one invoice after the other until told to stop.
 struct Load {
@@ -231,18 +121,27 @@ fn instances_of_the_payees_edge_come_die_and_go_under_load_too() {
 
 async fn one_to_three_and_back(institution: &'static str) -> anyhow::Result<()> {
     let mut world = World::new(&format!("edges-{institution}")).await?;
-    let mut fleet = Fleet::raise(&mut world, institution).await?;
+    let own = world.stage.folder(&format!("{institution}.1"));
+    let first = world.processes.iter_mut().find(|process| process.dir() == own);
+    let first = first.context("the edge")?;
+    let mut fleet = Fleet::raise(&world.stage, Path::new(BINARY), first, institution, 2).await?;
     let before = (world.balance("brightwater").await?, world.balance("lim").await?);
     let mut load = Load::start(&world)?;
     load.pays(4).await?;
-    fleet.add(2).await?;
-    fleet.add(3).await?;
-    load.pays(12).await?;
+    assert_eq!((fleet.add().await?, fleet.add().await?), (2, 3));
+    for number in 1..=3 {
+        decides(&world, &mut load, &fleet.edge(number)).await?;
+    }
     // In mid-flow: whatever was under way at the second goes on at another.
     fleet.kill_in_mid_flow(2).await?;
+    until("a request that broke off, asked again elsewhere", || async {
+        Ok(fleet.asked_another().then_some(()))
+    })
+    .await?;
     load.pays(9).await?;
     fleet.retire(2)?;
     load.pays(4).await?;
+    world.process(&fleet.edge(1)).stop();
     fleet.retire(1)?;
     load.pays(6).await?;
     let paid = load.stop().await?;
@@ -257,11 +156,23 @@ async fn one_to_three_and_back(institution: &'static str) -> anyhow::Result<()> 
     assert!(after.0 < before.0);
     every_number_is_accounted_for(&world, &fleet, paid.len()).await?;
     // A folder that left does not serve again.
-    let dir = fleet.folder(2);
-    let mut back = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(fleet.ports[1]))?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(back.has_ended(), "an instance that left serves");
-    Ok(())
+    let mut back = fleet.start(2)?;
+    until("an instance that left ends when it is started", || {
+        let ended = back.has_ended();
+        async move { Ok(ended.then_some(())) }
+    })
+    .await
+}
+
+/// The load goes on until this instance has permitted something.
+async fn decides(world: &World, load: &mut Load, edge: &str) -> anyhow::Result<()> {
+    for _ in 0..ROUNDS_MAX {
+        load.pays(WALLETS).await?;
+        if permits(&instances(world)?, edge) > 0 {
+            return Ok(());
+        }
+    }
+    bail!("`{edge}` is asked for nothing")
 }
 
 /// Number by number: what the instances account for is what the payments' facts name.

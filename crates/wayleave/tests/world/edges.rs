@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use record::RequestToPay;
 use serde_json::{Value, json};
-use terms::PaymentId;
+use terms::{Minor, PaymentId};
 use tokio::task::JoinSet;
 use wallet::{Agreement, PaymentOutcome, Wallet, WhenMissing};
 use wayleave::demo::acts::invoice;
@@ -146,14 +146,7 @@ async fn one_to_three_and_back(institution: &'static str) -> anyhow::Result<()> 
     load.pays(6).await?;
     let paid = load.stop().await?;
 
-    for payment in &paid {
-        let status = world.players.payer.ask(*payment).await?;
-        assert!(status.ending.is_some(), "{payment} is lost");
-    }
-    let after = (world.balance("brightwater").await?, world.balance("lim").await?);
-    let credited = after.1.units() - before.1.units();
-    assert_eq!(credited, MINOR * u128::try_from(paid.len())?, "each credited once");
-    assert!(after.0 < before.0);
+    each_is_credited_once(&world, before, &paid).await?;
     every_number_is_accounted_for(&world, &fleet, paid.len()).await?;
     // A folder that left does not serve again.
     let mut back = fleet.start(2)?;
@@ -162,6 +155,23 @@ async fn one_to_three_and_back(institution: &'static str) -> anyhow::Result<()> 
         async move { Ok(ended.then_some(())) }
     })
     .await
+}
+
+/// No payment is lost, and the payee has what all of them brought.
+async fn each_is_credited_once(
+    world: &World,
+    before: (Minor, Minor),
+    paid: &[PaymentId],
+) -> anyhow::Result<()> {
+    for payment in paid {
+        let status = world.players.payer.ask(*payment).await?;
+        assert!(status.ending.is_some(), "{payment} is lost");
+    }
+    let after = (world.balance("brightwater").await?, world.balance("lim").await?);
+    let credited = after.1.units() - before.1.units();
+    assert_eq!(credited, MINOR * u128::try_from(paid.len())?, "each credited once");
+    assert!(after.0 < before.0);
+    Ok(())
 }
 
 /// The load goes on until this instance has permitted something.

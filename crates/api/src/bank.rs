@@ -8,7 +8,7 @@
 //! | bank | `GET /v1/open-returns?after={payment}` | → [`OpenReturns`], by the core |
 //! | bank | `POST /v1/mirror` | [`MirrorRequest`] → [`MirrorSide`], by the core |
 //! | bank | `POST /v1/owners` | [`OwnerRequest`] → [`OwnerAnswer`], by the core |
-//! | bank, core | `GET /v1/duties` | → JSON list of [`Duties`], by the operator; at a bank by the core too |
+//! | bank, core | `GET /v1/duties` | → [`AllDuties`] as JSON, by the operator; at a bank by the core too |
 //! | bank | `POST /v1/customers`, `/v1/parcels`, `GET /v1/accounts/{id}`, … | as the core offers them for hosted books |
 //! | bank | `POST /v1/freezes` | [`FreezeAct`], by the operator |
 //! | core | `GET /v1/mirrors` | → JSON [`Mirrors`], by the operator |
@@ -256,8 +256,7 @@ pub struct OwnerAnswer {
     pub is_owner: bool,
 }
 
-/// The returns that a bank owes, as JSON. The core answers with a list of these, a bank with a
-/// list of one.
+/// The returns that a bank owes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Duties {
@@ -269,6 +268,17 @@ pub struct Duties {
     pub open: u64,
     /// By payment, at most [`DUTIES_MAX`].
     pub owed: Vec<ReturnDuty>,
+}
+
+/// The returns that are owed, as JSON: a bank says its own, the core those of all books that
+/// answered it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllDuties {
+    /// By participant.
+    pub duties: Vec<Duties>,
+    /// Participants whose book did not answer, each with the reason.
+    pub not_asked: Vec<NotAsked>,
 }
 
 /// Duties shown at once.

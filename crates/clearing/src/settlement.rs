@@ -26,7 +26,7 @@ use record::settlement::{
 use record::{
     Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
     PackNotice, PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate,
-    Refusal, RefusedBy, SaltSlot, Side, Signed, Snapshot, TrustList,
+    Refusal, RefusedBy, SaltSlot, Side, Signed, Snapshot, SpentOn, TrustList,
 };
 use seal::{Digest, PublicKey, from_canonical, to_canonical};
 use terms::{
@@ -47,7 +47,7 @@ use crate::trusted::TrustView;
 pub mod acts;
 mod after;
 pub mod drills;
-mod edges;
+pub mod edges;
 pub mod funding;
 mod judge;
 mod notices;
@@ -584,6 +584,11 @@ impl Machine for SettlementBook {
             PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
             PAYMENT_REFUSED => {
                 let body: PaymentRefused = read(fact);
+                let spent_on = match body.by {
+                    RefusedBy::Edge(_) => SpentOn::Refusal,
+                    RefusedBy::Core(..) => SpentOn::Permit,
+                };
+                self.instances.named(&fact.heading, body.ended.payment, spent_on);
                 self.remember(position, &body.ended);
             }
             LEDGER_CHANGED => {
@@ -645,6 +650,7 @@ where
 impl SettlementBook {
     fn apply_settled(&mut self, position: Position, stamp: Instant, fact: &Fact) {
         let body: PaymentSettled = read(fact);
+        self.instances.named(&fact.heading, body.ended.payment, SpentOn::Permit);
         self.apply_settled_body(position, stamp, &body);
     }
 

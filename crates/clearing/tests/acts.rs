@@ -534,3 +534,95 @@ fn nobody_signs_with_a_key_of_another_use() {
     let got = check_act(forged, &operators()).expect_err("no operator's");
     assert_eq!((got.name, books.settlement.state.acts().iter().count()), (ActSignerMayNot, 0));
 }
+
+/// Acts by the hundred.
+fn numbered(number: u32, what: ActKind) -> Act {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    Act { id: ActId::from_bytes(id), ..act(1, what) }
+}
+
+#[test]
+fn acts_that_wait_are_bounded_and_an_alarm_is_not_among_them() {
+    let mut books = Books::ready();
+    propose(&mut books, now(), ADA, &numbered(0, ActKind::Suspend(bank_nl()))).expect("stopped");
+    let lift = |number| numbered(number, ActKind::Resume(bank_nl()));
+    for number in 1..=256 {
+        propose(&mut books, now(), ADA, &lift(number)).expect("room");
+    }
+    let full = propose(&mut books, now(), ADA, &lift(257)).expect_err("full");
+    assert_eq!(full.name, ActsTooMany);
+    let alarm = numbered(258, ActKind::Suspend(Subject::Asset(sgd())));
+    propose(&mut books, now(), CAI, &alarm).expect("an alarm is always taken");
+    let later = now().plus(seconds(3_600));
+    let again = Act { from: later, decide_by: later.plus(seconds(9)), ..lift(257) };
+    propose(&mut books, later, ADA, &again).expect("what lapsed waits no more");
+}
+
+#[test]
+fn freezes_add_up_and_the_newest_word_about_a_customer_is_told() {
+    let mut books = Books::ready();
+    let of = ActAccount::Customer(name("bank-nl"), account(Side::Debtor, 0));
+    propose(&mut books, now(), ADA, &act(1, ActKind::Freeze(of, Stop::Debits))).expect("frozen");
+    let thaw = act(2, ActKind::Thaw(of));
+    propose(&mut books, now(), ADA, &thaw).expect("proposed");
+    let planned = Act { from: now().plus(seconds(10)), ..act(3, ActKind::Suspend(bank_nl())) };
+    propose(&mut books, now(), ADA, &planned).expect("planned");
+    propose(&mut books, now(), BEN, &act(4, ActKind::Freeze(of, Stop::Credits))).expect("too");
+    let sides = |books: &Books| books.settlement.state.acts().stops().sides(now(), of);
+    assert_eq!(sides(&books), Some(Stop::Both));
+    assert_eq!(pay(&mut books, 1, now()), Err(AccountFrozen));
+    decide(&mut books, now(), BEN, &thaw, ActVerdict::Approved).expect("approved");
+    assert_eq!(sides(&books), Some(Stop::Credits), "the freeze since stands");
+    let told: Vec<ActId> =
+        books.settlement.state.acts().stops().customers().map(|(_, _, told)| told.act).collect();
+    assert_eq!(told, [ActId::from_bytes([4; 16])], "an older lift is no newer word");
+    assert_eq!(pay(&mut books, 2, now()), Ok(()));
+    // What is only planned was not forgotten by the acts since.
+    assert_eq!(pay(&mut books, 3, planned.from), Err(ParticipantSuspended));
+}
+
+#[test]
+fn acts_take_effect_in_the_order_of_their_moments() {
+    let mut books = Books::ready();
+    let at = |n| now().plus(seconds(n));
+    let late = Act { from: at(20), ..act(1, low_water(700)) };
+    let early = Act { from: at(10), ..act(2, low_water(500)) };
+    for one in [&late, &early] {
+        propose(&mut books, now(), ADA, one).expect("planned");
+    }
+    assert!(carry(&mut books, at(30)) && carry(&mut books, at(30)));
+    // The other way round the second would loosen what the first set.
+    for one in [&late, &early] {
+        let stands = &books.settlement.state.acts().act(one.id).expect("kept").standing;
+        assert!(matches!(stands, ActStanding::Done(_)), "{stands:?}");
+    }
+}
+
+#[test]
+fn the_first_answer_again_is_for_the_person_who_gave_it() {
+    let mut books = Books::ready();
+    propose(&mut books, now(), ADA, &act(1, ActKind::Suspend(bank_nl()))).expect("stopped");
+    let lift = act(2, ActKind::Resume(bank_nl()));
+    propose(&mut books, now(), ADA, &lift).expect("proposed");
+    let first = decide(&mut books, now(), BEN, &lift, ActVerdict::Approved).expect("approved");
+    let again = decide(&mut books, now(), BEN, &lift, ActVerdict::Approved).expect("again");
+    assert_eq!((first.standing, first.checker), (again.standing, again.checker));
+    let other = decide(&mut books, now(), CAI, &lift, ActVerdict::Approved);
+    assert_eq!(other.expect_err("it was Ben's").name, ActNotOpen);
+}
+
+#[test]
+fn a_stop_that_is_lifted_before_it_begins_never_holds_and_is_nothing_to_lift() {
+    let mut books = Books::ready();
+    let at = |n| now().plus(seconds(n));
+    let planned = Act { from: at(10), ..act(1, ActKind::Suspend(bank_nl())) };
+    propose(&mut books, now(), ADA, &planned).expect("planned");
+    let lift = Act { from: at(5), ..act(2, ActKind::Resume(bank_nl())) };
+    propose(&mut books, now(), ADA, &lift).expect("proposed");
+    decide(&mut books, now(), BEN, &lift, ActVerdict::Approved).expect("approved");
+    let again = Act { from: at(2), ..act(3, ActKind::Resume(bank_nl())) };
+    let again = propose(&mut books, at(2), ADA, &again);
+    assert_eq!(again.expect_err("it will never hold").name, ActNothingToLift);
+    assert_eq!(pay(&mut books, 1, at(12)), Ok(()));
+}

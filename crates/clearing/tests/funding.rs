@@ -621,3 +621,53 @@ fn a_stop_keeps_suspense_where_it_is_and_a_frozen_account_sends_lines_there() {
         book.covered();
     }
 }
+
+#[test]
+fn money_in_suspense_goes_to_nobody_who_is_suspended_and_out_of_no_suspended_asset() {
+    use clearing::settlement::acts::{ActsAnswer, ActsWork};
+    use clearing::testkit::{environment, settlement_name};
+    let suspend = |book: &mut Book, subject| {
+        let key = seal::SigningKey::from_seed(&[0x61; 32]);
+        let act = record::Act {
+            layout: 1,
+            environment: environment(),
+            book: settlement_name(),
+            id: terms::ActId::from_bytes([1; 16]),
+            what: record::ActKind::Suspend(subject),
+            reason: "a drill".into(),
+            from: now(),
+            until: None,
+            decide_by: now().plus(Duration::from_secs(60)),
+        };
+        let (name, may) = ("ada".into(), clearing::May::Both);
+        let ada = clearing::Operator { name, key: key.public_key(), may };
+        let checked = clearing::check_act(record::Signed::sign(&act, &key), &[ada]).unwrap();
+        let work = SettlementWork::Acts(Box::new(ActsWork::Propose(Box::new(checked))));
+        match book.submit(work) {
+            SettlementAnswer::Acts(told) if matches!(*told, ActsAnswer::Stands(..)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let to = |of: &str| ResolutionWish::Release(name(of));
+    let bank_nl = record::Subject::Participant(name("bank-nl"));
+    let asset = record::Subject::Asset(eur());
+    let table = [
+        (bank_nl, to("bank-nl"), Some(RuleName::ParticipantSuspended)),
+        (bank_nl, to("fx-dealer"), None),
+        (bank_nl, ResolutionWish::Return, None),
+        (asset, to("bank-nl"), Some(RuleName::AssetSuspended)),
+        (asset, ResolutionWish::Return, Some(RuleName::AssetSuspended)),
+    ];
+    for (subject, wish, expected) in table {
+        let mut book = Book::new();
+        let answers = book.post(&notification("M1", &[line("A", 700, "CRDT", "?")]));
+        let FundingAnswer::Line { line, .. } = &answers[0] else { panic!("{answers:?}") };
+        suspend(&mut book, subject);
+        let (by, reason) = ("operator".to_owned(), "the payer called".to_owned());
+        let told = book.tell(FundingWork::Resolve { line: *line, wish: wish.clone(), by, reason });
+        match expected {
+            Some(rule) => assert_eq!(refusal(&told), rule, "{subject:?} {wish:?}"),
+            None => assert!(matches!(told, FundingAnswer::Resolved(_)), "{wish:?}: {told:?}"),
+        }
+    }
+}

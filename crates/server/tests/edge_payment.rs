@@ -34,7 +34,8 @@ use client::{AddressGuard, CLIENT_LIMITS, Client, Outcome, Outgoing, Peer};
 use credential::PresentationRequest;
 use policy::{Replay, replay, shipped};
 use record::{
-    AccountProfile, NEUTRAL_CODE, Parcel, Refusal, RequestToPay, Side, Signed, Snapshot, TrustList,
+    AccountProfile, NEUTRAL_CODE, Parcel, Refusal, RequestToPay, Side, Signed, Snapshot,
+    StatusMark, TrustList,
 };
 use seal::{BoxSecretKey, SigningKey};
 use server::keys::{Descriptor, KeyStore};
@@ -53,6 +54,8 @@ struct Shown {
     sanctions: Vec<u8>,
     status: BTreeMap<String, String>,
     accounts: BTreeMap<String, Vec<u8>>,
+    /// The newest status lists that other instances of an edge saw.
+    marks: Vec<StatusMark>,
     sent: Vec<(String, Vec<u8>)>,
 }
 
@@ -74,9 +77,9 @@ fn core_routes(shown: &Peers) -> Router {
         shown.lock().unwrap().sent.push((what, body.to_vec()));
         "done"
     };
-    // No instance of anybody told it anything.
-    let basis = async || {
-        seal::to_canonical(&EdgeBasis { layout: 1, snapshot: None, status_lists: Vec::new() })
+    let basis = async |State(shown): State<Peers>| {
+        let status_lists = shown.lock().unwrap().marks.clone();
+        seal::to_canonical(&EdgeBasis { layout: 1, snapshot: None, status_lists })
     };
     Router::new()
         .route("/v1/accounts/{id}", get(account))
@@ -426,8 +429,9 @@ async fn two_edges_decide_one_payment_and_lose_nothing() {
     })
     .await;
 
+    what_another_instance_saw_binds(&town, &prepared).await;
     // Revoked a moment ago: the next decision knows.
-    town.world.nl_status(NOW, &[12]);
+    town.world.nl_status(NOW.plus(Duration::from_secs(2)), &[12]);
     town.show();
     let refused = town.decide(&prepared, Side::Debtor).await;
     assert_eq!(refused.code.as_deref(), Some("StatusRevoked"));
@@ -473,6 +477,19 @@ async fn strangers_and_bad_input_are_refused(town: &Town) {
     assert_eq!(status(&outcome).0, 403);
     let outcome = town.post(Side::Creditor, "/v1/invoices", invoice, 22).await;
     assert_eq!(status(&outcome), (422, "refused".to_owned()));
+}
+
+/// Another instance was shown a newer list: the older one judges nobody any more.
+async fn what_another_instance_saw_binds(town: &Town, prepared: &Preparation) {
+    let issued_at = NOW.plus(Duration::from_secs(1));
+    let newer = support::status_list("register-nl", issued_at, &[]);
+    let uri = town.world.status.keys().find(|uri| uri.contains("register-nl")).unwrap().clone();
+    let digest = seal::sha256(newer.as_bytes());
+    town.shown.lock().unwrap().marks = vec![StatusMark { uri, issued_at, digest }];
+    let code = async || town.decide(prepared, Side::Debtor).await.code;
+    town.until(|| async { code().await.as_deref() == Some("StatusTooOld") }).await;
+    town.shown.lock().unwrap().status.insert("register-nl".to_owned(), newer);
+    assert_eq!(code().await.as_deref(), Some(NEUTRAL_CODE), "the newer one is fetched");
 }
 
 async fn the_record_opens_to_the_operator_only(town: &Town) {

@@ -514,7 +514,9 @@ impl SettlementBook {
             PAYMENT_RETURNED => self.apply_returned(position, stamp, fact),
             PAYMENT_REFUNDED => {
                 let body: PaymentRefunded = read(fact);
-                self.after.give(body.given, (body.settled.ended.payment, Linked::Refund));
+                let payment = body.settled.ended.payment;
+                self.instances.named(&fact.heading, payment, record::SpentOn::Permit);
+                self.after.give(body.given, (payment, Linked::Refund));
                 self.apply_settled_body(position, stamp, &body.settled);
             }
             BOOK_CORRECTED => {

@@ -14,13 +14,16 @@ use record::edges::{
 use record::settlement::EDGE_JOINED;
 use record::{
     EdgeAccount, EdgeClosing, EdgeMark, EdgeNotice, Fact, Heading, Permit, SaltSlot, Signed,
-    Snapshot, SpentOn, StatusMark,
+    Snapshot, SpentNumber, SpentOn, StatusMark,
 };
 use seal::Digest;
-use terms::{EdgeName, Environment, Instant, InstitutionName, Sequence};
+use terms::{EdgeName, Environment, Instant, InstitutionName, PaymentId, Sequence};
 
+use self::compared::Compared;
 use super::{SettlementAnswer, SettlementBook, done, not_accepted, signed_document};
 use crate::rule::{Rule, RuleName};
+
+pub mod compared;
 
 /// Status lists remembered per institution: an issuer has a few.
 const STATUS_LISTS_MAX: usize = 1_024;
@@ -85,6 +88,9 @@ pub struct EdgeStanding {
     /// When it left, and the number after its last.
     #[n(7)]
     pub closed: Option<Closed>,
+    /// Its numbers, compared with what the payments' facts name.
+    #[n(8)]
+    pub compared: Compared,
 }
 
 /// The end of a count.
@@ -155,6 +161,15 @@ impl Instances {
         }
     }
 
+    /// Notes on which payment a fact says that its numbers were spent, and on what.
+    pub(super) fn named(&mut self, heading: &Heading, payment: PaymentId, spent_on: SpentOn) {
+        for mark in [heading.debtor_edge, heading.creditor_edge].into_iter().flatten() {
+            if let Some(standing) = self.all.get_mut(&mark.edge) {
+                standing.compared.named(mark.sequence, SpentNumber { payment, spent_on });
+            }
+        }
+    }
+
     fn joined(&mut self, stamp: Instant, notice: &EdgeNotice) {
         let first = notice.mark.sequence;
         self.all.entry(notice.mark.edge).or_insert(EdgeStanding {
@@ -166,6 +181,7 @@ impl Instances {
             chain: Digest::ZERO,
             spent: [0; 4],
             closed: None,
+            compared: Compared::default(),
         });
     }
 
@@ -180,6 +196,7 @@ impl Instances {
         }
         let Some(standing) = self.all.get_mut(&account.mark.edge) else { return };
         for number in &account.numbers {
+            standing.compared.accounted(standing.accounted, *number);
             standing.accounted = record::edges::number_after(standing.accounted);
             let [permits, refusals, referrals, nothing] = &mut standing.spent;
             let count = match number.spent_on {

@@ -25,7 +25,8 @@ pub enum EdgeCommand {
     Retire(RetireArgs),
     /// Which instances there are, and whether every number is accounted for.
     ///
-    /// Exit 0: no number is missing. Exit 1: some are; the list says which.
+    /// Exit 0: every number that a payment's fact names is accounted for, as what the fact says.
+    /// Exit 1: some are missing, or accounted for as something else; the list says which.
     Instances(DeskArgs),
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use api::bank::{Duties, FreezeAct, MirrorRow, Mirrors, Refuses, Verdict};
+use api::bank::{AllDuties, FreezeAct, MirrorRow, Mirrors, NotAsked, Refuses, Verdict};
 use api::json::read_json;
 use bytes::Bytes;
 use client::{CLIENT_LIMITS, Client, Outcome, Outgoing};
@@ -25,13 +25,7 @@ pub(crate) fn mirrors(args: &MirrorsArgs) -> anyhow::Result<ExitCode> {
             say_row(row);
         }
     }
-    for other in &mirrors.not_asked {
-        if args.asked.json {
-            say_json(&serde_json::to_value(other)?);
-        } else {
-            say(&format!("not asked  {}: {}", other.participant, other.reason));
-        }
-    }
+    say_not_asked(&mirrors.not_asked, args.asked.json)?;
     let broken = mirrors.rows.iter().any(|row| row.verdict != Verdict::Agree);
     Ok(match (broken, mirrors.not_asked.is_empty()) {
         (true, _) => ExitCode::FAILURE,
@@ -84,11 +78,22 @@ fn money(minor: &str, asset: &str) -> String {
     )
 }
 
+fn say_not_asked(all: &[NotAsked], json: bool) -> anyhow::Result<()> {
+    for other in all {
+        if json {
+            say_json(&serde_json::to_value(other)?);
+        } else {
+            say(&format!("not asked  {}: {}", other.participant, other.reason));
+        }
+    }
+    Ok(())
+}
+
 /// The returns that a bank owes.
 pub(crate) fn duties(args: &AskedArgs) -> anyhow::Result<ExitCode> {
     let body = ask(args, Outgoing::get("/v1/duties"))?;
-    let all: Vec<Duties> = read_json(&body).map_err(|e| anyhow::anyhow!("{e}"))?;
-    for of in &all {
+    let all: AllDuties = read_json(&body).map_err(|e| anyhow::anyhow!("{e}"))?;
+    for of in &all.duties {
         if args.json {
             say_json(&serde_json::to_value(of)?);
             continue;
@@ -103,8 +108,13 @@ pub(crate) fn duties(args: &AskedArgs) -> anyhow::Result<ExitCode> {
             say(&format!("  {}  {amount}  in suspense since {}", one.payment, one.since));
         }
     }
-    let owed = all.iter().any(|of| of.open > 0);
-    Ok(if owed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    say_not_asked(&all.not_asked, args.json)?;
+    let owed = all.duties.iter().any(|of| of.open > 0);
+    Ok(match (owed, all.not_asked.is_empty()) {
+        (true, _) => ExitCode::FAILURE,
+        (false, false) => ExitCode::from(EXIT_UNKNOWN),
+        (false, true) => ExitCode::SUCCESS,
+    })
 }
 
 /// Freezes an account or thaws it.

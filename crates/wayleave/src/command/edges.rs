@@ -91,7 +91,7 @@ async fn instances(args: &DeskArgs) -> anyhow::Result<ExitCode> {
             show(one);
         }
     }
-    let whole = all.iter().all(|one| one["missing"].is_null());
+    let whole = all.iter().all(|one| one["missing"].is_null() && differences(one).is_empty());
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
 }
 
@@ -101,10 +101,12 @@ fn show(one: &Value) {
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     };
-    let state = match (one["missing"].is_null(), one["closed_at"].is_null()) {
-        (false, _) => "MISSING",
-        (true, true) => "whole",
-        (true, false) => "closed",
+    let differ = !differences(one).is_empty();
+    let state = match (one["missing"].is_null(), differ, one["closed_at"].is_null()) {
+        (false, _, _) => "MISSING",
+        (true, true, _) => "DIFFERS",
+        (true, false, true) => "whole",
+        (true, false, false) => "closed",
     };
     say(&format!(
         "{state:<8} {:<14} numbers {} to {}: {} permits, {} refusals, {} referrals, {} cut short",
@@ -120,4 +122,25 @@ fn show(one: &Value) {
         let number = |key: &str| missing.get(key).map(ToString::to_string).unwrap_or_default();
         say(&format!("         missing: {} to {}", number("from"), number("to")));
     }
+    let said = |one: &Value| text(&one["payment"]).to_owned();
+    for lost in rows(one, "unaccounted") {
+        say(&format!("         {} of {} is not accounted for", lost["number"], said(lost)));
+    }
+    for other in differences(one) {
+        let said = |whose: &str| {
+            let said = &other[whose];
+            format!("{} of {}", text(&said["spent_on"]), text(&said["payment"]))
+        };
+        let (number, account, fact) = (&other["number"], said("accounted"), said("fact"));
+        say(&format!("         {number}: accounted as {account}; a fact says {fact}"));
+    }
+}
+
+/// Numbers of which an account says one thing and a payment's fact another.
+fn differences(one: &Value) -> &[Value] {
+    rows(one, "differences")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

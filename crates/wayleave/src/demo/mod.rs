@@ -5,6 +5,7 @@
 pub mod acts;
 pub mod cheat;
 pub mod crash;
+pub mod fleet;
 pub mod funding;
 mod keys;
 pub mod onboard;

@@ -9,6 +9,12 @@ use client::{AddressGuard, CLIENT_LIMITS, Client, Outcome, Outgoing, Peer};
 
 /// How long a role may take until it is ready. Every role takes well under a second.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Where Linux shows the connections of IPv4.
+const SOCKETS: &str = "/proc/net/tcp";
+/// The state of a connection that stands, in that table.
+const ESTABLISHED: &str = "01";
+/// `GET /ready` is shorter, and every signed request longer.
+const QUESTION_BYTES: u64 = 512;
 /// Pause between two askings.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -65,6 +71,12 @@ impl RoleProcess {
         &self.dir
     }
 
+    /// The binary that runs it.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// The name of its folder.
     #[must_use]
     pub fn name(&self) -> String {
@@ -97,6 +109,15 @@ impl RoleProcess {
         let (signal, id) = (format!("-{name}"), self.child.id().to_string());
         let sent = Command::new("kill").arg(&signal).arg(&id).status().context("`kill`")?;
         if sent.success() { Ok(()) } else { bail!("{} takes no {signal}", self.role) }
+    }
+
+    /// Whether a request waits at its port that it has not read, longer than a question whether it
+    /// is ready. Linux tells it of each connection of a process that stands still.
+    pub fn lets_wait(&self) -> anyhow::Result<bool> {
+        let port = self.url.rsplit(':').next().unwrap_or_default();
+        let port: u16 = port.parse().with_context(|| format!("the port of `{}`", self.url))?;
+        let table = std::fs::read_to_string(SOCKETS).context(SOCKETS)?;
+        Ok(unread(&table, port).any(|bytes| bytes > QUESTION_BYTES))
     }
 
     /// Waits until the role says that it is ready.
@@ -205,6 +226,18 @@ fn spawn(binary: &Path, role: &str, dir: &Path, launch: &Launch) -> anyhow::Resu
         .with_context(|| format!("{role} cannot be started"))
 }
 
+/// The bytes that came to a port of this machine and were not read, by connection.
+fn unread(table: &str, port: u16) -> impl Iterator<Item = u64> {
+    let own = format!(":{port:04X}");
+    table.lines().filter_map(move |line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
+        let (_, received) = fields.next()?.split_once(':')?;
+        let is_ours = local.ends_with(&own) && state == ESTABLISHED;
+        is_ours.then(|| u64::from_str_radix(received, 16).ok())?
+    })
+}
+
 /// A free port on loopback, `wanted` or the next free one; says so when it moved.
 pub fn free_port(wanted: u16, taken: &mut Vec<u16>) -> anyhow::Result<u16> {
     for port in (wanted..=u16::MAX).take(500) {
@@ -220,4 +253,24 @@ pub fn free_port(wanted: u16, taken: &mut Vec<u16>) -> anyhow::Result<u16> {
         }
     }
     bail!("no free port from {wanted} on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unread_bytes_are_those_of_connections_that_stand_at_this_very_port() {
+        let table = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1BBE 00000000:0000 0A 00000000:00000003 00:00000000 00000000  1000        0 1 1
+   1: 0100007F:1BBE 0100007F:D431 01 00000000:00000A10 00:00000000 00000000     0        0 0 1
+   2: 0100007F:D431 0100007F:1BBE 01 00000A10:00000001 00:00000000 00000000  1000        0 2 1
+   3: 0100007F:1BBE 0100007F:D432 08 00000000:00000077 00:00000000 00000000     0        0 0 1
+   4: 0100007F:11BB 0100007F:1BBE 01 00000000:00000009 00:00000000 00000000  1000        0 3 1
+";
+        assert_eq!(unread(table, 0x1BBE).collect::<Vec<_>>(), [0xA10]);
+        assert_eq!(unread(table, 0xD431).collect::<Vec<_>>(), [1]);
+        assert_eq!(unread(table, 7).count(), 0);
+    }
 }

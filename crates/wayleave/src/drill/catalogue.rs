@@ -27,6 +27,9 @@ pub enum Fault {
     Kill(&'static str),
     /// SIGKILL of a role's process that is started again only when the fault ends.
     Gone(&'static str),
+    /// SIGKILL of one of two instances of the payer's edge behind a front, with a request under
+    /// way; it stays away, and leaves for good.
+    InstanceGone,
     /// SIGSTOP, then SIGCONT.
     Pause(&'static str),
     /// The link to the core is cut.
@@ -105,6 +108,14 @@ pub const CATALOGUE: &[Drill] = &[
         hypothesis: "payments go on within ten seconds of an edge's death; none is paid twice",
         recovers_within: Duration::from_secs(10),
         lasts: Duration::ZERO,
+        load: LoadKind::Payments,
+    },
+    Drill {
+        name: "edge-instance-replaced",
+        fault: Fault::InstanceGone,
+        hypothesis: "an instance that dies in mid-flow is replaced: no payment fails, no number is lost",
+        recovers_within: Duration::from_secs(10),
+        lasts: Duration::from_secs(1),
         load: LoadKind::Payments,
     },
     Drill {
@@ -228,6 +239,9 @@ pub const ON_CLUSTER: &[Drill] = &[
     },
 ];
 
+/// The width of the names' column, in tables and lists.
+pub const NAME_WIDTH: usize = 22;
+
 /// The drill of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Drill> {
@@ -249,6 +263,7 @@ mod tests {
             assert!(drill.name.len() <= clearing::settlement::drills::DRILL_NAME_MAX);
             assert!(drill.hypothesis.len() <= 100, "{}", drill.name);
             assert!(drill.lasts < drill.recovers_within, "{}", drill.name);
+            assert!(drill.name.len() <= NAME_WIDTH, "{} stands in no column", drill.name);
             assert_eq!(find(drill.name).map(|found| found.name), Some(drill.name));
         }
     }

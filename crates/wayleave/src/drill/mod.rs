@@ -8,6 +8,7 @@ pub mod database;
 pub mod journal;
 pub mod kills;
 pub mod load;
+mod numbers;
 pub mod proof;
 pub mod proxy;
 pub mod run;
@@ -65,7 +66,8 @@ fn list(json: bool) {
             }));
         } else {
             let needs = if drill.fault.needs_cluster() { " (--cluster)" } else { "" };
-            say(&format!("{:<17} {}{needs}", drill.name, drill.hypothesis));
+            let (name, width) = (drill.name, catalogue::NAME_WIDTH);
+            say(&format!("{name:<width$} {}{needs}", drill.hypothesis));
         }
     }
 }

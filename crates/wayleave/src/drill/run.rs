@@ -10,11 +10,12 @@ use record::{
 use terms::Position;
 use wallet::Wallet;
 
-use super::catalogue::{Drill, Fault};
+use super::catalogue::{Drill, Fault, LoadKind};
 use super::journal::Held;
 use super::load::{Load, Open, Record};
+use super::numbers;
 use super::proof::Before;
-use super::scene::Scene;
+use super::scene::{PAYERS_EDGE, Scene};
 use crate::demo::onboard::Calls;
 
 /// The load runs so long before the fault, and so many payments were acknowledged.
@@ -106,6 +107,7 @@ pub async fn run(scene: &mut Scene, drill: &Drill, seed: u64) -> anyhow::Result<
     }
     until_whole(scene, drill).await?;
     load.stop().await;
+    scene.restore().await?;
     let record = std::mem::take(&mut *load.record());
     judge(scene, drill, seed, Seen { watch, record, before, shown }).await
 }
@@ -180,6 +182,7 @@ fn shown_within(drill: &Drill) -> Duration {
 const fn watched_role(fault: Fault) -> &'static str {
     match fault {
         Fault::Kill(name) | Fault::Gone(name) | Fault::Pause(name) => name,
+        Fault::InstanceGone => PAYERS_EDGE,
         Fault::LinkCut
         | Fault::LinkMute
         | Fault::LinkSlow
@@ -302,10 +305,13 @@ async fn judge(scene: &Scene, drill: &Drill, seed: u64, seen: Seen) -> anyhow::R
     let held = Held::read(&scene.rig).await?;
     let promises = seen.record.promises.values();
     let lost: Vec<&Promise> = promises.filter(|promise| !held.holds(promise)).collect();
-    let verdict = match verdict(drill, &seen, &lost, &payer).await {
-        DrillVerdict::Held => mirrored(scene).await?,
-        other => other,
-    };
+    let mut verdict = verdict(drill, &seen, &lost, &payer).await;
+    if verdict == DrillVerdict::Held {
+        verdict = mirrored(scene).await?;
+    }
+    if verdict == DrillVerdict::Held && drill.load == LoadKind::Payments {
+        verdict = numbers::accounted_for(scene, PATIENCE).await?;
+    }
     let last = seen.record.promises.values().map(|promise| promise.position).max();
     let report = DrillReport {
         layout: 1,
@@ -345,7 +351,8 @@ async fn verdict(drill: &Drill, seen: &Seen, lost: &[&Promise], payer: &Wallet) 
         let allowed = drill.recovers_within;
         return DrillVerdict::Refuted(format!("it took {took:?}, and {allowed:?} were allowed"));
     }
-    let failed = record.tries.iter().any(|one| !one.acknowledged);
+    let since = seen.watch.injected;
+    let failed = record.tries.iter().any(|one| !one.acknowledged && one.ended >= since);
     if fails_none(drill.fault) && failed {
         return DrillVerdict::Refuted(format!("a payment failed: {}", record.last_failure));
     }
@@ -399,7 +406,14 @@ pub(super) async fn mirrored(scene: &Scene) -> anyhow::Result<DrillVerdict> {
 
 /// Faults that no payment may fail by.
 const fn fails_none(fault: Fault) -> bool {
-    matches!(fault, Fault::LinkSlow | Fault::ClockAhead | Fault::Gone(_) | Fault::StandbyCoreGone)
+    matches!(
+        fault,
+        Fault::LinkSlow
+            | Fault::ClockAhead
+            | Fault::Gone(_)
+            | Fault::InstanceGone
+            | Fault::StandbyCoreGone
+    )
 }
 
 /// Whether the newest promise has no receipt though the witness is back.

@@ -11,6 +11,7 @@ use super::catalogue::Fault;
 use super::database::Database;
 use super::proxy::{Link, Proxy};
 use crate::demo::crash::copy_folder;
+use crate::demo::fleet::{Fleet, listen_on};
 use crate::demo::processes::{Launch, RoleProcess, free_port};
 use crate::demo::setup::{Stage, write_json};
 use crate::load::rig::Rig;
@@ -38,6 +39,9 @@ const CLOCK_AHEAD: &str = "+1d\n";
 const ROLLED_BACK: &str = "JournalRolledBack";
 /// What a role says when somebody set its wall clock.
 const CLOCK_SET: &str = "the wall clock was set";
+/// The payer's edge: its first instance, and whose it is.
+pub(super) const PAYERS_EDGE: &str = "bank-nl.1";
+const PAYERS_BANK: &str = "bank-nl";
 /// First port of the core's own listener, behind the proxy.
 const BEHIND: u16 = 27_500;
 
@@ -54,6 +58,9 @@ pub struct Scene {
     pub(super) away: BTreeSet<&'static str>,
     /// Bytes of the core's log when the fault was made.
     log_mark: u64,
+    /// The payer's edge, where it has two instances for a while; and the second one's number until
+    /// it left.
+    fleet: Option<(Fleet, Option<u32>)>,
 }
 
 impl Scene {
@@ -63,7 +70,7 @@ impl Scene {
             let own = stage.memory.ports.get("core").copied().context("the core's port")?;
             let mut taken: Vec<u16> = stage.memory.ports.values().copied().collect();
             let behind = free_port(BEHIND, &mut taken)?;
-            listen_on(stage, behind)?;
+            listen_on(&stage.folder("core"), behind)?;
             Proxy::start(own, behind).await
         };
         let (rig, proxy) = Rig::start_with(dir, binary, change).await?;
@@ -79,7 +86,7 @@ impl Scene {
     }
 
     fn of(rig: Rig, proxy: Option<Proxy>, database: Option<Database>) -> Self {
-        Self { rig, proxy, database, away: BTreeSet::new(), log_mark: 0 }
+        Self { rig, proxy, database, away: BTreeSet::new(), log_mark: 0, fleet: None }
     }
 
     /// A role's process, by its name on the stage.
@@ -92,6 +99,7 @@ impl Scene {
     /// What must be in place before the load begins.
     pub async fn prepare(&mut self, fault: Fault) -> anyhow::Result<()> {
         let launch = match fault {
+            Fault::InstanceGone => return self.second_instance().await,
             Fault::DiskFull => Launch::WithoutFileSignal,
             Fault::ClockAhead => {
                 let file = self.rig.stage.folder("core").join(CLOCK_FILE);
@@ -130,6 +138,10 @@ impl Scene {
                 self.away.insert(name);
                 self.role(name)?.kill()
             }
+            Fault::InstanceGone => match &mut self.fleet {
+                Some((fleet, Some(second))) => fleet.kill_in_mid_flow(*second).await,
+                _ => bail!("the edge has one instance"),
+            },
             Fault::Pause(name) => self.role(name)?.signal("STOP"),
             Fault::LinkCut => self.link(Link::Cut),
             Fault::LinkMute => self.link(Link::Mute),
@@ -154,6 +166,7 @@ impl Scene {
                 self.away.remove(name);
                 Ok(())
             }
+            Fault::InstanceGone => self.second_leaves(),
             Fault::Pause(name) => self.role(name)?.signal("CONT"),
             Fault::LinkCut | Fault::LinkMute | Fault::LinkSlow => self.link(Link::Whole),
             Fault::DiskFull => self.limit_files(ROOM),
@@ -166,6 +179,38 @@ impl Scene {
             | Fault::DatabaseAgentGone
             | Fault::DatabaseStandbyGone => self.mend_cluster(),
         }
+    }
+
+    /// What was there for one fault only goes, once the load has ended.
+    pub async fn restore(&mut self) -> anyhow::Result<()> {
+        match self.fleet.take() {
+            Some((fleet, _)) => fleet.dissolve(self.role(PAYERS_EDGE)?).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The payer's edge gets a second instance, and a front before both.
+    async fn second_instance(&mut self) -> anyhow::Result<()> {
+        let dir = self.rig.stage.folder(PAYERS_EDGE);
+        let Rig { stage, processes, .. } = &mut self.rig;
+        let first = processes.iter_mut().find(|process| process.dir() == dir);
+        let first = first.context("the payer's edge")?;
+        let binary = first.binary().to_owned();
+        let mut fleet = Fleet::raise(stage, &binary, first, PAYERS_BANK, 1).await?;
+        let second = fleet.add().await?;
+        self.fleet = Some((fleet, Some(second)));
+        Ok(())
+    }
+
+    /// The dead instance's numbers are accounted for, and it leaves.
+    fn second_leaves(&mut self) -> anyhow::Result<()> {
+        if let Some((fleet, second)) = &mut self.fleet
+            && let Some(number) = *second
+        {
+            fleet.retire(number)?;
+            *second = None;
+        }
+        Ok(())
     }
 
     /// Starts what ended and is not to stay down. Returns whether anything was started.
@@ -201,6 +246,11 @@ impl Scene {
     pub async fn shown(&mut self, fault: Fault) -> Result<(), String> {
         if fault.needs_cluster() {
             return self.shown_by_cluster(fault).await;
+        }
+        if fault == Fault::InstanceGone {
+            let asked = self.fleet.as_ref().is_some_and(|(fleet, _)| fleet.asked_another());
+            let why = || "no request broke off that another instance was asked".to_owned();
+            return if asked { Ok(()) } else { Err(why()) };
         }
         let mark = self.log_mark;
         let core = self.role("core").map_err(|error| error.to_string())?;
@@ -282,13 +332,4 @@ impl Scene {
         self.away.remove("core");
         Ok(())
     }
-}
-
-/// The core listens on another port than the one in its URL, which is the proxy's.
-fn listen_on(stage: &Stage, port: u16) -> anyhow::Result<()> {
-    let path = stage.folder("core").join("role.json");
-    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
-    let members = config.as_object_mut().context("the core's role.json")?;
-    members.insert("port".into(), port.into());
-    write_json(&path, &config)
 }

@@ -10,6 +10,7 @@ use record::{DrillReport, DrillVerdict, RecoveryFile, Signed};
 use serde_json::{Value, json};
 use terms::Instant;
 
+use super::catalogue::NAME_WIDTH;
 use crate::command::{say, say_json};
 
 /// One drill in a table.
@@ -25,7 +26,7 @@ impl Row {
 
     pub(super) fn heading() -> String {
         format!(
-            "{:<17} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
+            "{:<NAME_WIDTH$} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
             "drill",
             "orders",
             "acked",
@@ -48,7 +49,7 @@ impl Row {
         let (counts, times) = (&self.report.counts, &self.report.times);
         let shown = |at| self.after(at).map_or_else(|| "-".to_owned(), |ms| ms.to_string());
         format!(
-            "{:<17} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
+            "{:<NAME_WIDTH$} {:>7} {:>6} {:>6} {:>5} {:>9} {:>12} {:>13}  {}",
             self.report.drill,
             counts.orders,
             counts.acknowledged,

@@ -2,15 +2,16 @@
 //! and further ones are made after its model with the banks' own keys, which the stage owns.
 //!
 //! The core checks these orders like any other: every document is signed anew, by its rightful
-//! key, for a payment, quote and invoice of its own.
+//! key, for a payment, quote and invoice of its own. Their permits are numbered by instances of
+//! their own, which joined like any other and account for nothing: the edges' counts stay whole.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use record::{
-    Acceptance, Identifiers, Invoice, PERMIT_SECONDS_MAX, PaymentTerms, Permit, Quote, SettleOrder,
-    Signed,
+    Acceptance, EdgeMark, EdgeNotice, Identifiers, Invoice, PERMIT_SECONDS_MAX, PaymentTerms,
+    Permit, Quote, SettleOrder, Signed,
 };
 use seal::{Digest, SigningKey, sha256, to_canonical};
 use terms::{Instant, InvoiceId, Minor, PaymentId, QuoteId, Sequence, Uetr};
@@ -18,12 +19,14 @@ use wallet::KeyFolder;
 
 use super::rig::{Desk, Rig};
 use crate::demo::acts::{Ready, invoice, permitted};
+use crate::demo::onboard::Calls;
+use crate::demo::setup::Stage;
 
 /// What a payment of the load brings the payee: 1.00 SGD, so that the sandbox's money suffices for
 /// ten thousand of them and their fees.
 pub const AMOUNT_MINOR: u128 = 100;
-/// The edges count their own requests from 0; counts of orders made here begin beyond.
-const SEQUENCE_FROM: u64 = 1 << 32;
+/// The last part of the names of the instances whose permits are made here.
+pub const MINT: &str = "mint";
 
 /// Makes orders after a model.
 pub struct Mint {
@@ -58,8 +61,8 @@ impl Mint {
             .map_err(|refused| anyhow::anyhow!("the model is refused: {}", refused.code))?;
         let stage = &rig.stage;
         Ok(Self {
-            debtor: model.permits.debtor.read_unverified()?,
-            creditor: model.permits.creditor.read_unverified()?,
+            debtor: joined(stage, model.permits.debtor.read_unverified()?).await?,
+            creditor: joined(stage, model.permits.creditor.read_unverified()?).await?,
             acceptance: model.hand.preparation.acceptance.read_unverified()?,
             quote_key: stage.key("fx-dealer", "quote")?,
             debtor_key: stage.key("bank-nl.1", "permit")?,
@@ -109,10 +112,7 @@ impl Mint {
             payment,
             terms: digest,
             acceptance: accepted,
-            mark: record::EdgeMark {
-                sequence: Sequence::new(SEQUENCE_FROM.saturating_add(self.made)),
-                ..model.mark
-            },
+            mark: EdgeMark { sequence: Sequence::new(self.made), ..model.mark },
             decided_at: now,
             valid_until: permit_end(until),
             ..model.clone()
@@ -132,6 +132,27 @@ impl Mint {
         };
         Ok(Minted { payment, debit: hand.quoted.debit.minor, order: to_canonical(&order).into() })
     }
+}
+
+/// The permit as one of the instance whose permits are made here; it joins if it has not.
+async fn joined(stage: &Stage, permit: Permit) -> anyhow::Result<Permit> {
+    let edge = permit.mark.edge;
+    let key = stage.key(edge.as_str(), "permit")?;
+    let mark = EdgeMark {
+        edge: format!("{}.{MINT}", permit.institution).parse()?,
+        sequence: Sequence::new(0),
+    };
+    let notice = EdgeNotice {
+        layout: 1,
+        environment: permit.environment,
+        institution: permit.institution,
+        mark,
+        key: key.key_id(),
+    };
+    let body = Signed::sign(&notice, &key).to_bytes();
+    let calls = Calls::new(stage);
+    calls.post(edge.as_str(), "core", "/v1/edges", api::wire::CBOR, body).await?;
+    Ok(Permit { mark, ..permit })
 }
 
 /// A permit never outlives its quote, whose end the terms name in whole seconds.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use api::bank::{
-    BankAnswer, BankStep, CreditProof, Duties, FreezeAct, MirrorRow, Mirrors, Refuses, Verdict,
+    AllDuties, BankAnswer, BankStep, CreditProof, FreezeAct, MirrorRow, Mirrors, Refuses, Verdict,
 };
 use api::messages::{AccountView, Held};
 use client::{Outcome, Outgoing};
@@ -385,6 +385,16 @@ fn money_that_the_account_does_not_take_any_more_is_a_duty_to_return() {
         // Over a restart, too, and a payment after the thaw owes nothing.
         let mut world = world;
         world.process("bank-b").kill()?;
+        // The core tells what the other banks owe, and whom it could not ask.
+        let Outcome::Answer(answer) =
+            world.send("operator", "core", Outgoing::get("/v1/duties")).await
+        else {
+            anyhow::bail!("no duties while a bank is away");
+        };
+        let told: AllDuties = serde_json::from_slice(&answer.body)?;
+        assert!(told.duties.iter().any(|of| of.institution == "bank-nl"), "{told:?}");
+        let away: Vec<&str> = told.not_asked.iter().map(|one| one.participant.as_str()).collect();
+        assert_eq!(away, ["bank-sg"], "{told:?}");
         world.process("bank-b").start_again()?;
         world.process("bank-b").ready().await?;
         freeze(&world, Refuses::Nothing).await?;
@@ -395,7 +405,7 @@ fn money_that_the_account_does_not_take_any_more_is_a_duty_to_return() {
         else {
             anyhow::bail!("no duties");
         };
-        let duties: Vec<Duties> = serde_json::from_slice(&answer.body)?;
+        let duties = serde_json::from_slice::<AllDuties>(&answer.body)?.duties;
         assert_eq!((duties[0].open, duties[0].owed[0].minor.as_str()), (1, "1000"));
         assert_eq!(world.balance("lim").await?.units(), before.units() + 1_000);
         Ok(())

@@ -1,8 +1,7 @@
 //! One edge, several instances: they come, die and go while payments flow, and nobody notices.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,110 +9,20 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use record::RequestToPay;
 use serde_json::{Value, json};
-use terms::PaymentId;
+use terms::{Minor, PaymentId};
 use tokio::task::JoinSet;
 use wallet::{Agreement, PaymentOutcome, Wallet, WhenMissing};
 use wayleave::demo::acts::invoice;
-use wayleave::demo::processes::{RoleProcess, free_port};
-use wayleave::demo::setup::write_json;
+use wayleave::demo::fleet::Fleet;
 
 use super::stage::{BINARY, World, play, until};
 
 /// Wallets that pay at the same time.
 const WALLETS: usize = 3;
+/// Payments of each wallet within which every instance has its turn many times.
+const ROUNDS_MAX: usize = 40;
 /// What each payment pays, in minor units of SGD.
 const MINOR: u128 = 1_000;
-
-/// The payer's edge behind a front.
-struct Fleet {
-    /// By instance: its place and its process.
-    instances: BTreeMap<u8, RoleProcess>,
-    _front: RoleProcess,
-    root: PathBuf,
-    ports: Vec<u16>,
-}
-
-impl Fleet {
-    /// The edge of `world` moves behind a front, with room for three; one runs.
-    async fn raise(world: &mut World) -> anyhow::Result<Self> {
-        let dir = world.stage.folder("bank-nl.1");
-        let root = world.folder.path().to_owned();
-        world.process("bank-nl.1").stop();
-        let public = world.stage.memory.ports["bank-nl.1"];
-        let mut taken: Vec<u16> = world.stage.memory.ports.values().copied().collect();
-        let highest = taken.iter().max().copied().context("ports")?;
-        let mut ports = Vec::new();
-        for _ in 0..3 {
-            ports.push(free_port(highest + 1, &mut taken)?);
-        }
-        let path = dir.join("role.json");
-        let mut role: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
-        role["port"] = json!(ports[0]);
-        write_json(&path, &role)?;
-        let front = root.join("front-nl");
-        std::fs::create_dir_all(&front)?;
-        let places: Vec<String> = ports.iter().map(|port| place(*port)).collect();
-        write_json(&front.join("role.json"), &json!({ "port": public, "places": places }))?;
-        let mut first = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(ports[0]))?;
-        first.ready().await?;
-        let url = place(public);
-        let mut front = RoleProcess::start(Path::new(BINARY), "front", &front, &url)?;
-        front.ready().await?;
-        Ok(Self { instances: [(1, first)].into(), _front: front, root, ports })
-    }
-
-    fn folder(&self, number: u8) -> PathBuf {
-        match number {
-            1 => self.root.join("bank-nl"),
-            other => self.root.join(format!("bank-nl-{other}")),
-        }
-    }
-
-    /// One more.
-    async fn add(&mut self, number: u8) -> anyhow::Result<()> {
-        let port = self.ports[usize::from(number) - 1];
-        let dir = self.folder(number);
-        let output = Command::new(BINARY)
-            .args(["edge", "add", "--from"])
-            .arg(self.folder(1))
-            .arg("--dir")
-            .arg(&dir)
-            .args(["--instance", &format!("bank-nl.{number}"), "--port", &port.to_string()])
-            .output()?;
-        said(&output)?;
-        let mut process = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(port))?;
-        process.ready().await?;
-        self.instances.insert(number, process);
-        Ok(())
-    }
-
-    /// One leaves for good: stopped in order or dead already, then drained and closed.
-    fn retire(&mut self, number: u8) -> anyhow::Result<()> {
-        if let Some(mut process) = self.instances.remove(&number) {
-            process.stop();
-        }
-        let dir = self.folder(number);
-        said(&Command::new(BINARY).args(["edge", "retire", "--dir"]).arg(dir).output()?)?;
-        Ok(())
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self, number: u8) -> anyhow::Result<()> {
-        self.instances.remove(&number).context("an instance")?.kill()
-    }
-}
-
-fn place(port: u16) -> String {
-    format!("http://localhost:{port}")
-}
-
-fn said(output: &Output) -> anyhow::Result<String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if !output.status.success() {
-        bail!("{}: {}{}", output.status, text(&output.stdout), text(&output.stderr));
-    }
-    Ok(text(&output.stdout))
-}
 
 /// Wallets that pay one invoice after the other until told to stop.
 struct Load {
@@ -202,55 +111,107 @@ fn permits(all: &[Value], edge: &str) -> u64 {
 
 #[test]
 fn instances_come_die_and_go_under_load_and_no_payment_is_lost_or_refused() {
-    play(async {
-        let mut world = World::new("edges").await?;
-        let mut fleet = Fleet::raise(&mut world).await?;
-        let before = (world.balance("brightwater").await?, world.balance("lim").await?);
-        let mut load = Load::start(&world)?;
-        load.pays(4).await?;
-        fleet.add(2).await?;
-        fleet.add(3).await?;
-        load.pays(12).await?;
-        // In mid-flow: whatever was under way at the second goes on at another.
-        fleet.kill(2)?;
-        load.pays(9).await?;
-        fleet.retire(2)?;
-        load.pays(4).await?;
-        fleet.retire(1)?;
-        load.pays(6).await?;
-        let paid = load.stop().await?;
+    play(one_to_three_and_back("bank-nl"));
+}
 
-        for payment in &paid {
-            let status = world.players.payer.ask(*payment).await?;
-            assert!(status.ending.is_some(), "{payment} is lost");
-        }
-        let after = (world.balance("brightwater").await?, world.balance("lim").await?);
-        let credited = after.1.units() - before.1.units();
-        assert_eq!(credited, MINOR * u128::try_from(paid.len())?, "each credited once");
-        assert!(after.0 < before.0);
+#[test]
+fn instances_of_the_payees_edge_come_die_and_go_under_load_too() {
+    play(one_to_three_and_back("bank-sg"));
+}
 
-        let whole = until("the last account", || async {
-            let all = instances(&world)?;
-            let told: u64 = ["bank-nl.1", "bank-nl.2", "bank-nl.3"]
-                .iter()
-                .map(|edge| permits(&all, edge))
-                .sum();
-            let enough = usize::try_from(told)? >= paid.len();
-            let missing = all.iter().any(|one| !one["missing"].is_null());
-            Ok((enough && !missing).then_some(all))
-        })
-        .await?;
-        for number in 1..=3 {
-            let edge = format!("bank-nl.{number}");
-            assert!(permits(&whole, &edge) > 0, "{edge} decided nothing: {whole:?}");
-            let one = whole.iter().find(|one| one["edge"] == edge).context("an instance")?;
-            assert_eq!(one["closed_at"].is_null(), number == 3, "{one}");
+async fn one_to_three_and_back(institution: &'static str) -> anyhow::Result<()> {
+    let mut world = World::new(&format!("edges-{institution}")).await?;
+    let own = world.stage.folder(&format!("{institution}.1"));
+    let first = world.processes.iter_mut().find(|process| process.dir() == own);
+    let first = first.context("the edge")?;
+    let mut fleet = Fleet::raise(&world.stage, Path::new(BINARY), first, institution, 2).await?;
+    let before = (world.balance("brightwater").await?, world.balance("lim").await?);
+    let mut load = Load::start(&world)?;
+    load.pays(4).await?;
+    assert_eq!((fleet.add().await?, fleet.add().await?), (2, 3));
+    for number in 1..=3 {
+        decides(&world, &mut load, &fleet.edge(number)).await?;
+    }
+    // In mid-flow: whatever was under way at the second goes on at another.
+    fleet.kill_in_mid_flow(2).await?;
+    until("a request that broke off, asked again elsewhere", || async {
+        Ok(fleet.asked_another().then_some(()))
+    })
+    .await?;
+    load.pays(9).await?;
+    fleet.retire(2)?;
+    load.pays(4).await?;
+    world.process(&fleet.edge(1)).stop();
+    fleet.retire(1)?;
+    load.pays(6).await?;
+    let paid = load.stop().await?;
+
+    each_is_credited_once(&world, before, &paid).await?;
+    every_number_is_accounted_for(&world, &fleet, paid.len()).await?;
+    // A folder that left does not serve again.
+    let mut back = fleet.start(2)?;
+    until("an instance that left ends when it is started", || {
+        let ended = back.has_ended();
+        async move { Ok(ended.then_some(())) }
+    })
+    .await
+}
+
+/// No payment is lost, and the payee has what all of them brought.
+async fn each_is_credited_once(
+    world: &World,
+    before: (Minor, Minor),
+    paid: &[PaymentId],
+) -> anyhow::Result<()> {
+    for payment in paid {
+        let status = world.players.payer.ask(*payment).await?;
+        assert!(status.ending.is_some(), "{payment} is lost");
+    }
+    let expected = before.1.units() + MINOR * u128::try_from(paid.len())?;
+    // The payee's bank credits after the promise.
+    let credited = until("each payment's credit", || async {
+        let now = world.balance("lim").await?.units();
+        Ok((now >= expected).then_some(now))
+    })
+    .await?;
+    assert_eq!(credited, expected, "each credited once");
+    assert!(world.balance("brightwater").await? < before.0);
+    Ok(())
+}
+
+/// The load goes on until this instance has permitted something.
+async fn decides(world: &World, load: &mut Load, edge: &str) -> anyhow::Result<()> {
+    for _ in 0..ROUNDS_MAX {
+        load.pays(WALLETS).await?;
+        if permits(&instances(world)?, edge) > 0 {
+            return Ok(());
         }
-        // A folder that left does not serve again.
-        let dir = fleet.folder(2);
-        let mut back = RoleProcess::start(Path::new(BINARY), "edge", &dir, &place(fleet.ports[1]))?;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        assert!(back.has_ended(), "an instance that left serves");
-        Ok(())
-    });
+    }
+    bail!("`{edge}` is asked for nothing")
+}
+
+/// Number by number: what the instances account for is what the payments' facts name.
+async fn every_number_is_accounted_for(
+    world: &World,
+    fleet: &Fleet,
+    paid: usize,
+) -> anyhow::Result<()> {
+    let edges: Vec<String> = (1..=3).map(|number| fleet.edge(number)).collect();
+    let whole = until("the last account", || async {
+        let all = instances(world)?;
+        let told: u64 = edges.iter().map(|edge| permits(&all, edge)).sum();
+        let enough = usize::try_from(told)? >= paid;
+        let missing = all.iter().any(|one| !one["missing"].is_null());
+        Ok((enough && !missing).then_some(all))
+    })
+    .await?;
+    for (number, edge) in (1..).zip(&edges) {
+        assert!(permits(&whole, edge) > 0, "{edge} decided nothing: {whole:?}");
+        let one = whole.iter().find(|one| one["edge"] == **edge).context("an instance")?;
+        assert_eq!(one["closed_at"].is_null(), number == 3, "{one}");
+    }
+    for one in &whole {
+        assert_eq!((&one["differences"], &one["unaccounted"]), (&json!([]), &json!([])), "{one}");
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use api::bank::{BankAnswer, BankStep, Duties};
+use api::bank::{AllDuties, BankAnswer, BankStep};
 use api::messages::OrderAnswer;
 use client::{Client, Outcome, Outgoing, Peer};
 use record::{
@@ -112,8 +112,8 @@ async fn ended(world: &World, order: &ReturnAsk) -> anyhow::Result<Ending> {
 async fn owed(world: &World) -> anyhow::Result<Vec<String>> {
     match world.send("operator", "bank-b", Outgoing::get("/v1/duties")).await {
         Outcome::Answer(answer) => {
-            let duties: Vec<Duties> = serde_json::from_slice(&answer.body)?;
-            Ok(duties[0].owed.iter().map(|one| one.payment.clone()).collect())
+            let told: AllDuties = serde_json::from_slice(&answer.body)?;
+            Ok(told.duties[0].owed.iter().map(|one| one.payment.clone()).collect())
         }
         other => anyhow::bail!("no duties: {other:?}"),
     }

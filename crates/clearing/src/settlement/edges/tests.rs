@@ -204,3 +204,66 @@ fn kinds_are_what_the_formats_say() {
     let numbers = [EDGE_JOINED, EDGE_ACCOUNTED, EDGE_CLOSED].map(|kind: FactKind| kind.number);
     assert_eq!(numbers, [7, 61, 62]);
 }
+
+#[test]
+fn a_number_is_compared_with_the_payments_fact_whichever_comes_first() {
+    let payment = |n: u8| PaymentId::from_bytes([n; 16]);
+    let names = |desk: &mut Desk, number: u64, n: u8, spent_on: SpentOn| {
+        let mark = mark(EDGE, number);
+        let heading = Heading { creditor_edge: Some(mark), ..Heading::default() };
+        desk.book.instances.saw(&heading);
+        desk.book.instances.named(&heading, payment(n), spent_on);
+    };
+    let found = |desk: &Desk| {
+        let all = desk.standing().compared.differences();
+        all.map(|(number, one)| (number.number(), one.accounted, one.named)).collect::<Vec<_>>()
+    };
+    let said = |n: u8, spent_on: SpentOn| SpentNumber { payment: payment(n), spent_on };
+    // Numbers 0, 1, 2: a permit of payment 0, nothing, a permit of payment 2.
+    let by_fact_first = [true, false];
+    for fact_first in by_fact_first {
+        let mut desk = Desk::joined();
+        let facts = |desk: &mut Desk| {
+            names(desk, 0, 0, SpentOn::Permit);
+            names(desk, 1, 1, SpentOn::Permit);
+            names(desk, 2, 9, SpentOn::Permit);
+        };
+        if fact_first {
+            facts(&mut desk);
+            let waiting: Vec<_> = desk.standing().compared.unaccounted().collect();
+            assert_eq!(waiting[1], (Sequence::new(1), payment(1)), "named while it is missing");
+        }
+        assert_eq!(desk.ask(accounts(&account(0, 3))), Ok(1));
+        if !fact_first {
+            assert!(found(&desk).is_empty(), "nothing is named yet");
+            facts(&mut desk);
+        }
+        let expected = [
+            (1, said(1, SpentOn::Nothing), said(1, SpentOn::Permit)),
+            (2, said(2, SpentOn::Permit), said(9, SpentOn::Permit)),
+        ];
+        assert_eq!(found(&desk), expected, "fact first: {fact_first}");
+        assert_eq!(desk.standing().compared.unaccounted().count(), 0);
+        assert_eq!(desk.standing().missing(), None);
+    }
+}
+
+#[test]
+fn one_number_of_two_payments_is_a_difference_and_a_refusal_is_none() {
+    let mut desk = Desk::joined();
+    let heading = |number| Heading { debtor_edge: Some(mark(EDGE, number)), ..Heading::default() };
+    let instances = &mut desk.book.instances;
+    let payment = |n: u8| PaymentId::from_bytes([n; 16]);
+    instances.named(&heading(0), payment(0), SpentOn::Permit);
+    instances.named(&heading(0), payment(0), SpentOn::Permit);
+    assert_eq!(instances.get(EDGE.parse().unwrap()).unwrap().compared.differences().count(), 0);
+    instances.named(&heading(0), payment(5), SpentOn::Permit);
+    instances.named(&heading(3), payment(3), SpentOn::Refusal);
+    assert_eq!(instances.get(EDGE.parse().unwrap()).unwrap().compared.differences().count(), 1);
+    let refused = |n: u8| SpentNumber { payment: payment(n), spent_on: SpentOn::Refusal };
+    let rest = EdgeAccount { numbers: vec![refused(3)], ..account(3, 0) };
+    assert_eq!(desk.ask(accounts(&account(0, 3))), Ok(1));
+    assert_eq!(desk.ask(accounts(&rest)), Ok(1));
+    let all: Vec<_> = desk.standing().compared.differences().map(|(number, _)| number).collect();
+    assert_eq!(all, [Sequence::new(0)], "3 is a refusal on both sides");
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::bank::{
-    BankAnswer, BankStep, CreditProof, FreezeAct, HOLDS_PAGE, MIRROR_MAX, MirrorRequest,
+    AllDuties, BankAnswer, BankStep, CreditProof, FreezeAct, HOLDS_PAGE, MIRROR_MAX, MirrorRequest,
     MirrorSide, OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentSides, Refuses,
 };
 use api::messages::NewCustomer;
@@ -259,7 +259,7 @@ async fn duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> An
     let placed = bank.book.look(duties_of).await.map_err(failed)?;
     let mut duties = placed.outcome;
     duties.head = placed.position.number();
-    Ok(Json(vec![duties]).into_response())
+    Ok(Json(AllDuties { duties: vec![duties], not_asked: vec![] }).into_response())
 }
 
 async fn statement(

@@ -9,11 +9,12 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use clearing::settlement::edges::compared::{Difference, word};
 use clearing::settlement::{EdgeStanding, EdgeWork};
 use clearing::{SettlementBook, SettlementWork};
-use record::{EdgeAccount, EdgeClosing};
+use record::{EdgeAccount, EdgeClosing, SpentNumber};
 use serde_json::{Value, json};
-use terms::EdgeName;
+use terms::{EdgeName, PaymentId, Sequence};
 
 use super::admin;
 use super::routes::{
@@ -77,6 +78,25 @@ async fn instances(State(core): Shared) -> Answer {
     Ok(Json(told).into_response())
 }
 
+/// Payments shown whose numbers nobody accounted for.
+const SHOWN_MAX: usize = 100;
+
+fn unaccounted((number, payment): (Sequence, PaymentId)) -> Value {
+    json!({ "number": number.number(), "payment": payment.to_string() })
+}
+
+fn difference((number, one): (Sequence, &Difference)) -> Value {
+    let said = |said: SpentNumber| {
+        let payment = said.payment.to_string();
+        json!({ "payment": payment, "spent_on": word(said.spent_on) })
+    };
+    json!({
+        "number": number.number(),
+        "accounted": said(one.accounted),
+        "fact": said(one.named),
+    })
+}
+
 /// Numbers are told as `from` and `to` inclusive.
 fn shown(edge: EdgeName, standing: &EdgeStanding) -> Value {
     let last =
@@ -85,6 +105,9 @@ fn shown(edge: EdgeName, standing: &EdgeStanding) -> Value {
     let missing = standing
         .missing()
         .map(|(from, end)| json!({ "from": from.number(), "to": end.number().saturating_sub(1) }));
+    let compared = &standing.compared;
+    let waiting: Vec<Value> = compared.unaccounted().take(SHOWN_MAX).map(unaccounted).collect();
+    let differences: Vec<Value> = compared.differences().map(difference).collect();
     json!({
         "edge": edge.to_string(),
         "institution": standing.institution.to_string(),
@@ -98,5 +121,8 @@ fn shown(edge: EdgeName, standing: &EdgeStanding) -> Value {
         "nothing": nothing,
         "closed_at": standing.closed.map(|closed| closed.at.to_string()),
         "missing": missing,
+        "unaccounted": waiting,
+        "differences": differences,
+        "more_differences": compared.more(),
     })
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::bank::{
-    Duties, ITEMS_MAX, MirrorRow, MirrorSide, Mirrors, NotAsked, TransitItem, Verdict,
+    AllDuties, ITEMS_MAX, MirrorRow, MirrorSide, Mirrors, NotAsked, TransitItem, Verdict,
 };
 use clearing::SettlementBook;
 use clearing::settlement::transit::InTransit;
@@ -79,13 +79,17 @@ pub async fn compare_all(clearing: &Clearing) -> Mirrors {
     Mirrors { rows, not_asked }
 }
 
-/// The returns that the participants owe.
-pub async fn duties(clearing: &Clearing) -> Result<Vec<Duties>, Failed> {
-    let mut all = Vec::new();
-    for port in clearing.books.customers.values() {
-        all.push(port.duties().await?);
+/// The returns that the participants owe; a book that is away hides no other's.
+pub async fn duties(clearing: &Clearing) -> AllDuties {
+    let (mut duties, mut not_asked) = (Vec::new(), Vec::new());
+    for (name, port) in &clearing.books.customers {
+        match port.duties().await {
+            Ok(found) => duties.push(found),
+            Err(error) => not_asked
+                .push(NotAsked { participant: name.to_string(), reason: error.to_string() }),
+        }
     }
-    Ok(all)
+    AllDuties { duties, not_asked }
 }
 
 async fn compare(

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use api::bank::{
-    BankAnswer, BankStep, Duties, HOLDS_PAGE, MIRROR_MAX, MirrorRequest, MirrorSide, OpenHolds,
-    OpenReturns, OwnerAnswer, OwnerRequest, PaymentSides,
+    AllDuties, BankAnswer, BankStep, Duties, HOLDS_PAGE, MIRROR_MAX, MirrorRequest, MirrorSide,
+    OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentSides,
 };
 use api::json::read_json;
 use api::messages::Held;
@@ -168,8 +168,8 @@ impl RemoteBook {
     /// The returns that it owes.
     pub async fn duties(&self) -> Result<Duties, Failed> {
         let answer = self.exchange(Outgoing::get("/v1/duties")).await?;
-        let mut said: Vec<Duties> = read_json(&answer).map_err(|_| Failed::Unknown)?;
-        said.pop().ok_or(Failed::Unknown)
+        let mut said: AllDuties = read_json(&answer).map_err(|_| Failed::Unknown)?;
+        said.duties.pop().ok_or(Failed::Unknown)
     }
 
     async fn ask<T>(&self, request: Outgoing<'_>) -> Result<T, Failed>

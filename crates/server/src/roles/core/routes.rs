@@ -314,8 +314,8 @@ async fn mirrors(State(core): Shared) -> Response {
     Json(mirrors::compare_all(&core.clearing).await).into_response()
 }
 
-async fn duties(State(core): Shared) -> Answer {
-    Ok(Json(mirrors::duties(&core.clearing).await.map_err(failed)?).into_response())
+async fn duties(State(core): Shared) -> Response {
+    Json(mirrors::duties(&core.clearing).await).into_response()
 }
 
 /// Opens a document that the caller's own institution signed with a permit key of the lists.

@@ -330,3 +330,6 @@ impl DataKeys {
 pub(super) const DECISION: &str = "decision";
 /// The kind of parcels that hold both statements.
 pub(super) const STATEMENTS: &str = "statements";
+
+#[cfg(test)]
+mod tests;

@@ -262,3 +262,169 @@ fn time_to_live(token: &str) -> Option<u64> {
     let payload = seal::text::from_base64url(token.split('.').nth(1)?)?;
     serde_json::from_slice::<Value>(&payload).ok()?.get("ttl")?.as_u64()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::routing::get;
+    use client::{AddressGuard, CLIENT_LIMITS};
+    use credential::status::{StatusCheck, StatusListHeading, StatusRefused};
+    use credential::{CheckedStatusList, StatusBits, StatusList};
+    use seal::{Es256SigningKey, sha256};
+
+    use super::*;
+    use crate::web::{LIMITS, Site, serve};
+
+    const LIST: &str = "http://issuer/1";
+
+    fn seen(seconds: u64) -> HighWater {
+        let issued_at = Instant::from_seconds(seconds);
+        let list = SeenList { issued_at, digest: Digest::ZERO };
+        HighWater::restore([(LIST.to_owned(), list)].into())
+    }
+
+    fn mark(keeper: &StatusKeeper) -> Option<Instant> {
+        keeper.at_hand().high_water.marks().get(LIST).map(|seen| seen.issued_at)
+    }
+
+    /// The bound that ADR 0028 names: until it learns, an instance goes by what it saw itself.
+    #[test]
+    fn what_one_instance_saw_binds_another_from_the_moment_it_learns_it() {
+        let folder = std::env::temp_dir().join(format!("wayleave-marks-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let open = |name: &str| StatusKeeper::open(&folder.join(name), BTreeMap::new(), 60);
+        let (one, other) = (open("one").unwrap(), open("other").unwrap());
+        other.raise(&seen(5)).unwrap();
+        one.raise(&seen(9)).unwrap();
+        let told = one.untold(9);
+        assert_eq!(told.len(), 1, "what the book does not know goes out");
+        assert_eq!(mark(&other), Some(Instant::from_seconds(5)), "not told yet");
+        other.learn(&told).unwrap();
+        one.learn(&told).unwrap();
+        assert!(one.untold(9).is_empty(), "the book knows");
+        other.raise(&seen(7)).unwrap();
+        assert_eq!(mark(&other), Some(Instant::from_seconds(9)), "never lower again");
+        drop(other);
+        let other = open("other").unwrap();
+        assert_eq!(mark(&other), Some(Instant::from_seconds(9)), "after a restart, too");
+        // A new instance learns before it serves.
+        let new = open("new").unwrap();
+        new.learn(&told).unwrap();
+        assert_eq!(mark(&new), Some(Instant::from_seconds(9)));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// An issuer on a port of its own. It shows one edition after the other, the last for ever.
+    struct Issuer {
+        uri: String,
+        client: Client,
+        keeper: StatusKeeper,
+        asked: Arc<AtomicUsize>,
+        folder: PathBuf,
+    }
+
+    fn key() -> Es256SigningKey {
+        Es256SigningKey::from_scalar(&[7; 32]).unwrap()
+    }
+
+    fn edition(uri: &str, issued: u64) -> String {
+        let issued_at = Instant::from_seconds(issued);
+        let heading = StatusListHeading {
+            uri,
+            issuer: "register-nl",
+            key_id: "k1",
+            issued_at,
+            expires_at: issued_at.plus(Duration::from_secs(3_600)),
+            time_to_live: Duration::from_secs(600),
+        };
+        StatusList::new(StatusBits::One, 8).unwrap().publish(&heading, &key()).unwrap()
+    }
+
+    /// What another instance saw of an edition.
+    fn mark_of(uri: &str, issued: u64) -> StatusMark {
+        let digest = sha256(edition(uri, issued).as_bytes());
+        StatusMark { uri: uri.to_owned(), issued_at: Instant::from_seconds(issued), digest }
+    }
+
+    impl Issuer {
+        async fn shows(name: &str, editions: &'static [u64]) -> Self {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let authority = format!("localhost:{}", listener.local_addr().unwrap().port());
+            let uri = format!("http://{authority}/1");
+            let asked = Arc::new(AtomicUsize::new(0));
+            let (counted, of) = (Arc::clone(&asked), uri.clone());
+            let list = move || {
+                let turn = counted.fetch_add(1, Ordering::SeqCst).min(editions.len() - 1);
+                let token = edition(&of, editions[turn]);
+                async move { token }
+            };
+            let router = Router::new().route("/1", get(list));
+            let site = Site { router, limits: LIMITS, signer: None };
+            tokio::spawn(serve(listener, site, std::future::pending()));
+            let own = format!("wayleave-{name}-{}", std::process::id());
+            let folder = std::env::temp_dir().join(own);
+            std::fs::create_dir_all(&folder).unwrap();
+            let peer = Peer::unverified(&format!("http://{authority}")).unwrap();
+            let issuers = BTreeMap::from([(authority.clone(), peer)]);
+            let keeper = StatusKeeper::open(&folder.join("marks"), issuers, 600).unwrap();
+            let guard = AddressGuard::public_only().allow(&authority);
+            Self { uri, client: Client::new(guard, CLIENT_LIMITS), keeper, asked, folder }
+        }
+
+        /// What a decision would make of its list, and how often the issuer was asked for it.
+        async fn judged(&self) -> (Result<Instant, StatusRefused>, usize) {
+            let now = Instant::from_seconds(200);
+            let before = self.asked.load(Ordering::SeqCst);
+            let uris = BTreeSet::from([self.uri.clone()]);
+            let at_hand = self.keeper.fresh(&self.client, &uris, now).await;
+            let asked = self.asked.load(Ordering::SeqCst) - before;
+            let age_max = Duration::from_secs(3_600);
+            let (key, high_water) = (key().public_key(), &at_hand.high_water);
+            let check = StatusCheck { uri: &self.uri, key: &key, now, age_max, high_water };
+            let checked = CheckedStatusList::check(&at_hand.tokens[&self.uri], &check);
+            (checked.map(|list| list.seen().issued_at), asked)
+        }
+    }
+
+    impl Drop for Issuer {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_behind_what_another_instance_saw_is_fetched_again_before_it_judges() {
+        let issuer = Issuer::shows("behind", &[100, 101]).await;
+        let (at, seen) = (Instant::from_seconds, mark_of(&issuer.uri, 101));
+        assert_eq!(issuer.judged().await, (Ok(at(100)), 1));
+        assert_eq!(issuer.judged().await, (Ok(at(100)), 0), "a copy within its time to live");
+        issuer.keeper.learn(&[seen]).unwrap();
+        assert_eq!(issuer.judged().await, (Ok(at(101)), 1), "the newer one, before it judges");
+        assert_eq!(issuer.judged().await, (Ok(at(101)), 0));
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_shows_the_older_list_once_more_is_asked_again() {
+        let issuer = Issuer::shows("once-more", &[100, 100, 101]).await;
+        assert_eq!(issuer.judged().await.1, 1);
+        issuer.keeper.learn(&[mark_of(&issuer.uri, 101)]).unwrap();
+        assert_eq!(issuer.judged().await, (Ok(Instant::from_seconds(101)), 2));
+    }
+
+    /// The decision's word for it is `StatusTooOld`: `tests/edge_payment.rs`.
+    #[tokio::test]
+    async fn an_issuer_that_goes_on_showing_the_older_list_is_refused_and_not_asked_for_ever() {
+        let issuer = Issuer::shows("for-ever", &[100]).await;
+        assert_eq!(issuer.judged().await.1, 1);
+        issuer.keeper.learn(&[mark_of(&issuer.uri, 101)]).unwrap();
+        for _ in 0..2 {
+            let (refused, asked) = issuer.judged().await;
+            assert!(matches!(refused, Err(StatusRefused::OlderThanSeen { .. })), "{refused:?}");
+            assert_eq!(asked, ROUNDS_MAX);
+        }
+    }
+}

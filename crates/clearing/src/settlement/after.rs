@@ -535,8 +535,8 @@ impl SettlementBook {
         if let Ok(quote) = body.order.quote.read_unverified() {
             self.quotes_used.insert(quote.quote);
         }
-        self.apply_change(stamp, &body.postings);
-        self.transit.settled(position, body);
+        let legs = self.transit.settled(position, body);
+        self.apply_carried(stamp, &body.postings, legs);
         self.remember(position, &body.ended);
     }
 
@@ -564,8 +564,8 @@ impl SettlementBook {
         }
         let back = GivenBack { original: body.original, counted: order.amount };
         self.after.give(back, (order.payment, Linked::Return));
-        self.apply_change(stamp, &body.postings);
-        self.transit.returned(position, &body, &order);
+        let legs = self.transit.returned(position, &body, &order);
+        self.apply_carried(stamp, &body.postings, legs);
         self.remember(position, &body.ended);
     }
 }

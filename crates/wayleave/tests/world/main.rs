@@ -27,6 +27,7 @@ mod links;
 mod on_cluster;
 mod operations;
 mod outgoing;
+mod own_money;
 mod own_returns;
 mod ownership;
 mod rails;

@@ -192,6 +192,10 @@ impl SettlementBook {
                 facts: vec![],
                 outcome: self.under_way(payment, terms).unwrap_or(SettlementAnswer::Done),
             },
+            None if !asked.quoted => {
+                let detail = format!("no quote for payment `{payment}` came with it");
+                refused(Rule::new(RuleName::QuoteDiffers, detail))
+            }
             None => {
                 let ended = PaymentEnded {
                     payment,

@@ -86,6 +86,7 @@ struct Alerts {
     books_not_asked: u64,
     unwitnessed_seconds: u64,
     unwitnessed_facts: u64,
+    refusals_turned_away: u64,
 }
 
 /// Since when facts wait for their witnesses.
@@ -149,6 +150,7 @@ async fn gather(core: &Core) -> Result<Alerts, Failed> {
         books_not_asked,
         unwitnessed_seconds: core.watch.seconds(now),
         unwitnessed_facts: uncosigned(core),
+        refusals_turned_away: core.clearing.refusals.turned_away(),
     })
 }
 
@@ -257,6 +259,11 @@ fn text(alerts: &Alerts) -> String {
             "How long facts have waited for a quorum of witnesses.",
             alerts.unwitnessed_seconds,
         ),
+        (
+            "wayleave_refusals_turned_away",
+            "Requests since the start of clients with too many refusals on record.",
+            alerts.refusals_turned_away,
+        ),
     ];
     for (name, help, value) in rows {
         let _ = writeln!(out, "# TYPE {name} gauge\n# HELP {name} {help}\n{name} {value}");
@@ -294,6 +301,7 @@ pub async fn told(State(core): Shared) -> Answer {
         "books_not_asked": alerts.books_not_asked,
         "unwitnessed_facts": alerts.unwitnessed_facts,
         "witness_quorum_age_seconds": alerts.unwitnessed_seconds,
+        "refusals_turned_away": alerts.refusals_turned_away,
     }))
     .into_response())
 }
@@ -389,6 +397,7 @@ mod tests {
             books_not_asked: 5,
             unwitnessed_seconds: 6,
             unwitnessed_facts: 7,
+            refusals_turned_away: 8,
         };
         let text = text(&alerts);
         for line in [
@@ -404,6 +413,7 @@ mod tests {
             "wayleave_books_not_asked 5",
             "wayleave_unwitnessed_facts 7",
             "wayleave_witness_quorum_age_seconds 6",
+            "wayleave_refusals_turned_away 8",
         ] {
             assert_eq!(text.lines().filter(|one| *one == line).count(), 1, "{line}\n{text}");
         }

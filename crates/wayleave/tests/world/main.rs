@@ -38,3 +38,4 @@ mod rounds;
 mod rules;
 mod stage;
 mod trust;
+mod two_persons;

@@ -14,7 +14,7 @@ use record::{CancellationRequest, Ending, Quote, Side, Signed};
 
 /// What a stranger writes for a payment id: it pays from its own account.
 fn stranger(number: u64) -> OrderParts {
-    let mut parts = OrderParts::of(Deal { payer: 1, ..Deal::number(number) });
+    let mut parts = OrderParts::of(Deal { payer: 1, credit: 5_000, ..Deal::number(number) });
     parts.terms.debited_account = account(Side::Debtor, 1);
     parts.relink();
     parts

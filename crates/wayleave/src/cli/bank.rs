@@ -144,8 +144,8 @@ pub struct BlockArgs {
 
 /// Let blocked money go: to its owner, or where the law says.
 ///
-/// Two persons sign the same document, each with a key of the core's `approvers`: one writes it into
-/// a file, the other reads it and sends it.
+/// Two persons sign the same document, each with a key of the core's `approvers`: one writes it
+/// into a file, the other reads it and sends it.
 #[derive(Debug, Subcommand)]
 pub enum ReleaseCommand {
     /// Write a release into a file, signed by the first person. Nothing is sent.

@@ -95,8 +95,8 @@ pub struct ReturnArgs {
 
 /// Set right what was booked wrongly: a new transaction, linked to the wrong one.
 ///
-/// Two persons sign the same document, each with a key of the core's `approvers`: one writes it into
-/// a file, the other reads it and sends it. It passes no floor and no freeze.
+/// Two persons sign the same document, each with a key of the core's `approvers`: one writes it
+/// into a file, the other reads it and sends it. It passes no floor and no freeze.
 #[derive(Debug, Subcommand)]
 pub enum CorrectCommand {
     /// Write a correction into a file, signed by the first person. Nothing is sent.

@@ -216,6 +216,10 @@ impl Clearing {
         if refusal.environment != self.environment {
             return Err(malformed("the refusal is of another environment".into()));
         }
+        // An edge delivers again what it does not know to be delivered.
+        if let Some(entry) = self.ended_before(refusal.payment, refusal.terms).await? {
+            return self.promise(refusal.payment, entry, Repeated::Again).await;
+        }
         self.nothing_else_held(refusal.payment, refusal.terms).await?;
         let room = self.refusals.room(caller, system::now())?;
         let work = SettlementWork::RecordEdgeRefusal(Box::new(signed));

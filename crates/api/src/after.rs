@@ -2,7 +2,7 @@
 //!
 //! | role | route | body → answer |
 //! |---|---|---|
-//! | core | `POST /v1/cancellations` | `Signed<CancellationRequest>` by the payer → [`CancellationTaken`] |
+//! | core | `POST /v1/cancellations` | [`CancellationAsk`] by the payer → [`CancellationTaken`] |
 //! | core | `POST /v1/cancellation-answers` | `Signed<CancellationAnswer>` by the payee's bank |
 //! | core | `POST /v1/returns` | `ReturnAsk` by the payee's bank → `OrderAnswer` |
 //! | core | `POST /v1/cases`, `/v1/blocks` | `Signed<CaseNotice>`, `Signed<BlockOrder>` by a bank, for its own book |
@@ -11,11 +11,27 @@
 //! | core | `GET /v1/payments/{id}/after` | → [`AfterView`] |
 
 use minicbor::{Decode, Encode};
-use record::CancellationVerdict;
+use record::{CancellationRequest, CancellationVerdict, Quote, Signed};
 use seal::Digest;
 use terms::{Instant, Minor, PaymentId};
 
 use crate::messages::OrderAnswer;
+
+/// Asks for a cancellation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct CancellationAsk {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// What the payer signed.
+    #[n(1)]
+    pub request: Signed<CancellationRequest>,
+    /// The provider's quote that the terms are made of. A payment that has not ended is cancelled
+    /// with it only: whoever knows an id can write terms for it, and has no quote for it.
+    #[n(2)]
+    pub quote: Option<Signed<Quote>>,
+}
 
 /// What became of a cancellation.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

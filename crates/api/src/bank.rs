@@ -332,6 +332,9 @@ pub struct MirrorRow {
     pub settlement: String,
     /// The next position of the institution's book when it was read.
     pub book_position: u64,
+    /// Of that, the participant's own money, in minor units and with its sign: what came in less
+    /// what went out of its own. Its own book follows its customers' money only.
+    pub own: String,
     /// What the institution's book says is owed to it, in minor units.
     pub due_from: String,
     /// Settled and not yet posted here, in minor units: still to leave the mirror.

@@ -19,7 +19,7 @@ use terms::{
     Position,
 };
 
-use crate::order::CheckedOrder;
+use crate::order::{CheckedOrder, open_quote};
 use crate::rule::{Rule, RuleName, same};
 use crate::trusted::{TrustView, open};
 
@@ -113,6 +113,8 @@ pub struct CheckedCancellation {
     pub(crate) request: CancellationRequest,
     pub(crate) terms: PaymentTerms,
     pub(crate) terms_digest: Digest,
+    /// Whether a provider's quote came with it that makes these terms.
+    pub(crate) quoted: bool,
 }
 
 impl CheckedCancellation {
@@ -130,12 +132,14 @@ impl CheckedCancellation {
 }
 
 /// Checks a cancellation request. `key` is the client key of an account, looked up in its own
-/// book: the account that the terms debit.
+/// book: the account that the terms debit. `quote` is what makes the terms somebody's: whoever
+/// knows a payment id can write terms for it, and only its payer has a provider's quote for it.
+/// Without one, only a payment that has ended is spoken of.
 pub fn check_cancellation(
     signed: Signed<CancellationRequest>,
     key: Option<PublicKey>,
-    environment: Environment,
-    book: BookName,
+    (environment, book): (Environment, BookName),
+    quote: Option<(&Signed<Quote>, &TrustView)>,
 ) -> Result<CheckedCancellation, Rule> {
     let request = open(&signed, key)?;
     same(RuleName::EnvironmentsDiffer, "environment", environment, request.environment)?;
@@ -145,7 +149,19 @@ pub fn check_cancellation(
     same(RuleName::BooksDiffer, "book", book, terms.book)?;
     reason_code(&request.reason)?;
     let terms_digest = sha256(request.terms.as_bytes());
-    Ok(CheckedCancellation { signed, request, terms, terms_digest })
+    let quoted = match quote {
+        None => false,
+        Some((quote, _)) if quote.digest() != terms.quote_hash => {
+            let (expected, got) = (terms.quote_hash, quote.digest());
+            return Err(Rule::differs(RuleName::QuoteDiffers, "quote", expected, got));
+        }
+        Some((quote, trust)) => {
+            let quote = open_quote(quote, trust)?;
+            same(RuleName::QuoteDiffers, "payment", terms.payment, quote.payment)?;
+            true
+        }
+    };
+    Ok(CheckedCancellation { signed, request, terms, terms_digest, quoted })
 }
 
 /// An answer to a cancellation request that the payee's institution signed.

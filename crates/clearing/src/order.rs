@@ -170,23 +170,26 @@ pub fn check_shown(
 /// Whether the refusal of an order is recorded as its payment's ending.
 ///
 /// An ending uses up the payment id, and a caller may know an id that is not its own: only who
-/// brings the payer's institution's permit for this very payment id causes one. An order for
-/// elsewhere, or with a signature that nobody stands for, is answered and forgotten.
+/// brings the payer's institution's permit for this very payment id, and the quote of a provider
+/// for it, causes one. A provider quotes an id for one client only, the first that asked. An order
+/// for elsewhere, or with a signature that nobody stands for, is answered and forgotten.
 #[must_use]
 pub fn is_on_record(
     rule: &Rule,
     payment: PaymentId,
-    permit: &Signed<Permit>,
+    (permit, quote): (&Signed<Permit>, &Signed<Quote>),
     trust: &TrustView,
 ) -> bool {
     let nobody = [RuleName::EnvironmentsDiffer, RuleName::BooksDiffer, RuleName::SignerNotTrusted];
     let key_of =
         |of: &Permit| trust.permit_key(of.institution, of.corridor, Side::Debtor, permit.key());
     let signed = read(permit).and_then(|claimed| open(permit, key_of(&claimed)));
-    !nobody.contains(&rule.name) && signed.is_ok_and(|permit| permit.payment == payment)
+    let quoted = open_quote(quote, trust).is_ok_and(|quote| quote.payment == payment);
+    let permitted = signed.is_ok_and(|permit| permit.payment == payment);
+    !nobody.contains(&rule.name) && permitted && quoted
 }
 
-fn open_quote(signed: &Signed<Quote>, trust: &TrustView) -> Result<Quote, Rule> {
+pub(crate) fn open_quote(signed: &Signed<Quote>, trust: &TrustView) -> Result<Quote, Rule> {
     let claimed = read(signed)?;
     open(signed, trust.quote_key(claimed.provider, signed.key()))
 }

@@ -28,7 +28,7 @@ use record::{
     PackNotice, PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate,
     Refusal, RefusedBy, SaltSlot, Side, Signed, Snapshot, SpentOn, TrustList,
 };
-use seal::{Digest, PublicKey, from_canonical, to_canonical};
+use seal::{Digest, PublicKey, to_canonical};
 use terms::{
     AccountId, AssetCode, BookName, CorridorName, EdgeName, Environment, Instant, InstitutionName,
     Jurisdiction, PaymentId, Position, QuoteId,
@@ -36,6 +36,7 @@ use terms::{
 
 use self::acts::{Acts, ActsAnswer, ActsWork};
 use self::outgoing::Outgoings;
+use self::own::OwnMoney;
 use self::rails::Rails;
 use self::transit::Transit;
 use crate::order::CheckedOrder;
@@ -52,6 +53,7 @@ pub mod funding;
 mod judge;
 mod notices;
 mod outgoing;
+pub mod own;
 mod rails;
 pub mod transit;
 
@@ -249,6 +251,8 @@ pub struct SettlementBook {
     instances: Instances,
     #[n(29)]
     outgoings: Outgoings,
+    #[n(30)]
+    own: OwnMoney,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -310,6 +314,7 @@ impl SettlementBook {
             acts: Acts::default(),
             instances: Instances::default(),
             outgoings: Outgoings::default(),
+            own: OwnMoney::default(),
         }
     }
 
@@ -652,18 +657,6 @@ impl SettlementBook {
         let body: PaymentSettled = read(fact);
         self.instances.named(&fact.heading, body.ended.payment, SpentOn::Permit);
         self.apply_settled_body(position, stamp, &body);
-    }
-
-    fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) {
-        let change: Change = match from_canonical(bytes) {
-            Ok(change) => change,
-            Err(error) => stop(&error.to_string()),
-        };
-        if let ledger::Resolved::AccountOpened(opening) = change.resolved() {
-            self.index(opening);
-        }
-        self.ledger.apply(stamp, &change);
-        self.funding.days_mut().note(&change, &self.ledger);
     }
 
     fn index(&mut self, opening: &Opening) {

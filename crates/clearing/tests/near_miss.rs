@@ -747,21 +747,24 @@ fn a_reference_that_no_bank_carries_is_refused() {
     }
 }
 
-/// An ending uses up the payment id: nobody causes one who has no permit for it.
+/// An ending uses up the payment id: nobody causes one who has no permit or no quote for it.
 #[test]
 fn an_order_that_nobody_signed_for_is_not_recorded() {
     let of = |parts: &OrderParts, payment| {
         let rule = parts.checked().expect_err("a near miss");
-        is_on_record(&rule, payment, &parts.order().debtor_permit, &trust())
+        let order = parts.order();
+        is_on_record(&rule, payment, (&order.debtor_permit, &order.quote), &trust())
     };
     let payment = Deal::number(1).payment();
-    let table: [(Alter, bool); 7] = [
+    let table: [(Alter, bool); 8] = [
         (|parts| parts.debtor_signer = Who::Stranger, false),
         (|parts| parts.creditor_signer = Who::Stranger, false),
         (|parts| parts.quote_signer = Who::Stranger, false),
         (|parts| parts.terms.book = name("other"), false),
         // A genuine permit for another payment under this one's terms.
         (|parts| parts.debtor.payment = Deal::number(2).payment(), false),
+        // A genuine quote for another payment: its provider quotes this one for its payer only.
+        (|parts| parts.quote.payment = Deal::number(2).payment(), false),
         // The payer's institution decided for this payment, and something else does not fit.
         (|parts| parts.creditor.terms = Digest::ZERO, true),
         (|parts| parts.terms.credited.minor = Minor::new(999_999), true),

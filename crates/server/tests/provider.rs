@@ -46,6 +46,11 @@ fn request(minor: u128) -> QuoteRequest {
     }
 }
 
+/// The edge's payment is another one than the wallet's.
+fn of_edge(minor: u128) -> QuoteRequest {
+    QuoteRequest { payment: PaymentId::from_bytes([8; 16]), ..request(minor) }
+}
+
 async fn ask(running: &Running, request: &QuoteRequest, by: u8) -> Outcome {
     running.post("/v1/quotes", CBOR, write_cbor(request), by).await
 }
@@ -66,7 +71,7 @@ async fn a_wallet_gets_an_exact_signed_quote_for_its_payment() {
     assert_eq!(quote.fees_of(FeeTaker::Operator).unwrap().minor, Minor::new(431));
     assert_eq!(quote.expires_at.since(quote.issued_at), QUOTE_LIFETIME);
     assert!(quote.mid.source.contains("sandbox"));
-    let again = answered(ask(&running, &request(1_240_000), EDGE).await);
+    let again = answered(ask(&running, &of_edge(1_240_000), EDGE).await);
     assert_ne!(Signed::<Quote>::from_bytes(&again).unwrap().digest(), signed.digest());
     running.stop().await;
 }
@@ -116,9 +121,26 @@ async fn open_quotes_are_bounded_and_a_restart_forgets_none() {
         panic!("{too_many:?}")
     };
     assert_eq!(problem.status, 429);
-    answered(ask(&running, &request(100), EDGE).await);
-    let exposed = ask(&running, &request(provider::EXPOSURE_MINOR_MAX), EDGE).await;
+    answered(ask(&running, &of_edge(100), EDGE).await);
+    let exposed = ask(&running, &of_edge(provider::EXPOSURE_MINOR_MAX), EDGE).await;
     assert!(matches!(exposed, Outcome::NotDone(_)), "{exposed:?}");
+    running.stop().await;
+}
+
+/// Who has a quote for an id can end it, so the first that asked is the only one that gets one.
+#[tokio::test]
+async fn a_payment_id_is_quoted_to_one_client_only_also_after_a_restart() {
+    let dir = Folder::new("provider");
+    let running = start(&dir).await;
+    answered(ask(&running, &request(100), WALLET).await);
+    let problem = refusal(ask(&running, &request(100), EDGE).await);
+    assert_eq!((problem.status, problem.code.as_str()), (422, "refused"), "{problem:?}");
+    running.stop().await;
+    let running = start(&dir).await;
+    let problem = refusal(ask(&running, &request(100), EDGE).await);
+    assert_eq!(problem.status, 422, "{problem:?}");
+    answered(ask(&running, &request(200), WALLET).await);
+    answered(ask(&running, &of_edge(100), EDGE).await);
     running.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use api::after::{AskedBack, CancellationTaken};
+use api::after::{AskedBack, CancellationAsk, CancellationTaken};
 use record::{
     CancellationRequest, CancellationVerdict, PaymentTerms, ReturnConsent, SettleOrder, Signed,
 };
@@ -119,9 +119,10 @@ impl Wallet {
             reason: reason.to_owned(),
             asked_at: system::now(),
         };
-        let signed = Signed::sign(&request, &self.request_key);
+        let request = Signed::sign(&request, &self.request_key);
+        let ask = CancellationAsk { layout: 1, request, quote: Some(order.quote) };
         let taken: CancellationTaken =
-            self.post(&self.config.core, "/v1/cancellations", &signed).await?;
+            self.post(&self.config.core, "/v1/cancellations", &ask).await?;
         let answer = match taken {
             CancellationTaken::Asked(asked) => {
                 crate::error::same(&self.config.core.name, "payment", &payment, &asked.payment)?;

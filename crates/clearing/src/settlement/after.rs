@@ -192,6 +192,10 @@ impl SettlementBook {
                 facts: vec![],
                 outcome: self.under_way(payment, terms).unwrap_or(SettlementAnswer::Done),
             },
+            None if !asked.quoted => {
+                let detail = format!("no quote for payment `{payment}` came with it");
+                refused(Rule::new(RuleName::QuoteDiffers, detail))
+            }
             None => {
                 let ended = PaymentEnded {
                     payment,
@@ -537,8 +541,8 @@ impl SettlementBook {
         if let Ok(quote) = body.order.quote.read_unverified() {
             self.quotes_used.insert(quote.quote);
         }
-        self.apply_change(stamp, &body.postings);
-        self.transit.settled(position, body);
+        let legs = self.transit.settled(position, body);
+        self.apply_carried(stamp, &body.postings, legs);
         self.remember(position, &body.ended);
     }
 
@@ -566,8 +570,8 @@ impl SettlementBook {
         }
         let back = GivenBack { original: body.original, counted: order.amount };
         self.after.give(back, (order.payment, Linked::Return));
-        self.apply_change(stamp, &body.postings);
-        self.transit.returned(position, &body, &order);
+        let legs = self.transit.returned(position, &body, &order);
+        self.apply_carried(stamp, &body.postings, legs);
         self.remember(position, &body.ended);
     }
 }

@@ -471,7 +471,8 @@ impl SettlementBook {
             }
             OUTSIDE_POSTED => {
                 let body: OutsidePosted = read(fact);
-                self.apply_change(stamp, &body.change);
+                let legs = self.legs_of_transfer(body.id);
+                self.apply_carried(stamp, &body.change, legs);
                 self.moved(body.id, |one| one.post(at, stamp, body.evidence))
             }
             OUTSIDE_RELEASED => {
@@ -508,7 +509,8 @@ impl SettlementBook {
     ) -> OutsideId {
         let act = body.act.read_unverified().unwrap_or_else(|error| stop(&error.to_string()));
         if !body.change.is_empty() {
-            self.apply_change(stamp, &body.change);
+            let legs = self.legs_of_transfer(act.id);
+            self.apply_carried(stamp, &body.change, legs);
         }
         let evidence = OutsideEvidence::Act(body.act.digest());
         self.moved(act.id, |one| match act.decision {

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use journal::Checked;
+use ledger::Side as EntrySide;
 use minicbor::{Decode, Encode};
 use record::{
     COMPLETED_MAX, FactBody, FeeTaker, Heading, OutgoingPayment, PaymentEnded, PaymentReturned,
@@ -17,6 +18,7 @@ use record::{
 use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
 
 use super::SettlementAnswer;
+use super::own::Leg;
 
 /// A settled payment on its way through the customers' books.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -46,6 +48,17 @@ pub struct InTransit {
     pub outside: bool,
 }
 
+impl InTransit {
+    /// What the institutions' own books follow of it on their settlement accounts.
+    fn legs(&self) -> Vec<Leg> {
+        let (left, came) = (self.left, self.came);
+        vec![
+            Leg { participant: self.debtor, side: EntrySide::Debit, amount: left },
+            Leg { participant: self.creditor, side: EntrySide::Credit, amount: came },
+        ]
+    }
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -72,21 +85,24 @@ impl Transit {
         self.payments.is_empty()
     }
 
-    /// Notes a settled payment or refund. Its documents were checked before they were recorded: one
-    /// that does not read cannot be here, and would have stopped the fold of its postings.
-    pub(super) fn settled(&mut self, position: Position, body: &PaymentSettled) {
-        if let Some(one) = in_transit(position, body) {
-            self.payments.insert(body.ended.payment, one);
-        }
+    /// Notes a settled payment or refund, and says what its institutions' own books follow. Its
+    /// documents were checked before they were recorded: one that does not read cannot be here,
+    /// and would have stopped the fold of its postings.
+    pub(super) fn settled(&mut self, position: Position, body: &PaymentSettled) -> Vec<Leg> {
+        let Some(one) = in_transit(position, body) else { return vec![] };
+        let legs = one.legs();
+        self.payments.insert(body.ended.payment, one);
+        legs
     }
 
-    /// Notes a settled return: the debtor is who gives back. It carries no fee.
+    /// Notes a settled return: the debtor is who gives back. It carries no fee. Says what the
+    /// institutions' own books follow.
     pub(super) fn returned(
         &mut self,
         settled: Position,
         body: &PaymentReturned,
         order: &ReturnOrder,
-    ) {
+    ) -> Vec<Leg> {
         let one = InTransit {
             settled,
             since: body.ended.recorded_at,
@@ -96,7 +112,9 @@ impl Transit {
             came: order.credited,
             outside: false,
         };
+        let legs = one.legs();
         self.payments.insert(body.ended.payment, one);
+        legs
     }
 
     /// Notes a payment that a rail paid out: what is left is to post the payer's hold.

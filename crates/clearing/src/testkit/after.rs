@@ -111,8 +111,9 @@ pub fn cancellation(parts: &OrderParts) -> CheckedCancellation {
     };
     let key = client_key(0);
     let signed = Signed::sign(&request, &key);
-    check_cancellation(signed, Some(key.public_key()), environment(), settlement_name())
-        .expect("valid")
+    let quote = parts.order().quote;
+    let (here, trust) = ((environment(), settlement_name()), trust_both_ways());
+    check_cancellation(signed, Some(key.public_key()), here, Some((&quote, &trust))).expect("valid")
 }
 
 /// The provider's guarantee of a payment's rate.

@@ -259,6 +259,9 @@ impl From<DeskRefusal> for Refuse {
                     .mend("use the quotes you have, or wait until they expire")
                     .into()
             }
+            DeskRefusal::NotYours(_) => {
+                refused(refusal.to_string(), "make a payment id of your own")
+            }
             DeskRefusal::Disk(error) => disk_fault("the quote", &error),
         }
     }

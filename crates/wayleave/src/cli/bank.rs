@@ -36,6 +36,8 @@ pub enum BankCommand {
     /// The money goes to the bank's blocked-funds account. It comes out when two approvers sign a
     /// release. Blocking the same again under the same id changes nothing.
     Block(BlockArgs),
+    #[command(subcommand)]
+    Release(ReleaseCommand),
     /// Say what became of a payment since it settled: asked back, given back, posted or waiting.
     After(AfterArgs),
     /// The returns that a bank owes: money that an account did not take, in suspense since when.
@@ -138,6 +140,61 @@ pub struct BlockArgs {
     pub block: Option<TransactionId>,
     #[command(flatten)]
     pub place: BankPlace,
+}
+
+/// Let blocked money go: to its owner, or where the law says.
+///
+/// Two persons sign the same document, each with a key of the core's `approvers`: one writes it
+/// into a file, the other reads it and sends it.
+#[derive(Debug, Subcommand)]
+pub enum ReleaseCommand {
+    /// Write a release into a file, signed by the first person. Nothing is sent.
+    Sign(ReleaseArgs),
+    /// Show a release that another person signed, sign it too and send it. Once: sent again, it
+    /// changes nothing.
+    Send(SecondArgs),
+}
+
+/// Arguments of `bank release sign`.
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// The block's id, as `bank block` printed it.
+    pub block: TransactionId,
+    /// To this account, not back to the one that the money was taken from or meant for.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub to: Option<AccountId>,
+    /// On what ground: a licence, a court's order.
+    #[arg(long, value_name = "WORDS")]
+    pub law: String,
+    /// The file for the second person. It must be new.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub approver: ApproverArgs,
+    #[command(flatten)]
+    pub place: BankPlace,
+}
+
+/// Arguments of `bank release send`.
+#[derive(Debug, Args)]
+pub struct SecondArgs {
+    /// The file of the first person.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub approver: ApproverArgs,
+    #[command(flatten)]
+    pub place: BankPlace,
+}
+
+/// Who approves.
+#[derive(Debug, Args)]
+pub struct ApproverArgs {
+    /// The folder with the approver's key.
+    #[arg(long, value_name = "DIR")]
+    pub approver: PathBuf,
+    /// Your name: signs with `keys/approve-NAME.seed` of that folder.
+    #[arg(long = "as", value_name = "NAME")]
+    pub who: String,
 }
 
 /// Arguments of `bank after`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use seal::Digest;
-use terms::{BusinessDate, InstitutionName};
+use terms::{AccountId, AssetCode, BusinessDate, InstitutionName, TransactionId};
 
 /// The operator of the settlement book: money in from outside, and what waits for a person.
 ///
@@ -30,6 +30,8 @@ pub enum OperatorCommand {
     Return(ReturnArgs),
     /// Let a participant, or the operator itself, bear a debit that nobody here sent.
     Charge(AssignArgs),
+    #[command(subcommand)]
+    Correct(CorrectCommand),
     #[command(subcommand)]
     Stuck(super::participant::StuckCommand),
     #[command(subcommand)]
@@ -87,6 +89,61 @@ pub struct ReturnArgs {
     /// Why: it is recorded.
     #[arg(long)]
     pub reason: String,
+    #[command(flatten)]
+    pub desk: DeskArgs,
+}
+
+/// Set right what was booked wrongly: a new transaction, linked to the wrong one.
+///
+/// Two persons sign the same document, each with a key of the core's `approvers`: one writes it
+/// into a file, the other reads it and sends it. It passes no floor and no freeze.
+#[derive(Debug, Subcommand)]
+pub enum CorrectCommand {
+    /// Write a correction into a file, signed by the first person. Nothing is sent.
+    Sign(CorrectArgs),
+    /// Show a correction that another person signed, sign it too and send it. Once: sent again, it
+    /// changes nothing.
+    Send(SecondArgs),
+}
+
+/// Arguments of `operator correct sign`.
+#[derive(Debug, Args)]
+pub struct CorrectArgs {
+    /// The transaction that was wrong, as the general ledger of `day close` names it.
+    pub transaction: TransactionId,
+    /// The account that is debited.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub debit: AccountId,
+    /// The account that is credited.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub credit: AccountId,
+    /// How much: `12400.00`.
+    #[arg(long)]
+    pub amount: String,
+    /// In which asset.
+    #[arg(long)]
+    pub asset: AssetCode,
+    /// Why: it is recorded.
+    #[arg(long)]
+    pub reason: String,
+    /// Your name: signs with `keys/approve-NAME.seed` of the folder.
+    #[arg(long = "as", value_name = "NAME")]
+    pub who: String,
+    /// The file for the second person. It must be new.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub desk: DeskArgs,
+}
+
+/// Arguments of `operator correct send`.
+#[derive(Debug, Args)]
+pub struct SecondArgs {
+    /// The file of the first person.
+    pub file: PathBuf,
+    /// Your name: signs with `keys/approve-NAME.seed` of the folder.
+    #[arg(long = "as", value_name = "NAME")]
+    pub who: String,
     #[command(flatten)]
     pub desk: DeskArgs,
 }

@@ -13,9 +13,9 @@ use client::{Client, Outcome, Outgoing};
 use minicbor::{Decode, Encode};
 use record::settlement::TERMS_FIELD;
 use record::{
-    BlockExtent, BlockOrder, CancellationAnswer, CancellationVerdict, CaseChange, CaseNotice,
-    Document, Ending, Fee, FeeTaker, GuaranteeRequest, PaymentTerms, Promise, Quote, RateGuarantee,
-    ReturnAsk, ReturnConsent, ReturnOrder, ReturnRate, Signed,
+    BlockExtent, BlockOrder, BlockRelease, CancellationAnswer, CancellationVerdict, CaseChange,
+    CaseNotice, Document, Ending, Fee, FeeTaker, GuaranteeRequest, PaymentTerms, Promise, Quote,
+    RateGuarantee, ReleaseTo, ReturnAsk, ReturnConsent, ReturnOrder, ReturnRate, Signed,
 };
 use seal::{SigningKey, from_canonical, to_canonical};
 use serde_json::{Value, json};
@@ -24,9 +24,10 @@ use server::roles::{edge, read_config};
 use server::system;
 use terms::{Amount, InstitutionName, Minor, PaymentId, TransactionId};
 
-use super::{books, files, show, tell};
+use super::{books, files, show, tell, two_persons};
 use crate::cli::bank::{
-    AfterArgs, AnswerArgs, BankCommand, BankPlace, BlockArgs, CaseArgs, CaseWord, ReturnArgs,
+    AfterArgs, AnswerArgs, BankCommand, BankPlace, BlockArgs, CaseArgs, CaseWord, ReleaseCommand,
+    ReturnArgs, SecondArgs,
 };
 
 /// How long a return order is good: it is sent at once.
@@ -41,6 +42,7 @@ pub(crate) fn command(asked: &BankCommand) -> anyhow::Result<ExitCode> {
         BankCommand::Answer(args) => run(answer(args)),
         BankCommand::Case(args) => run(case(args)),
         BankCommand::Block(args) => run(block(args)),
+        BankCommand::Release(asked) => run(release(asked)),
         BankCommand::After(args) => run(after(args)),
         BankCommand::Duties(args) => books::duties(args),
         BankCommand::Freeze(args) => books::freeze(args),
@@ -365,6 +367,43 @@ async fn block(args: &BlockArgs) -> anyhow::Result<ExitCode> {
     };
     bank.act("/v1/blocks", &Signed::sign(&order, &bank.permit_key)).await?;
     Ok(show(&Acted { word: "blocked", id: block }, args.place.json))
+}
+
+/// How long a release that one person signed waits for the second.
+const RELEASE_GOOD_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+async fn release(asked: &ReleaseCommand) -> anyhow::Result<ExitCode> {
+    let args = match asked {
+        ReleaseCommand::Sign(args) => args,
+        ReleaseCommand::Send(args) => return release_send(args).await,
+    };
+    let bank = Bank::open(&args.place)?;
+    let key = two_persons::approver(&args.approver.approver, &args.approver.who)?;
+    let release = BlockRelease {
+        layout: 1,
+        environment: bank.config.common.environment.parse().context("`environment`")?,
+        institution: bank.institution,
+        block: args.block,
+        to: args.to.map_or(ReleaseTo::Owner, ReleaseTo::Account),
+        legal_basis: args.law.clone(),
+        valid_until: system::now().plus(RELEASE_GOOD_FOR),
+    };
+    two_persons::write_first(&args.out, &Signed::sign(&release, &key))?;
+    Ok(show(&Acted { word: "signed by one", id: release.block }, args.place.json))
+}
+
+async fn release_send(args: &SecondArgs) -> anyhow::Result<ExitCode> {
+    let bank = Bank::open(&args.place)?;
+    let key = two_persons::approver(&args.approver.approver, &args.approver.who)?;
+    let (release, both) = two_persons::second::<BlockRelease>(&args.file, &key)?;
+    let to = match release.to {
+        ReleaseTo::Owner => "its owner's account".to_owned(),
+        ReleaseTo::Account(account) => account.to_string(),
+    };
+    tell(&format!("releasing block {} to {to}, for: {}", release.block, release.legal_basis));
+    let request = Outgoing::post("/v1/block-releases", api::wire::CBOR, seal::to_canonical(&both));
+    bank.send(&bank.config.core, request).await?;
+    Ok(show(&Acted { word: "released", id: release.block }, args.place.json))
 }
 
 /// Something that is done, with its id.

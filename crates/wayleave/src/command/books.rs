@@ -48,6 +48,9 @@ fn say_row(row: &MirrorRow) {
         row.book_position,
         money(&row.due_from)
     ));
+    if row.own != "0" {
+        say(&format!("           own money: {}", money(&row.own)));
+    }
     if !row.items.is_empty() {
         let (leave, come) = (money(&row.to_leave), money(&row.to_come));
         say(&format!("           in transit: {leave} still to leave, {come} still to come"));
@@ -69,12 +72,13 @@ fn say_row(row: &MirrorRow) {
     }
 }
 
-/// Minor units as people read them; the bare number where it is below nothing.
+/// Minor units as people read them, with their sign; the bare number where they are none.
 fn money(minor: &str, asset: &str) -> String {
-    let amount = minor.parse::<Minor>().ok().zip(asset.parse::<AssetCode>().ok());
+    let (sign, units) = minor.strip_prefix('-').map_or(("", minor), |units| ("-", units));
+    let amount = units.parse::<Minor>().ok().zip(asset.parse::<AssetCode>().ok());
     amount.map_or_else(
         || format!("{minor} minor units"),
-        |(minor, asset)| Amount::new(minor, asset).for_people(),
+        |(minor, asset)| format!("{sign}{}", Amount::new(minor, asset).for_people()),
     )
 }
 

@@ -19,6 +19,7 @@ use crate::cli::operator::{
 };
 
 mod act;
+mod correct;
 mod day;
 
 /// The media type of files of ISO 20022.
@@ -51,6 +52,7 @@ pub(crate) fn command(asked: &OperatorCommand) -> anyhow::Result<ExitCode> {
             OperatorCommand::Release(args) => assign("release", args).await,
             OperatorCommand::Charge(args) => assign("charge", args).await,
             OperatorCommand::Return(args) => give_back(args).await,
+            OperatorCommand::Correct(asked) => correct::command(asked).await,
             OperatorCommand::Stuck(_) => Ok(ExitCode::SUCCESS),
             OperatorCommand::Act(asked) => act::command(asked).await,
             OperatorCommand::Suspense(args) => suspense(args).await,

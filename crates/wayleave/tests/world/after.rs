@@ -142,9 +142,24 @@ fn a_payment_cancelled_in_time_never_settles_and_its_receipt_says_so() {
             reason: "CUST".into(),
             asked_at: server::system::now(),
         };
-        let forged = Signed::sign(&asked, &world.stage.key("lim", server::keys::REQUEST_KEY)?);
-        let refused = post(&world, "lim", "/v1/cancellations", &forged).await;
+        let lim = world.stage.key("lim", server::keys::REQUEST_KEY)?;
+        let ask = |asked: &record::CancellationRequest, quote| api::after::CancellationAsk {
+            layout: 1,
+            request: Signed::sign(asked, &lim),
+            quote,
+        };
+        let quote = Some(order.quote.clone());
+        let refused = post(&world, "lim", "/v1/cancellations", &ask(&asked, quote.clone())).await;
         assert!(refused.as_ref().is_err_and(|why| why.contains("SignerNotTrusted")), "{refused:?}");
+        // Nor do terms of a stranger's own make, which debit its own account under this id.
+        let mut terms = PaymentTerms::from_terms_string(&order.terms)?;
+        terms.debited_account = world.stage.account("lim")?;
+        terms.quote_hash = seal::sha256(b"no quote");
+        let own = record::CancellationRequest { terms: terms.to_terms_string(), ..asked };
+        for quote in [None, quote] {
+            let refused = post(&world, "lim", "/v1/cancellations", &ask(&own, quote)).await;
+            assert!(refused.as_ref().is_err_and(|why| why.contains("QuoteDiffers")), "{refused:?}");
+        }
         let OrderSent::Answered(promise) = payer.send_order(&order).await? else { panic!() };
         assert_eq!(promise.promise.outcome, Ending::Settled);
         Ok(())

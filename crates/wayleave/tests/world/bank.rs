@@ -59,7 +59,7 @@ pub(crate) fn some_moment(most_ms: u64) -> Duration {
     Duration::from_micros(u64::from(u16::from_be_bytes(bytes)) * most_ms / 65)
 }
 
-async fn mirrors(world: &World) -> anyhow::Result<Mirrors> {
+pub(crate) async fn mirrors(world: &World) -> anyhow::Result<Mirrors> {
     match world.send("operator", "core", Outgoing::get("/v1/mirrors")).await {
         Outcome::Answer(answer) => Ok(serde_json::from_slice(&answer.body)?),
         other => anyhow::bail!("no mirrors: {other:?}"),

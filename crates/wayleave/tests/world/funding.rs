@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::stage::{BINARY, World, play, until};
 
 const XML: &str = "application/xml";
-const IBAN: &str = "NL91ABNA0417164300";
+pub(crate) const IBAN: &str = "NL91ABNA0417164300";
 
 /// A notification of euro lines: bank's reference, amount, `CRDT` or `DBIT`, remittance.
-fn notification(message: &str, lines: &[(&str, &str, &str, &str)]) -> String {
+pub(crate) fn notification(message: &str, lines: &[(&str, &str, &str, &str)]) -> String {
     let today = server::system::now().date();
     let entries: String = lines
         .iter()
@@ -37,7 +37,7 @@ fn notification(message: &str, lines: &[(&str, &str, &str, &str)]) -> String {
 }
 
 /// The core's answer to a file: its verdict, or the words of the refusal.
-async fn post(world: &World, target: &str, bytes: Vec<u8>) -> Result<Value, String> {
+pub(crate) async fn post(world: &World, target: &str, bytes: Vec<u8>) -> Result<Value, String> {
     match world.send("operator", "core", Outgoing::post(target, XML, bytes)).await {
         Outcome::Answer(answer) => Ok(serde_json::from_slice(&answer.body).unwrap()),
         Outcome::Refused(problem) => {

@@ -106,7 +106,7 @@ async fn withdraw(world: &World, order: Vec<u8>) -> Outcome {
 }
 
 /// A withdrawal that must be taken.
-async fn taken(world: &World, minor: u128) -> anyhow::Result<OutsideId> {
+pub(crate) async fn taken(world: &World, minor: u128) -> anyhow::Result<OutsideId> {
     let id = new_id();
     match withdraw(world, order(world, id, minor)?).await {
         Outcome::Answer(_) => Ok(id),
@@ -142,7 +142,11 @@ async fn pinned(world: &World) -> anyhow::Result<usize> {
     }
 }
 
-async fn until_phase(world: &World, id: OutsideId, wanted: &[&str]) -> anyhow::Result<String> {
+pub(crate) async fn until_phase(
+    world: &World,
+    id: OutsideId,
+    wanted: &[&str],
+) -> anyhow::Result<String> {
     until(&format!("{id} is {wanted:?}"), || async {
         let phase = phase(world, id).await?;
         Ok(wanted.contains(&phase.as_str()).then_some(phase))

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::rule::{Rule, RuleName};
 use crate::settlement::SettlementBook;
+use crate::settlement::own::legs_of_line;
 
 /// What a debit line confirms.
 #[derive(Clone, Debug)]
@@ -360,7 +361,8 @@ impl SettlementBook {
 
     pub(super) fn apply_line(&mut self, position: Position, stamp: Instant, body: LineBooked) {
         if !body.change.is_empty() {
-            self.apply_change(stamp, &body.change);
+            let legs = legs_of_line(&body.outcome, body.line.amount);
+            self.apply_carried(stamp, &body.change, legs);
         }
         let counted_on = self.business_date(stamp);
         if let Some(item) = body.returns.and_then(|line| self.funding.lines.get_mut(&line)) {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::after::{AfterView, AskedBack, CancellationTaken};
+use api::after::{AfterView, AskedBack, CancellationAsk, CancellationTaken};
 use api::messages::{OrderAnswer, Repeated};
 use api::{Caller, Problem, Role, wire};
 use axum::extract::{Path, State};
@@ -39,6 +39,7 @@ use super::routes::{
     Answer, Core, Shared, by_institution, cbor, done, failed, no_promise, not_accepted, not_done,
     own, same_environment, signed,
 };
+use crate::system;
 
 /// How long a bank may take to say how far a payment is there, before who asks is told without.
 const STATUS_WITHIN: Duration = Duration::from_millis(500);
@@ -73,8 +74,8 @@ async fn cancellation(
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Answer {
-    let signed = signed::<CancellationRequest>(&body)?;
-    Ok(cbor(&core.clearing.cancel(signed, caller.key()).await.map_err(no_promise)?))
+    let ask: CancellationAsk = wire::read_cbor(&body)?;
+    Ok(cbor(&core.clearing.cancel(ask, &caller).await.map_err(no_promise)?))
 }
 
 async fn answer(State(core): Shared, body: Bytes) -> Answer {
@@ -190,12 +191,16 @@ impl Clearing {
     /// settlement book next, and finds the payment ended.
     pub async fn cancel(
         self: &Arc<Self>,
-        signed: Signed<CancellationRequest>,
-        caller: PublicKey,
+        ask: CancellationAsk,
+        caller: &Caller,
     ) -> Result<CancellationTaken, NoPromise> {
-        let key = self.client_key_of(&signed, caller).await?;
-        let checked = check_cancellation(signed, key, self.environment, self.book)
-            .map_err(|rule| malformed(&rule))?;
+        let CancellationAsk { request: signed, quote, .. } = ask;
+        let room = self.refusals.room(caller, system::now())?;
+        let key = self.client_key_of(&signed, caller.key()).await?;
+        let (here, trust) = ((self.environment, self.book), self.trust());
+        let quote = quote.as_ref().map(|quote| (quote, &*trust));
+        let checked =
+            check_cancellation(signed, key, here, quote).map_err(|rule| malformed(&rule))?;
         let (payment, terms) = (checked.payment(), checked.terms_digest());
         self.nothing_else_held(payment, terms).await?;
         let work = SettlementWork::After(AfterWork::Cancel(Box::new(checked)));
@@ -214,6 +219,9 @@ impl Clearing {
         };
         let entry = self.ended_before(payment, terms).await.map_err(super::orders::unanswered)?;
         let entry = entry.ok_or(NoPromise::Failed(super::books::Failed::Unknown))?;
+        if repeated == Repeated::First {
+            super::orders::spent(room, &entry);
+        }
         self.promise(payment, entry, repeated).await.map(CancellationTaken::Ended)
     }
 

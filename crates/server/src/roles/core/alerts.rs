@@ -88,6 +88,7 @@ struct Alerts {
     unwitnessed_facts: u64,
     /// Whether the wall clock was set, and is not followed.
     clock_parted: bool,
+    refusals_turned_away: u64,
 }
 
 /// Since when facts wait for their witnesses.
@@ -152,6 +153,7 @@ async fn gather(core: &Core) -> Result<Alerts, Failed> {
         unwitnessed_seconds: core.watch.seconds(now),
         unwitnessed_facts: uncosigned(core),
         clock_parted: system::clock_was_set(),
+        refusals_turned_away: core.clearing.refusals.turned_away(),
     })
 }
 
@@ -265,6 +267,11 @@ fn text(alerts: &Alerts) -> String {
             "Whether this machine's wall clock was set, and is not followed.",
             u64::from(alerts.clock_parted),
         ),
+        (
+            "wayleave_refusals_turned_away",
+            "Requests since the start of clients with too many refusals on record.",
+            alerts.refusals_turned_away,
+        ),
     ];
     for (name, help, value) in rows {
         let _ = writeln!(out, "# TYPE {name} gauge\n# HELP {name} {help}\n{name} {value}");
@@ -303,6 +310,7 @@ pub async fn told(State(core): Shared) -> Answer {
         "unwitnessed_facts": alerts.unwitnessed_facts,
         "witness_quorum_age_seconds": alerts.unwitnessed_seconds,
         "clock_parted": alerts.clock_parted,
+        "refusals_turned_away": alerts.refusals_turned_away,
     }))
     .into_response())
 }
@@ -399,6 +407,7 @@ mod tests {
             unwitnessed_seconds: 6,
             unwitnessed_facts: 7,
             clock_parted: true,
+            refusals_turned_away: 8,
         };
         let text = text(&alerts);
         for line in [
@@ -415,6 +424,7 @@ mod tests {
             "wayleave_unwitnessed_facts 7",
             "wayleave_witness_quorum_age_seconds 6",
             "wayleave_clock_parted 1",
+            "wayleave_refusals_turned_away 8",
         ] {
             assert_eq!(text.lines().filter(|one| *one == line).count(), 1, "{line}\n{text}");
         }

@@ -1,9 +1,10 @@
 //! Whether the settlement book and the institutions' own books agree on what one owes the other.
 //!
 //! A participant's settlement account and the due-from account in its own book mirror each other:
-//! they are equal but for the settled payments that its book has not done its part of, which the
-//! settlement book lists. Steps to that book stand still while both are read, so that nothing is
-//! counted on one side only; what is then left over is a break.
+//! they are equal but for the participant's own money, which the settlement book totals, and for
+//! the settled payments that its book has not done its part of, which the settlement book lists
+//! ([`MirrorTerms`] states the formula). Steps to that book stand still while both are read, so
+//! that nothing is counted on one side only; what is then left over is a break.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use api::bank::{
     AllDuties, ITEMS_MAX, MirrorRow, MirrorSide, Mirrors, NotAsked, TransitItem, Verdict,
 };
 use clearing::SettlementBook;
+use clearing::settlement::own::{MirrorTerms, OwnTotals};
 use clearing::settlement::transit::InTransit;
 use ledger::Balances;
 use terms::{AmountError, AssetCode, Instant, InstitutionName, Minor, PaymentId, Position};
@@ -112,7 +114,7 @@ async fn compare(
 /// Both books, read while no step is under way between them.
 struct Read {
     position: Position,
-    accounts: Vec<Balances>,
+    accounts: Vec<(Balances, OwnTotals)>,
     transit: BTreeMap<PaymentId, InTransit>,
     side: MirrorSide,
 }
@@ -124,7 +126,9 @@ async fn read(
 ) -> Result<Read, Failed> {
     let _no_steps = port.steps.write().await;
     let look = move |state: &SettlementBook| {
-        let balances = |(_, account)| state.ledger().balances(account);
+        let balances = |(asset, account)| {
+            Some((state.ledger().balances(account)?, state.own_money().of(name, asset)))
+        };
         let accounts = state.settlement_accounts(name).filter_map(balances).collect::<Vec<_>>();
         let own = |one: &InTransit| one.debtor == name || one.creditor == name;
         let open = state.transit().iter().filter(|(_, one)| own(one));
@@ -136,14 +140,10 @@ async fn read(
     Ok(Read { position: placed.position, accounts, transit, side })
 }
 
-/// What is compared of one asset, each side of each account summed by itself: nothing is
-/// subtracted before the end, so nothing can pass below nothing.
+/// What is compared of one asset.
 struct Sums {
     asset: AssetCode,
-    settlement: [Minor; 2],
-    due_from: [Minor; 2],
-    to_leave: Minor,
-    to_come: Minor,
+    terms: MirrorTerms,
     /// What the institution's book says, and what the settlement book says.
     both: [Minor; 2],
 }
@@ -157,7 +157,7 @@ impl Sums {
 
 impl Read {
     fn sums(&self, name: InstitutionName) -> Result<Vec<Sums>, Failed> {
-        let assets = self.accounts.iter().map(|of| of.asset);
+        let assets = self.accounts.iter().map(|(of, _)| of.asset);
         let mut assets: Vec<AssetCode> =
             assets.chain(self.side.due_from.iter().map(|due| due.asset)).collect();
         assets.sort_unstable();
@@ -167,23 +167,21 @@ impl Read {
     }
 
     fn sums_of(&self, name: InstitutionName, asset: AssetCode) -> Result<Sums, AmountError> {
-        let zero = [Minor::ZERO; 2];
-        let account = self.accounts.iter().find(|of| of.asset == asset);
-        let settlement = account.map_or(zero, |of| [of.debits_posted, of.credits_posted]);
-        let due = self.side.due_from.iter().find(|due| due.asset == asset);
-        let due_from = due.map_or(zero, |due| [due.debits.minor, due.credits.minor]);
-        let (mut to_leave, mut to_come) = (Minor::ZERO, Minor::ZERO);
+        let mut terms = MirrorTerms::NOTHING;
+        if let Some((of, own)) = self.accounts.iter().find(|(of, _)| of.asset == asset) {
+            terms.settlement = [of.debits_posted, of.credits_posted];
+            terms.own = *own;
+        }
+        if let Some(due) = self.side.due_from.iter().find(|due| due.asset == asset) {
+            terms.due_from = [due.debits.minor, due.credits.minor];
+        }
         for (_, one, missing) in self.missing(name, asset) {
             match missing {
-                Missing::Debit => to_leave = to_leave.plus(one.left.minor)?,
-                Missing::Credit => to_come = to_come.plus(one.came.minor)?,
+                Missing::Debit => terms.to_leave = terms.to_leave.plus(one.left.minor)?,
+                Missing::Credit => terms.to_come = terms.to_come.plus(one.came.minor)?,
             }
         }
-        // due = settled + what is still to leave - what is still to come, with the negative terms
-        // moved to the other side.
-        let own = due_from[0].plus(settlement[0])?.plus(to_come)?;
-        let settled = due_from[1].plus(settlement[1])?.plus(to_leave)?;
-        Ok(Sums { asset, settlement, due_from, to_leave, to_come, both: [own, settled] })
+        Ok(Sums { asset, terms, both: terms.both_sides()? })
     }
 
     fn missing(
@@ -222,15 +220,17 @@ impl Read {
             });
         let since = clearing.breaks.note((name, sums.asset), sums.agree());
         let age = system::now().seconds().saturating_sub(since.seconds());
+        let MirrorTerms { due_from, settlement, own, to_leave, to_come } = sums.terms;
         MirrorRow {
             participant: name.to_string(),
             asset: sums.asset.to_string(),
             settlement_position: self.position.number(),
-            settlement: signed(sums.settlement[1], sums.settlement[0]),
+            settlement: signed(settlement[1], settlement[0]),
+            own: signed(own.came_in, own.went_out),
             book_position: self.side.head.number(),
-            due_from: signed(sums.due_from[0], sums.due_from[1]),
-            to_leave: sums.to_leave.to_string(),
-            to_come: sums.to_come.to_string(),
+            due_from: signed(due_from[0], due_from[1]),
+            to_leave: to_leave.to_string(),
+            to_come: to_come.to_string(),
             open_holds: self.side.open_holds,
             items: items.collect(),
             verdict: verdict(sums.both, age),

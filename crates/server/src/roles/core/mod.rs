@@ -27,6 +27,7 @@ pub mod outgoing;
 pub mod outside;
 pub mod outside_routes;
 pub mod projection;
+pub mod quota;
 pub mod receipts;
 pub mod recovery;
 pub mod remote;

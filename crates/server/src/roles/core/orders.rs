@@ -7,6 +7,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use api::Caller;
 use api::bank::{BankStep, CreditProof, ReturnHold, ReturnProof};
 use api::messages::{OrderAnswer, Repeated};
 use clearing::customers::{AfterCustomerWork, CreditOrder};
@@ -21,14 +22,16 @@ use record::{
     Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, OutgoingEnded, PaymentReturned,
     PaymentSettled, PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Side, Signed,
 };
-use seal::{Digest, SigningKey, sha256};
+use seal::{Digest, PublicKey, SigningKey, sha256};
 use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
 
 use super::books::{Books, Failed, Placed};
 use super::customers::{CustomersPort, Place};
 use super::facts::Facts;
 use super::mirrors::Breaks;
+use super::quota::{Refusals, Room, TooManyRefusals};
 use super::under_way::{Completions, Live, LiveRoute};
+use crate::system;
 
 /// How often a book that surely did nothing, or left its outcome open, is asked again.
 const TRIES: u32 = 40;
@@ -62,6 +65,8 @@ pub struct Clearing {
     pub completions: Completions,
     /// Mirrors that do not agree, since when.
     pub breaks: Breaks,
+    /// How many refusals each client has on record.
+    pub refusals: Refusals,
     trust: RwLock<Arc<TrustView>>,
 }
 
@@ -88,6 +93,9 @@ pub enum NoPromise {
         /// These terms.
         got: Digest,
     },
+    /// The client has too many refusals on record; this order was not looked at.
+    #[error(transparent)]
+    TooMany(#[from] TooManyRefusals),
     /// The world failed.
     #[error(transparent)]
     Failed(#[from] Failed),
@@ -116,6 +124,7 @@ impl Clearing {
             live: Live::default(),
             completions: Completions::default(),
             breaks: Breaks::default(),
+            refusals: Refusals::default(),
             trust,
         })
     }
@@ -134,26 +143,49 @@ impl Clearing {
     }
 
     /// Settles an order, or records why not.
-    pub async fn settle(self: &Arc<Self>, order: SettleOrder) -> Result<OrderAnswer, NoPromise> {
+    ///
+    /// What does not fit is recorded only when the key of the debited account sent it.
+    pub async fn settle(
+        self: &Arc<Self>,
+        order: SettleOrder,
+        caller: &Caller,
+    ) -> Result<OrderAnswer, NoPromise> {
         let terms = PaymentTerms::from_terms_string(&order.terms)
             .map_err(|error| NoPromise::Malformed(error.to_string()))?;
         let (payment, digest) = (terms.payment, sha256(order.terms.as_bytes()));
         if let Some(entry) = self.ended_before(payment, digest).await? {
             return self.promise(payment, entry, Repeated::Again).await;
         }
+        let room = self.refusals.room(caller, system::now())?;
         let trust = self.trust();
-        let permit = order.debtor_permit.clone();
+        let (permit, quote) = (order.debtor_permit.clone(), order.quote.clone());
+        let debited = terms.debited_account;
         let entry = match check_order(order, terms, self.environment, self.book, &trust) {
             Ok(order) => match self.linked(order).await? {
                 Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
                 Err(rule) => self.refuse(payment, digest, rule).await?,
             },
-            Err(rule) if is_on_record(&rule, payment, &permit, &trust) => {
+            Err(rule)
+                if is_on_record(&rule, payment, (&permit, &quote), &trust)
+                    && self.asks_for(debited, caller.key()).await =>
+            {
                 self.refuse(payment, digest, rule).await?
             }
             Err(rule) => return Err(NoPromise::Malformed(rule.to_string())),
         };
+        spent(room, &entry);
         self.promise(payment, entry, Repeated::First).await
+    }
+
+    /// Whether this key asks for this account, in whichever book it is. Of a bank that is away
+    /// nobody knows, and nothing is recorded on it.
+    async fn asks_for(&self, account: AccountId, key: PublicKey) -> bool {
+        for port in self.books.customers.values().filter(|port| !port.is_away()) {
+            if port.is_owner(account, key).await.unwrap_or(false) {
+                return true;
+            }
+        }
+        false
     }
 
     /// A refund is taken with its original beside it; any other order as it is.
@@ -169,7 +201,11 @@ impl Clearing {
     }
 
     /// Records an edge's refusal. The signature is checked here.
-    pub async fn edge_refuses(&self, signed: Signed<Refusal>) -> Result<OrderAnswer, NoPromise> {
+    pub async fn edge_refuses(
+        &self,
+        signed: Signed<Refusal>,
+        caller: &Caller,
+    ) -> Result<OrderAnswer, NoPromise> {
         let malformed = |reason: String| NoPromise::Malformed(reason);
         let claimed = signed.read_unverified().map_err(|e| malformed(e.to_string()))?;
         let trust = self.trust();
@@ -180,9 +216,15 @@ impl Clearing {
         if refusal.environment != self.environment {
             return Err(malformed("the refusal is of another environment".into()));
         }
+        // An edge delivers again what it does not know to be delivered.
+        if let Some(entry) = self.ended_before(refusal.payment, refusal.terms).await? {
+            return self.promise(refusal.payment, entry, Repeated::Again).await;
+        }
         self.nothing_else_held(refusal.payment, refusal.terms).await?;
+        let room = self.refusals.room(caller, system::now())?;
         let work = SettlementWork::RecordEdgeRefusal(Box::new(signed));
         let entry = self.record(refusal.payment, refusal.terms, work).await?;
+        spent(room, &entry);
         self.promise(refusal.payment, entry, Repeated::First).await
     }
 
@@ -553,6 +595,13 @@ impl Clearing {
             integrate_by: entry.recorded_at.plus(within),
         };
         Ok(Signed::sign(&promise, &self.signer.0))
+    }
+}
+
+/// What ended otherwise than settled takes its room for the rest of the window.
+pub(super) fn spent(room: Room, entry: &PaymentEntry) {
+    if entry.ending != Ending::Settled {
+        room.spend();
     }
 }
 

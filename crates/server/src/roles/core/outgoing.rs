@@ -27,9 +27,10 @@ use terms::{InstitutionName, PaymentId};
 
 use super::books::Failed;
 use super::customers::CustomersPort;
-use super::orders::{Clearing, NoPromise};
+use super::orders::{Clearing, NoPromise, spent};
 use super::routes::{Answer, Core, Shared, by_institution, cbor, no_promise};
 use super::transfers::Outside;
+use crate::system;
 
 /// Pause between two looks at what is open.
 const TICK: Duration = Duration::from_millis(250);
@@ -44,7 +45,8 @@ pub(super) fn of_edges() -> Router<Arc<Core>> {
 async fn pay(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let asked: OutgoingRequest = wire::read_cbor(&body)?;
     by_institution(&core, &caller, &asked.order, |order: &OutgoingPayment| order.institution)?;
-    let standing = core.clearing.pay_out(&core.outside, asked).await.map_err(no_promise)?;
+    let standing =
+        core.clearing.pay_out(&core.outside, asked, &caller).await.map_err(no_promise)?;
     Ok(cbor(&standing))
 }
 
@@ -62,11 +64,13 @@ impl Clearing {
         self: &Arc<Self>,
         outside: &Outside,
         asked: OutgoingRequest,
+        caller: &Caller,
     ) -> Result<OutgoingStanding, NoPromise> {
         let OutgoingRequest { order: signed, parties, .. } = asked;
         let claimed = signed.read_unverified().map_err(|e| NoPromise::Malformed(e.to_string()))?;
         let (payment, terms) = (claimed.payment, signed.digest());
         if self.ended_before(payment, terms).await?.is_none() {
+            let room = self.refusals.room(caller, system::now())?;
             let trust = self.trust();
             let checked = check_outgoing(signed, parties, self.environment, self.book, &trust)
                 .and_then(|order| self.reachable(outside, order));
@@ -78,6 +82,9 @@ impl Clearing {
                 Err(rule) => drop(self.refuse(payment, terms, rule).await?),
             }
             outside.wake();
+            if let Some(entry) = self.ended_before(payment, terms).await? {
+                spent(room, &entry);
+            }
         }
         self.outgoing_standing(payment, terms).await
     }

@@ -127,15 +127,15 @@ async fn tile(State(core): Shared, Path(path): Path<String>) -> Answer {
     Ok(([("content-type", kind)], bytes).into_response())
 }
 
-async fn order(State(core): Shared, body: Bytes) -> Answer {
+async fn order(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let order: SettleOrder = wire::read_cbor(&body)?;
-    let answer = core.clearing.settle(order).await.map_err(no_promise)?;
+    let answer = core.clearing.settle(order, &caller).await.map_err(no_promise)?;
     Ok(cbor(&answer))
 }
 
-async fn refusal(State(core): Shared, body: Bytes) -> Answer {
+async fn refusal(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let refusal = signed::<Refusal>(&body)?;
-    let answer = core.clearing.edge_refuses(refusal).await.map_err(no_promise)?;
+    let answer = core.clearing.edge_refuses(refusal, &caller).await.map_err(no_promise)?;
     Ok(cbor(&answer))
 }
 
@@ -431,6 +431,9 @@ pub(super) fn no_promise(error: NoPromise) -> Problem {
             .expected(first.to_string())
             .got(got.to_string())
             .mend("send the same order again, or choose a new payment id"),
+        NoPromise::TooMany(error) => Problem::of(&problem::TOO_MANY)
+            .detail(error.to_string())
+            .mend("nothing was done; find out why your orders are refused, and wait a minute"),
         NoPromise::Failed(error) => failed(error),
     }
 }

@@ -1,13 +1,14 @@
 //! The quotes that are out: bounded per client and per asset, durable before they are handed out.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use record::{Quote, Signed};
 use seal::Digest;
 use seal::text::{from_base64url, to_base64url};
-use terms::{Amount, AssetCode, Instant, Minor};
+use terms::{Amount, AssetCode, Instant, Minor, PaymentId};
 
 use crate::roles::common::RoleError;
 use crate::roles::files::LineLog;
@@ -21,6 +22,11 @@ pub const OPEN_QUOTES_PER_CLIENT_MAX: usize = 64;
 /// million. Bounds the loss when the market moves within a quote's lifetime.
 pub const EXPOSURE_MINOR_MAX: u128 = 10_000_000_000;
 
+/// How long a payment id is its first client's: far longer than a payment waits for its order.
+pub(super) const ID_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// How many ids are kept before the old ones are looked for.
+const IDS_SWEPT_AT: usize = 4_096;
+
 /// Why a quote is not handed out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DeskRefusal {
@@ -28,6 +34,8 @@ pub(super) enum DeskRefusal {
     TooManyOpen { client: String, most: usize },
     #[error("open quotes in `{asset}` would exceed what may be promised at one time")]
     Exposure { asset: AssetCode },
+    #[error("payment id `{0}` was quoted to another client: it is that client's")]
+    NotYours(PaymentId),
     #[error("{0}")]
     Disk(io::Error),
 }
@@ -36,6 +44,33 @@ pub(super) struct Desk {
     open: Vec<Open>,
     of_client_max: usize,
     log: LineLog,
+    ids: Ids,
+}
+
+/// Whose each payment id is.
+///
+/// Who has a provider's quote for an id can end it: an order or a cancellation that is refused uses
+/// the id up for ever. So an id is quoted to the client that asked for it first, and to nobody else
+/// who heard of it.
+#[derive(Default)]
+struct Ids {
+    of: BTreeMap<PaymentId, (String, Instant)>,
+    sweep_at: usize,
+}
+
+impl Ids {
+    fn is_free_for(&self, client: &str, payment: PaymentId, now: Instant) -> bool {
+        let known = self.of.get(&payment).filter(|(_, last)| now < last.plus(ID_KEPT));
+        known.is_none_or(|(first, _)| first == client)
+    }
+
+    fn keep(&mut self, client: &str, payment: PaymentId, now: Instant) {
+        self.of.insert(payment, (client.to_owned(), now));
+        if self.of.len() >= self.sweep_at.max(IDS_SWEPT_AT) {
+            self.of.retain(|_, (_, last)| now < last.plus(ID_KEPT));
+            self.sweep_at = self.of.len().saturating_mul(2);
+        }
+    }
 }
 
 struct Open {
@@ -49,16 +84,19 @@ impl Desk {
     pub(super) fn open(path: &Path, now: Instant, of_client_max: usize) -> Result<Self, RoleError> {
         let (log, lines) = LineLog::open(path)
             .map_err(RoleError::world(format!("opening `{}`", path.display())))?;
-        let mut open = Vec::new();
+        let (mut open, mut ids) = (Vec::new(), Ids::default());
         for line in &lines {
-            let read = read_line(line).ok_or_else(|| {
+            let (read, payment, issued_at) = read_line(line).ok_or_else(|| {
                 RoleError::Unsound(format!("`{}` holds a line that is no quote", path.display()))
             })?;
+            if now < issued_at.plus(ID_KEPT) {
+                ids.keep(&read.client, payment, issued_at);
+            }
             if now < read.expires_at {
                 open.push(read);
             }
         }
-        Ok(Self { open, of_client_max, log })
+        Ok(Self { open, of_client_max, log, ids })
     }
 
     /// Hands a quote out: durable when this returns. Stopped before, nobody has it.
@@ -68,6 +106,9 @@ impl Desk {
         quote: &Quote,
         signed: &Signed<Quote>,
     ) -> Result<(), DeskRefusal> {
+        if !self.ids.is_free_for(client, quote.payment, quote.issued_at) {
+            return Err(DeskRefusal::NotYours(quote.payment));
+        }
         self.open.retain(|open| quote.issued_at < open.expires_at);
         let of_client = self.open.iter().filter(|open| open.client == client).count();
         if of_client >= self.of_client_max {
@@ -85,6 +126,7 @@ impl Desk {
         }
         let line = format!("{client} {}", to_base64url(&signed.to_bytes()));
         self.log.append(&line).map_err(DeskRefusal::Disk)?;
+        self.ids.keep(client, quote.payment, quote.issued_at);
         self.open.push(Open {
             client: client.to_owned(),
             credit: quote.credit,
@@ -105,9 +147,42 @@ pub(super) fn find(path: &Path, digest: Digest) -> io::Result<Option<Quote>> {
     }))
 }
 
-fn read_line(line: &str) -> Option<Open> {
+fn read_line(line: &str) -> Option<(Open, PaymentId, Instant)> {
     let (client, quote) = line.rsplit_once(' ')?;
     let signed = Signed::<Quote>::from_bytes(&from_base64url(quote)?).ok()?;
     let quote = signed.read_unverified().ok()?;
-    Some(Open { client: client.to_owned(), credit: quote.credit, expires_at: quote.expires_at })
+    let (client, credit, expires_at) = (client.to_owned(), quote.credit, quote.expires_at);
+    Some((Open { client, credit, expires_at }, quote.payment, quote.issued_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payment_id_is_its_first_clients_for_a_day() {
+        let (mut ids, id) = (Ids::default(), PaymentId::from_bytes([7; 16]));
+        let at = |seconds| Instant::from_seconds(1_000_000 + seconds);
+        assert!(ids.is_free_for("a", id, at(0)));
+        ids.keep("a", id, at(0));
+        let day = ID_KEPT.as_secs();
+        // Who asked first, when, and whether it is quoted the id.
+        let table = [
+            ("a", 1, true),
+            ("b", 1, false),
+            ("a", day, true),
+            ("b", day - 1, false),
+            ("b", day, true),
+        ];
+        for (client, seconds, free) in table {
+            assert_eq!(ids.is_free_for(client, id, at(seconds)), free, "{client} after {seconds}");
+        }
+        for n in 0..2 * IDS_SWEPT_AT {
+            let mut other = [0; 16];
+            other[..8].copy_from_slice(&n.to_be_bytes());
+            ids.keep("c", PaymentId::from_bytes(other), at(day + 5));
+        }
+        assert!(!ids.of.contains_key(&id), "forgotten when it may be anybody's");
+        assert_eq!(ids.of.len(), 2 * IDS_SWEPT_AT, "what is kept is kept");
+    }
 }

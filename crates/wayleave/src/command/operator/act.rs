@@ -164,7 +164,7 @@ fn print(one: &Value) {
     }
 }
 
-async fn about(desk: &Desk) -> anyhow::Result<(Environment, BookName)> {
+pub(super) async fn about(desk: &Desk) -> anyhow::Result<(Environment, BookName)> {
     let Heard::Told(told) = desk.send(Outgoing::get("/v1/about")).await? else {
         bail!("the core says nothing about itself");
     };

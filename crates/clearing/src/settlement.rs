@@ -1,9 +1,10 @@
 //! The settlement book: participants' prefunded accounts, and one fact for each payment's end.
 //!
-//! The commit point of a payment is the append of its `PaymentSettled` fact. Before it nothing
-//! has moved here; after it both legs and every fee have, and nothing takes them back. A crash
-//! before the append leaves no trace in this book; a crash after it leaves a settled payment
-//! whose customers' books are completed by [`crate::saga`].
+//! The commit point of a payment is the append of its `Settled` fact. Before it nothing has moved
+//! here; after it both legs and every fee have, and nothing takes them back. A crash before the
+//! append leaves no trace in this book; a crash after it leaves a settled payment whose customers'
+//! books are completed by [`crate::saga`]. The fact names nobody: it commits to the documents that
+//! do, which the payer's book keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,13 +21,13 @@ use record::rails::{
     OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
 };
 use record::settlement::{
-    DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
-    PAYMENTS_COMPLETED, RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
+    DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENTS_COMPLETED,
+    RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
 use record::{
     Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
-    PackNotice, PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate,
-    Refusal, RefusedBy, SaltSlot, Side, Signed, Snapshot, TrustList,
+    PackNotice, PackStanding, PaymentEnded, PaymentRefused, RecoveryCertificate, Refusal,
+    RefusedBy, SaltSlot, Settled, Side, Signed, Snapshot, TrustList,
 };
 use seal::{Digest, PublicKey, from_canonical, to_canonical};
 use terms::{
@@ -492,6 +493,9 @@ impl SettlementBook {
         if let Some(first) = self.first_answer(payment, terms) {
             return Checked { facts: vec![], outcome: first };
         }
+        let Some(blind) = order.kept else {
+            return not_accepted("no book keeps the order's documents yet".to_owned());
+        };
         let heading = Heading {
             corridor: Some(order.terms.corridor),
             debtor_edge: Some(order.debtor.permit.mark),
@@ -502,12 +506,8 @@ impl SettlementBook {
                 let environment = self.environment;
                 let ending = Ending::Settled;
                 let ended = PaymentEnded { payment, environment, terms, ending, recorded_at: at };
-                let body = PaymentSettled {
-                    ended: ended.clone(),
-                    order: order.order.clone(),
-                    postings: to_canonical(&postings),
-                };
-                let facts = vec![after::settled_fact(body, given, slot, heading)];
+                let body = after::settled_body(ended.clone(), order, blind, given, &postings);
+                let facts = vec![body.to_fact(slot, heading)];
                 Checked { facts, outcome: SettlementAnswer::EndedNow(ended) }
             }
             Err(Rule { name, detail }) => {
@@ -581,7 +581,6 @@ impl Machine for SettlementBook {
         self.funding.days_mut().begin(position);
         self.instances.saw(&fact.heading);
         match fact.kind {
-            PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
             PAYMENT_REFUSED => {
                 let body: PaymentRefused = read(fact);
                 self.remember(position, &body.ended);
@@ -596,6 +595,7 @@ impl Machine for SettlementBook {
             EDGE_JOINED | EDGE_ACCOUNTED | EDGE_CLOSED => self.apply_edges(stamp, fact),
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            kind if Settled::is_kind(kind) => self.apply_settled(position, stamp, fact),
             kind if after::is_kind(kind) => self.apply_after(position, stamp, fact),
             kind if acts::is_kind(kind) => self.apply_acts(position, stamp, fact),
             PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
@@ -643,11 +643,6 @@ where
 }
 
 impl SettlementBook {
-    fn apply_settled(&mut self, position: Position, stamp: Instant, fact: &Fact) {
-        let body: PaymentSettled = read(fact);
-        self.apply_settled_body(position, stamp, &body);
-    }
-
     fn apply_change(&mut self, stamp: Instant, bytes: &[u8]) {
         let change: Change = match from_canonical(bytes) {
             Ok(change) => change,

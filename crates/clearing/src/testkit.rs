@@ -16,9 +16,9 @@ use ledger::{
     Ceiling, Command, Entry, Floor, Opening, Owner, Purpose, Reason, Side as EntrySide, Transaction,
 };
 use record::{
-    Acceptance, AccountProfile, Basis, CorridorSide, EdgeMark, Fact, Fee, FeeTaker, Identifiers,
-    Invoice, PackNotice, PackStanding, PaymentTerms, Permit, Quote, Rate, SaltSlot, SettleOrder,
-    Side, Signed, Snapshot, TrustList, TrustedInstitution, TrustedProvider,
+    Acceptance, AccountProfile, Basis, Blind, CorridorSide, EdgeMark, Fact, Fee, FeeTaker,
+    Identifiers, Invoice, PackNotice, PackStanding, PaymentTerms, Permit, Quote, Rate, SaltSlot,
+    SettleOrder, Side, Signed, Snapshot, TrustList, TrustedInstitution, TrustedProvider,
 };
 use record::{Action as PaymentAction, Document, EdgeNotice};
 use seal::{BoxSecretKey, Digest, SigningKey, sha256};
@@ -530,7 +530,8 @@ impl OrderParts {
     /// The rule that refuses.
     pub fn checked_against(&self, trust: &TrustView) -> Result<CheckedOrder, Rule> {
         let terms = self.terms.clone();
-        check_order(self.order(), terms, environment(), settlement_name(), trust)
+        let offered = blind(terms.payment);
+        check_order(self.order(), terms, environment(), settlement_name(), trust, offered)
     }
 
     /// The order, signed and checked against the first trust lists.
@@ -540,6 +541,12 @@ impl OrderParts {
     pub fn checked(&self) -> Result<CheckedOrder, Rule> {
         self.checked_against(&trust())
     }
+}
+
+/// What blinds a payment's documents in tests.
+#[must_use]
+pub fn blind(payment: PaymentId) -> Blind {
+    Blind::from_bytes(*sha256(&payment.bytes()).as_bytes())
 }
 
 fn linked_terms(quote: &Quote, invoice: &Invoice, debited: AccountId) -> PaymentTerms {
@@ -724,12 +731,20 @@ impl Books {
         books
     }
 
-    /// A command for the settlement book.
+    /// A command for the settlement book. An order that no book was asked to hold is taken as kept
+    /// under what it offers.
     pub fn settle(
         &mut self,
         at: Instant,
         work: SettlementWork,
     ) -> (crate::SettlementAnswer, Position) {
+        let work = match work {
+            SettlementWork::Settle(order) if order.kept().is_none() => {
+                let offered = order.offered();
+                SettlementWork::Settle(Box::new(order.kept_under(offered)))
+            }
+            other => other,
+        };
         self.settlement.submit(at, &SettlementCommand { slot: SaltSlot(0), work })
     }
 

@@ -467,7 +467,7 @@ fn facts_of_the_settlement_book_have_their_golden_bytes() {
     let refunded = PaymentRefunded { settled: refunded, given }.to_fact(slot, heading());
     let labels = format!("{SETTLED} given_back");
     fact("fact_31_refunded", &refunded, &labels, include_str!("golden/fact_31_refunded.txt"));
-    assert_eq!(PaymentSettled::of_fact(&refunded).unwrap().order, order());
+    assert_eq!(PaymentRefunded::from_fact(&refunded).unwrap().settled.order, order());
     let core = RefusedBy::Core("QuoteExpired".into(), "expired".into());
     let refused = |by, code: &str| {
         PaymentRefused { ended: ended(Ending::Refused(code.into())), by }.to_fact(slot, heading())
@@ -516,7 +516,12 @@ fn facts_of_customers_books_have_their_golden_bytes() {
     fact("fact_32_account", &opened, "profile", include_str!("golden/fact_32_account.txt"));
     let (payment, settled) = (payment(), Position::new(41));
     let steps = [
-        CustomerStep::Held { payment, order: Box::new(order()), change: change.clone().into() },
+        CustomerStep::Held {
+            payment,
+            order: Box::new(order()),
+            change: change.clone().into(),
+            blind: None,
+        },
         CustomerStep::Debited { payment, settled, change: change.clone().into() },
         CustomerStep::Released {
             payment,

@@ -8,11 +8,9 @@ use clearing::testkit::{
 };
 use journal::{Image, Machine};
 use ledger::FullLedger;
-use record::after::{PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED};
-use record::settlement::{PAYMENT_REFUSED, PAYMENT_SETTLED};
-use record::{
-    Ending, FactBody, PaymentCancelled, PaymentRefused, PaymentReturned, PaymentSettled, Side,
-};
+use record::after::PAYMENT_RETURNED;
+use record::settlement::PAYMENT_REFUSED;
+use record::{Cancelled, Ending, FactBody, PaymentRefused, PaymentReturned, Settled, Side};
 use terms::{AccountId, PaymentId, Position};
 
 use crate::books::Running;
@@ -74,8 +72,8 @@ pub(crate) fn conserved(ledger: &FullLedger) -> Result<(), String> {
 
 pub(crate) fn ending_of(fact: &record::Fact) -> Option<(PaymentId, Ending)> {
     let ended = match fact.kind {
-        PAYMENT_SETTLED | PAYMENT_REFUNDED => PaymentSettled::of_fact(fact).ok()?.ended,
-        PAYMENT_CANCELLED => PaymentCancelled::from_fact(fact).ok()?.ended,
+        kind if Settled::is_kind(kind) => Settled::of_fact(fact).ok()?.ended,
+        kind if Cancelled::is_kind(kind) => Cancelled::of_fact(fact).ok()?.ended,
         PAYMENT_RETURNED => PaymentReturned::from_fact(fact).ok()?.ended,
         PAYMENT_REFUSED => PaymentRefused::from_fact(fact).ok()?.ended,
         _ => return None,

@@ -12,7 +12,7 @@ use journal::Checked;
 use minicbor::{Decode, Encode};
 use record::{
     COMPLETED_MAX, FactBody, FeeTaker, Heading, OutgoingPayment, PaymentEnded, PaymentReturned,
-    PaymentSettled, PaymentsCompleted, ReturnOrder, SaltSlot,
+    PaymentsCompleted, ReturnOrder, SaltSlot, Settled,
 };
 use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
 
@@ -74,7 +74,7 @@ impl Transit {
 
     /// Notes a settled payment or refund. Its documents were checked before they were recorded: one
     /// that does not read cannot be here, and would have stopped the fold of its postings.
-    pub(super) fn settled(&mut self, position: Position, body: &PaymentSettled) {
+    pub(super) fn settled(&mut self, position: Position, body: &Settled) {
         if let Some(one) = in_transit(position, body) {
             self.payments.insert(body.ended.payment, one);
         }
@@ -148,16 +148,15 @@ impl Transit {
     }
 }
 
-fn in_transit(settled: Position, body: &PaymentSettled) -> Option<InTransit> {
-    let order = &body.order;
-    let quote = order.quote.read_unverified().ok()?;
+fn in_transit(settled: Position, body: &Settled) -> Option<InTransit> {
+    let quote = body.quote.read_unverified().ok()?;
     let fee = quote.fees_of(FeeTaker::DebtorInstitution)?;
     Some(InTransit {
         settled,
         since: body.ended.recorded_at,
-        debtor: order.debtor_permit.read_unverified().ok()?.institution,
+        debtor: body.debtor_permit.read_unverified().ok()?.institution,
         left: quote.debit.minus(fee).ok()?,
-        creditor: order.creditor_permit.read_unverified().ok()?.institution,
+        creditor: body.creditor_permit.read_unverified().ok()?.institution,
         came: quote.credit,
         outside: false,
     })

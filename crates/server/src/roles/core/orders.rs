@@ -19,14 +19,16 @@ use clearing::{
 };
 use record::{
     Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, OutgoingEnded, PaymentReturned,
-    PaymentSettled, PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Side, Signed,
+    PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Settled, Side, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
 use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
 
 use super::books::{Books, Failed, Placed};
 use super::customers::{CustomersPort, Place};
+use super::documents::RecentTerms;
 use super::facts::Facts;
+use super::in_book;
 use super::mirrors::Breaks;
 use super::under_way::{Completions, Live, LiveRoute};
 
@@ -62,6 +64,8 @@ pub struct Clearing {
     pub completions: Completions,
     /// Mirrors that do not agree, since when.
     pub breaks: Breaks,
+    /// Terms strings of orders that came lately.
+    pub recent: RecentTerms,
     trust: RwLock<Arc<TrustView>>,
 }
 
@@ -116,6 +120,7 @@ impl Clearing {
             live: Live::default(),
             completions: Completions::default(),
             breaks: Breaks::default(),
+            recent: RecentTerms::default(),
             trust,
         })
     }
@@ -143,7 +148,9 @@ impl Clearing {
         }
         let trust = self.trust();
         let permit = order.debtor_permit.clone();
-        let entry = match check_order(order, terms, self.environment, self.book, &trust) {
+        let (here, book, blind) = (self.environment, self.book, in_book::fresh_blind()?);
+        self.recent.note(payment, &order);
+        let entry = match check_order(order, terms, here, book, &trust, blind) {
             Ok(order) => match self.linked(order).await? {
                 Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
                 Err(rule) => self.refuse(payment, digest, rule).await?,
@@ -434,8 +441,8 @@ impl Clearing {
             let proof = ReturnProof { promise, order: returned.order, original };
             return Ok(BankStep::CreditReturn(Box::new(proof)));
         }
-        let order = PaymentSettled::of_fact(&fact).map_err(unread)?.order;
-        let (terms, permit) = (order.terms, order.creditor_permit);
+        let settled = Settled::of_fact(&fact).map_err(unread)?;
+        let (terms, permit) = (self.terms_of(&settled).await?, settled.creditor_permit);
         Ok(BankStep::Credit(Box::new(CreditProof { promise, terms, permit })))
     }
 
@@ -452,12 +459,14 @@ impl Clearing {
         let entry = self.books.settlement.look(look).await?.outcome;
         let entry = entry.ok_or_else(|| Failed::NotDone(format!("`{payment}` has not ended")))?;
         let promise = self.promise_of(payment).await?;
-        let order = self.settled_order(entry.position).await?;
+        let fact = self.facts.fact(entry.position).await?;
+        let settled = Settled::of_fact(&fact).map_err(|e| Failed::NotDone(e.to_string()))?;
+        let terms = self.terms_of(&settled).await?;
         let permit = match side {
-            Side::Debtor => order.debtor_permit,
-            Side::Creditor => order.creditor_permit,
+            Side::Debtor => settled.debtor_permit,
+            Side::Creditor => settled.creditor_permit,
         };
-        Ok(CreditProof { promise, terms: order.terms, permit })
+        Ok(CreditProof { promise, terms, permit })
     }
 
     /// The promise on a payment that has ended.
@@ -469,13 +478,6 @@ impl Clearing {
             NoPromise::Failed(failed) => failed,
             other => Failed::NotDone(other.to_string()),
         })
-    }
-
-    /// The order of a settled payment or refund, from its fact.
-    async fn settled_order(&self, settled: Position) -> Result<SettleOrder, Failed> {
-        let fact = self.facts.fact(settled).await?;
-        let body = PaymentSettled::of_fact(&fact);
-        body.map(|body| body.order).map_err(|error| Failed::NotDone(error.to_string()))
     }
 
     pub(super) async fn refuse(
@@ -613,13 +615,12 @@ impl Parties {
             let (creditor, credited) = (institution, account);
             return Some(Self { debtor: institution, debited: account, creditor, credited });
         }
-        let order = PaymentSettled::of_fact(fact).ok()?.order;
-        let terms = PaymentTerms::from_terms_string(&order.terms).ok()?;
+        let settled = Settled::of_fact(fact).ok()?;
         Some(Self {
-            debtor: order.debtor_permit.read_unverified().ok()?.institution,
-            debited: terms.debited_account,
-            creditor: order.creditor_permit.read_unverified().ok()?.institution,
-            credited: terms.credited_account,
+            debtor: settled.debtor_permit.read_unverified().ok()?.institution,
+            debited: settled.accounts.debited,
+            creditor: settled.creditor_permit.read_unverified().ok()?.institution,
+            credited: settled.accounts.credited,
         })
     }
 }

@@ -442,6 +442,8 @@ pub(super) fn no_receipt(error: NoReceipt) -> Problem {
         NoReceipt::NotAParty(_) => Problem::of(&problem::FORBIDDEN).detail(detail),
         NoReceipt::NotYet(_) => Problem::of(&NOT_YET).detail(detail).mend("ask again in a second"),
         NoReceipt::Erased(_) => not_accepted(&detail),
+        NoReceipt::NoDocuments(NoDocuments::Failed(error)) => failed(error),
+        NoReceipt::NoDocuments(_) => not_accepted(&detail),
         NoReceipt::Failed(error) => failed(error),
     }
 }

@@ -22,7 +22,7 @@ use record::{
     PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Settled, Side, Signed,
 };
 use seal::{Digest, SigningKey, sha256};
-use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
+use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId};
 
 use super::books::{Books, Failed, Placed};
 use super::customers::{CustomersPort, Place};

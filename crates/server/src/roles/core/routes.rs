@@ -28,6 +28,7 @@ use super::admin::{self, NotDone};
 use super::after;
 use super::books::{Failed, Running};
 use super::config::Config;
+use super::documents::NoDocuments;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
 use super::projection::Published;

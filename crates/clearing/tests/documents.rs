@@ -6,7 +6,7 @@ use clearing::customers::CreditStanding;
 use clearing::saga::DebtorSide;
 use clearing::settlement::PaymentEntry;
 use clearing::testkit::after::{books as both_ways, cancellation, checked_refund, pay, refund};
-use clearing::testkit::{Books, Deal, OrderParts, blind, now, settlement_genesis, start};
+use clearing::testkit::{Books, Deal, OrderParts, blind, now, settlement_genesis};
 use clearing::{
     AfterWork, CheckedOrder, CustomerAnswer, CustomerWork, Finish, Heard, Original, Route,
     SettlementAnswer, SettlementCommand, SettlementWork,
@@ -46,9 +46,11 @@ fn kept(books: &Books, payment: PaymentId) -> Vec<KeptDocuments> {
     let read = |at: terms::Position| {
         let index = usize::try_from(at.number()).expect("small");
         match CustomerStep::from_fact(&book.facts.get(index).expect("a fact").1) {
-            Ok(CustomerStep::Held { order, blind: Some(blind), .. })
-            | Ok(CustomerStep::Documented { order, blind, .. }) => KeptDocuments::of(&order, blind),
-            other => panic!("no documents: {other:?}"),
+            Ok(
+                CustomerStep::Held { order, blind: Some(blind), .. }
+                | CustomerStep::Documented { order, blind, .. },
+            ) => KeptDocuments::of(&order, blind),
+            Ok(_) | Err(_) => panic!("no documents at {at:?}"),
         }
     };
     book.state.documents(payment).map(read).collect()
@@ -237,7 +239,7 @@ fn a_crash_on_either_side_of_the_settlement_fact_leaves_no_fact_without_document
 }
 
 /// The same history as a build before wrote it.
-fn first_version(books: &Books, fact: &Fact, orders: &[OrderParts]) -> Fact {
+fn first_version(fact: &Fact, orders: &[OrderParts]) -> Fact {
     let (slot, heading) = (fact.salt_slot, fact.heading);
     let order_of = |payment: PaymentId| {
         let parts = orders.iter().find(|parts| parts.terms.payment == payment);
@@ -266,7 +268,6 @@ fn first_version(books: &Books, fact: &Fact, orders: &[OrderParts]) -> Fact {
         let body = CancellationRequested { payment, request, recorded_at, answer_by };
         return body.to_fact(slot, heading);
     }
-    let _ = books;
     fact.clone()
 }
 
@@ -287,7 +288,7 @@ fn facts_of_the_version_before_fold_to_the_same_state() {
     let orders = [paid, back, early];
     let mut older = books.settlement.clone();
     let facts = books.settlement.facts.iter();
-    older.facts = facts.map(|(at, fact)| (*at, first_version(&books, fact, &orders))).collect();
+    older.facts = facts.map(|(at, fact)| (*at, first_version(fact, &orders))).collect();
     let changed = older.facts.iter().zip(&books.settlement.facts);
     let changed = changed.filter(|(one, other)| one.1 != other.1).count();
     assert_eq!(changed, 4, "a payment, a refund, a cancellation, a request");
@@ -298,5 +299,4 @@ fn facts_of_the_version_before_fold_to_the_same_state() {
     let fact = &older.facts.get(index).expect("a fact").1;
     assert_eq!(fact.kind, PAYMENT_SETTLED);
     assert_eq!(Original::of_fact(entry.position, fact), Some(original));
-    let _ = start();
 }

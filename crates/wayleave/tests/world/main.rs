@@ -29,6 +29,7 @@ mod operations;
 mod outgoing;
 mod own_returns;
 mod ownership;
+mod pseudonyms;
 mod rails;
 mod receipts;
 mod refusals;

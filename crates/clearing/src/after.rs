@@ -162,12 +162,12 @@ impl CheckedCancellation {
 /// Checks a cancellation request. `key` is the client key of an account, looked up in its own
 /// book: the account that the terms debit.
 pub fn check_cancellation(
-    signed: Signed<CancellationRequest>,
+    signed: &Signed<CancellationRequest>,
     key: Option<PublicKey>,
     environment: Environment,
     book: BookName,
 ) -> Result<CheckedCancellation, Rule> {
-    let request = open(&signed, key)?;
+    let request = open(signed, key)?;
     same(RuleName::EnvironmentsDiffer, "environment", environment, request.environment)?;
     let terms = PaymentTerms::from_terms_string(&request.terms)
         .map_err(|error| Rule::new(RuleName::LinkDiffers, error.to_string()))?;
@@ -176,7 +176,7 @@ pub fn check_cancellation(
     reason_code(&request.reason)?;
     let terms_digest = sha256(request.terms.as_bytes());
     let unread = || Rule::new(RuleName::LinkDiffers, "the request does not read");
-    let nameless = NamelessRequest::of(&signed).ok_or_else(unread)?;
+    let nameless = NamelessRequest::of(signed).ok_or_else(unread)?;
     Ok(CheckedCancellation { nameless, terms, terms_digest })
 }
 

@@ -367,7 +367,7 @@ impl Route {
         let customers = Action::Customers;
         match (step, &self.order) {
             (Step::Hold, Some(carried)) => customers(self.debtor_institution, carried.hold()),
-            // A hold that was only seen says not what it keeps the documents under: asked once more.
+            // A hold that was only seen says not what keeps its documents: it is asked once more.
             (Step::Settle, Some(carried)) => match carried.settle() {
                 Some(work) => Action::Settlement(work),
                 None => customers(self.debtor_institution, carried.hold()),

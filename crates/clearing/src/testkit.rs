@@ -8,6 +8,9 @@
 )]
 
 pub mod after;
+mod documents;
+
+pub use documents::blind;
 
 use core::time::Duration;
 
@@ -16,9 +19,9 @@ use ledger::{
     Ceiling, Command, Entry, Floor, Opening, Owner, Purpose, Reason, Side as EntrySide, Transaction,
 };
 use record::{
-    Acceptance, AccountProfile, Basis, Blind, CorridorSide, EdgeMark, Fact, Fee, FeeTaker,
-    Identifiers, Invoice, PackNotice, PackStanding, PaymentTerms, Permit, Quote, Rate, SaltSlot,
-    SettleOrder, Side, Signed, Snapshot, TrustList, TrustedInstitution, TrustedProvider,
+    Acceptance, AccountProfile, Basis, CorridorSide, EdgeMark, Fact, Fee, FeeTaker, Identifiers,
+    Invoice, PackNotice, PackStanding, PaymentTerms, Permit, Quote, Rate, SaltSlot, SettleOrder,
+    Side, Signed, Snapshot, TrustList, TrustedInstitution, TrustedProvider,
 };
 use record::{Action as PaymentAction, Document, EdgeNotice};
 use seal::{BoxSecretKey, Digest, SigningKey, sha256};
@@ -543,12 +546,6 @@ impl OrderParts {
     }
 }
 
-/// What blinds a payment's documents in tests.
-#[must_use]
-pub fn blind(payment: PaymentId) -> Blind {
-    Blind::from_bytes(*sha256(&payment.bytes()).as_bytes())
-}
-
 fn linked_terms(quote: &Quote, invoice: &Invoice, debited: AccountId) -> PaymentTerms {
     let quote = Signed::sign(quote, &Who::Dealer.key());
     let invoice = Signed::sign(invoice, &Who::Payee.key());
@@ -738,13 +735,7 @@ impl Books {
         at: Instant,
         work: SettlementWork,
     ) -> (crate::SettlementAnswer, Position) {
-        let work = match work {
-            SettlementWork::Settle(order) if order.kept().is_none() => {
-                let offered = order.offered();
-                SettlementWork::Settle(Box::new(order.kept_under(offered)))
-            }
-            other => other,
-        };
+        let work = documents::kept(work);
         self.settlement.submit(at, &SettlementCommand { slot: SaltSlot(0), work })
     }
 

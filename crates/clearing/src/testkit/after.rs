@@ -111,7 +111,7 @@ pub fn cancellation(parts: &OrderParts) -> CheckedCancellation {
     };
     let key = client_key(0);
     let signed = Signed::sign(&request, &key);
-    check_cancellation(signed, Some(key.public_key()), environment(), settlement_name())
+    check_cancellation(&signed, Some(key.public_key()), environment(), settlement_name())
         .expect("valid")
 }
 

@@ -194,7 +194,7 @@ impl Clearing {
         caller: PublicKey,
     ) -> Result<CancellationTaken, NoPromise> {
         let key = self.client_key_of(&signed, caller).await?;
-        let checked = check_cancellation(signed, key, self.environment, self.book)
+        let checked = check_cancellation(&signed, key, self.environment, self.book)
             .map_err(|rule| malformed(&rule))?;
         let (payment, terms) = (checked.payment(), checked.terms_digest());
         self.nothing_else_held(payment, terms).await?;

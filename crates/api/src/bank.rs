@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | bank | `POST /v1/steps` | [`BankStep`] → [`BankAnswer`], by the core |
 //! | bank | `GET /v1/payments/{id}` | → [`PaymentSides`], by the core |
+//! | bank | `GET /v1/payments/{id}/documents` | → [`PaymentDocuments`], by the core |
 //! | bank | `GET /v1/open-holds?after={payment}` | → [`OpenHolds`], by the core |
 //! | bank | `GET /v1/open-returns?after={payment}` | → [`OpenReturns`], by the core |
 //! | bank | `POST /v1/mirror` | [`MirrorRequest`] → [`MirrorSide`], by the core |
@@ -14,7 +15,7 @@
 //! | core | `GET /v1/mirrors` | → JSON [`Mirrors`], by the operator |
 
 use minicbor::{Decode, Encode};
-use record::{Permit, Promise, ReturnAsk, ReturnOrder, SettleOrder, Signed};
+use record::{Blind, KeptDocuments, Permit, Promise, ReturnAsk, ReturnOrder, SettleOrder, Signed};
 use seal::{Digest, PublicKey};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, Amount, AssetCode, InstitutionName, PaymentId, Position};
@@ -119,6 +120,22 @@ pub enum BankAnswer {
         #[n(1)]
         detail: String,
     },
+    /// To [`BankStep::Hold`]: the money is held, now or before, and the order's documents are kept
+    /// under this.
+    #[n(4)]
+    Held(#[n(0)] Blind),
+}
+
+/// The documents of a payment that left a bank's book, or is about to: each set that it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct PaymentDocuments {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// In the order in which they came.
+    #[n(1)]
+    pub kept: Vec<KeptDocuments>,
 }
 
 /// What a bank's book says of a payment.

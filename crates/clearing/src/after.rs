@@ -7,11 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use record::settlement::PAYMENT_SETTLED;
 use record::{
     Action, CancellationAnswer, CancellationRequest, Document, Fact, FeeTaker, GivenBack,
-    PaymentSettled, PaymentTerms, Quote, ReturnAsk, ReturnConsent, ReturnOrder, ReturnParties,
-    ReturnRate, Side, Signed, TwoPersons,
+    NamelessRequest, PaymentTerms, Quote, ReturnAsk, ReturnConsent, ReturnOrder, ReturnParties,
+    ReturnRate, Settled, Side, Signed, TwoPersons,
 };
 use seal::{Digest, PublicKey, sha256};
 use terms::{
@@ -23,11 +22,30 @@ use crate::order::{CheckedOrder, open_quote};
 use crate::rule::{Rule, RuleName, same};
 use crate::trusted::{TrustView, open};
 
+/// What the settlement book says of a settled payment's terms: everything but names and purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaidTerms {
+    /// The payment.
+    pub payment: PaymentId,
+    /// The pair of jurisdictions.
+    pub corridor: CorridorName,
+    /// Pay or refund.
+    pub action: Action,
+    /// The account that was debited.
+    pub debited_account: AccountId,
+    /// The account that was credited.
+    pub credited_account: AccountId,
+    /// What the debited account lost, fees included.
+    pub debited: Amount,
+    /// What the credited account gained.
+    pub credited: Amount,
+}
+
 /// A settled payment, as its fact says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Original {
     pub(crate) position: Position,
-    pub(crate) terms: PaymentTerms,
+    pub(crate) terms: PaidTerms,
     pub(crate) terms_digest: Digest,
     pub(crate) quote: Quote,
     pub(crate) quote_digest: Digest,
@@ -39,17 +57,30 @@ impl Original {
     /// The settled payment of the fact at `position`; `None` when it is none.
     #[must_use]
     pub fn of_fact(position: Position, fact: &Fact) -> Option<Self> {
-        let order = PaymentSettled::of_fact(fact).ok()?.order;
+        let settled = Settled::of_fact(fact).ok()?;
+        let quote = settled.quote.read_unverified().ok()?;
+        let debtor = settled.debtor_permit.read_unverified().ok()?;
+        let creditor = settled.creditor_permit.read_unverified().ok()?;
+        // Quote and permits were checked against the terms before the fact was made.
+        let terms = PaidTerms {
+            payment: settled.payment(),
+            corridor: quote.corridor,
+            action: debtor.action,
+            debited_account: settled.accounts.debited,
+            credited_account: settled.accounts.credited,
+            debited: quote.debit,
+            credited: quote.credit,
+        };
         Some(Self {
             position,
-            terms: PaymentTerms::from_terms_string(&order.terms).ok()?,
-            terms_digest: sha256(order.terms.as_bytes()),
-            quote: order.quote.read_unverified().ok()?,
-            quote_digest: order.quote.digest(),
-            debtor_institution: order.debtor_permit.read_unverified().ok()?.institution,
-            creditor_institution: order.creditor_permit.read_unverified().ok()?.institution,
+            terms,
+            terms_digest: settled.ended.terms,
+            quote,
+            quote_digest: settled.quote.digest(),
+            debtor_institution: debtor.institution,
+            creditor_institution: creditor.institution,
         })
-        .filter(|original| (fact.kind == PAYMENT_SETTLED) == (original.terms.action == Action::Pay))
+        .filter(|original| settled.given.is_none() == (original.terms.action == Action::Pay))
     }
 
     /// The payment.
@@ -72,7 +103,7 @@ impl Original {
 
     /// Its terms.
     #[must_use]
-    pub const fn terms(&self) -> &PaymentTerms {
+    pub const fn terms(&self) -> &PaidTerms {
         &self.terms
     }
 
@@ -109,8 +140,7 @@ impl Original {
 /// A cancellation request that the key of the debited account signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedCancellation {
-    pub(crate) signed: Signed<CancellationRequest>,
-    pub(crate) request: CancellationRequest,
+    pub(crate) nameless: NamelessRequest,
     pub(crate) terms: PaymentTerms,
     pub(crate) terms_digest: Digest,
     /// Whether a provider's quote came with it that makes these terms.
@@ -136,12 +166,12 @@ impl CheckedCancellation {
 /// knows a payment id can write terms for it, and only its payer has a provider's quote for it.
 /// Without one, only a payment that has ended is spoken of.
 pub fn check_cancellation(
-    signed: Signed<CancellationRequest>,
+    signed: &Signed<CancellationRequest>,
     key: Option<PublicKey>,
     (environment, book): (Environment, BookName),
     quote: Option<(&Signed<Quote>, &TrustView)>,
 ) -> Result<CheckedCancellation, Rule> {
-    let request = open(&signed, key)?;
+    let request = open(signed, key)?;
     same(RuleName::EnvironmentsDiffer, "environment", environment, request.environment)?;
     let terms = PaymentTerms::from_terms_string(&request.terms)
         .map_err(|error| Rule::new(RuleName::LinkDiffers, error.to_string()))?;
@@ -161,7 +191,9 @@ pub fn check_cancellation(
             true
         }
     };
-    Ok(CheckedCancellation { signed, request, terms, terms_digest, quoted })
+    let unread = || Rule::new(RuleName::LinkDiffers, "the request does not read");
+    let nameless = NamelessRequest::of(signed).ok_or_else(unread)?;
+    Ok(CheckedCancellation { nameless, terms, terms_digest, quoted })
 }
 
 /// An answer to a cancellation request that the payee's institution signed.

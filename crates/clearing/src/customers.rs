@@ -3,7 +3,7 @@
 //! Nothing is debited here without a permit of this institution for the owner that the book
 //! names. The hold is pinned when it is placed: only the settlement book's word ends it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use journal::{Checked, Image, ImageError, Machine};
 use ledger::{
@@ -18,7 +18,7 @@ use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
 };
 use record::{
-    AccountProfile, Action, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged,
+    AccountProfile, Action, Blind, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged,
     PROVEN_RETURN_STEP, Parcel, ProvenReturnStep, ProvenStep, Quote, ReleaseReason,
     ReturnDutyClosed, SaltSlot, SettleOrder, Side, Signed,
 };
@@ -39,6 +39,7 @@ use crate::settlement::{load_image, rule_of, stop};
 
 mod acts;
 mod after;
+mod documents;
 
 pub use acts::{CustomerActs, Restriction};
 pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
@@ -114,8 +115,11 @@ pub struct CreditOrder {
 /// What a customers' book answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CustomerAnswer {
-    /// Done, now or before. After [`CustomerWork::Hold`]: the money is held for these terms.
+    /// Done, now or before.
     Done,
+    /// After [`CustomerWork::Hold`]: the money is held for these terms, now or before, and the
+    /// order's documents are kept under this.
+    Held(Blind),
     /// The hold of this payment ended before: nothing is held now.
     HoldEnded(DebtorSide),
     /// Money is held for this payment id on other terms.
@@ -145,6 +149,9 @@ struct HeldPayment {
     order: Box<SettleOrder>,
     #[n(1)]
     account: AccountId,
+    /// What blinds the commitments to its documents; none in holds of older builds.
+    #[n(2)]
+    blind: Option<Blind>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -188,6 +195,9 @@ pub struct CustomersBook {
     acts: CustomerActs,
     #[n(20)]
     outgoings: Outgoings,
+    /// Where the documents of payments lie that left this book.
+    #[n(31)]
+    documents: BTreeSet<(PaymentId, Position)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -258,6 +268,7 @@ impl CustomersBook {
             funding: CustomerFundings::default(),
             acts: CustomerActs::default(),
             outgoings: Outgoings::default(),
+            documents: BTreeSet::new(),
         }
     }
 
@@ -359,26 +370,10 @@ impl CustomersBook {
         self.credited.get(&payment).copied()
     }
 
-    /// What was answered before to a hold for this payment, if anything was.
-    fn hold_before(&self, order: &HoldOrder<'_>) -> Option<CustomerAnswer> {
-        let DebtorSeen { side, terms } = self.debtor_seen(order.terms.payment);
-        let got = order.terms_digest;
-        match (side, terms) {
-            (DebtorSide::Untouched, _) => None,
-            (DebtorSide::Held, Some(first)) if first != got => {
-                Some(CustomerAnswer::PaymentIdUsed { first, got })
-            }
-            (DebtorSide::Held, _) => Some(CustomerAnswer::Done),
-            (DebtorSide::Debited | DebtorSide::Released, _) => {
-                Some(CustomerAnswer::HoldEnded(side))
-            }
-        }
-    }
-
     /// Everything that [`Self::debit`] needs is asked here: once the payment is settled it is too
     /// late to refuse.
     fn hold(&self, at: Instant, order: &HoldOrder<'_>) -> Result<Option<CustomerStep>, Rule> {
-        let HoldOrder { permit, terms, quote, .. } = *order;
+        let HoldOrder { permit, terms, quote, offered, .. } = *order;
         let payment = terms.payment;
         same(RuleName::OwnersDiffer, "institution", self.institution, permit.institution)?;
         let account = terms.debited_account;
@@ -412,7 +407,7 @@ impl CustomersBook {
         };
         let change = self.one_change(at, &Command::PlaceHold(placement))?;
         let order = Box::new(order.order.clone());
-        Ok(Some(CustomerStep::Held { payment, order, change: change.into() }))
+        Ok(Some(CustomerStep::Held { payment, order, change: change.into(), blind: Some(offered) }))
     }
 
     fn debit(
@@ -629,10 +624,9 @@ impl Machine for CustomersBook {
             CustomerWork::Ledger { command, reason } => {
                 self.ledger_command(stamp, slot, command, reason)
             }
-            CustomerWork::Hold(order) => match self.hold_before(&order.as_hold()) {
-                Some(outcome) => Checked { facts: vec![], outcome },
-                None => stepped(slot, self.hold(stamp, &order.as_hold())),
-            },
+            CustomerWork::Hold(order) => self
+                .hold_before(slot, &order.as_hold())
+                .unwrap_or_else(|| self.held(stamp, slot, &order.as_hold())),
             CustomerWork::Debit(payment, at) if self.after.return_of(*payment).is_some() => {
                 after::stepped(slot, self.debit_return(stamp, *payment, *at))
             }
@@ -678,11 +672,11 @@ impl Machine for CustomersBook {
                 };
             }
             CUSTOMER_STEP => match CustomerStep::from_fact(fact) {
-                Ok(step) => self.apply_step(stamp, step),
+                Ok(step) => self.apply_step(position, stamp, step),
                 Err(error) => stop(&error.to_string()),
             },
             PROVEN_STEP => match ProvenStep::from_fact(fact) {
-                Ok(proven) => self.apply_step(stamp, proven.step),
+                Ok(proven) => self.apply_step(position, stamp, proven.step),
                 Err(error) => stop(&error.to_string()),
             },
             PROVEN_RETURN_STEP => match ProvenReturnStep::from_fact(fact) {
@@ -751,15 +745,22 @@ impl CustomersBook {
         self.own.insert(OwnAccountKey { asset: opening.asset, use_for }, opening.id);
     }
 
-    fn apply_step(&mut self, stamp: Instant, step: CustomerStep) {
+    fn apply_step(&mut self, position: Position, stamp: Instant, step: CustomerStep) {
         match step {
-            CustomerStep::Held { payment, order, change } => {
+            CustomerStep::Held { payment, order, change, blind } => {
                 self.apply_change(stamp, &change);
                 let hold = self.ledger.hold(hold_of(payment));
                 let Some(account) = hold.map(|hold| hold.placement().account) else {
                     stop("a hold is missing after it was placed")
                 };
-                self.held.insert(payment, HeldPayment { order, account });
+                self.held.insert(payment, HeldPayment { order, account, blind });
+                self.documents.extend(blind.map(|_| (payment, position)));
+            }
+            CustomerStep::Documented { payment, order, blind } => {
+                if let Some(held) = self.held.get_mut(&payment) {
+                    (held.order, held.blind) = (order, Some(blind));
+                }
+                self.documents.insert((payment, position));
             }
             CustomerStep::Debited { payment, change, .. } => {
                 self.apply_change(stamp, &change);
@@ -770,6 +771,10 @@ impl CustomersBook {
                 self.apply_change(stamp, &change);
                 if let Some(held) = self.held.remove(&payment) {
                     self.note_freed(payment, held.account);
+                }
+                let kept: Vec<Position> = self.documents(payment).collect();
+                for at in kept {
+                    self.documents.remove(&(payment, at));
                 }
                 self.ended.insert(payment, DebtorEnd::Released);
             }

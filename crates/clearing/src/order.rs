@@ -3,7 +3,8 @@
 
 use record::edges::is_instance_of;
 use record::{
-    Acceptance, Action, Document, Invoice, PaymentTerms, Permit, Quote, SettleOrder, Side, Signed,
+    Acceptance, Action, Blind, Document, Invoice, PaymentTerms, Permit, Quote, SettleOrder, Side,
+    Signed,
 };
 use seal::{Digest, PublicKey, sha256};
 use terms::{BookName, Environment, InstitutionName, PaymentId};
@@ -26,6 +27,10 @@ pub struct CheckedOrder {
     pub(crate) creditor: CheckedPermit,
     /// What a refund gives back; see [`CheckedOrder::refunding`].
     pub(crate) original: Option<Box<Original>>,
+    /// What blinds the commitments to its documents, if nothing does yet.
+    pub(crate) offered: Blind,
+    /// What they are kept under in the payer's book; nothing settles before it is known.
+    pub(crate) kept: Option<Blind>,
 }
 
 /// What a customers' book reads of an order before it holds money.
@@ -35,6 +40,8 @@ pub(crate) struct HoldOrder<'a> {
     pub(crate) terms_digest: Digest,
     pub(crate) permit: &'a Permit,
     pub(crate) quote: &'a Quote,
+    /// What blinds the commitments to its documents, if nothing does yet.
+    pub(crate) offered: Blind,
 }
 
 /// A permit that a key of the trust list signed. Only this module makes one.
@@ -70,8 +77,28 @@ impl CheckedOrder {
     }
 
     pub(crate) const fn as_hold(&self) -> HoldOrder<'_> {
-        let Self { order, terms, terms_digest, quote, debtor, .. } = self;
-        HoldOrder { order, terms, terms_digest: *terms_digest, permit: &debtor.permit, quote }
+        let Self { order, terms, terms_digest, quote, debtor, offered, .. } = self;
+        let (terms_digest, permit, offered) = (*terms_digest, &debtor.permit, *offered);
+        HoldOrder { order, terms, terms_digest, permit, quote, offered }
+    }
+
+    /// The order once the payer's book keeps its documents under `blind`.
+    #[must_use]
+    pub const fn kept_under(mut self, blind: Blind) -> Self {
+        self.kept = Some(blind);
+        self
+    }
+
+    /// What its documents are kept under, once the payer's book has said so.
+    #[must_use]
+    pub const fn kept(&self) -> Option<Blind> {
+        self.kept
+    }
+
+    /// What it offers to keep them under.
+    #[must_use]
+    pub const fn offered(&self) -> Blind {
+        self.offered
     }
 
     /// The permit of one side.
@@ -87,13 +114,16 @@ impl CheckedOrder {
 /// Checks signatures against the trust view and that every document is about these terms.
 ///
 /// `terms` must be the reading of `order.terms`, else [`RuleName::PermitDiffers`]; a terms string
-/// that does not read is malformed input, not a refusal.
+/// that does not read is malformed input, not a refusal. `offered` are 32 bytes that nobody can
+/// guess, drawn for this call: a book of this process that holds the order keeps its documents
+/// under them.
 pub fn check_order(
     order: SettleOrder,
     terms: PaymentTerms,
     environment: Environment,
     book: BookName,
     trust: &TrustView,
+    offered: Blind,
 ) -> Result<CheckedOrder, Rule> {
     same(RuleName::EnvironmentsDiffer, "environment", environment, terms.environment)?;
     same(RuleName::BooksDiffer, "book", book, terms.book)?;
@@ -114,7 +144,7 @@ pub fn check_order(
     let creditor = open_permit(&order.creditor_permit, Side::Creditor, &terms, trust)?;
     let acceptance = open_acceptance(&order.acceptance, &creditor.permit, &terms, trust)?;
     let invoice = read_invoice(&order.invoice)?;
-    let original = None;
+    let (original, kept) = (None, None);
     let checked = CheckedOrder {
         order,
         terms,
@@ -125,6 +155,8 @@ pub fn check_order(
         debtor,
         creditor,
         original,
+        offered,
+        kept,
     };
     checked.one_key_per_side()?;
     checked.permits_fit(Side::Debtor)?;
@@ -280,8 +312,13 @@ impl CheckedOrder {
         same(name, "environment", terms.environment, invoice.environment)?;
         same(name, "account", terms.credited_account, invoice.account)?;
         same(name, "amount", terms.credited, invoice.amount)?;
-        same(name, "payee name", &terms.payee_name, &invoice.creditor_name)?;
-        same(name, "purpose", &terms.purpose, &invoice.purpose)
+        // The detail is recorded in the settlement book, which names nobody.
+        let hidden = |field: &str, fits: bool| {
+            let detail = format!("`{field}`: the invoice says another than the terms");
+            if fits { Ok(()) } else { Err(Rule::new(name, detail)) }
+        };
+        hidden("payee name", terms.payee_name == invoice.creditor_name)?;
+        hidden("purpose", terms.purpose == invoice.purpose)
     }
 
     fn acceptance_fits(&self) -> Result<(), Rule> {

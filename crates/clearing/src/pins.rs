@@ -5,7 +5,7 @@
 //! this payment. Keys are pinned in its configuration. Amounts and accounts are read from terms
 //! that a permit of its own covers, never from what the core says beside.
 
-use record::{Action, Document, Ending, PaymentTerms, Permit, Promise, Quote, SettleOrder};
+use record::{Action, Blind, Document, Ending, PaymentTerms, Permit, Promise, Quote, SettleOrder};
 use record::{ReturnAsk, ReturnOrder, ReturnParties, Side, Signed};
 use seal::{Digest, KeyId, PublicKey, sha256};
 use terms::{AccountId, Amount, BookName, Environment, InstitutionName, PaymentId, Position};
@@ -39,6 +39,7 @@ pub struct PermittedOrder {
     terms_digest: Digest,
     permit: Permit,
     quote: Quote,
+    offered: Blind,
 }
 
 /// The settlement book's signed word on how a payment ended. Only [`Pins::proven`] makes one.
@@ -140,8 +141,9 @@ impl ProvenReturn {
 
 impl PermittedOrder {
     pub(crate) const fn as_hold(&self) -> HoldOrder<'_> {
-        let Self { order, terms, terms_digest, permit, quote } = self;
-        HoldOrder { order, terms, terms_digest: *terms_digest, permit, quote }
+        let Self { order, terms, terms_digest, permit, quote, offered } = self;
+        let (terms_digest, offered) = (*terms_digest, *offered);
+        HoldOrder { order, terms, terms_digest, permit, quote, offered }
     }
 
     /// The permit.
@@ -204,13 +206,14 @@ impl ProvenCredit {
 }
 
 impl Pins {
-    /// Checks that this institution permitted the debit of this order.
-    pub fn permitted(&self, order: SettleOrder) -> Result<PermittedOrder, Rule> {
+    /// Checks that this institution permitted the debit of this order. `offered` are 32 bytes that
+    /// nobody can guess, drawn for this call: its documents are kept under them.
+    pub fn permitted(&self, order: SettleOrder, offered: Blind) -> Result<PermittedOrder, Rule> {
         let (terms, terms_digest) = self.read_terms(&order.terms)?;
         let permit = self.own_permit(&order.debtor_permit, Side::Debtor, &terms, terms_digest)?;
         let quote = read(&order.quote)?;
         quote_fits(&quote, order.quote.digest(), &terms)?;
-        Ok(PermittedOrder { order, terms, terms_digest, permit, quote })
+        Ok(PermittedOrder { order, terms, terms_digest, permit, quote, offered })
     }
 
     /// Checks that the settlement book's log signed this.

@@ -1,16 +1,17 @@
 //! Who may see which field of a payment's fact: one leaf, several openings.
 
 use record::after::{
-    CANCELLED_BY_FIELD, GIVEN_BACK_FIELD, ORIGINAL_FIELD, PAYMENT_CANCELLED, PAYMENT_REFUNDED,
-    PAYMENT_RETURNED, RETURN_ORDER_FIELD, RETURN_POSTINGS_FIELD,
+    CANCELLED_BY_FIELD, GIVEN_BACK_FIELD, ORIGINAL_FIELD, PAYMENT_RETURNED, RETURN_ORDER_FIELD,
+    RETURN_POSTINGS_FIELD,
 };
 use record::outgoing::{OUTGOING_ENDED, OUTGOING_EVIDENCE_FIELD, OUTGOING_ORDER_FIELD};
+use record::settled::ACCOUNTS_FIELD;
 use record::settlement::{
     ACCEPTANCE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD, ENVIRONMENT_FIELD,
     IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, POSTINGS_FIELD, QUOTE_FIELD,
     RECORDED_AT_FIELD, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
-use record::{Fact, PaymentSettled, RefusedBy, Side};
+use record::{Cancelled, Fact, RefusedBy, Settled, Side};
 
 /// Someone who gets a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +38,15 @@ const ENDED: [u16; 5] =
 #[must_use]
 pub fn fields_for(reader: Reader, fact: &Fact) -> Vec<u16> {
     let mut fields: Vec<u16> = HEADING.into_iter().chain(ENDED).collect();
-    if PaymentSettled::is_kind(fact.kind) {
-        fields.extend(settled(reader));
+    if Settled::is_kind(fact.kind) {
+        fields.extend(settled(reader, fact));
         // What a refund gives back is in its terms, too, which both sides read.
-        fields.extend((fact.kind == PAYMENT_REFUNDED).then_some(GIVEN_BACK_FIELD));
+        fields.extend(Settled::is_refund(fact.kind).then_some(GIVEN_BACK_FIELD));
     } else if fact.kind == PAYMENT_RETURNED {
         fields.extend(returned(reader));
     } else if fact.kind == OUTGOING_ENDED {
         fields.extend(outgoing(reader));
-    } else if fact.kind == PAYMENT_CANCELLED {
+    } else if Cancelled::is_kind(fact.kind) {
         fields.extend(cancelled(reader));
     } else {
         fields.extend(refused(reader, fact));
@@ -64,7 +65,9 @@ pub fn fields_for(reader: Reader, fact: &Fact) -> Vec<u16> {
     fields
 }
 
-fn settled(reader: Reader) -> Vec<u16> {
+/// What the payer's book keeps is opened like the rest. The accounts stand in the terms, too: the
+/// supervisor sees them where these cannot be had.
+fn settled(reader: Reader, fact: &Fact) -> Vec<u16> {
     match reader {
         Reader::Party(Side::Debtor) => {
             vec![TERMS_FIELD, IDENTIFIERS_FIELD, QUOTE_FIELD, INVOICE_FIELD, DEBTOR_PERMIT_FIELD]
@@ -82,7 +85,10 @@ fn settled(reader: Reader) -> Vec<u16> {
         Reader::Institution(Side::Creditor) => {
             vec![TERMS_FIELD, IDENTIFIERS_FIELD, ACCEPTANCE_FIELD, CREDITOR_PERMIT_FIELD]
         }
-        Reader::Supervisor => (TERMS_FIELD..=POSTINGS_FIELD).collect(),
+        Reader::Supervisor => {
+            let accounts = (!fact.kind.withheld().is_empty()).then_some(ACCOUNTS_FIELD);
+            (TERMS_FIELD..=POSTINGS_FIELD).chain(accounts).collect()
+        }
     }
 }
 

@@ -11,11 +11,13 @@
 //! while the creditor's book is still being told.
 
 use record::{
-    Ending, Heading, PaymentTerms, Permit, ReleaseReason, ReturnOrder, ReturnParties, SettleOrder,
-    Side, Signed,
+    Blind, Ending, Heading, PaymentTerms, Permit, ReleaseReason, ReturnOrder, ReturnParties,
+    SettleOrder, Settled, Side, Signed,
 };
 use seal::{Digest, sha256};
-use terms::{AccountId, Amount, BookName, Environment, InstitutionName, PaymentId, Position};
+use terms::{
+    AccountId, Amount, BookName, CorridorName, Environment, InstitutionName, PaymentId, Position,
+};
 
 use crate::after::CheckedReturn;
 use crate::customers::{AfterCustomerWork, CreditOrder, CustomerAnswer, CustomerWork, DebtorSeen};
@@ -135,10 +137,18 @@ impl Carried {
         }
     }
 
-    fn settle(&self) -> SettlementWork {
-        match self {
+    /// What to ask of the settlement book; `None` while nobody keeps what its fact will commit to.
+    fn settle(&self) -> Option<SettlementWork> {
+        Some(match self {
+            Self::Order(order) if order.kept().is_none() => return None,
             Self::Order(order) => SettlementWork::Settle(order.clone()),
             Self::Return(order) => SettlementWork::After(AfterWork::Return(order.clone())),
+        })
+    }
+
+    fn keep(&mut self, blind: Blind) {
+        if let Self::Order(order) = self {
+            order.kept = Some(blind);
         }
     }
 }
@@ -249,19 +259,43 @@ impl Route {
         Some(route)
     }
 
+    /// The route that completes a settled payment or refund, from its fact. `None` when that does
+    /// not read, which no fact does.
+    #[must_use]
+    pub fn of_settled(settled: &Settled) -> Option<Self> {
+        let debtor = settled.debtor_permit.read_unverified().ok()?;
+        let creditor = settled.creditor_permit.read_unverified().ok()?;
+        let quote = settled.quote.read_unverified().ok()?;
+        let credit = (settled.accounts.credited, quote.credit);
+        let of = (settled.payment(), settled.ended.terms);
+        let mut route = Self::crediting(of, quote.corridor, credit, (&debtor, &creditor));
+        (route.debtor, route.settlement) = (Known::Ask, Known::Ask);
+        Some(route)
+    }
+
     fn of(terms: &PaymentTerms, digest: Digest, debtor: &Permit, creditor: &Permit) -> Self {
+        let credit = (terms.credited_account, terms.credited);
+        Self::crediting((terms.payment, digest), terms.corridor, credit, (debtor, creditor))
+    }
+
+    fn crediting(
+        (payment, terms): (PaymentId, Digest),
+        corridor: CorridorName,
+        (account, amount): (AccountId, Amount),
+        (debtor, creditor): (&Permit, &Permit),
+    ) -> Self {
         Self {
-            payment: terms.payment,
-            terms: digest,
+            payment,
+            terms,
             heading: Heading {
-                corridor: Some(terms.corridor),
+                corridor: Some(corridor),
                 debtor_edge: Some(debtor.mark),
                 creditor_edge: Some(creditor.mark),
             },
             debtor_institution: debtor.institution,
             creditor_institution: creditor.institution,
-            account: terms.credited_account,
-            amount: terms.credited,
+            account,
+            amount,
             order: None,
             debtor: Known::NotYet,
             settlement: Known::NotYet,
@@ -333,7 +367,11 @@ impl Route {
         let customers = Action::Customers;
         match (step, &self.order) {
             (Step::Hold, Some(carried)) => customers(self.debtor_institution, carried.hold()),
-            (Step::Settle, Some(carried)) => Action::Settlement(carried.settle()),
+            // A hold that was only seen says not what keeps its documents: it is asked once more.
+            (Step::Settle, Some(carried)) => match carried.settle() {
+                Some(work) => Action::Settlement(work),
+                None => customers(self.debtor_institution, carried.hold()),
+            },
             (Step::Abandon | Step::Settle, _) => Action::Settlement(self.abandon()),
             (Step::Credit(settled), _) => {
                 let Self { payment, account, amount, .. } = *self;
@@ -408,7 +446,17 @@ impl Route {
     fn hear_customers(&mut self, asked: &Action, answer: CustomerAnswer) {
         let Action::Customers(_, work) = asked else { return };
         match (work, answer) {
-            (CustomerWork::Hold(_) | CustomerWork::After(_), CustomerAnswer::Done) => {
+            (CustomerWork::Hold(_), CustomerAnswer::Held(blind)) => {
+                self.debtor = Known::Is(DebtorSide::Held);
+                if let Some(carried) = &mut self.order {
+                    carried.keep(blind);
+                }
+            }
+            (CustomerWork::Hold(_), CustomerAnswer::Done) => {
+                let detail = "the book holds and says not what it keeps the documents under";
+                self.stuck = Some(Rule::new(RuleName::LedgerRefuses, detail));
+            }
+            (CustomerWork::After(_), CustomerAnswer::Done) => {
                 self.debtor = Known::Is(DebtorSide::Held);
             }
             (CustomerWork::Debit(..), CustomerAnswer::Done) => {
@@ -427,7 +475,7 @@ impl Route {
                 self.refusal = Some(rule);
             }
             (_, CustomerAnswer::Refused(rule)) => self.stuck = Some(rule),
-            (_, CustomerAnswer::Done) => {}
+            (_, CustomerAnswer::Done | CustomerAnswer::Held(_)) => {}
         }
     }
 

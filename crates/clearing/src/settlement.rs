@@ -1,9 +1,10 @@
 //! The settlement book: participants' prefunded accounts, and one fact for each payment's end.
 //!
-//! The commit point of a payment is the append of its `PaymentSettled` fact. Before it nothing
-//! has moved here; after it both legs and every fee have, and nothing takes them back. A crash
-//! before the append leaves no trace in this book; a crash after it leaves a settled payment
-//! whose customers' books are completed by [`crate::saga`].
+//! The commit point of a payment is the append of its `Settled` fact. Before it nothing has moved
+//! here; after it both legs and every fee have, and nothing takes them back. A crash before the
+//! append leaves no trace in this book; a crash after it leaves a settled payment whose customers'
+//! books are completed by [`crate::saga`]. The fact names nobody: it commits to the documents that
+//! do, which the payer's book keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,13 +21,13 @@ use record::rails::{
     OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
 };
 use record::settlement::{
-    DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENT_SETTLED,
-    PAYMENTS_COMPLETED, RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
+    DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENTS_COMPLETED,
+    RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
 use record::{
     Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
-    PackNotice, PackStanding, PaymentEnded, PaymentRefused, PaymentSettled, RecoveryCertificate,
-    Refusal, RefusedBy, SaltSlot, Side, Signed, Snapshot, SpentOn, TrustList,
+    PackNotice, PackStanding, PaymentEnded, PaymentRefused, RecoveryCertificate, Refusal,
+    RefusedBy, SaltSlot, Settled, Side, Signed, Snapshot, SpentOn, TrustList,
 };
 use seal::{Digest, PublicKey, to_canonical};
 use terms::{
@@ -497,6 +498,9 @@ impl SettlementBook {
         if let Some(first) = self.first_answer(payment, terms) {
             return Checked { facts: vec![], outcome: first };
         }
+        let Some(blind) = order.kept else {
+            return not_accepted("no book keeps the order's documents yet".to_owned());
+        };
         let heading = Heading {
             corridor: Some(order.terms.corridor),
             debtor_edge: Some(order.debtor.permit.mark),
@@ -507,12 +511,8 @@ impl SettlementBook {
                 let environment = self.environment;
                 let ending = Ending::Settled;
                 let ended = PaymentEnded { payment, environment, terms, ending, recorded_at: at };
-                let body = PaymentSettled {
-                    ended: ended.clone(),
-                    order: order.order.clone(),
-                    postings: to_canonical(&postings),
-                };
-                let facts = vec![after::settled_fact(body, given, slot, heading)];
+                let body = after::settled_body(ended.clone(), order, blind, given, &postings);
+                let facts = vec![body.to_fact(slot, heading)];
                 Checked { facts, outcome: SettlementAnswer::EndedNow(ended) }
             }
             Err(Rule { name, detail }) => {
@@ -586,7 +586,6 @@ impl Machine for SettlementBook {
         self.funding.days_mut().begin(position);
         self.instances.saw(&fact.heading);
         match fact.kind {
-            PAYMENT_SETTLED => self.apply_settled(position, stamp, fact),
             PAYMENT_REFUSED => {
                 let body: PaymentRefused = read(fact);
                 let spent_on = match body.by {
@@ -606,6 +605,7 @@ impl Machine for SettlementBook {
             EDGE_JOINED | EDGE_ACCOUNTED | EDGE_CLOSED => self.apply_edges(stamp, fact),
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
             RECOVERY_CERTIFIED => self.recoveries = self.recoveries.saturating_add(1),
+            kind if Settled::is_kind(kind) => self.apply_settled(position, stamp, fact),
             kind if after::is_kind(kind) => self.apply_after(position, stamp, fact),
             kind if acts::is_kind(kind) => self.apply_acts(position, stamp, fact),
             PAYMENTS_COMPLETED => self.transit.completed(&read(fact)),
@@ -653,12 +653,6 @@ where
 }
 
 impl SettlementBook {
-    fn apply_settled(&mut self, position: Position, stamp: Instant, fact: &Fact) {
-        let body: PaymentSettled = read(fact);
-        self.instances.named(&fact.heading, body.ended.payment, SpentOn::Permit);
-        self.apply_settled_body(position, stamp, &body);
-    }
-
     fn index(&mut self, opening: &Opening) {
         let use_for = match opening.purpose {
             Purpose::Settlement => AccountUse::Settlement,

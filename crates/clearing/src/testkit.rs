@@ -8,6 +8,9 @@
 )]
 
 pub mod after;
+mod documents;
+
+pub use documents::blind;
 
 use core::time::Duration;
 
@@ -530,7 +533,8 @@ impl OrderParts {
     /// The rule that refuses.
     pub fn checked_against(&self, trust: &TrustView) -> Result<CheckedOrder, Rule> {
         let terms = self.terms.clone();
-        check_order(self.order(), terms, environment(), settlement_name(), trust)
+        let offered = blind(terms.payment);
+        check_order(self.order(), terms, environment(), settlement_name(), trust, offered)
     }
 
     /// The order, signed and checked against the first trust lists.
@@ -724,12 +728,14 @@ impl Books {
         books
     }
 
-    /// A command for the settlement book.
+    /// A command for the settlement book. An order that no book was asked to hold is taken as kept
+    /// under what it offers.
     pub fn settle(
         &mut self,
         at: Instant,
         work: SettlementWork,
     ) -> (crate::SettlementAnswer, Position) {
+        let work = documents::kept(work);
         self.settlement.submit(at, &SettlementCommand { slot: SaltSlot(0), work })
     }
 

@@ -15,7 +15,7 @@ use core::time::Duration;
 use clearing::order::is_on_record;
 use clearing::rule::RuleName::{self, *};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, asset, company, corridor, environment, funding,
+    Books, Deal, OrderParts, Who, account, asset, blind, company, corridor, environment, funding,
     institution, mark, name, now, own_account, pack_notice, settlement_name, signed_trust_list,
     signer, snapshot, trust, trust_list,
 };
@@ -227,7 +227,8 @@ fn terms_that_are_not_the_reading_of_the_string_are_refused() {
     let parts = OrderParts::of(Deal::number(1));
     let mut read = parts.terms.clone();
     read.debited_account = account(Side::Debtor, 1);
-    let got = check_order(parts.order(), read, environment(), settlement_name(), &trust());
+    let offered = blind(read.payment);
+    let got = check_order(parts.order(), read, environment(), settlement_name(), &trust(), offered);
     assert_eq!(got.expect_err("refused").name, PermitDiffers);
 }
 
@@ -738,8 +739,14 @@ fn a_reference_that_no_bank_carries_is_refused() {
                 &mut names.instruction_id
             };
             bad.clone_into(place);
-            let got =
-                check_order(order, parts.terms.clone(), environment(), settlement_name(), &trust());
+            let got = check_order(
+                order,
+                parts.terms.clone(),
+                environment(),
+                settlement_name(),
+                &trust(),
+                blind(parts.terms.payment),
+            );
             let rule = got.expect_err(bad);
             assert_eq!(rule.name, ReferencesMalformed, "{bad}");
             assert!(rule.detail.contains(field), "{bad}: {rule}");

@@ -8,8 +8,8 @@ use clearing::route::{Shown, shown};
 use clearing::rule::RuleName;
 use clearing::saga::{CreditorSide, DebtorSide};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, customers_genesis, environment, institution, name, now,
-    own_account, settlement_genesis, settlement_name, start, trust,
+    Books, Deal, OrderParts, Who, account, blind, customers_genesis, environment, institution,
+    name, now, own_account, settlement_genesis, settlement_name, start, trust,
 };
 use clearing::{
     BankWork, CustomerAnswer, CustomerWork, Pins, Route, SettlementAnswer, SettlementWork,
@@ -17,12 +17,16 @@ use clearing::{
 use journal::Image;
 use ledger::{Command, Freeze};
 use record::{
-    Commitment, Durability, Ending, Promise, ReturnDutyClosed, SettleOrder, Side, Signed,
+    Blind, Commitment, Durability, Ending, Promise, ReturnDutyClosed, SettleOrder, Side, Signed,
 };
 use seal::{Digest, sha256};
 use terms::{Instant, PaymentId, Position};
 
 const ORIGIN: &str = "wayleave.example/sandbox/settlement";
+
+fn offered() -> Blind {
+    blind(Deal::number(1).payment())
+}
 
 fn pins(side: Side) -> Pins {
     let own = if side == Side::Debtor { Who::BankNl } else { Who::BankSg };
@@ -69,7 +73,7 @@ fn bank(books: &mut Books, at: Instant, side: Side, work: BankWork) -> CustomerA
 }
 
 fn hold(books: &mut Books, order: &SettleOrder) -> CustomerAnswer {
-    let permitted = pins(Side::Debtor).permitted(order.clone()).expect("its own permit");
+    let permitted = pins(Side::Debtor).permitted(order.clone(), offered()).expect("its own permit");
     bank(books, now(), Side::Debtor, BankWork::Hold(Box::new(permitted)))
 }
 
@@ -95,6 +99,7 @@ fn refusal(answer: &CustomerAnswer) -> RuleName {
     match answer {
         CustomerAnswer::Refused(rule) => rule.name,
         CustomerAnswer::Done
+        | CustomerAnswer::Held(_)
         | CustomerAnswer::HoldEnded(_)
         | CustomerAnswer::PaymentIdUsed { .. } => panic!("expected a refusal, got {answer:?}"),
     }
@@ -105,7 +110,7 @@ fn a_hold_needs_the_institutions_own_permit_over_exactly_these_terms() {
     let refused = |change: Change| {
         let mut parts = OrderParts::of(Deal::number(1));
         change(&mut parts);
-        pins(Side::Debtor).permitted(parts.order()).map(|_| ()).map_err(|rule| rule.name)
+        pins(Side::Debtor).permitted(parts.order(), offered()).map(|_| ()).map_err(|rule| rule.name)
     };
     assert_eq!(refused(|_| ()), Ok(()));
     let cases: [(Change, RuleName); 8] = [
@@ -124,7 +129,7 @@ fn a_hold_needs_the_institutions_own_permit_over_exactly_these_terms() {
     // The terms themselves are another payment's: the permit is not for them.
     let (mut mixed, _) = order(1);
     mixed.terms = order(2).0.terms;
-    let rule = pins(Side::Debtor).permitted(mixed).expect_err("another payment's terms");
+    let rule = pins(Side::Debtor).permitted(mixed, offered()).expect_err("another payment's terms");
     assert_eq!(rule.name, RuleName::PermitDiffers);
 }
 
@@ -133,15 +138,19 @@ fn an_old_permit_holds_nothing_and_what_is_held_stays_held() {
     let mut books = Books::ready();
     let (first, payment) = order(1);
     let late = now().plus(Duration::from_secs(61));
-    let permitted = || Box::new(pins(Side::Debtor).permitted(first.clone()).expect("its own"));
+    let permitted =
+        || Box::new(pins(Side::Debtor).permitted(first.clone(), offered()).expect("its own"));
     let answer = bank(&mut books, late, Side::Debtor, BankWork::Hold(permitted()));
     assert_eq!(refusal(&answer), RuleName::PermitExpired);
     assert_eq!(books.debtor.state.debtor_side(payment), DebtorSide::Untouched);
 
     let (second, payment) = order(2);
-    assert_eq!(hold(&mut books, &second), CustomerAnswer::Done);
-    let again = Box::new(pins(Side::Debtor).permitted(second).expect("its own"));
-    assert_eq!(bank(&mut books, late, Side::Debtor, BankWork::Hold(again)), CustomerAnswer::Done);
+    assert_eq!(hold(&mut books, &second), CustomerAnswer::Held(offered()));
+    let again = Box::new(pins(Side::Debtor).permitted(second, offered()).expect("its own"));
+    assert_eq!(
+        bank(&mut books, late, Side::Debtor, BankWork::Hold(again)),
+        CustomerAnswer::Held(offered())
+    );
     assert_eq!(books.debtor.state.debtor_side(payment), DebtorSide::Held);
 }
 
@@ -149,7 +158,7 @@ fn an_old_permit_holds_nothing_and_what_is_held_stays_held() {
 fn a_hold_ends_only_on_the_logs_word_about_exactly_its_payment() {
     let mut books = Books::ready();
     let (held, payment) = order(1);
-    assert_eq!(hold(&mut books, &held), CustomerAnswer::Done);
+    assert_eq!(hold(&mut books, &held), CustomerAnswer::Held(offered()));
     let good = settled(&held, payment);
     let terms = good.terms;
     // Not the log's key; another log; another environment.
@@ -186,7 +195,7 @@ fn a_refusal_or_an_end_with_other_terms_frees_the_money_once() {
         let mut books = Books::ready();
         let (held, payment) = order(1);
         let before = books.debtor.state.ledger().balances(account(Side::Debtor, 0));
-        assert_eq!(hold(&mut books, &held), CustomerAnswer::Done);
+        assert_eq!(hold(&mut books, &held), CustomerAnswer::Held(offered()));
         let terms = match outcome {
             Ending::Settled => sha256(b"other terms under this id"),
             Ending::Refused(_) => sha256(held.terms.as_bytes()),

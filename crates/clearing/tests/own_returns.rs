@@ -10,8 +10,8 @@ use clearing::rule::RuleName;
 use clearing::saga::{CreditorSide, DebtorSide};
 use clearing::testkit::after::{ReturnParts, books, checked_refund, original, pay, refund};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, customers_genesis, environment, institution, name, now,
-    own_account, settlement_name,
+    Books, Deal, OrderParts, Who, account, blind, customers_genesis, environment, institution,
+    name, now, own_account, settlement_name,
 };
 use clearing::{BankWork, CustomerAnswer, CustomerWork, Original, Pins, Route, Rule};
 use journal::Image;
@@ -90,9 +90,11 @@ impl Scene {
         if frozen {
             freeze(&mut books, Side::Creditor, Freeze::Credits);
         }
-        let hold = pins(Side::Debtor).permitted(paid.clone()).expect("its own permit");
+        let hold = pins(Side::Debtor)
+            .permitted(paid.clone(), blind(deal.payment()))
+            .expect("its own permit");
         let done = tell(&mut books, now(), Side::Debtor, BankWork::Hold(Box::new(hold)));
-        assert_eq!(done, CustomerAnswer::Done);
+        assert_eq!(done, CustomerAnswer::Held(blind(deal.payment())));
         let credit = pins(Side::Creditor)
             .creditable(&settled, &paid.terms, &paid.creditor_permit)
             .expect("settled and permitted");
@@ -150,6 +152,7 @@ fn rule_of(answer: &CustomerAnswer) -> RuleName {
     match answer {
         CustomerAnswer::Refused(rule) => rule.name,
         CustomerAnswer::Done
+        | CustomerAnswer::Held(_)
         | CustomerAnswer::HoldEnded(_)
         | CustomerAnswer::PaymentIdUsed { .. } => panic!("expected a refusal, got {answer:?}"),
     }

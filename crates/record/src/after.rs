@@ -9,6 +9,7 @@ use crate::fact::FactKind;
 
 mod documents;
 mod facts;
+mod nameless;
 
 pub use documents::{
     BlockExtent, BlockOrder, BlockRelease, CancellationAnswer, CancellationRequest,
@@ -21,9 +22,13 @@ pub use facts::{
     ReturnParties, ReturnStep,
 };
 
-/// A payment that its payer cancelled before it settled. Settlement book.
+pub use nameless::{
+    AskedBack, CANCELLATION_REQUESTED_2, Cancelled, NamelessRequest, PAYMENT_CANCELLED_2,
+};
+
+/// A payment that its payer cancelled before it settled. Settlement book; read only.
 pub const PAYMENT_CANCELLED: FactKind = FactKind { number: 26, version: 1 };
-/// A request to give a settled payment back. Settlement book.
+/// A request to give a settled payment back. Settlement book; read only.
 pub const CANCELLATION_REQUESTED: FactKind = FactKind { number: 27, version: 1 };
 /// The payee's side's answer to it. Settlement book.
 pub const CANCELLATION_ANSWERED: FactKind = FactKind { number: 28, version: 1 };
@@ -31,7 +36,7 @@ pub const CANCELLATION_ANSWERED: FactKind = FactKind { number: 28, version: 1 };
 pub const PAYMENT_RETURNED: FactKind = FactKind { number: 29, version: 1 };
 /// A correction by two persons. Settlement book.
 pub const BOOK_CORRECTED: FactKind = FactKind { number: 30, version: 1 };
-/// A refund: a settled payment with the link to its original. Settlement book.
+/// A refund: a settled payment with the link to its original. Settlement book; read only.
 pub const PAYMENT_REFUNDED: FactKind = FactKind { number: 31, version: 1 };
 /// One step of a return in the book that gives back.
 pub const RETURN_STEP: FactKind = FactKind { number: 48, version: 1 };

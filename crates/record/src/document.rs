@@ -107,6 +107,16 @@ impl<T: Document> Signed<T> {
         self.key
     }
 
+    /// The signature, unchecked.
+    pub(crate) const fn signature(&self) -> Signature {
+        self.signature
+    }
+
+    /// A document put together of its parts, unchecked as one that was read.
+    pub(crate) fn of_parts(body: Vec<u8>, key: KeyId, signature: Signature) -> Self {
+        Self { body: body.into(), key, signature, kind: PhantomData }
+    }
+
     /// The document's digest: over the body, so it is the same whoever signed.
     #[must_use]
     pub fn digest(&self) -> Digest {

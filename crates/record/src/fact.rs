@@ -18,6 +18,8 @@ use seal::digest::{Domain, digest_of, sha256_array, sha256_of};
 use seal::{Digest, Salt, Secret};
 use terms::{CorridorName, EdgeName, Sequence};
 
+use crate::settled::{WITHHELD_FIELDS, bare_commitment};
+
 pub use whole::{OpenedFact, OpenedFactError, WHOLE_DOMAIN, WHOLE_KINDS_FROM, whole_commitment};
 
 /// Domain of one field's commitment.
@@ -51,6 +53,19 @@ impl FactKind {
     #[must_use]
     pub const fn is_whole(self) -> bool {
         self.number >= WHOLE_KINDS_FROM
+    }
+
+    /// The fields of this kind that a journal holds as their commitments only; what they say and
+    /// their salts are kept elsewhere ([`crate::settled`]).
+    ///
+    /// INVARIANT (KindWithholds): the kind alone decides, so that a field has one reading. Guard:
+    /// this method, which [`Fact::field_commitments`] and [`Fact::open`] ask.
+    #[must_use]
+    pub const fn withheld(self) -> &'static [u16] {
+        match (self.number, self.version) {
+            (1 | 31, 2) => WITHHELD_FIELDS,
+            _ => &[],
+        }
     }
 }
 
@@ -183,7 +198,10 @@ impl Fact {
     pub fn field_commitments(&self, root: &Secret) -> Vec<Digest> {
         (0..)
             .zip(self.fields())
-            .map(|(i, f)| field_commitment(i, &Salt::of_field(root, i), &f))
+            .map(|(i, f)| {
+                bare_commitment(self.kind, i, &f)
+                    .unwrap_or_else(|| field_commitment(i, &Salt::of_field(root, i), &f))
+            })
             .collect()
     }
 
@@ -208,10 +226,13 @@ impl Fact {
         }
     }
 
-    /// Opens one field; `None` when the fact has no such field.
+    /// Opens one field; `None` when the fact has no such field, or withholds it.
     #[must_use]
     pub fn open(&self, root: &Secret, index: u16) -> Option<OpenedField> {
         let bytes = self.fields().into_iter().nth(usize::from(index))?;
+        if self.kind.withheld().contains(&index) {
+            return None;
+        }
         Some(OpenedField { index, salt: Salt::of_field(root, index), bytes: bytes.into() })
     }
 }

@@ -19,6 +19,7 @@ pub mod promise;
 pub mod quote;
 pub mod rails;
 pub mod recovery_file;
+pub mod settled;
 pub mod settlement;
 pub mod statement;
 pub mod terms_string;
@@ -29,11 +30,12 @@ pub use acts::{
     ActKind, ActProposed, ActTookEffect, ActVerdict, Stop, Subject,
 };
 pub use after::{
-    BlockExtent, BlockOrder, BlockRelease, BookCorrected, CancellationAnswer, CancellationAnswered,
-    CancellationRequest, CancellationRequested, CancellationVerdict, CaseChange, CaseChanged,
-    CaseNotice, Correction, CorrectionMove, CreditDiverted, Diverted, FundsBlocked, GivenBack,
-    GuaranteeRequest, PaymentCancelled, PaymentRefunded, PaymentReturned, RateGuarantee, ReleaseTo,
-    ReturnAsk, ReturnConsent, ReturnOrder, ReturnParties, ReturnRate, ReturnStep, TwoPersons,
+    AskedBack, BlockExtent, BlockOrder, BlockRelease, BookCorrected, CancellationAnswer,
+    CancellationAnswered, CancellationRequest, CancellationRequested, CancellationVerdict,
+    Cancelled, CaseChange, CaseChanged, CaseNotice, Correction, CorrectionMove, CreditDiverted,
+    Diverted, FundsBlocked, GivenBack, GuaranteeRequest, NamelessRequest, PaymentCancelled,
+    PaymentRefunded, PaymentReturned, RateGuarantee, ReleaseTo, ReturnAsk, ReturnConsent,
+    ReturnOrder, ReturnParties, ReturnRate, ReturnStep, TwoPersons,
 };
 pub use bank::{COMPLETED_MAX, PaymentsCompleted, ProvenStep, ReturnDutyClosed};
 pub use bank_return::{PROVEN_RETURN_STEP, ProvenReturnStep};
@@ -76,6 +78,9 @@ pub use rails::{
     OutsideReleased, SendIntended, StuckAct, StuckDecision, StuckResolved, Withdrawal,
 };
 pub use recovery_file::RecoveryFile;
+pub use settled::{
+    Blind, Documents, KeptDocuments, NotTheDocument, Settled, SettledAccounts, Withheld,
+};
 pub use settlement::{
     AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, NOT_PROVIDED,
     Parcel, PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,

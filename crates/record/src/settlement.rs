@@ -14,9 +14,11 @@ use crate::fact::{Fact, FactKind, HEADING_FIELDS, Heading, SaltSlot};
 use crate::permit::{Permit, Refusal};
 use crate::promise::Ending;
 use crate::quote::{Acceptance, Invoice, Quote};
+use crate::settled::Blind;
 use crate::trust::Side;
 
-/// Both legs and all fees of a payment, in one fact. Settlement book.
+/// Both legs and all fees of a payment, in one fact with the whole order. Settlement book; read
+/// only, see [`crate::settled`].
 pub const PAYMENT_SETTLED: FactKind = FactKind { number: 1, version: 1 };
 /// A payment that nothing was posted for. Settlement book.
 pub const PAYMENT_REFUSED: FactKind = FactKind { number: 2, version: 1 };
@@ -121,7 +123,7 @@ pub trait FactBody: Sized {
         if fact.kind != Self::KIND {
             return Err(BodyError::OtherKind { expected: Self::KIND, got: fact.kind });
         }
-        Self::read(&Fields { kind: fact.kind, body: &fact.body })
+        Self::read(&Fields::of(fact))
     }
 }
 
@@ -131,7 +133,18 @@ pub struct Fields<'a> {
     body: &'a [ByteVec],
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    pub(crate) fn of(fact: &'a Fact) -> Self {
+        Self { kind: fact.kind, body: &fact.body }
+    }
+
+    pub(crate) const fn kind(&self) -> FactKind {
+        self.kind
+    }
+
+    pub(crate) const fn refused(&self, index: u16) -> BodyError {
+        BodyError::BadField { kind: self.kind, index }
+    }
     pub(crate) fn bytes(&self, index: u16) -> Result<&[u8], BodyError> {
         let refused = BodyError::BadField { kind: self.kind, index };
         let place = usize::from(index.checked_sub(HEADING_FIELDS).ok_or_else(|| refused.clone())?);
@@ -263,7 +276,7 @@ impl PaymentEnded {
     }
 }
 
-/// A settled payment: permits, quote and postings in one append.
+/// A settled payment with its whole order: version 1, which nothing writes any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentSettled {
     /// What every ended payment says.
@@ -398,6 +411,10 @@ pub enum CustomerStep {
         /// The ledger's change.
         #[n(2)]
         change: ByteVec,
+        /// What blinds the settlement book's commitments to the order's documents; none in facts
+        /// of builds before these commitments.
+        #[n(3)]
+        blind: Option<Blind>,
     },
     /// The hold is posted: the settlement book has the payment at this position.
     #[n(1)]
@@ -437,6 +454,20 @@ pub enum CustomerStep {
         /// The ledger's change.
         #[n(2)]
         change: ByteVec,
+    },
+    /// The order came again on the same terms with other documents beside: these are kept, too,
+    /// and the money stays held as it is.
+    #[n(4)]
+    Documented {
+        /// The payment.
+        #[n(0)]
+        payment: PaymentId,
+        /// The order as it came now.
+        #[n(1)]
+        order: Box<SettleOrder>,
+        /// What blinds the commitments to its documents.
+        #[n(2)]
+        blind: Blind,
     },
 }
 

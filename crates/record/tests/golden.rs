@@ -12,15 +12,16 @@
 
 use record::settlement::FactBody;
 use record::{
-    Acceptance, AccountProfile, Action, Basis, CorridorSide, CustomerStep, Document, Durability,
-    DutyClaim, EdgeMark, EdgeNotice, Ending, Fact, FactKind, Fee, FeeTaker, GivenBack, Heading,
-    Identifiers, Invoice, IssuerKey, LedgerChanged, LimitClaim, LimitPeriod, ListedVersion,
-    PackNotice, PackStanding, Parcel, PartyStatement, PaymentEnded, PaymentRefunded,
-    PaymentRefused, PaymentSettled, Permit, PostalAddress, Promise, Quote, Rate, Recognised,
-    Recognition, RecoveryCertificate, Refusal, RefusedBy, RegisteredClaims, RegisteredVerifier,
-    ReleaseReason, ReliedOn, RequestToPay, Resolved, ResolvedEnd, SaltSlot, SandboxLine,
-    SandboxStatement, SettleOrder, Side, Signed, Snapshot, StatedParty, TrustList,
-    TrustedInstitution, TrustedIssuer, TrustedProvider,
+    Acceptance, AccountProfile, Action, AskedBack, Basis, Blind, BodyError, CancellationRequest,
+    Cancelled, CorridorSide, CustomerStep, Document, Documents, Durability, DutyClaim, EdgeMark,
+    EdgeNotice, Ending, Fact, FactKind, Fee, FeeTaker, GivenBack, Heading, Identifiers, Invoice,
+    IssuerKey, LedgerChanged, LimitClaim, LimitPeriod, ListedVersion, NamelessRequest, PackNotice,
+    PackStanding, Parcel, PartyStatement, PaymentEnded, PaymentRefunded, PaymentRefused,
+    PaymentSettled, Permit, PostalAddress, Promise, Quote, Rate, Recognised, Recognition,
+    RecoveryCertificate, Refusal, RefusedBy, RegisteredClaims, RegisteredVerifier, ReleaseReason,
+    ReliedOn, RequestToPay, Resolved, ResolvedEnd, SaltSlot, SandboxLine, SandboxStatement,
+    SettleOrder, Settled, SettledAccounts, Side, Signed, Snapshot, StatedParty, TrustList,
+    TrustedInstitution, TrustedIssuer, TrustedProvider, Withheld,
 };
 use seal::text::to_hex;
 use seal::{BoxSecretKey, Digest, Es256SigningKey, Salt, SigningKey, from_canonical, to_canonical};
@@ -467,7 +468,7 @@ fn facts_of_the_settlement_book_have_their_golden_bytes() {
     let refunded = PaymentRefunded { settled: refunded, given }.to_fact(slot, heading());
     let labels = format!("{SETTLED} given_back");
     fact("fact_31_refunded", &refunded, &labels, include_str!("golden/fact_31_refunded.txt"));
-    assert_eq!(PaymentSettled::of_fact(&refunded).unwrap().order, order());
+    assert_eq!(PaymentRefunded::from_fact(&refunded).unwrap().settled.order, order());
     let core = RefusedBy::Core("QuoteExpired".into(), "expired".into());
     let refused = |by, code: &str| {
         PaymentRefused { ended: ended(Ending::Refused(code.into())), by }.to_fact(slot, heading())
@@ -516,7 +517,12 @@ fn facts_of_customers_books_have_their_golden_bytes() {
     fact("fact_32_account", &opened, "profile", include_str!("golden/fact_32_account.txt"));
     let (payment, settled) = (payment(), Position::new(41));
     let steps = [
-        CustomerStep::Held { payment, order: Box::new(order()), change: change.clone().into() },
+        CustomerStep::Held {
+            payment,
+            order: Box::new(order()),
+            change: change.clone().into(),
+            blind: None,
+        },
         CustomerStep::Debited { payment, settled, change: change.clone().into() },
         CustomerStep::Released {
             payment,
@@ -552,6 +558,95 @@ fn facts_of_customers_books_have_their_golden_bytes() {
     let made = parcel.to_fact(slot, Heading::default());
     fact("fact_34_parcel", &made, "parcel", include_str!("golden/fact_34_parcel.txt"));
     assert_eq!(Parcel::from_fact(&made), Ok(parcel));
+}
+
+#[test]
+fn facts_that_name_nobody_have_their_golden_bytes() {
+    let (slot, change, blind) = (SaltSlot(3), vec![0x82, 0x00, 0x80], Blind::from_bytes([6; 32]));
+    let body = |given| Settled {
+        ended: ended(Ending::Settled),
+        quote: order().quote,
+        debtor_permit: order().debtor_permit,
+        creditor_permit: order().creditor_permit,
+        postings: change.clone(),
+        given,
+        accounts: SettledAccounts { debited: account(0xa0), credited: account(0xb0) },
+        documents: Documents::Withheld(Withheld::of(&order(), blind)),
+    };
+    let labels = format!("{SETTLED} given_back accounts");
+    let given = GivenBack { original: PaymentId::from_bytes([0x10; 16]), counted: eur(700_000) };
+    for (file, given, stored) in [
+        ("fact_1_settled_2", None, include_str!("golden/fact_1_settled_2.txt")),
+        ("fact_31_refunded_2", Some(given), include_str!("golden/fact_31_refunded_2.txt")),
+    ] {
+        let made = body(given).to_fact(slot, heading());
+        fact(file, &made, &labels, stored);
+        assert_eq!(Settled::of_fact(&made), Ok(body(given)));
+    }
+    let terms = "eyJ0eXBlIjoi";
+    let request = CancellationRequest {
+        layout: 1,
+        environment: name("sandbox"),
+        terms: terms.into(),
+        reason: "CUST".into(),
+        asked_at: at(4),
+    };
+    let signed = Signed::sign(&request, &key());
+    let request = NamelessRequest::of(&signed).unwrap();
+    assert_eq!(request.with_terms(terms), Some(signed.clone()));
+    assert_eq!(request.with_terms("eyJ0eXBlIjoj"), None);
+    let ended = ended(Ending::Refused("PaymentCancelled".into()));
+    let cancelled = Cancelled { ended, request: request.clone() };
+    let made = cancelled.to_fact(slot, heading());
+    let labels = "payment environment terms_digest ending recorded_at request";
+    fact("fact_26_cancelled_2", &made, labels, include_str!("golden/fact_26_cancelled_2.txt"));
+    assert_eq!(Cancelled::of_fact(&made), Ok(cancelled));
+    let (payment, recorded_at, answer_by) = (payment(), at(5), at(6));
+    let asked = AskedBack { payment, request, recorded_at, answer_by };
+    let made = asked.to_fact(slot, Heading::default());
+    let labels = "payment request recorded_at answer_by";
+    fact("fact_27_asked_2", &made, labels, include_str!("golden/fact_27_asked_2.txt"));
+    assert_eq!(AskedBack::of_fact(&made), Ok(asked));
+    let (order, held) = (Box::new(order()), change.clone().into());
+    let steps = [
+        CustomerStep::Held { payment, order: order.clone(), change: held, blind: Some(blind) },
+        CustomerStep::Documented { payment, order, blind },
+    ];
+    let stored = [
+        ("fact_33_held_blind", include_str!("golden/fact_33_held_blind.txt")),
+        ("fact_33_documented", include_str!("golden/fact_33_documented.txt")),
+    ];
+    for (step, (file, stored)) in steps.iter().zip(stored) {
+        let made = step.to_fact(slot, Heading::default());
+        fact(file, &made, "step", stored);
+        assert_eq!(CustomerStep::from_fact(&made).as_ref(), Ok(step));
+    }
+}
+
+/// A commitment of another length, or a link where none belongs, is no fact of version 2.
+#[test]
+fn what_is_no_commitment_is_not_read_as_one() {
+    let body = Settled {
+        ended: ended(Ending::Settled),
+        quote: order().quote,
+        debtor_permit: order().debtor_permit,
+        creditor_permit: order().creditor_permit,
+        postings: vec![0x80],
+        given: None,
+        accounts: SettledAccounts { debited: account(0xa0), credited: account(0xb0) },
+        documents: Documents::Withheld(Withheld::of(&order(), Blind::from_bytes([6; 32]))),
+    };
+    let good = body.to_fact(SaltSlot(3), heading());
+    for index in [11_u16, 12, 14, 15] {
+        let mut short = good.clone();
+        short.body[usize::from(index) - 6] = vec![0; 31].into();
+        let refused = Settled::of_fact(&short).unwrap_err();
+        assert_eq!(refused, BodyError::BadField { kind: good.kind, index });
+    }
+    let mut linked = good.clone();
+    linked.kind.number = 31;
+    let refused = Settled::of_fact(&linked).unwrap_err();
+    assert_eq!(refused, BodyError::BadField { kind: linked.kind, index: 19 });
 }
 
 const PERMIT: &str = "\

@@ -199,7 +199,7 @@ async fn money_held_at_an_orderly_end_is_released_by_the_next_start() {
     let order = OrderParts::of(Deal::number(1)).checked().unwrap();
     let payment = order.terms().payment;
     let held = payer.ask(CustomerWork::Hold(Box::new(order))).await.unwrap().outcome;
-    assert_eq!(held, CustomerAnswer::Done);
+    assert!(matches!(held, CustomerAnswer::Held(_)), "{held:?}");
     drop(books);
     close(dir.path(), open(dir.path(), &config).await).await;
     std::fs::write(dir.path().join("clean"), b"").unwrap();

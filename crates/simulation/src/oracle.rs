@@ -8,10 +8,11 @@ use clearing::testkit::{
 };
 use journal::{Image, Machine};
 use ledger::FullLedger;
-use record::after::{PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED};
-use record::settlement::{PAYMENT_REFUSED, PAYMENT_SETTLED};
+use record::after::PAYMENT_RETURNED;
+use record::settlement::PAYMENT_REFUSED;
 use record::{
-    Ending, FactBody, PaymentCancelled, PaymentRefused, PaymentReturned, PaymentSettled, Side,
+    Cancelled, CustomerStep, Documents, Ending, FactBody, KeptDocuments, PaymentRefused,
+    PaymentReturned, Settled, Side,
 };
 use terms::{AccountId, PaymentId, Position};
 
@@ -22,7 +23,7 @@ type Endings = BTreeMap<PaymentId, Vec<(Ending, Position)>>;
 
 pub(crate) fn judge(world: &World) -> Result<(), String> {
     let facts = replays(&world.settlement, "settlement")?;
-    replays(&world.debtor, "debtor")?;
+    let kept = replays(&world.debtor, "debtor")?;
     replays(&world.creditor, "creditor")?;
     let ledgers = [
         world.settlement.state().ledger(),
@@ -32,6 +33,7 @@ pub(crate) fn judge(world: &World) -> Result<(), String> {
     for ledger in ledgers {
         conserved(ledger)?;
     }
+    documents_are_kept(world, &facts, &kept)?;
     let mut endings = Endings::new();
     for (position, fact) in facts {
         if let Some((payment, ending)) = ending_of(&fact) {
@@ -42,6 +44,39 @@ pub(crate) fn judge(world: &World) -> Result<(), String> {
     effects_follow_endings(world)?;
     mirrors_agree(world)?;
     balances_are_the_models(world)
+}
+
+/// What a settlement fact commits to stands in the payer's book, where that book says.
+fn documents_are_kept(
+    world: &World,
+    facts: &[(Position, record::Fact)],
+    kept: &[(Position, record::Fact)],
+) -> Result<(), String> {
+    let documents = |at: Position| {
+        let fact = kept.iter().find(|(position, _)| *position == at).map(|(_, fact)| fact)?;
+        match CustomerStep::from_fact(fact).ok()? {
+            CustomerStep::Held { order, blind: Some(blind), .. }
+            | CustomerStep::Documented { order, blind, .. } => {
+                Some(KeptDocuments::of(&order, blind))
+            }
+            CustomerStep::Held { blind: None, .. }
+            | CustomerStep::Debited { .. }
+            | CustomerStep::Released { .. }
+            | CustomerStep::Credited { .. } => None,
+        }
+    };
+    for (_, fact) in facts.iter().filter(|(_, fact)| Settled::is_kind(fact.kind)) {
+        let settled = Settled::of_fact(fact).map_err(|error| error.to_string())?;
+        let payment = settled.payment();
+        let Documents::Withheld(withheld) = settled.documents else {
+            return Err(format!("the settlement fact of `{payment}` names somebody"));
+        };
+        let mut sets = world.debtor.state().documents(payment).filter_map(documents);
+        if !sets.any(|kept| withheld.check(&kept).is_ok()) {
+            return Err(format!("nobody keeps the documents of `{payment}`"));
+        }
+    }
+    Ok(())
 }
 
 /// The state is the fold of the journal read again, and so is what its image loads to.
@@ -74,8 +109,8 @@ pub(crate) fn conserved(ledger: &FullLedger) -> Result<(), String> {
 
 pub(crate) fn ending_of(fact: &record::Fact) -> Option<(PaymentId, Ending)> {
     let ended = match fact.kind {
-        PAYMENT_SETTLED | PAYMENT_REFUNDED => PaymentSettled::of_fact(fact).ok()?.ended,
-        PAYMENT_CANCELLED => PaymentCancelled::from_fact(fact).ok()?.ended,
+        kind if Settled::is_kind(kind) => Settled::of_fact(fact).ok()?.ended,
+        kind if Cancelled::is_kind(kind) => Cancelled::of_fact(fact).ok()?.ended,
         PAYMENT_RETURNED => PaymentReturned::from_fact(fact).ok()?.ended,
         PAYMENT_REFUSED => PaymentRefused::from_fact(fact).ok()?.ended,
         _ => return None,

@@ -9,7 +9,7 @@ use record::{
 };
 use terms::{Instant, PaymentId};
 
-use super::{CreditOrder, CustomerAnswer, CustomersBook, DebtorEnd, refused, stepped};
+use super::{CreditOrder, CustomerAnswer, CustomersBook, DebtorEnd, refused};
 use crate::pins::{OrderedReturn, PermittedOrder, ProvenCredit, ProvenEnd, ProvenReturn};
 use crate::rule::{Rule, RuleName};
 use crate::saga::DebtorSide;
@@ -146,15 +146,15 @@ impl CustomersBook {
         order: &PermittedOrder,
     ) -> Checked<CustomerAnswer> {
         let hold = order.as_hold();
-        if let Some(outcome) = self.hold_before(&hold) {
-            return Checked { facts: vec![], outcome };
+        if let Some(before) = self.hold_before(slot, &hold) {
+            return before;
         }
         let until = order.permit().valid_until;
         if stamp >= until {
             let detail = format!("expired at `{until}`, it is `{stamp}`");
             return refused(Rule::new(RuleName::PermitExpired, detail));
         }
-        stepped(slot, self.hold(stamp, &hold))
+        self.held(stamp, slot, &hold)
     }
 
     fn proven_debit(&self, end: &ProvenEnd) -> Result<Go, Rule> {

@@ -11,15 +11,12 @@ use std::collections::BTreeMap;
 use journal::Checked;
 use ledger::{Change, Command, Entry, Link, Reason, Side as EntrySide, Transaction};
 use minicbor::{Decode, Encode};
-use record::after::{
-    BOOK_CORRECTED, CANCELLATION_ANSWERED, CANCELLATION_REQUESTED, CANCELLED_CODE,
-    PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED,
-};
+use record::after::{BOOK_CORRECTED, CANCELLATION_ANSWERED, CANCELLED_CODE, PAYMENT_RETURNED};
 use record::{
-    BookCorrected, CancellationAnswered, CancellationRequested, CancellationVerdict, Correction,
-    CorrectionMove, Ending, Fact, FactBody, FactKind, GivenBack, Heading, PaymentCancelled,
-    PaymentEnded, PaymentRefunded, PaymentReturned, PaymentSettled, RefusedBy, ReturnRate,
-    SaltSlot, Side,
+    AskedBack, Blind, BookCorrected, CancellationAnswered, CancellationVerdict, Cancelled,
+    Correction, CorrectionMove, Documents, Ending, Fact, FactBody, FactKind, GivenBack, Heading,
+    PaymentEnded, PaymentReturned, RefusedBy, ReturnRate, SaltSlot, Settled, SettledAccounts, Side,
+    Withheld,
 };
 use seal::{Digest, to_canonical};
 use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
@@ -28,6 +25,7 @@ use super::judge::{Movement, open};
 use super::{AccountUse, PaymentEntry, SettlementAnswer, SettlementBook, read, stop};
 use crate::after::{CheckedAnswer, CheckedByTwo, CheckedCancellation, CheckedReturn, Original};
 use crate::customers::transaction_of;
+use crate::order::CheckedOrder;
 use crate::rule::{Rule, RuleName, same};
 use crate::status::Linked;
 
@@ -116,16 +114,9 @@ impl After {
 }
 
 /// Whether `kind` is applied here.
-pub(super) const fn is_kind(kind: FactKind) -> bool {
-    matches!(
-        kind,
-        PAYMENT_CANCELLED
-            | CANCELLATION_REQUESTED
-            | CANCELLATION_ANSWERED
-            | PAYMENT_RETURNED
-            | BOOK_CORRECTED
-            | PAYMENT_REFUNDED
-    )
+pub(super) fn is_kind(kind: FactKind) -> bool {
+    let cancels = Cancelled::is_kind(kind) || AskedBack::is_kind(kind);
+    cancels || matches!(kind, CANCELLATION_ANSWERED | PAYMENT_RETURNED | BOOK_CORRECTED)
 }
 
 /// What a correction books.
@@ -206,7 +197,7 @@ impl SettlementBook {
                 };
                 let heading =
                     Heading { corridor: Some(asked.terms.corridor), ..Heading::default() };
-                let body = PaymentCancelled { ended: ended.clone(), request: asked.signed.clone() };
+                let body = Cancelled { ended: ended.clone(), request: asked.nameless.clone() };
                 Checked {
                     facts: vec![body.to_fact(slot, heading)],
                     outcome: SettlementAnswer::EndedNow(ended),
@@ -230,16 +221,16 @@ impl SettlementBook {
             let detail = format!("payment `{payment}` is a {}", asked.terms.action.as_str());
             return refused(Rule::new(RuleName::RefundOfRefund, detail));
         }
-        let body = CancellationRequested {
+        let body = AskedBack {
             payment,
-            request: asked.signed.clone(),
+            request: asked.nameless.clone(),
             recorded_at: at,
             answer_by: at.plus(ANSWER_WITHIN),
         };
         let entry = CancellationEntry {
             position: Position::ZERO,
-            request: asked.signed.digest(),
-            reason: asked.request.reason.clone(),
+            request: asked.nameless.request,
+            reason: asked.nameless.reason.clone(),
             recorded_at: at,
             answer_by: body.answer_by,
             verdict: None,
@@ -492,17 +483,16 @@ impl SettlementBook {
 
     pub(super) fn apply_after(&mut self, position: Position, stamp: Instant, fact: &Fact) {
         match fact.kind {
-            PAYMENT_CANCELLED => {
-                let body: PaymentCancelled = read(fact);
+            kind if Cancelled::is_kind(kind) => {
+                let body = Cancelled::of_fact(fact).unwrap_or_else(|e| stop(&e.to_string()));
                 self.remember(position, &body.ended);
             }
-            CANCELLATION_REQUESTED => {
-                let body: CancellationRequested = read(fact);
-                let reason = body.request.read_unverified().map(|request| request.reason);
+            kind if AskedBack::is_kind(kind) => {
+                let body = AskedBack::of_fact(fact).unwrap_or_else(|e| stop(&e.to_string()));
                 let entry = CancellationEntry {
                     position,
-                    request: body.request.digest(),
-                    reason: reason.unwrap_or_default(),
+                    request: body.request.request,
+                    reason: body.request.reason,
                     recorded_at: body.recorded_at,
                     answer_by: body.answer_by,
                     verdict: None,
@@ -516,13 +506,6 @@ impl SettlementBook {
                 }
             }
             PAYMENT_RETURNED => self.apply_returned(position, stamp, fact),
-            PAYMENT_REFUNDED => {
-                let body: PaymentRefunded = read(fact);
-                let payment = body.settled.ended.payment;
-                self.instances.named(&fact.heading, payment, record::SpentOn::Permit);
-                self.after.give(body.given, (payment, Linked::Refund));
-                self.apply_settled_body(position, stamp, &body.settled);
-            }
             BOOK_CORRECTED => {
                 let body: BookCorrected = read(fact);
                 self.apply_change(stamp, &body.change);
@@ -532,16 +515,16 @@ impl SettlementBook {
     }
 
     /// Folds a settled payment or refund.
-    pub(super) fn apply_settled_body(
-        &mut self,
-        position: Position,
-        stamp: Instant,
-        body: &PaymentSettled,
-    ) {
-        if let Ok(quote) = body.order.quote.read_unverified() {
+    pub(super) fn apply_settled(&mut self, position: Position, stamp: Instant, fact: &Fact) {
+        let body = Settled::of_fact(fact).unwrap_or_else(|error| stop(&error.to_string()));
+        if let Some(given) = body.given {
+            self.after.give(given, (body.payment(), Linked::Refund));
+        }
+        if let Ok(quote) = body.quote.read_unverified() {
             self.quotes_used.insert(quote.quote);
         }
-        let legs = self.transit.settled(position, body);
+        self.instances.named(&fact.heading, body.payment(), record::SpentOn::Permit);
+        let legs = self.transit.settled(position, &body);
         self.apply_carried(stamp, &body.postings, legs);
         self.remember(position, &body.ended);
     }
@@ -576,16 +559,27 @@ impl SettlementBook {
     }
 }
 
-/// The fact of a settled order: a refund's says what it gives back.
-pub(super) fn settled_fact(
-    settled: PaymentSettled,
+/// What the fact of a settled order says: commitments where its documents name somebody.
+pub(super) fn settled_body(
+    ended: PaymentEnded,
+    checked: &CheckedOrder,
+    blind: Blind,
     given: Option<GivenBack>,
-    slot: SaltSlot,
-    heading: Heading,
-) -> Fact {
-    match given {
-        Some(given) => PaymentRefunded { settled, given }.to_fact(slot, heading),
-        None => settled.to_fact(slot, heading),
+    postings: &Change,
+) -> Settled {
+    let order = &checked.order;
+    Settled {
+        ended,
+        quote: order.quote.clone(),
+        debtor_permit: order.debtor_permit.clone(),
+        creditor_permit: order.creditor_permit.clone(),
+        postings: to_canonical(postings),
+        given,
+        accounts: SettledAccounts {
+            debited: checked.terms.debited_account,
+            credited: checked.terms.credited_account,
+        },
+        documents: Documents::Withheld(Withheld::of(order, blind)),
     }
 }
 

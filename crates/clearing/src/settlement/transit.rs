@@ -13,7 +13,7 @@ use ledger::Side as EntrySide;
 use minicbor::{Decode, Encode};
 use record::{
     COMPLETED_MAX, FactBody, FeeTaker, Heading, OutgoingPayment, PaymentEnded, PaymentReturned,
-    PaymentSettled, PaymentsCompleted, ReturnOrder, SaltSlot,
+    PaymentsCompleted, ReturnOrder, SaltSlot, Settled,
 };
 use terms::{Amount, Instant, InstitutionName, Minor, PaymentId, Position};
 
@@ -88,7 +88,7 @@ impl Transit {
     /// Notes a settled payment or refund, and says what its institutions' own books follow. Its
     /// documents were checked before they were recorded: one that does not read cannot be here,
     /// and would have stopped the fold of its postings.
-    pub(super) fn settled(&mut self, position: Position, body: &PaymentSettled) -> Vec<Leg> {
+    pub(super) fn settled(&mut self, position: Position, body: &Settled) -> Vec<Leg> {
         let Some(one) = in_transit(position, body) else { return vec![] };
         let legs = one.legs();
         self.payments.insert(body.ended.payment, one);
@@ -166,16 +166,15 @@ impl Transit {
     }
 }
 
-fn in_transit(settled: Position, body: &PaymentSettled) -> Option<InTransit> {
-    let order = &body.order;
-    let quote = order.quote.read_unverified().ok()?;
+fn in_transit(settled: Position, body: &Settled) -> Option<InTransit> {
+    let quote = body.quote.read_unverified().ok()?;
     let fee = quote.fees_of(FeeTaker::DebtorInstitution)?;
     Some(InTransit {
         settled,
         since: body.ended.recorded_at,
-        debtor: order.debtor_permit.read_unverified().ok()?.institution,
+        debtor: body.debtor_permit.read_unverified().ok()?.institution,
         left: quote.debit.minus(fee).ok()?,
-        creditor: order.creditor_permit.read_unverified().ok()?.institution,
+        creditor: body.creditor_permit.read_unverified().ok()?.institution,
         came: quote.credit,
         outside: false,
     })

@@ -14,12 +14,10 @@ use super::{
     TwoPersons,
 };
 use crate::document::Signed;
-use crate::fact::{Fact, FactKind, HEADING_FIELDS};
-use crate::settlement::{
-    BodyError, FactBody, Fields, PAYMENT_SETTLED, PaymentEnded, PaymentSettled,
-};
+use crate::fact::{FactKind, HEADING_FIELDS};
+use crate::settlement::{BodyError, FactBody, Fields, PaymentEnded, PaymentSettled};
 
-/// A payment that was cancelled before it settled.
+/// A payment that was cancelled before it settled. Version 1, which nothing writes any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentCancelled {
     /// What every ended payment says; the ending is `refused: PaymentCancelled`.
@@ -43,7 +41,7 @@ impl FactBody for PaymentCancelled {
     }
 }
 
-/// A settled payment is asked back.
+/// A settled payment is asked back. Version 1, which nothing writes any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CancellationRequested {
     /// The payment.
@@ -183,7 +181,8 @@ pub struct GivenBack {
     pub counted: Amount,
 }
 
-/// A settled refund: every field of a settled payment, and the link.
+/// A settled refund: every field of a settled payment, and the link. Version 1, which nothing
+/// writes any more; see [`crate::settled`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRefunded {
     /// The payment that it is.
@@ -204,22 +203,6 @@ impl FactBody for PaymentRefunded {
     fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {
         let given = fields.value(GIVEN_BACK_FIELD)?;
         Ok(Self { settled: PaymentSettled::read(fields)?, given })
-    }
-}
-
-impl PaymentSettled {
-    /// The settled payment of a fact that is one: a first payment, or a refund.
-    pub fn of_fact(fact: &Fact) -> Result<Self, BodyError> {
-        if fact.kind == PAYMENT_REFUNDED {
-            return PaymentRefunded::from_fact(fact).map(|refunded| refunded.settled);
-        }
-        Self::from_fact(fact)
-    }
-
-    /// Whether a fact of this kind reads as a settled payment.
-    #[must_use]
-    pub fn is_kind(kind: FactKind) -> bool {
-        kind == PAYMENT_SETTLED || kind == PAYMENT_REFUNDED
     }
 }
 

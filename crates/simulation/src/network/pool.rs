@@ -185,7 +185,8 @@ fn docs(number: usize, pins: &Pins, trust: &TrustView) -> Docs {
     let order = |parts: &OrderParts| {
         let signed = parts.order();
         let checked = parts.checked_against(trust).expect("an order of the fixture");
-        let permitted = pins.permitted(signed.clone()).expect("its own permit");
+        let blind = checked.offered();
+        let permitted = pins.permitted(signed.clone(), blind).expect("its own permit");
         Order { checked, permitted, signed }
     };
     let payment = parts[0].terms.payment;

@@ -12,9 +12,7 @@ use clearing::{
     CustomerAnswer, CustomerWork, Route, SettlementAnswer, SettlementBook, SettlementWork,
 };
 use journal::Journal;
-use record::{
-    Durability, Ending, PaymentSettled, Promise, ReleaseReason, SettleOrder, Side, Signed,
-};
+use record::{Durability, Ending, Promise, ReleaseReason, SettleOrder, Settled, Side, Signed};
 use seal::Digest;
 use terms::{InstitutionName, PaymentId, Position};
 
@@ -471,8 +469,7 @@ impl World {
     fn completing(&self, settled: Position) -> Option<Route> {
         let batches = self.db.settlement.read_from(settled, 1).ok()?;
         let stored = batches.first()?.entries().find(|stored| stored.position == settled)?;
-        let body = PaymentSettled::of_fact(&stored.fact().ok()?).ok()?;
-        Route::of_recovery(&body.order)
+        Route::of_settled(&Settled::of_fact(&stored.fact().ok()?).ok()?)
     }
 
     /// What is under way in the books of this process, at its start.

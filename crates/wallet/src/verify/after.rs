@@ -1,11 +1,12 @@
 //! What the opened fields of a cancellation, a return or a refund must say.
 
 use record::after::{
-    CANCELLED_BY_FIELD, CANCELLED_CODE, GIVEN_BACK_FIELD, ORIGINAL_FIELD, RETURN_ORDER_FIELD,
+    CANCELLED_BY_FIELD, CANCELLED_CODE, GIVEN_BACK_FIELD, ORIGINAL_FIELD, PAYMENT_CANCELLED_2,
+    RETURN_ORDER_FIELD,
 };
 use record::{
-    CancellationRequest, Ending, GivenBack, PaymentTerms, ReturnOrder, ReturnRate, Signed,
-    TrustList,
+    CancellationRequest, Ending, FactKind, GivenBack, NamelessRequest, PaymentTerms, ReturnOrder,
+    ReturnRate, Signed, TrustList,
 };
 use seal::sha256;
 use terms::PaymentId;
@@ -16,9 +17,22 @@ use super::report::Report;
 
 /// A payment that its payer cancelled before it settled. Its key is the payer's own, which no
 /// list names; the core checked it.
-pub(super) fn check_cancelled(report: &mut Report, read: &ReadReceipt, ended: &Ended) {
+pub(super) fn check_cancelled(
+    report: &mut Report,
+    read: &ReadReceipt,
+    kind: FactKind,
+    ended: &Ended,
+) {
     let expected = Ending::Refused(CANCELLED_CODE.to_owned()).to_string();
     report.judge("cancelled", differs("ending", &expected, &ended.ending.to_string()));
+    if kind == PAYMENT_CANCELLED_2 {
+        // Its terms string is the payer's own: put together with it, the signature can be checked.
+        let nameless = |request: &NamelessRequest| {
+            differs("terms", &ended.terms, &request.terms)
+                .or_else(|| differs("environment", &ended.environment, &request.environment))
+        };
+        return opened(report, read, "cancelled by", CANCELLED_BY_FIELD, nameless);
+    }
     opened(report, read, "cancelled by", CANCELLED_BY_FIELD, |signed| {
         let signed: &Signed<CancellationRequest> = signed;
         let Ok(request) = signed.read_unverified() else { return Some("unreadable".to_owned()) };

@@ -1,16 +1,17 @@
 //! What the opened fields of a payment's fact must say: of themselves and of each other.
 
-use record::after::{PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED};
+use record::after::PAYMENT_RETURNED;
 use record::outgoing::OUTGOING_ENDED;
+use record::settled::ACCOUNTS_FIELD;
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD,
     DRILL_RECORDED, ENDING_FIELD, ENVIRONMENT_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
-    PAYMENT_SETTLED, QUOTE_FIELD, RECORDED_AT_FIELD, RECOVERY_CERTIFIED, REFUSED_BY_FIELD,
-    TERMS_DIGEST_FIELD, TERMS_FIELD,
+    QUOTE_FIELD, RECORDED_AT_FIELD, RECOVERY_CERTIFIED, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD,
+    TERMS_FIELD,
 };
 use record::{
-    Acceptance, DrillReport, Ending, FactKind, Invoice, PaymentSettled, PaymentTerms, Permit,
-    Quote, RecoveryCertificate, RefusedBy, Side, Signed, TrustList,
+    Acceptance, Cancelled, DrillReport, Ending, FactKind, Invoice, PaymentTerms, Permit, Quote,
+    RecoveryCertificate, RefusedBy, Settled, SettledAccounts, Side, Signed, TrustList,
 };
 use seal::{Digest, PublicKey, sha256};
 use terms::{Environment, Instant, InstitutionName, PaymentId};
@@ -64,18 +65,18 @@ pub(super) fn kind_of(bytes: &[u8]) -> Option<FactKind> {
 /// What people call a fact that ends a payment.
 fn named(kind: FactKind) -> Option<&'static str> {
     match kind {
-        PAYMENT_SETTLED => Some("settled payment"),
         PAYMENT_REFUSED => Some("refused payment"),
-        PAYMENT_CANCELLED => Some("cancelled payment"),
         PAYMENT_RETURNED => Some("return"),
-        PAYMENT_REFUNDED => Some("refund"),
+        kind if Settled::is_refund(kind) => Some("refund"),
+        kind if Settled::is_kind(kind) => Some("settled payment"),
+        kind if Cancelled::is_kind(kind) => Some("cancelled payment"),
         OUTGOING_ENDED => Some("payment out"),
         _ => None,
     }
 }
 
 fn check_payment(report: &mut Report, read: &ReadReceipt, kind: FactKind, lists: &[TrustList]) {
-    let settled = PaymentSettled::is_kind(kind) || kind == PAYMENT_RETURNED;
+    let settled = Settled::is_kind(kind) || kind == PAYMENT_RETURNED;
     report.pass("kind", named(kind).unwrap_or_default());
     let Some(ended) = read_ended(read) else {
         report.fail("payment", "payment, environment, terms, ending and time are not all opened");
@@ -91,7 +92,7 @@ fn check_payment(report: &mut Report, read: &ReadReceipt, kind: FactKind, lists:
     report.judge("ending", (!fits).then(|| "another ending than the kind of fact".to_owned()));
     match kind {
         PAYMENT_RETURNED => after::check_returned(report, read, &ended, lists),
-        PAYMENT_CANCELLED => after::check_cancelled(report, read, &ended),
+        _ if Cancelled::is_kind(kind) => after::check_cancelled(report, read, kind, &ended),
         OUTGOING_ENDED => outgoing::check(report, read, &ended, lists),
         _ if settled => check_settled(report, read, kind, &ended, lists),
         _ => check_refused(report, read, &ended, lists),
@@ -126,8 +127,14 @@ fn check_settled(
     report.pass("terms", "");
     report.say("debited", terms.debited.for_people());
     report.say("credited", format!("{} to {}", terms.credited.for_people(), terms.payee_name));
-    if kind == PAYMENT_REFUNDED {
+    if Settled::is_refund(kind) {
         after::check_refunded(report, read, &terms);
+    }
+    if !kind.withheld().is_empty() {
+        opened(report, read, "accounts", ACCOUNTS_FIELD, |accounts: &SettledAccounts| {
+            differs("debited", &terms.debited_account, &accounts.debited)
+                .or_else(|| differs("credited", &terms.credited_account, &accounts.credited))
+        });
     }
     let late = ended.recorded_at >= terms.expires_at;
     report.judge("settled in time", late.then(|| "settled after the terms ended".to_owned()));

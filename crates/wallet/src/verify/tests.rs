@@ -9,10 +9,10 @@ use evidence::cosignature::Cosigner;
 use evidence::{Log, MemoryStore, NoteSigner, Policy, Receipt, SignedCheckpoint, TlogProof, Trust};
 use record::settlement::{CERTIFICATE_FIELD, RECOVERY_CERTIFIED};
 use record::{
-    Acceptance, Action, Basis, EdgeMark, Ending, Fact, FactBody, Fee, FeeTaker, Heading,
-    Identifiers, Invoice, PaymentEnded, PaymentRefused, PaymentSettled, PaymentTerms, Permit,
-    Quote, Rate, RecoveryCertificate, RecoveryFile, RefusedBy, Resolved, ResolvedEnd, SaltSlot,
-    SettleOrder, Side, Signed, TrustList,
+    Acceptance, Action, Basis, Blind, EdgeMark, Ending, Fact, FactBody, Fee, FeeTaker, Heading,
+    Identifiers, Invoice, KeptDocuments, PaymentEnded, PaymentRefused, PaymentSettled,
+    PaymentTerms, Permit, Quote, Rate, RecoveryCertificate, RecoveryFile, RefusedBy, Resolved,
+    ResolvedEnd, SaltSlot, SettleOrder, Settled, Side, Signed, TrustList, Withheld,
 };
 use seal::{Digest, Secret, sha256};
 use terms::{AccountId, Amount, Instant, Minor, PaymentId, Position};
@@ -264,6 +264,33 @@ impl World {
     fn receipt(&self) -> Vec<u8> {
         OURS.receipt(&self.fact(), &ALL_FIELDS)
     }
+
+    /// The fact as it is written since the settlement book names nobody, and what the payer's book
+    /// keeps beside.
+    fn nameless(&self) -> (Fact, KeptDocuments) {
+        let of_first = Settled::of_fact(&self.fact()).unwrap();
+        let record::Documents::Here(order) = &of_first.documents else { panic!("version 1") };
+        let blind = Blind::from_bytes([6; 32]);
+        let documents = record::Documents::Withheld(Withheld::of(order, blind));
+        let kept = KeptDocuments::of(order, blind);
+        let settled = Settled { documents, ..of_first };
+        (settled.to_fact(SaltSlot(0), Heading::default()), kept)
+    }
+
+    /// Its receipt, with the documents opened that `kept` says.
+    fn nameless_receipt(&self, fields: &[u16], kept: &KeptDocuments) -> Result<Vec<u8>, String> {
+        let (fact, _) = self.nameless();
+        let facts = [filler(0), filler(1), fact.clone()];
+        let (log, checkpoints) = OURS.publish(&facts, &[3]);
+        let path = log.inclusion(2, checkpoints[0].head().size).unwrap();
+        let proof = TlogProof { index: 2, path, checkpoint: checkpoints[0].clone() };
+        let root = salts(2);
+        let open = |index: &u16| fact.open(&root, *index).or_else(|| kept.open(*index)).unwrap();
+        let opened = fields.iter().map(open).collect();
+        Receipt::new(fact.field_commitments(&root), opened, &proof)
+            .map(|receipt| receipt.to_bytes())
+            .map_err(|refused| refused.to_string())
+    }
 }
 
 const ALL_FIELDS: [u16; 14] = [0, 1, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17];
@@ -321,6 +348,48 @@ fn a_good_receipt_passes_every_check_by_name() {
     ];
     assert_eq!(names, expected);
     assert_eq!(report.json()["verdict"], "good");
+}
+
+#[test]
+fn a_receipt_of_a_fact_that_names_nobody_passes_every_check_too() {
+    let (world, trust) = (World::new(), VerifyTrust { lists: lists(), ..OURS.trust() });
+    let (fact, kept) = world.nameless();
+    assert_eq!(fact.kind.version, 2);
+    let fields = [&ALL_FIELDS[..], &[20]].concat();
+    let bytes = world.nameless_receipt(&fields, &kept).unwrap();
+    let report = verify(&bytes, Some(&trust));
+    assert_eq!((report.verdict(), report.exit_code()), (Verdict::Good, 0), "{}", report.text());
+    assert!(report.checks.iter().all(|line| line.passed == Passed::Yes), "{}", report.text());
+    assert!(report.checks.iter().any(|line| line.name == "accounts"), "{}", report.text());
+    let older = verify(&world.receipt(), Some(&trust));
+    let said = |report: &Report| report.json()["says"].clone();
+    assert_eq!(said(&report), said(&older), "both versions say the same");
+}
+
+/// The near miss: another document, or the right one under another blind, is not what was settled.
+#[test]
+fn another_document_opened_against_the_commitment_is_refused_and_the_check_is_named() {
+    let world = World::new();
+    let (_, kept) = world.nameless();
+    let mut renamed = world.invoice.clone();
+    renamed.creditor_name = "Somebody Else Pte. Ltd.".to_owned();
+    let others = [
+        KeptDocuments { invoice: Signed::sign(&renamed, &key(PAYEE_KEY)), ..kept.clone() },
+        KeptDocuments { terms: kept.terms.replace('A', "B"), ..kept.clone() },
+        KeptDocuments { blind: Blind::from_bytes([7; 32]), ..kept.clone() },
+    ];
+    for other in others {
+        match world.nameless_receipt(&ALL_FIELDS, &other) {
+            Err(refused) => assert!(refused.contains("commitment"), "{refused}"),
+            Ok(bytes) => {
+                let report = verify(&bytes, Some(&OURS.trust()));
+                assert!(!report.is_good(), "{}", report.text());
+                let failed = report.checks.iter().find(|line| line.passed == Passed::No);
+                let name = failed.map(|line| line.name);
+                assert_eq!(name, Some("openings fit commitments"), "{}", report.text());
+            }
+        }
+    }
 }
 
 #[test]

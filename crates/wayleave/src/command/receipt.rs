@@ -6,20 +6,19 @@ use anyhow::bail;
 use clearing::customers::CreditStanding;
 use clearing::saga::DebtorSide;
 use clearing::status::Standing;
-use record::after::{
-    ORIGINAL_FIELD, PAYMENT_CANCELLED, PAYMENT_REFUNDED, PAYMENT_RETURNED, RETURN_ORDER_FIELD,
-};
+use record::after::{ORIGINAL_FIELD, PAYMENT_RETURNED, RETURN_ORDER_FIELD};
 use record::outgoing::{OUTGOING_ENDED, OUTGOING_EVIDENCE_FIELD, OUTGOING_ORDER_FIELD};
+use record::settled::ACCOUNTS_FIELD;
 use record::settlement::{
     ACCEPTANCE_FIELD, CERTIFICATE_FIELD, CREDITOR_PERMIT_FIELD, DEBTOR_PERMIT_FIELD, ENDING_FIELD,
     ENVIRONMENT_FIELD, IDENTIFIERS_FIELD, INVOICE_FIELD, PAYMENT_FIELD, PAYMENT_REFUSED,
-    PAYMENT_SETTLED, PAYMENTS_COMPLETED, POSTINGS_FIELD, QUOTE_FIELD, RECORDED_AT_FIELD,
-    RECOVERY_CERTIFIED, REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
+    PAYMENTS_COMPLETED, POSTINGS_FIELD, QUOTE_FIELD, RECORDED_AT_FIELD, RECOVERY_CERTIFIED,
+    REFUSED_BY_FIELD, TERMS_DIGEST_FIELD, TERMS_FIELD,
 };
 use record::{
-    Acceptance, Ending, FactKind, Identifiers, Invoice, OutgoingPayment, OutsideEvidence,
-    PaymentSettled, PaymentTerms, Permit, Quote, RecoveryCertificate, RefusedBy, ReturnOrder,
-    Signed,
+    Acceptance, Cancelled, Ending, FactKind, Identifiers, Invoice, OutgoingPayment,
+    OutsideEvidence, PaymentTerms, Permit, Quote, RecoveryCertificate, RefusedBy, ReturnOrder,
+    Settled, SettledAccounts, Signed,
 };
 use seal::Digest;
 use serde_json::{Value, json};
@@ -72,13 +71,14 @@ impl Opened {
                 say(&mut words, name, heading_text(bytes));
             }
         }
-        let ends = [PAYMENT_SETTLED, PAYMENT_REFUSED, PAYMENT_CANCELLED, PAYMENT_RETURNED];
-        let ends =
-            |kind| ends.contains(&kind) || kind == PAYMENT_REFUNDED || kind == OUTGOING_ENDED;
+        let ends = |kind| {
+            let one_version = [PAYMENT_REFUSED, PAYMENT_RETURNED, OUTGOING_ENDED].contains(&kind);
+            one_version || Settled::is_kind(kind) || Cancelled::is_kind(kind)
+        };
         if kind.is_some_and(ends) {
             self.ended(&mut words);
         }
-        if kind.is_some_and(PaymentSettled::is_kind) {
+        if kind.is_some_and(Settled::is_kind) {
             self.settled(&mut words);
         } else if kind == Some(PAYMENT_RETURNED) {
             self.returned(&mut words);
@@ -176,6 +176,9 @@ impl Opened {
                 say(words, name, format!("by {by} at {at}, rules of pack {}", permit.basis.pack));
             }
         }
+        if let Some(accounts) = read.value::<SettledAccounts>(ACCOUNTS_FIELD) {
+            say(words, "accounts", format!("{} to {}", accounts.debited, accounts.credited));
+        }
         if let Some(postings) = read.bytes(POSTINGS_FIELD) {
             say(words, "postings", format!("{} bytes", postings.len()));
         }
@@ -268,11 +271,11 @@ fn heading_text(bytes: &[u8]) -> String {
 
 fn kind_name(kind: Option<FactKind>) -> String {
     match kind {
-        Some(PAYMENT_SETTLED) => "settled payment".to_owned(),
         Some(PAYMENT_REFUSED) => "refused payment".to_owned(),
-        Some(PAYMENT_CANCELLED) => "cancelled payment".to_owned(),
         Some(PAYMENT_RETURNED) => "return".to_owned(),
-        Some(PAYMENT_REFUNDED) => "refund".to_owned(),
+        Some(kind) if Settled::is_refund(kind) => "refund".to_owned(),
+        Some(kind) if Settled::is_kind(kind) => "settled payment".to_owned(),
+        Some(kind) if Cancelled::is_kind(kind) => "cancelled payment".to_owned(),
         Some(OUTGOING_ENDED) => "payment out".to_owned(),
         Some(RECOVERY_CERTIFIED) => "recovery certificate".to_owned(),
         Some(PAYMENTS_COMPLETED) => "payments completed".to_owned(),

@@ -9,8 +9,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use evidence::{KeyName, Log, MemoryStore, NoteSigner, SignedCheckpoint};
 use journal::Salts;
-use record::settlement::PAYMENT_SETTLED;
-use record::{Commitment, Fact, FactBody, PaymentSettled};
+use record::{Commitment, Fact, Settled};
 use seal::to_canonical;
 use server::keys::KeyStore;
 use server::roles::core::LOG_KEY;
@@ -44,7 +43,7 @@ pub fn change_settled_amount(core: &Path, origin: &str) -> anyhow::Result<Cheat>
         for entry in found.batch.entries() {
             commitments.push(entry.commitment);
             let fact = entry.fact::<Fact>()?;
-            if fact.kind == PAYMENT_SETTLED {
+            if Settled::is_kind(fact.kind) && !Settled::is_refund(fact.kind) {
                 target = Some((entry.position, fact));
             }
         }
@@ -77,7 +76,7 @@ fn newest_segment(folder: &Path) -> anyhow::Result<(String, Vec<u8>)> {
 
 /// The same fact with another amount in the first entry of its postings.
 fn with_other_amount(fact: &Fact) -> anyhow::Result<Fact> {
-    let mut body = PaymentSettled::from_fact(fact).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut body = Settled::of_fact(fact).map_err(|e| anyhow::anyhow!("{e}"))?;
     let amount = first_amount(&body.postings).context("no amount in the postings")?;
     let (from, to) = (to_canonical(&amount), to_canonical(&terms::Minor::new(amount.units() ^ 1)));
     body.postings = replaced(body.postings, &from, &to)?;

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use api::messages::EndedAt;
 use journal::Batch;
-use record::settlement::PAYMENT_SETTLED;
-use record::{Commitment, Ending, Fact, Promise};
+use record::{Commitment, Ending, Fact, Promise, Settled};
 use server::roles::core::JournalConfig;
 use store::PostgresConfig;
 use store::postgres::PostgresReader;
@@ -75,7 +74,8 @@ impl Held {
 
     fn keep(&mut self, batch: &Batch) -> anyhow::Result<()> {
         for entry in batch.entries() {
-            if entry.fact::<Fact>()?.kind == PAYMENT_SETTLED {
+            let kind = entry.fact::<Fact>()?.kind;
+            if Settled::is_kind(kind) && !Settled::is_refund(kind) {
                 self.0.insert(entry.position, entry.commitment);
             }
         }

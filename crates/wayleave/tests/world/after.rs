@@ -27,7 +27,7 @@ use super::stage::{BINARY, World, play, until};
 const PAID: u128 = 10_000;
 
 /// Runs the binary and reads its one JSON line.
-fn ask(arguments: &[&str]) -> (bool, serde_json::Value) {
+pub(crate) fn ask(arguments: &[&str]) -> (bool, serde_json::Value) {
     let output = Command::new(BINARY).args(arguments).arg("--json").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     // Without a result, why there is none.
@@ -36,7 +36,7 @@ fn ask(arguments: &[&str]) -> (bool, serde_json::Value) {
     (output.status.success(), line.unwrap_or_else(said))
 }
 
-async fn post<T: minicbor::Encode<()>>(
+pub(crate) async fn post<T: minicbor::Encode<()>>(
     world: &World,
     caller: &str,
     target: &str,
@@ -59,7 +59,11 @@ async fn after(world: &World, payment: PaymentId) -> anyhow::Result<AfterView> {
 }
 
 /// Waits until the payee's bank has done its part behind the promise.
-async fn credited(world: &World, payment: PaymentId, status: &str) -> anyhow::Result<()> {
+pub(crate) async fn credited(
+    world: &World,
+    payment: PaymentId,
+    status: &str,
+) -> anyhow::Result<()> {
     until("the credit", || async {
         Ok((after(world, payment).await?.credit == status).then_some(()))
     })
@@ -279,7 +283,7 @@ fn a_correction_needs_two_persons() {
 }
 
 /// Both institutions may act the other way round, and say by which pack.
-async fn open_way_back(world: &World) -> anyhow::Result<Digest> {
+pub(crate) async fn open_way_back(world: &World) -> anyhow::Result<Digest> {
     let calls = Calls::new(&world.stage);
     let pack = sha256(b"the pack of refunds");
     for (country, bank, back) in [("NL", "bank-nl", "creditor"), ("SG", "bank-sg", "debtor")] {
@@ -341,14 +345,14 @@ fn asked_of(
     let invoice = Invoice {
         layout: 1,
         environment: was.environment,
-        invoice: InvoiceId::from_bytes(payment.bytes()),
-        number: "CN-1".into(),
+        invoice: InvoiceId::from_bytes(server::system::random().unwrap()),
+        number: "CN-7719-KILN".into(),
         creditor: nl.owner,
-        creditor_name: "Brightwater".into(),
+        creditor_name: "Brightwater Tools B.V.".into(),
         institution: nl.institution,
         account: was.debited_account,
         amount: credit,
-        purpose: "GDDS".into(),
+        purpose: "kiln shelves sent back".into(),
         issued_at: now,
         due_at: now.plus(Duration::from_secs(600)),
     };
@@ -366,7 +370,7 @@ fn asked_of(
     (invoice, acceptance)
 }
 
-async fn refund_of(
+pub(crate) async fn refund_of(
     world: &World,
     paid: &SettleOrder,
     pack: Digest,
@@ -415,7 +419,7 @@ async fn refund_of(
         terms: terms.to_terms_string(),
         identifiers: Identifiers {
             uetr: Uetr::from_random(payment.bytes()),
-            end_to_end_id: "CN-1".into(),
+            end_to_end_id: "BACK-OF-7719".into(),
             instruction_id: "1".into(),
         },
         quote,

@@ -113,7 +113,8 @@ impl World {
         Self::written(name, own_books, |_| Ok(())).await
     }
 
-    async fn written(
+    /// As [`World::changed`], with these banks keeping their own book.
+    pub(crate) async fn written(
         name: &str,
         own_books: OwnBooks,
         change: impl FnOnce(&Stage) -> anyhow::Result<()>,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use api::bank::{
     AllDuties, BankAnswer, BankStep, CreditProof, FreezeAct, HOLDS_PAGE, MIRROR_MAX, MirrorRequest,
-    MirrorSide, OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentSides, Refuses,
+    MirrorSide, OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentDocuments, PaymentSides,
+    Refuses,
 };
 use api::messages::NewCustomer;
 use api::{Caller, Problem, Role, problem, wire};
@@ -17,7 +18,7 @@ use clearing::customers::CreditStanding;
 use clearing::pins::ProofOf;
 use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use ledger::{Command, Freeze};
-use record::{Parcel, SandboxStatement};
+use record::{Blind, Parcel, SandboxStatement};
 use serde::Deserialize;
 use terms::{AccountId, PaymentId};
 
@@ -41,6 +42,7 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
     let core = Router::new()
         .route("/v1/steps", post(step))
         .route("/v1/payments/{id}", get(payment))
+        .route("/v1/payments/{id}/documents", get(documents))
         .route("/v1/open-holds", get(open_holds))
         .route("/v1/open-returns", get(open_returns))
         .route("/v1/mirror", post(mirror))
@@ -65,7 +67,8 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
 async fn step(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     only_core(&bank, &caller)?;
     let step: BankStep = wire::read_cbor(&body)?;
-    let answer = match verified(&bank, step) {
+    let blind = in_book::fresh_blind().map_err(failed)?;
+    let answer = match verified(&bank, step, blind) {
         Ok(work) => {
             let work = CustomerWork::Bank(Box::new(work));
             bank.book.ask(work).await.map_err(failed)?.outcome
@@ -77,6 +80,7 @@ async fn step(State(bank): Shared, Extension(caller): Extension<Caller>, body: B
     };
     Ok(cbor(&match answer {
         CustomerAnswer::Done => BankAnswer::Done,
+        CustomerAnswer::Held(blind) => BankAnswer::Held(blind),
         CustomerAnswer::HoldEnded(side) => BankAnswer::HoldEnded(held_of(side)),
         CustomerAnswer::PaymentIdUsed { first, got } => BankAnswer::PaymentIdUsed { first, got },
         CustomerAnswer::Refused(Rule { name, detail }) => {
@@ -86,10 +90,10 @@ async fn step(State(bank): Shared, Extension(caller): Extension<Caller>, body: B
 }
 
 /// Nothing is taken on the core's word: each step is checked against what is pinned here.
-fn verified(bank: &Bank, step: BankStep) -> Result<BankWork, Rule> {
+fn verified(bank: &Bank, step: BankStep, blind: Blind) -> Result<BankWork, Rule> {
     let pins = &bank.pins;
     Ok(match step {
-        BankStep::Hold(order) => BankWork::Hold(Box::new(pins.permitted(*order)?)),
+        BankStep::Hold(order) => BankWork::Hold(Box::new(pins.permitted(*order, blind)?)),
         BankStep::Debit(promise) => BankWork::Debit(Box::new(pins.proven(*promise)?)),
         BankStep::Release(promise) => BankWork::Release(Box::new(pins.proven(*promise)?)),
         BankStep::Credit(proof) => {
@@ -131,6 +135,17 @@ async fn payment(
         }
     };
     Ok(cbor(&bank.book.look(look).await.map_err(failed)?.outcome))
+}
+
+async fn documents(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer {
+    only_core(&bank, &caller)?;
+    let payment: PaymentId = wire::read_text("payment", &id)?;
+    let kept = in_book::documents(&bank.book, payment).await.map_err(failed)?;
+    Ok(cbor(&PaymentDocuments { layout: 1, kept }))
 }
 
 #[derive(Debug, Deserialize)]

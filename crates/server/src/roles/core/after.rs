@@ -200,7 +200,7 @@ impl Clearing {
         let (here, trust) = ((self.environment, self.book), self.trust());
         let quote = quote.as_ref().map(|quote| (quote, &*trust));
         let checked =
-            check_cancellation(signed, key, here, quote).map_err(|rule| malformed(&rule))?;
+            check_cancellation(&signed, key, here, quote).map_err(|rule| malformed(&rule))?;
         let (payment, terms) = (checked.payment(), checked.terms_digest());
         self.nothing_else_held(payment, terms).await?;
         let work = SettlementWork::After(AfterWork::Cancel(Box::new(checked)));

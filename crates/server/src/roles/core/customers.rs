@@ -8,12 +8,13 @@ use api::bank::{DUTIES_MAX, DueFrom, Duties, MirrorSide, ReturnDuty};
 use clearing::customers::CreditStanding;
 use clearing::saga::CreditorSide;
 use clearing::{CustomersBook, DebtorSeen};
-use record::{ReturnOrder, SettleOrder, Signed};
+use record::{KeptDocuments, ReturnOrder, SettleOrder, Signed};
 use seal::PublicKey;
 use terms::{AccountId, Amount, AssetCode, PaymentId};
 use tokio::sync::RwLock;
 
 use super::books::{Failed, Running};
+use super::in_book;
 use super::remote::RemoteBook;
 
 /// A customers' book, as the core reaches it.
@@ -85,6 +86,14 @@ impl CustomersPort {
         match &self.place {
             Place::Hosted(book) => Ok(book.look(move |s| s.creditor_side(payment)).await?.outcome),
             Place::Remote(book) => book.creditor_side(payment).await,
+        }
+    }
+
+    /// The documents of a payment that left this book, or is about to: each set that it was sent.
+    pub async fn documents(&self, payment: PaymentId) -> Result<Vec<KeptDocuments>, Failed> {
+        match &self.place {
+            Place::Hosted(book) => in_book::documents(book, payment).await,
+            Place::Remote(book) => book.documents(payment).await,
         }
     }
 

@@ -7,9 +7,10 @@ use ledger::{
     Available, Ceiling, Command, Entry, Floor, Freeze, FullLedger, Opening, Owner, Purpose, Reason,
     Side as EntrySide, Transaction,
 };
-use record::{FactBody, Parcel, SandboxLine, Side};
+use record::{Blind, CustomerStep, FactBody, KeptDocuments, Parcel, SandboxLine, Side};
 use terms::{
-    AccountId, Amount, BookName, BusinessDate, InstitutionName, Minor, PaymentId, TransactionId,
+    AccountId, Amount, BookName, BusinessDate, InstitutionName, Minor, PaymentId, Position,
+    TransactionId,
 };
 
 use super::admin::{NotDone, refused};
@@ -23,6 +24,7 @@ pub async fn submit(book: &Running<CustomersBook>, work: CustomerWork) -> Result
     match book.ask(work).await?.outcome {
         CustomerAnswer::Refused(rule) => Err(refused(rule.to_string())),
         CustomerAnswer::Done
+        | CustomerAnswer::Held(_)
         | CustomerAnswer::HoldEnded(_)
         | CustomerAnswer::PaymentIdUsed { .. } => Ok(()),
     }
@@ -93,6 +95,39 @@ pub async fn parcel(
     });
     let parcel = read.await.ok().flatten();
     parcel.map(Some).ok_or_else(|| Failed::NotDone("the parcel does not read".into()))
+}
+
+/// 32 bytes that nobody can guess, for the commitments to one order's documents.
+pub fn fresh_blind() -> Result<Blind, Failed> {
+    let drawn = system::random::<32>();
+    drawn.map(Blind::from_bytes).map_err(|error| Failed::NotDone(error.to_string()))
+}
+
+/// The documents of a payment that left this book, read back from the journal.
+pub async fn documents(
+    book: &Running<CustomersBook>,
+    payment: PaymentId,
+) -> Result<Vec<KeptDocuments>, Failed> {
+    let look = move |s: &CustomersBook| s.documents(payment).collect::<Vec<_>>();
+    let places = book.look(look).await?.outcome;
+    let handle = book.handle.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let kept = |at: Position| {
+            let batch = handle.subscribe(at).recv_timeout(READ_PATIENCE).ok()?;
+            match CustomerStep::from_fact(&batch.at(at)?.fact().ok()?).ok()? {
+                CustomerStep::Held { order, blind, .. } => Some(KeptDocuments::of(&order, blind?)),
+                CustomerStep::Documented { order, blind, .. } => {
+                    Some(KeptDocuments::of(&order, blind))
+                }
+                CustomerStep::Debited { .. }
+                | CustomerStep::Released { .. }
+                | CustomerStep::Credited { .. } => None,
+            }
+        };
+        places.into_iter().map(kept).collect::<Option<Vec<_>>>()
+    });
+    let read = read.await.ok().flatten();
+    read.ok_or_else(|| Failed::NotDone("the documents of the payment do not read".into()))
 }
 
 /// Books a line of a sandbox statement once, against what the settlement book owes.

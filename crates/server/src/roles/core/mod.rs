@@ -14,6 +14,7 @@ pub mod books;
 pub mod config;
 pub mod customers;
 pub mod day;
+pub mod documents;
 pub mod drills;
 mod edges;
 pub mod facts;

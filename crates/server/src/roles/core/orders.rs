@@ -20,14 +20,16 @@ use clearing::{
 };
 use record::{
     Ending, Fact, FactBody, Heading, INTEGRATE_WITHIN_SECONDS, OutgoingEnded, PaymentReturned,
-    PaymentSettled, PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Side, Signed,
+    PaymentTerms, Promise, Refusal, ReturnParties, SettleOrder, Settled, Side, Signed,
 };
 use seal::{Digest, PublicKey, SigningKey, sha256};
-use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId, Position};
+use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId};
 
 use super::books::{Books, Failed, Placed};
 use super::customers::{CustomersPort, Place};
+use super::documents::RecentTerms;
 use super::facts::Facts;
+use super::in_book;
 use super::mirrors::Breaks;
 use super::quota::{Refusals, Room, TooManyRefusals};
 use super::under_way::{Completions, Live, LiveRoute};
@@ -67,6 +69,8 @@ pub struct Clearing {
     pub breaks: Breaks,
     /// How many refusals each client has on record.
     pub refusals: Refusals,
+    /// Terms strings of orders that came lately.
+    pub recent: RecentTerms,
     trust: RwLock<Arc<TrustView>>,
 }
 
@@ -125,6 +129,7 @@ impl Clearing {
             completions: Completions::default(),
             breaks: Breaks::default(),
             refusals: Refusals::default(),
+            recent: RecentTerms::default(),
             trust,
         })
     }
@@ -160,7 +165,9 @@ impl Clearing {
         let trust = self.trust();
         let (permit, quote) = (order.debtor_permit.clone(), order.quote.clone());
         let debited = terms.debited_account;
-        let entry = match check_order(order, terms, self.environment, self.book, &trust) {
+        let (here, book, blind) = (self.environment, self.book, in_book::fresh_blind()?);
+        self.recent.note(payment, &order);
+        let entry = match check_order(order, terms, here, book, &trust, blind) {
             Ok(order) => match self.linked(order).await? {
                 Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
                 Err(rule) => self.refuse(payment, digest, rule).await?,
@@ -476,8 +483,8 @@ impl Clearing {
             let proof = ReturnProof { promise, order: returned.order, original };
             return Ok(BankStep::CreditReturn(Box::new(proof)));
         }
-        let order = PaymentSettled::of_fact(&fact).map_err(unread)?.order;
-        let (terms, permit) = (order.terms, order.creditor_permit);
+        let settled = Settled::of_fact(&fact).map_err(unread)?;
+        let (terms, permit) = (self.terms_of(&settled).await?, settled.creditor_permit);
         Ok(BankStep::Credit(Box::new(CreditProof { promise, terms, permit })))
     }
 
@@ -494,12 +501,14 @@ impl Clearing {
         let entry = self.books.settlement.look(look).await?.outcome;
         let entry = entry.ok_or_else(|| Failed::NotDone(format!("`{payment}` has not ended")))?;
         let promise = self.promise_of(payment).await?;
-        let order = self.settled_order(entry.position).await?;
+        let fact = self.facts.fact(entry.position).await?;
+        let settled = Settled::of_fact(&fact).map_err(|e| Failed::NotDone(e.to_string()))?;
+        let terms = self.terms_of(&settled).await?;
         let permit = match side {
-            Side::Debtor => order.debtor_permit,
-            Side::Creditor => order.creditor_permit,
+            Side::Debtor => settled.debtor_permit,
+            Side::Creditor => settled.creditor_permit,
         };
-        Ok(CreditProof { promise, terms: order.terms, permit })
+        Ok(CreditProof { promise, terms, permit })
     }
 
     /// The promise on a payment that has ended.
@@ -511,13 +520,6 @@ impl Clearing {
             NoPromise::Failed(failed) => failed,
             other => Failed::NotDone(other.to_string()),
         })
-    }
-
-    /// The order of a settled payment or refund, from its fact.
-    async fn settled_order(&self, settled: Position) -> Result<SettleOrder, Failed> {
-        let fact = self.facts.fact(settled).await?;
-        let body = PaymentSettled::of_fact(&fact);
-        body.map(|body| body.order).map_err(|error| Failed::NotDone(error.to_string()))
     }
 
     pub(super) async fn refuse(
@@ -662,13 +664,12 @@ impl Parties {
             let (creditor, credited) = (institution, account);
             return Some(Self { debtor: institution, debited: account, creditor, credited });
         }
-        let order = PaymentSettled::of_fact(fact).ok()?.order;
-        let terms = PaymentTerms::from_terms_string(&order.terms).ok()?;
+        let settled = Settled::of_fact(fact).ok()?;
         Some(Self {
-            debtor: order.debtor_permit.read_unverified().ok()?.institution,
-            debited: terms.debited_account,
-            creditor: order.creditor_permit.read_unverified().ok()?.institution,
-            credited: terms.credited_account,
+            debtor: settled.debtor_permit.read_unverified().ok()?.institution,
+            debited: settled.accounts.debited,
+            creditor: settled.creditor_permit.read_unverified().ok()?.institution,
+            credited: settled.accounts.credited,
         })
     }
 }

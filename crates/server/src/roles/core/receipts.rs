@@ -8,11 +8,12 @@ use clearing::settlement::PaymentEntry;
 use clearing::{Reader, fields_for};
 use evidence::Receipt;
 use record::outgoing::OUTGOING_ENDED;
-use record::{Ending, Fact, FactBody, PaymentCancelled, Side};
+use record::{Cancelled, Ending, Fact, OpenedField, Side};
 use seal::PublicKey;
 use terms::{InstitutionName, PaymentId, Position};
 
 use super::books::Failed;
+use super::documents::NoDocuments;
 use super::orders::{Clearing, Parties};
 use super::projection::Published;
 
@@ -34,6 +35,9 @@ pub enum NoReceipt {
     /// The salts of this fact were erased.
     #[error("the salts of position {0} were erased: its leaf stays, its content is mute")]
     Erased(Position),
+    /// What the fact commits to cannot be had from the payer's bank.
+    #[error(transparent)]
+    NoDocuments(NoDocuments),
     /// The world failed.
     #[error(transparent)]
     Failed(#[from] Failed),
@@ -50,7 +54,18 @@ pub async fn of_payment(
     let entry = entry.outcome.ok_or(NoReceipt::NotEnded(payment))?;
     let fact = clearing.facts.fact(entry.position).await?;
     let reader = reader(clearing, caller, &entry, &fact).await?;
-    make(clearing, published, entry.position, &fact, &fields_for(reader, &fact)).await
+    let fields = fields_for(reader, &fact);
+    let made = make(clearing, published, entry.position, &fact, &fields).await;
+    // No bank hides a payment from a supervisor by keeping its documents to itself: what the fact
+    // holds is opened without them, and the accounts with it.
+    match made {
+        Err(NoReceipt::NoDocuments(_)) if reader == Reader::Supervisor => {
+            let held: Vec<u16> =
+                fields.into_iter().filter(|f| !fact.kind.withheld().contains(f)).collect();
+            make(clearing, published, entry.position, &fact, &held).await
+        }
+        made => made,
+    }
 }
 
 /// Makes a receipt of any fact with these fields opened.
@@ -63,7 +78,11 @@ pub async fn make(
 ) -> Result<Vec<u8>, NoReceipt> {
     let book = &clearing.books.settlement;
     let root = book.root(position, fact.salt_slot).ok_or(NoReceipt::Erased(position))?;
-    let opened = fields.iter().filter_map(|index| fact.open(&root, *index)).collect();
+    let mut opened: Vec<OpenedField> =
+        fields.iter().filter_map(|index| fact.open(&root, *index)).collect();
+    let withheld = clearing.withheld_of(fact, fields).await;
+    opened.extend(withheld.map_err(NoReceipt::NoDocuments)?);
+    opened.sort_by_key(|field| field.index);
     let commitments = fact.field_commitments(&root);
     let checkpoint =
         published.covers(position.number(), PATIENCE).await.ok_or(NoReceipt::NotYet(position))?;
@@ -96,9 +115,9 @@ async fn reader(
         Role::Wallet if entry.ending == Ending::Settled || fact.kind == OUTGOING_ENDED => {
             party_side(clearing, caller.key(), fact).await?.map(Reader::Party).ok_or_else(stranger)
         }
-        // A cancelled payment's fact holds its terms: only who signed the cancellation reads it.
-        Role::Wallet => match PaymentCancelled::from_fact(fact) {
-            Ok(cancelled) if cancelled.request.key() != caller.key().key_id() => Err(stranger()),
+        // A cancelled payment is its payer's alone: only who signed the cancellation reads it.
+        Role::Wallet => match Cancelled::of_fact(fact) {
+            Ok(cancelled) if cancelled.request.key != caller.key().key_id() => Err(stranger()),
             Ok(_) | Err(_) => Ok(Reader::Party(Side::Debtor)),
         },
         Role::Core | Role::Provider | Role::Issuer | Role::Operator | Role::Bank | Role::Rail => {

@@ -23,8 +23,8 @@ use evidence::SignedCheckpoint;
 use evidence::exchange::Answer;
 use record::settlement::CERTIFICATE_FIELD;
 use record::{
-    Ending, Fact, FactBody, PaymentReturned, PaymentSettled, RecoveryCertificate, RecoveryFile,
-    Resolved, ResolvedEnd, Signed,
+    Ending, Fact, FactBody, PaymentReturned, RecoveryCertificate, RecoveryFile, Resolved,
+    ResolvedEnd, Settled, Signed,
 };
 use terms::{Instant, InstitutionName, PaymentId, Position, RunId};
 use tokio::task::JoinSet;
@@ -209,8 +209,8 @@ fn completing(fact: &Fact) -> Result<Option<Route>, Failed> {
     if let Ok(returned) = PaymentReturned::from_fact(fact) {
         return Ok(Route::of_return_recovery(&returned.order, returned.parties));
     }
-    PaymentSettled::of_fact(fact)
-        .map(|body| Route::of_recovery(&body.order))
+    Settled::of_fact(fact)
+        .map(|settled| Route::of_settled(&settled))
         .map_err(|error| Failed::NotDone(error.to_string()))
 }
 

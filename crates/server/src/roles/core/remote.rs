@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use api::bank::{
     AllDuties, BankAnswer, BankStep, Duties, HOLDS_PAGE, MIRROR_MAX, MirrorRequest, MirrorSide,
-    OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentSides,
+    OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentDocuments, PaymentSides,
 };
 use api::json::read_json;
 use api::messages::Held;
@@ -19,7 +19,7 @@ use clearing::rule::RuleName;
 use clearing::saga::{CreditorSide, DebtorSide};
 use clearing::{CustomerAnswer, DebtorSeen, Rule};
 use client::{CLIENT_LIMITS, Client, ClientLimits, Outcome, Outgoing, Peer};
-use record::{ReturnOrder, SettleOrder, Signed};
+use record::{KeptDocuments, ReturnOrder, SettleOrder, Signed};
 use seal::{PublicKey, SigningKey};
 use terms::{AccountId, InstitutionName, PaymentId};
 use tokio::sync::{Semaphore, watch};
@@ -85,6 +85,7 @@ impl RemoteBook {
         let said = self.ask(Outgoing::post("/v1/steps", wire::CBOR, body)).await?;
         Ok(match said {
             BankAnswer::Done => CustomerAnswer::Done,
+            BankAnswer::Held(blind) => CustomerAnswer::Held(blind),
             BankAnswer::HoldEnded(held) => CustomerAnswer::HoldEnded(side_of(held)),
             BankAnswer::PaymentIdUsed { first, got } => {
                 CustomerAnswer::PaymentIdUsed { first, got }
@@ -122,6 +123,13 @@ impl RemoteBook {
 
     async fn sides(&self, payment: PaymentId) -> Result<PaymentSides, Failed> {
         self.ask(Outgoing::get(&format!("/v1/payments/{payment}"))).await
+    }
+
+    /// The documents of a payment that left it.
+    pub async fn documents(&self, payment: PaymentId) -> Result<Vec<KeptDocuments>, Failed> {
+        let target = format!("/v1/payments/{payment}/documents");
+        let said: PaymentDocuments = self.ask(Outgoing::get(&target)).await?;
+        Ok(said.kept)
     }
 
     /// The orders of its open holds, page by page.

@@ -28,6 +28,7 @@ use super::admin::{self, NotDone};
 use super::after;
 use super::books::{Failed, Running};
 use super::config::Config;
+use super::documents::NoDocuments;
 use super::files::TileFiles;
 use super::orders::{Clearing, NoPromise};
 use super::projection::Published;
@@ -445,6 +446,8 @@ pub(super) fn no_receipt(error: NoReceipt) -> Problem {
         NoReceipt::NotAParty(_) => Problem::of(&problem::FORBIDDEN).detail(detail),
         NoReceipt::NotYet(_) => Problem::of(&NOT_YET).detail(detail).mend("ask again in a second"),
         NoReceipt::Erased(_) => not_accepted(&detail),
+        NoReceipt::NoDocuments(NoDocuments::Failed(error)) => failed(error),
+        NoReceipt::NoDocuments(_) => not_accepted(&detail),
         NoReceipt::Failed(error) => failed(error),
     }
 }

@@ -38,7 +38,7 @@ fn cancel(
     let (here, trust) = ((environment(), settlement_name()), trust_both_ways());
     let signed = Signed::sign(&request, &key);
     let quote = quote.map(|quote| (quote, &trust));
-    let checked = check_cancellation(signed, Some(key.public_key()), here, quote)
+    let checked = check_cancellation(&signed, Some(key.public_key()), here, quote)
         .map_err(|rule| rule.name)?;
     let work = SettlementWork::After(AfterWork::Cancel(Box::new(checked)));
     match books.settle(now(), work).0 {

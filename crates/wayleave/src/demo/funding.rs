@@ -88,7 +88,7 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<Funded> {
     let mut funded = Funded::default();
     let first = stage.memory.provider_minor == 0;
     let mut dollars = Vec::new();
-    let deposit = PAYER_DEPOSIT_MINOR.saturating_mul(stage.deposits);
+    let deposit = deposit(stage);
     if first {
         let customer = stage.account("brightwater")?;
         let euros = vec![
@@ -120,6 +120,11 @@ pub async fn prefund(stage: &mut Stage) -> anyhow::Result<Funded> {
     }
     stage.memory.provider_minor += short;
     Ok(funded)
+}
+
+/// What the payer's account begins with.
+const fn deposit(stage: &Stage) -> u128 {
+    PAYER_DEPOSIT_MINOR.saturating_mul(stage.deposits)
 }
 
 /// A bank that keeps its own book is told by its own operator which customer a line was for: the
@@ -189,7 +194,7 @@ async fn take(
 /// The euro statement of the day has one line more than the notification.
 async fn compare(stage: &Stage, funded: &mut Funded) -> anyhow::Result<()> {
     let lines = [
-        line("TCB-1", 50_000_000, "BANK-NL".into()),
+        line("TCB-1", deposit(stage), "BANK-NL".into()),
         line("TCB-2", 1_000_000, "FX-DEALER".into()),
         line("TCB-3", UNTOLD_MINOR, "FX-DEALER".into()),
     ];

@@ -99,7 +99,7 @@ async fn pay(payer: &Wallet, request: &RequestToPay) -> anyhow::Result<PaymentId
             Ok(PaymentOutcome::Settled(settled)) => return Ok(settled.terms.payment),
             Ok(other) => bail!("expected a settled payment, got {other:?}"),
             Err(error) if tries == TRIES_MAX => return Err(error.into()),
-            Err(error) => println!("try {tries}: {error}"),
+            Err(_) => {}
         }
         tries += 1;
         tokio::time::sleep(Duration::from_millis(200)).await;

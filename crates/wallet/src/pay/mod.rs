@@ -9,6 +9,8 @@ mod outcome;
 mod prepare;
 mod settle;
 
+use core::time::Duration;
+
 use record::{Ending, Promise, RequestToPay, SettleOrder, Signed};
 use terms::PaymentId;
 
@@ -26,7 +28,10 @@ use crate::wallet::Wallet;
 /// The core's refusal of permits that rest on lists which were superseded meanwhile.
 const SUPERSEDED: &str = "SnapshotTooOld";
 /// How often a request is prepared at most: lists change some times a day, not some times a second.
-const TRIES_MAX: u32 = 3;
+const TRIES_MAX: u32 = 5;
+/// Before the second try, twice as long before each further one: an instance of an edge may go by
+/// the superseded lists until it has looked again, which it does every second.
+const LEARNS_WITHIN: Duration = Duration::from_millis(250);
 
 /// What the owner says to a consent view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +87,7 @@ impl Wallet {
             let reason = format!("its order was stored as payment `{before}`: resume that one");
             return Err(WalletError::not_taken("request to pay", reason));
         }
-        let mut tries = 1;
+        let (mut tries, mut pause) = (1, LEARNS_WITHIN);
         loop {
             let outcome = self.pay_once(request, agree, when_missing).await?;
             // Lists that were superseded between the permits and the order: nothing moved, and the
@@ -94,7 +99,8 @@ impl Wallet {
             if !superseded || tries == TRIES_MAX {
                 return Ok(outcome);
             }
-            tries += 1;
+            tokio::time::sleep(pause).await;
+            (tries, pause) = (tries + 1, pause * 2);
         }
     }
 

@@ -87,11 +87,22 @@ fn copied(world: &World, firm: &str, number: usize) -> anyhow::Result<Wallet> {
     Ok(Wallet::open(&folder)?)
 }
 
-/// Every payment must settle: no error, no refusal, no doubt.
+/// Tries of one payment at most. On a machine that is starved the front may find no instance
+/// within its patience and say so; then nothing was ordered, and the wallet may pay again.
+const TRIES_MAX: u32 = 5;
+
+/// Every payment must settle: no refusal, no doubt. What surely came to nothing is tried again.
 async fn pay(payer: &Wallet, request: &RequestToPay) -> anyhow::Result<PaymentId> {
-    match payer.pay(request, &mut |_| Agreement::Yes, WhenMissing::GoOn).await? {
-        PaymentOutcome::Settled(settled) => Ok(settled.terms.payment),
-        other => bail!("expected a settled payment, got {other:?}"),
+    let mut tries = 1;
+    loop {
+        match payer.pay(request, &mut |_| Agreement::Yes, WhenMissing::GoOn).await {
+            Ok(PaymentOutcome::Settled(settled)) => return Ok(settled.terms.payment),
+            Ok(other) => bail!("expected a settled payment, got {other:?}"),
+            Err(error) if tries == TRIES_MAX => return Err(error.into()),
+            Err(_) => {}
+        }
+        tries += 1;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

@@ -21,6 +21,8 @@ ledger [WORKLOAD…]
           beside the flush of the same folder, a bare loop and PostgreSQL; rows, tables and pictures
           go to `target/bench`; `--json`, `--quick` (seconds, no bars), `--stored` (what was measured
           before), `--peers` (PostgreSQL also beside named workloads)
+policy prove
+          the proofs of every shipped pack, by one solver and by both: time and questions; `--json`
 ledger-peer-postgres
           PostgreSQL 15 with a minimal double-entry function under pgbench, for comparison: rates,
           latencies, measured flush, processor time, bytes; `--json`, `--seconds N`";
@@ -37,7 +39,19 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> 
         Some((name, options)) if name == "ledger-peer-postgres" => {
             crate::peer::command(workspace, options)
         }
+        Some((name, options)) if name == "policy" => policy(workspace, options),
         Some((name, _)) => bail!("there is no bench `{name}`\n\n{BENCHES}"),
+    }
+}
+
+/// `cargo xtask bench policy NAME`.
+fn policy(workspace: &Workspace, options: &[String]) -> Result<ExitCode> {
+    match options.split_first() {
+        Some((name, rest)) if name == "prove" => {
+            let missing = "expected the example `measure_proofs` in this workspace";
+            program(workspace, "measure_proofs", missing, rest)
+        }
+        _ => bail!("`cargo xtask bench policy prove` is the one there is\n\n{BENCHES}"),
     }
 }
 
@@ -80,6 +94,9 @@ pub(crate) fn soak(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
         && name == "ledger"
     {
         return crate::soak_ledger::command(workspace, rest);
+    }
+    if rest.first().is_some_and(|name| name == "packs") {
+        return crate::packs::soak(workspace);
     }
     load(workspace, "soak", rest)
 }

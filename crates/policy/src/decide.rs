@@ -42,6 +42,14 @@ pub enum EvaluationError {
         /// The instant.
         at: Instant,
     },
+    /// Something that the pack takes for granted, and that its proofs rest on, is not so.
+    #[error("expected what the pack assumes, `{assumption}`: {sentence}")]
+    AssumptionBroken {
+        /// The assumption.
+        assumption: String,
+        /// What it says.
+        sentence: String,
+    },
     /// The request could not be built.
     #[error("expected a request: {reason}")]
     RequestInvalid {
@@ -134,6 +142,10 @@ impl Pack {
             Ok(request) => request,
             Err(error) => return denied(vec![error]),
         };
+        let broken = self.broken(&request, period);
+        if !broken.is_empty() {
+            return denied(broken);
+        }
         let mut main = evaluate(&self.decide, &request, &period.entities);
         let due = evaluate(&self.oblige, &request, &period.entities);
         let duties = self.duties(&due.determining, main.allowed, now);
@@ -224,6 +236,23 @@ impl Pack {
             })
         })
         .collect()
+    }
+
+    /// Assumptions that this request breaks: what was proved of the pack says nothing of it.
+    fn broken(&self, request: &Request, period: &Period) -> Vec<EvaluationError> {
+        let assumptions = &self.assumptions;
+        if assumptions.is_empty() {
+            return Vec::new();
+        }
+        let answer = evaluate(assumptions.check(), request, &period.entities);
+        let mut errors = answer.errors;
+        if !answer.allowed {
+            errors.extend(answer.determining.iter().map(|id| EvaluationError::AssumptionBroken {
+                assumption: id.clone(),
+                sentence: assumptions.sentence(id).to_owned(),
+            }));
+        }
+        errors
     }
 
     fn input_errors(&self, findings: &Findings) -> Vec<EvaluationError> {

@@ -6,6 +6,8 @@
 //! An error in any rule denies. [`Pack::asks`] is what wallets are asked for, derived from what
 //! the rules read, so that the two cannot differ. Knows no wire, no ledger, no credential format.
 
+pub mod assumptions;
+pub mod certificate;
 pub mod decide;
 pub mod export;
 pub mod findings;
@@ -17,9 +19,11 @@ pub mod rule;
 pub mod shipped;
 pub mod vocabulary;
 
-mod json;
-mod walk;
+pub mod json;
+pub mod walk;
 
+pub use assumptions::{Assumption, Assumptions};
+pub use certificate::CertificateError;
 pub use decide::{Decision, DecisionEnvelope, EvaluationError};
 pub use findings::{Action, Findings, FindingsBuilder, FindingsError};
 pub use pack::{Ask, Pack, PackError, PackFiles};

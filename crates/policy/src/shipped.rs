@@ -1,5 +1,8 @@
 //! The packs that come with this build. Examples, not legal advice.
 
+use record::PackCertificate;
+
+use crate::certificate::{about_rules, of_json};
 use crate::pack::{Pack, PackError, PackFiles};
 
 /// The debtor side of the corridor NL → SG, decided by a bank in the Netherlands.
@@ -8,6 +11,7 @@ pub const NL_SG: PackFiles<'static> = PackFiles {
     decide: include_str!("../../../packs/nl-sg/decide.cedar"),
     oblige: include_str!("../../../packs/nl-sg/oblige.cedar"),
     gate: include_str!("../../../packs/nl-sg/gate.cedar"),
+    assumptions: include_str!("../../../packs/nl-sg/assumptions.cedar"),
     parameters: include_str!("../../../packs/nl-sg/parameters.json"),
 };
 
@@ -17,8 +21,51 @@ pub const SG_IN: PackFiles<'static> = PackFiles {
     decide: include_str!("../../../packs/sg-in/decide.cedar"),
     oblige: include_str!("../../../packs/sg-in/oblige.cedar"),
     gate: include_str!("../../../packs/sg-in/gate.cedar"),
+    assumptions: include_str!("../../../packs/sg-in/assumptions.cedar"),
     parameters: include_str!("../../../packs/sg-in/parameters.json"),
 };
+
+/// What goes with a shipped pack and is no part of what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Proved {
+    /// Its name: its folder below `packs/`.
+    pub name: &'static str,
+    /// Its texts.
+    pub files: PackFiles<'static>,
+    /// `invariants.cedar`: those of this pack alone.
+    pub invariants: &'static str,
+    /// `certificate.json`: what solvers said of it, unsigned.
+    pub certificate: &'static str,
+}
+
+/// Every shipped pack.
+pub const PACKS: [Proved; 2] = [
+    Proved {
+        name: "nl-sg",
+        files: NL_SG,
+        invariants: include_str!("../../../packs/nl-sg/invariants.cedar"),
+        certificate: include_str!("../../../packs/nl-sg/certificate.json"),
+    },
+    Proved {
+        name: "sg-in",
+        files: SG_IN,
+        invariants: include_str!("../../../packs/sg-in/invariants.cedar"),
+        certificate: include_str!("../../../packs/sg-in/certificate.json"),
+    },
+];
+
+/// What solvers said of the rules of `pack`, for `pack`: its parameters may be its own, since the
+/// proofs hold for all their values. With the invariants of the shipped pack. `None` when the
+/// rules are no shipped pack's, or its certificate is out of date.
+#[must_use]
+pub fn proved(pack: &Pack) -> Option<(PackCertificate, &'static str)> {
+    PACKS.iter().find_map(|shipped| {
+        let certificate = of_json(shipped.certificate).ok()?;
+        about_rules(&certificate, pack).ok()?;
+        let name = pack.name().to_owned();
+        Some((PackCertificate { pack: pack.digest(), name, ..certificate }, shipped.invariants))
+    })
+}
 
 /// Loads [`NL_SG`].
 pub fn nl_sg() -> Result<Pack, PackError> {

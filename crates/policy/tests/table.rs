@@ -493,7 +493,8 @@ type Owned = [String; 5];
 
 fn borrow(files: &Owned) -> PackFiles<'_> {
     let [schema, decide, oblige, gate, parameters] = files.each_ref().map(String::as_str);
-    PackFiles { schema, decide, oblige, gate, parameters }
+    // What is assumed may speak of what is no longer declared.
+    PackFiles { schema, decide, oblige, gate, assumptions: "", parameters }
 }
 
 /// The pack with declarations that no rule reads any more taken out of schema and parameters.

@@ -13,6 +13,7 @@ pub mod ledger_proofs;
 pub mod lists;
 pub mod operator;
 pub mod participant;
+pub mod policy_prove;
 pub mod wallet;
 
 use std::path::PathBuf;

@@ -132,9 +132,14 @@ fn shipped_pack(name: &str) -> String {
 /// A copy of the NL pack in which one piece of `decide.cedar` is another.
 fn weakened(from: &str, to: &str) -> Folder {
     let folder = Folder::new("pack");
-    for name in
-        ["corridor.cedarschema", "decide.cedar", "oblige.cedar", "gate.cedar", "parameters.json"]
-    {
+    for name in [
+        "corridor.cedarschema",
+        "decide.cedar",
+        "oblige.cedar",
+        "gate.cedar",
+        "assumptions.cedar",
+        "parameters.json",
+    ] {
         let text = std::fs::read_to_string(format!("{}/{name}", shipped_pack("nl-sg"))).unwrap();
         let text = if name == "decide.cedar" {
             assert!(text.contains(from));

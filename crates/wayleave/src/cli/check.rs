@@ -109,6 +109,7 @@ pub struct ReplayArgs {
 pub enum PolicyCommand {
     /// The digest of a pack: what permits and records name. Comments and layout do not change it.
     Digest(DigestArgs),
+    Prove(super::policy_prove::ProveArgs),
 }
 
 /// Arguments of `policy digest`.

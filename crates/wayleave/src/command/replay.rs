@@ -21,11 +21,12 @@ pub(crate) struct PackTexts {
     pub(crate) decide: String,
     pub(crate) oblige: String,
     pub(crate) gate: String,
+    pub(crate) assumptions: String,
     pub(crate) parameters: String,
 }
 
 impl PackTexts {
-    fn read(dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(dir: &Path) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             bail!("`{}` is no folder, expected that of a rule pack", dir.display());
         }
@@ -35,6 +36,7 @@ impl PackTexts {
             decide: text("decide.cedar")?,
             oblige: text("oblige.cedar")?,
             gate: text("gate.cedar")?,
+            assumptions: text("assumptions.cedar")?,
             parameters: text("parameters.json")?,
         })
     }
@@ -45,18 +47,25 @@ impl PackTexts {
             decide: files.decide.to_owned(),
             oblige: files.oblige.to_owned(),
             gate: files.gate.to_owned(),
+            assumptions: files.assumptions.to_owned(),
             parameters: files.parameters.to_owned(),
         }
     }
 
     fn load(&self) -> Result<Pack, policy::PackError> {
-        Pack::load(&PackFiles {
+        Pack::load(&self.files())
+    }
+
+    /// As [`Pack::load`] takes them.
+    pub(crate) fn files(&self) -> PackFiles<'_> {
+        PackFiles {
             schema: &self.schema,
             decide: &self.decide,
             oblige: &self.oblige,
             gate: &self.gate,
+            assumptions: &self.assumptions,
             parameters: &self.parameters,
-        })
+        }
     }
 
     /// Each policy's text by its id, without comments and layout.
@@ -211,7 +220,10 @@ impl CommandResult for Again {
 
 /// Looks at packs.
 pub(crate) fn policy(asked: &PolicyCommand) -> anyhow::Result<ExitCode> {
-    let PolicyCommand::Digest(args) = asked;
+    let args = match asked {
+        PolicyCommand::Digest(args) => args,
+        PolicyCommand::Prove(args) => return super::policy_prove::command(args),
+    };
     let (_, pack) = read_pack(&args.dir)?;
     let rules = pack.rule_ids().count();
     if args.json {

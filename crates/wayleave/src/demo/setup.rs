@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use api::Role;
+use policy::PackFiles;
 use record::{
     CorridorSide, Recognised, Recognition, Side, TrustList, TrustedInstitution, TrustedIssuer,
     TrustedProvider,
@@ -28,6 +29,10 @@ const TRUST_SECONDS: u64 = 10 * 365 * 24 * 3600;
 /// The institutions, each with the asset of its customers.
 const BANKS: [(&str, &str); 2] =
     [("bank-nl", "EUR.2@tcb-sandbox"), ("bank-sg", "SGD.2@mas-sandbox")];
+/// The key of the packs' author. The demo's operator holds it, as it holds its persons' keys.
+pub const PACK_AUTHOR: &str = "pack-author";
+/// The key with which the operator countersigns packs.
+pub const PACK_OPERATOR: &str = "pack-operator";
 /// How long an edition of a list is good.
 const LIST_LIFETIME_SECONDS: u64 = 600;
 
@@ -235,6 +240,8 @@ impl Stage {
             other_edge: other.into(),
             supervisors,
             operator: "operator".into(),
+            pack_author: self.key("operator", PACK_AUTHOR)?.public_key(),
+            pack_operator: self.key("operator", PACK_OPERATOR)?.public_key(),
             customers: super::subjects::customers(bank),
         };
         let name = format!("{bank}.1");
@@ -242,7 +249,15 @@ impl Stage {
         config.bank = self.own_books.of(bank).map(str::to_owned);
         write_json(&self.folder(&name).join("role.json"), &config)?;
         let pack = super::subjects::pack(side);
-        edge::write_pack(&self.folder(&name), &pack.files()).context("the pack's files")
+        self.write_pack(&name, &pack.files())
+    }
+
+    /// Writes the pack of an edge, certified: of shipped rules, with any parameters.
+    pub fn write_pack(&self, edge: &str, files: &PackFiles<'_>) -> anyhow::Result<()> {
+        let (author, operator) =
+            (self.key("operator", PACK_AUTHOR)?, self.key("operator", PACK_OPERATOR)?);
+        let keys = edge::PackKeys { author: &author, operator: &operator };
+        edge::write_pack(&self.folder(edge), files, keys).context("the pack's files")
     }
 
     /// Writes the folder of an institution that keeps its own book.

@@ -2,6 +2,7 @@
 
 use policy::{Pack, PackFiles};
 use record::{PostalAddress, Side};
+use seal::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use terms::{
@@ -47,6 +48,10 @@ pub struct Config {
     pub sanctions_from: Vec<String>,
     /// The peer that may read whole decision records.
     pub operator: String,
+    /// The public key that signs the certificate of the pack: its author's.
+    pub pack_author: String,
+    /// The public key that countersigns it: the edge's own operator's.
+    pub pack_operator: String,
     /// How often lists are fetched, in milliseconds.
     pub refresh_milliseconds: u64,
     /// The longest that a status list is used without asking for a newer one, in seconds. Its own
@@ -119,6 +124,10 @@ pub struct Example {
     pub supervisors: Vec<(String, String)>,
     /// The operator's peer name.
     pub operator: String,
+    /// The key of the pack's author.
+    pub pack_author: PublicKey,
+    /// The key with which the operator countersigns packs.
+    pub pack_operator: PublicKey,
     /// The institution's customers.
     pub customers: Vec<Customer>,
 }
@@ -149,6 +158,8 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         lists,
         sanctions_from: example.supervisors.iter().take(1).map(|(_, peer)| peer.clone()).collect(),
         operator: example.operator,
+        pack_author: example.pack_author.to_string(),
+        pack_operator: example.pack_operator.to_string(),
         refresh_milliseconds: 1_000,
         status_cache_seconds: 1,
         mandate_month_limit: "100000000".to_owned(),
@@ -157,15 +168,15 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
     }
 }
 
-/// Writes a shipped pack into `DIR/pack`, from where the role loads it.
-pub fn write_pack(dir: &Path, files: &PackFiles<'_>) -> std::io::Result<()> {
-    let folder = dir.join("pack");
-    std::fs::create_dir_all(&folder)?;
+/// Writes the texts of a pack into its folder.
+pub(super) fn write_texts(folder: &Path, files: &PackFiles<'_>) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
     for (name, text) in FILES.into_iter().zip([
         files.schema,
         files.decide,
         files.oblige,
         files.gate,
+        files.assumptions,
         files.parameters,
     ]) {
         std::fs::write(folder.join(name), text)?;
@@ -180,14 +191,15 @@ pub(super) fn read_pack(dir: &Path) -> Result<Pack, RoleError> {
         std::fs::read_to_string(folder.join(name))
             .map_err(RoleError::world(format!("reading pack file `{name}`")))
     };
-    let [schema, decide, oblige, gate, parameters] = FILES;
+    let [schema, decide, oblige, gate, assumptions, parameters] = FILES;
     let (schema, decide, oblige) = (read(schema)?, read(decide)?, read(oblige)?);
-    let (gate, parameters) = (read(gate)?, read(parameters)?);
+    let (gate, assumptions, parameters) = (read(gate)?, read(assumptions)?, read(parameters)?);
     Pack::load(&PackFiles {
         schema: &schema,
         decide: &decide,
         oblige: &oblige,
         gate: &gate,
+        assumptions: &assumptions,
         parameters: &parameters,
     })
     .map_err(|error| RoleError::Unsound(format!("pack: {error}")))
@@ -264,5 +276,11 @@ where
 }
 
 /// The files of a pack, in the order of [`PackFiles`].
-const FILES: [&str; 5] =
-    ["corridor.cedarschema", "decide.cedar", "oblige.cedar", "gate.cedar", "parameters.json"];
+const FILES: [&str; 6] = [
+    "corridor.cedarschema",
+    "decide.cedar",
+    "oblige.cedar",
+    "gate.cedar",
+    "assumptions.cedar",
+    "parameters.json",
+];

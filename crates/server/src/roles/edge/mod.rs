@@ -12,6 +12,7 @@
 //! their way), `data-keys`, `status-marks`. Nothing of a payment lives in memory between two of its
 //! requests.
 
+mod certified;
 mod config;
 mod count;
 mod deliver;
@@ -39,7 +40,8 @@ use policy::Pack;
 use record::{EdgeMark, EdgeNotice, PackNotice, PackStanding, RegisteredVerifier, Side, Signed};
 use tokio::net::TcpListener;
 
-pub use self::config::{Config, Customer, Example, ListSource, example_config, write_pack};
+pub use self::certified::{CERTIFICATE, COUNTERSIGNATURE, PackKeys, write_pack};
+pub use self::config::{Config, Customer, Example, ListSource, example_config};
 use self::config::{read_pack, wrong};
 use self::keeper::Keeper;
 use self::outbox::Destination;
@@ -70,6 +72,7 @@ pub async fn run_on(
 ) -> Result<(), RoleError> {
     let keys = KeyStore::open(&dir)?;
     let pack = read_pack(&dir)?;
+    certified::check(&dir, &config, &pack)?;
     let edge = Arc::new(Edge::open(dir, (&config, pack), &keys)?);
     if edge.outbox().is_closed() {
         let why = format!("instance `{}` has left: its name is not used again", edge.settings.edge);

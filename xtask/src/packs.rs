@@ -26,9 +26,14 @@ pub(crate) fn tests(workspace: &Workspace) -> Result<Outcome> {
     command.args(["test", "--package", "wayleave-prover", "--test", "packs", "--test", "mutation"]);
     command.args(["--package", "wayleave", "--test", "policy_prove"]);
     command.args(std::env::var_os("CI").map(|_| "--locked"));
-    command.args(["--", ON_SOLVER, "--nocapture"]);
+    command.args(["--", ON_SOLVER, "--show-output"]);
     command.env("Z3", workspace.scratch.join(Z3));
-    cargo_tests(workspace, name, command, Vec::new())
+    let outcome = cargo_tests(workspace, name, command, Vec::new())?;
+    // How often the solvers were asked, and how the mutants ended.
+    let log = std::fs::read_to_string(workspace.scratch.join(format!("{name}.log")))?;
+    let told = log.lines().filter(|line| line.ends_with("questions") || line.contains("KilledBy"));
+    let notes = outcome.notes.iter().cloned().chain(told.map(str::to_owned)).collect();
+    Ok(Outcome { notes, ..outcome })
 }
 
 /// `cargo xtask soak packs`: every mutant of every rule is put to the solver, also those that the

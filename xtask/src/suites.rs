@@ -1,9 +1,9 @@
 //! `cargo xtask test`: every suite, its minutes, one total.
 //!
-//! Suites are `workspace` (cargo's own tests), `postgres` and `bucket` (those that need a server,
-//! which is installed and started for them), `packs-proved` (those that ask solvers), `ha` (those that kill members of a replicated
-//! cluster), one `interop-*` per script in `interop/`, and `documents` (capabilities against what
-//! ran). A script joins by lying there: its header says
+//! Suites are `workspace` (cargo's own tests), `packs-proved` (those that ask solvers), `postgres`
+//! and `bucket` (those that need a server, which is installed and started for them), `ha` (those
+//! that kill members of a replicated cluster), one `interop-*` per script in `interop/`, and
+//! `documents` (capabilities against what ran). A script joins by lying there: its header says
 //! `# suite: interop-NAME` and `# needs: …` ([`needs`]). A missing tool is installed by its
 //! package name or fails with a hint; nothing is skipped in silence.
 

@@ -13,6 +13,7 @@ use cedar_policy_symcc::{
 use policy::certificate::{ALIVE, INVARIANT, NEVER_ERRORS, NOT_VACUOUS};
 use policy::parameters::ParameterValue;
 use policy::rule::Chapter;
+use policy::vocabulary::definition;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -22,6 +23,8 @@ use crate::subject::{About, Invariant, Subject, SubjectError, json_of, takes};
 
 /// The action of `gate`.
 pub(crate) const SETTLE: &str = "settle";
+/// A year, in seconds: older things are no better example.
+const AGE_MAX: u32 = 366 * 86_400;
 const NOTHING: &BTreeSet<String> = &BTreeSet::new();
 
 /// Why there is no verdict.
@@ -177,12 +180,27 @@ impl Prover {
         Ok(same)
     }
 
-    /// Only the invariants, until one does not hold: enough to see that a mutant is worse.
-    pub fn refutes(&mut self, subject: &Subject) -> Result<Option<Check>, ProveError> {
+    /// Only the invariants that are about a chapter, until one does not hold: enough to see that a
+    /// changed rule of it is worse.
+    pub fn refutes(
+        &mut self,
+        subject: &Subject,
+        chapter: Chapter,
+    ) -> Result<Option<Check>, ProveError> {
         for env in environments(subject) {
-            for check in self.environment(subject, &env)? {
-                if !check.holds {
-                    return Ok(Some(check));
+            let action = action_of(&env);
+            for invariant in &subject.invariants {
+                let about = match (&invariant.about, chapter) {
+                    (About::Decide, Chapter::Decide)
+                    | (About::Duty(_), Chapter::Oblige)
+                    | (About::Gate, Chapter::Gate) => concerns(invariant, &action),
+                    _ => false,
+                };
+                if about {
+                    let check = self.invariant(subject, &env, invariant)?;
+                    if !check.holds {
+                        return Ok(Some(check));
+                    }
                 }
             }
         }
@@ -437,6 +455,7 @@ fn wishes(subject: &Subject, action: &str) -> Vec<Vec<Policy>> {
         vec![format!("context.payerCountry == {from:?}"), format!("context.payeeCountry == {to:?}")]
     });
     let order = ["context.currency == resource.currency", "context.amount > 0"].map(str::to_owned);
+    let order = [order.to_vec(), sensible(subject)].concat();
     let all = |parts: Vec<String>| -> Vec<Policy> {
         let text =
             |part: &String| format!("forbid (principal, action, resource) unless {{ {part} }};");
@@ -445,9 +464,21 @@ fn wishes(subject: &Subject, action: &str) -> Vec<Vec<Policy>> {
         };
         parts.iter().enumerate().filter_map(parse).collect()
     };
-    let most = [parameters.clone(), countries.clone(), order.to_vec()].concat();
-    let usual = [countries, order.to_vec()].concat();
-    vec![all(most), all(parameters), all(usual), all(order.to_vec()), Vec::new()]
+    let most = [parameters.clone(), countries.clone(), order.clone()].concat();
+    let usual = [countries, order.clone()].concat();
+    let numbers = [parameters, sensible(subject)].concat();
+    vec![all(most), all(numbers), all(usual), all(order), Vec::new()]
+}
+
+/// No age of centuries, no limit below nothing.
+fn sensible(subject: &Subject) -> Vec<String> {
+    let request = subject.pack.reads().filter_map(definition);
+    let wish = |row: &policy::vocabulary::Definition| match row.unit {
+        "seconds" => Some(format!("context.{} <= {AGE_MAX}", row.name)),
+        "minor units" if row.name != "amount" => Some(format!("context.{} >= 0", row.name)),
+        _ => None,
+    };
+    request.filter_map(wish).collect()
 }
 
 fn literal(value: &ParameterValue) -> String {

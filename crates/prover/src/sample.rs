@@ -23,8 +23,8 @@ pub struct Sample {
     pub in_force: bool,
     /// Whether the engine said of it what the solver said.
     pub replayed: bool,
-    /// Names that matter here, findings first.
-    about: Vec<String>,
+    /// Findings and parameters that matter here.
+    about: (BTreeSet<String>, BTreeSet<String>),
     units: BTreeMap<String, String>,
 }
 
@@ -73,7 +73,7 @@ impl Sample {
             parameters,
             in_force,
             replayed,
-            about: about.0.iter().chain(about.1).cloned().collect(),
+            about: (about.0.clone(), about.1.clone()),
             units: units.collect(),
         }
     }
@@ -82,10 +82,10 @@ impl Sample {
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = vec![self.headline()];
-        for name in &self.about {
-            let value = self.findings.get(name).or_else(|| self.parameters.get(name));
-            if let Some(value) = value {
-                let of = if self.parameters.contains_key(name) { "corridor's " } else { "" };
+        for (of, names, values) in
+            [("", &self.about.0, &self.findings), ("corridor's ", &self.about.1, &self.parameters)]
+        {
+            for (name, value) in names.iter().filter_map(|name| Some((name, values.get(name)?))) {
                 let label = format!("{of}{name}");
                 lines.push(format!("    {label:<32} {}", self.shown(name, value)));
             }

@@ -17,8 +17,10 @@ use std::collections::BTreeMap;
 use cedar_policy::{Policy, PolicyId};
 use policy::rule::Chapter;
 use policy::shipped::{PACKS, Proved};
-use policy::{Decision, Findings, Pack, PackError, PackFiles};
+use policy::vocabulary as v;
+use policy::{Decision, Findings, FindingsBuilder, Pack, PackError, PackFiles};
 use prover::{Prover, Solvers, Subject};
+use record::Side;
 use serde_json::{Value, json};
 
 /// The cases of a pack: the one place that knows where they are kept.
@@ -27,8 +29,55 @@ fn cases(pack: &Pack) -> Vec<Findings> {
         .iter()
         .find(|side| Pack::load(&side.files).is_ok_and(|known| known.side() == pack.side()))
         .unwrap();
-    support::rows(pack).map(|row| support::findings(side, row)).collect()
+    let rows = support::rows(pack).map(|row| support::findings(side, row));
+    let own = if pack.side() == Side::Debtor { DEBTOR } else { CREDITOR };
+    let edges = SHARED.iter().chain(own).map(|change| change((side.base)()).build());
+    rows.chain(edges).collect()
 }
+
+type Change = fn(FindingsBuilder) -> FindingsBuilder;
+
+/// Values at the very edge of what a rule takes: what is one stricter is seen here.
+const SHARED: &[Change] = &[|b| b.number(v::MINUTE_OF_DAY, 420), |b| b.number(v::LIST_AGE, 86_400)];
+const DEBTOR: &[Change] = &[
+    |b| b.number(v::WEEKDAY, 5),
+    |b| b.number(v::MINUTE_OF_DAY, 1_080),
+    |b| limit(b).number(v::AMOUNT, 50_000_000).text(v::CREDIT_BAND_GIVEN, "A"),
+    |b| limit(b).number(v::AMOUNT, 25_000_000),
+    |b| b.number(v::AMOUNT, 5_000_000).text(v::CREDIT_BAND_GIVEN, "C"),
+    |b| b.number(v::CREDIT_STATUS_AGE, 900),
+    |b| b.number(v::MANDATE_STATUS_AGE, 900),
+    |b| b.number(v::TAX_STANDING_AGE, 7_776_000),
+];
+const CREDITOR: &[Change] = &[
+    |b| b.number(v::WEEKDAY, 6),
+    |b| b.number(v::AMOUNT, 75_000_000),
+    |b| b.number(v::AMOUNT, 149_999).texts(v::DUTIES_DONE, &["evidence-escrow"]),
+];
+
+fn limit(b: FindingsBuilder) -> FindingsBuilder {
+    b.number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX)
+}
+
+/// Mutants that no case and no invariant tells from the pack, each with why that is right.
+const EXPLAINED: [(&str, &str); 4] = [
+    (
+        "nl-sg credit-band-limit-exceeded: `<=` is `<`",
+        "of band A: the corridor's limit is below the band's, so no payment comes near it",
+    ),
+    (
+        "nl-sg evidence-undone: only the right of `&&`",
+        "stricter, and the same: `evidence-escrow` is due of every payment",
+    ),
+    (
+        "nl-sg travel-rule-undone: only the right of `&&`",
+        "stricter, and the same: the threshold is nothing, so the duty is due of every payment",
+    ),
+    (
+        "sg-in evidence-undone: only the right of `&&`",
+        "stricter, and the same: `evidence-escrow` is due of every payment",
+    ),
+];
 
 /// A rule changed, or gone.
 struct Mutant {
@@ -166,7 +215,11 @@ fn end(
             return End::SameRule;
         }
     }
-    if prover.refutes(&changed).unwrap_or_else(|e| panic!("{}: {e}", mutant.id)).is_some() {
+    if prover
+        .refutes(&changed, mutant.chapter)
+        .unwrap_or_else(|e| panic!("{}: {e}", mutant.id))
+        .is_some()
+    {
         return End::KilledBySolver;
     }
     if by_case { End::KilledByCase } else { End::Survived }
@@ -197,7 +250,10 @@ mod on_solver {
             println!("{}: {ends:?}", one.name);
         }
         println!("{} questions", prover.asked());
-        assert_eq!(survived, [""; 0]);
+        for (mutant, why) in EXPLAINED {
+            println!("{mutant}: {why}");
+        }
+        assert_eq!(survived, EXPLAINED.map(|(mutant, _)| mutant));
         assert!(all || prover.asked() <= 100, "{} questions", prover.asked());
     }
 }

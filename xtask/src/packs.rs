@@ -4,8 +4,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
+use crate::finding::Finding;
 use crate::suites::{Outcome, bring, cargo_tests};
-use crate::workspace::Workspace;
+use crate::workspace::{SourceFile, Workspace};
 
 /// The part of a test's name that says that it needs the solvers.
 pub(crate) const ON_SOLVER: &str = "on_solver::";
@@ -51,4 +52,51 @@ pub(crate) fn soak(workspace: &Workspace) -> Result<ExitCode> {
         .status()
         .context("`cargo test` did not start")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What stands beside a pack's rules.
+const BESIDE: [&str; 3] = ["assumptions.cedar", "invariants.cedar", "certificate.json"];
+
+/// A shipped pack without assumptions, invariants or a certificate in which all holds. Whether the
+/// certificate is about the rules of today is a test's to say, which can read a pack.
+pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {
+    let folder = |file: &&SourceFile| file.path.strip_suffix("/decide.cedar").map(str::to_owned);
+    let folders = files.iter().filter(|file| file.path.starts_with("packs/"));
+    let mut findings = Vec::new();
+    for folder in folders.filter_map(|file| folder(&file)) {
+        for name in BESIDE {
+            let path = format!("{folder}/{name}");
+            let Some(file) = files.iter().find(|file| file.path == path) else {
+                findings.push(Finding::of(&path, "is missing beside the pack's rules"));
+                continue;
+            };
+            let proved = file.text.contains("\"holds\": true");
+            if name == "certificate.json" && (!proved || file.text.contains("\"holds\": false")) {
+                findings.push(Finding::of(&path, "is no certificate in which every check holds"));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_without_a_good_certificate_is_found() {
+        let with = |certificate: &str| {
+            let files = [
+                ("packs/a-b/decide.cedar", ""),
+                ("packs/a-b/assumptions.cedar", ""),
+                ("packs/a-b/invariants.cedar", ""),
+                ("packs/a-b/certificate.json", certificate),
+            ];
+            check(&files.map(|(path, text)| SourceFile::planted(path, text))).len()
+        };
+        assert_eq!(with("{\"holds\": true}"), 0);
+        assert_eq!(with("{\"holds\": true}, {\"holds\": false}"), 1);
+        assert_eq!(with("{}"), 1);
+        assert_eq!(check(&[SourceFile::planted("packs/a-b/decide.cedar", "")]).len(), 3);
+    }
 }

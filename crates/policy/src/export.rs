@@ -12,8 +12,8 @@ use crate::pack::{DUTIES_DUE, Pack, Period};
 impl Pack {
     /// A recorded decision in the JSON forms that Cedar defines: for each of `decide`, `oblige`,
     /// `gate` and the assumptions the policies, the request and what this engine answered; with
-    /// schema and entities. Any Cedar engine can replay it. `None` when the record's findings or day are
-    /// not this pack's.
+    /// schema and entities. Any Cedar engine can replay it. `None` when the record's findings or
+    /// day are not this pack's.
     #[must_use]
     pub fn export(&self, record: &DecisionRecord) -> Option<String> {
         let findings = Findings::of_record(&record.action, &record.findings)?;

@@ -99,13 +99,8 @@ impl Prover {
             let action = action_of(&env);
             let of = Of { kind: KIND, subject: "the new version", action: &action };
             let allowed = concrete(&left(new, &action), now)?;
-            // Only what the new version assumes: else every assumption dropped would show.
-            let old_rules: Vec<Policy> = if action == SETTLE {
-                old.pack.policies(Chapter::Gate).policies().cloned().collect()
-            } else {
-                old.pack.policies(Chapter::Decide).policies().cloned().collect()
-            };
-            let was = set(of, concrete(&old_rules, before)?)?;
+            // With what the old version assumed: an edge denied what broke it.
+            let was = set(of, concrete(&left(old, &action), before)?)?;
             let a = compiled(new, &env, of, &set(of, allowed.clone())?)?;
             let b = compiled(new, &env, of, &was)?;
             if !self.unsatisfiable(&implies_asserts(&a, &b), of)?.0 {

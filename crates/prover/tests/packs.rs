@@ -320,6 +320,11 @@ mod on_solver {
                 "loosens:reportThreshold"
             ]
         );
+        // What broke an assumption was denied: one dropped lets more pass.
+        assert_eq!(
+            ids(&PackFiles { assumptions: "", ..NL_SG }, &[]).0,
+            ["allows-more:pay", "allows-more:refund"]
+        );
         let weaker = NL_SG.decide.replace("context.amount > 0", "context.amount > -1");
         assert_eq!(
             ids(&PackFiles { decide: &weaker, ..NL_SG }, &[]).0,

@@ -133,8 +133,12 @@ impl Proved {
                 lines.push(format!("         by a duty of kind {kind}"));
             }
             for check in of {
+                let word = match invariant.about {
+                    About::Duty(_) => "not due of",
+                    About::Decide | About::Gate => "allowed",
+                };
                 let sample = check.sample.as_ref();
-                lines.extend(sample.map(|sample| format!("  allowed: {}", sample.text())));
+                lines.extend(sample.map(|sample| format!("  {word}: {}", sample.text())));
             }
         }
         lines

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask bench policy prove [--json]`.
 #![expect(clippy::print_stdout, reason = "a bench prints its rows")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use std::error::Error;
 use std::time::Instant;

@@ -389,7 +389,7 @@ pub(crate) fn due(subject: &Subject, kind: &str) -> Vec<Policy> {
 
 /// A permit's conditions as a forbid of everything else.
 fn only_where(permit: &Policy) -> Result<Policy, ProveError> {
-    let mut json = json_of(permit, &permit.id().to_string())?;
+    let mut json = json_of(permit, permit.id().as_ref())?;
     let conditions = json.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     let whens = conditions.iter().filter_map(|condition| condition.get("body"));
     let all = whens.cloned().reduce(|left, right| json!({"&&": {"left": left, "right": right}}));

@@ -5,7 +5,12 @@
 //! invariants' own score. `cargo xtask soak packs` does that.
 #![cfg_attr(
     test,
-    expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")
+    expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "helpers of tests fail by panicking"
+    )
 )]
 
 #[path = "../../policy/tests/support/mod.rs"]

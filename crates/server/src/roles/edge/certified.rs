@@ -70,15 +70,14 @@ pub(super) fn check(dir: &Path, config: &Config, pack: &Pack) -> Result<(), Role
             refused(format!("`{}`: {error}; `wayleave policy prove` makes it", path.display()))
         })
     };
-    let said = |error: record::DocumentError| refused(error.to_string());
-    let signed = Signed::<PackCertificate>::from_bytes(&read(CERTIFICATE)?).map_err(said)?;
-    let certificate = signed.verify(&author).map_err(said)?;
-    certifies(&certificate, pack).map_err(|error| refused(error.to_string()))?;
+    let signed = Signed::<PackCertificate>::from_bytes(&read(CERTIFICATE)?).map_err(refused)?;
+    let certificate = signed.verify(&author).map_err(refused)?;
+    certifies(&certificate, pack).map_err(refused)?;
     let counter = read(COUNTERSIGNATURE)?;
-    let counter = Signed::<PackCountersignature>::from_bytes(&counter).map_err(said)?;
-    let counter = counter.verify(&operator).map_err(said)?;
+    let counter = Signed::<PackCountersignature>::from_bytes(&counter).map_err(refused)?;
+    let counter = counter.verify(&operator).map_err(refused)?;
     if (counter.certificate, counter.pack) != (signed.digest(), pack.digest()) {
-        return Err(refused("the countersignature is of another certificate".to_owned()));
+        return Err(refused("the countersignature is of another certificate"));
     }
     let environment = config.common.environment.as_str();
     if counter.environment.as_str() != environment {
@@ -87,12 +86,12 @@ pub(super) fn check(dir: &Path, config: &Config, pack: &Pack) -> Result<(), Role
     }
     if environment != SANDBOX && !counter.run_again {
         let why = "the operator countersigned without running the proofs again";
-        return Err(refused(why.to_owned()));
+        return Err(refused(why));
     }
     Ok(())
 }
 
-fn refused(why: String) -> RoleError {
+fn refused(why: impl core::fmt::Display) -> RoleError {
     RoleError::Unsound(format!("the pack is not certified: {why}"))
 }
 

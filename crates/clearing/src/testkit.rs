@@ -9,6 +9,7 @@
 
 pub mod after;
 mod documents;
+pub mod outside;
 
 pub use documents::blind;
 

@@ -39,6 +39,7 @@ use crate::settlement::{load_image, rule_of, stop};
 
 mod acts;
 mod after;
+mod changes;
 mod documents;
 
 pub use acts::{CustomerActs, Restriction};
@@ -50,6 +51,7 @@ mod parcels;
 pub mod proven;
 pub mod returns;
 
+pub use changes::change_of;
 pub use outgoing::Outgoings;
 
 pub use funding::{CustomerFunding, CustomerFundings};

@@ -8,6 +8,7 @@
 )]
 
 pub mod after;
+mod customers;
 mod documents;
 pub mod outside;
 

@@ -21,8 +21,8 @@ use clearing::testkit::after::{
     original, pay, refund, refund_notice, refund_pack, trust_both_ways,
 };
 use clearing::testkit::{
-    Books, Deal, OrderParts, PAYER_FUNDS, Who, account, asset, company, customers_genesis,
-    environment, institution, name, now, own_account, settlement_genesis, settlement_name,
+    Books, Deal, OrderParts, PAYER_FUNDS, Who, account, asset, company, environment, institution,
+    name, now, own_account, settlement_genesis, settlement_name,
 };
 use clearing::{
     AfterAnswer, AfterWork, CustomerAnswer, CustomerWork, CustomersBook, Finish, Original, Route,
@@ -49,7 +49,7 @@ fn sound(books: &Books) {
     assert_eq!(books.settlement.state, books.settlement.refold(settlement_genesis()));
     for side in [Side::Debtor, Side::Creditor] {
         let book = if side == Side::Debtor { &books.debtor } else { &books.creditor };
-        assert_eq!(book.state, book.refold(customers_genesis(side)));
+        assert_eq!(book.state, book.refolded(side));
         book.state.ledger().audit().expect("the audit holds");
         // What this book says it is owed is what the settlement book says it owes.
         let settlement = if side == Side::Debtor { 3 } else { 4 };

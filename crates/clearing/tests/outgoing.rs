@@ -16,9 +16,8 @@ use clearing::rule::RuleName;
 use clearing::saga::{Asker, DebtorSide};
 use clearing::testkit::outside::outgoing_parties;
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, company, customers_genesis, environment, eur,
-    institution, name, now, own_account, schema, settlement_genesis, settlement_name, start,
-    trust_list,
+    Books, Deal, OrderParts, Who, account, company, environment, eur, institution, name, now,
+    own_account, schema, settlement_genesis, settlement_name, start, trust_list,
 };
 use clearing::{
     CheckedOutgoing, CustomerAnswer, CustomerWork, OutsideAnswer, OutsideWork, Rule,
@@ -199,7 +198,7 @@ fn moved(books: &Books, before: &Books) -> [u128; 3] {
 
 fn sound(books: &Books) {
     assert_eq!(books.settlement.state, books.settlement.refold(settlement_genesis()));
-    assert_eq!(books.debtor.state, books.debtor.refold(customers_genesis(Side::Debtor)));
+    assert_eq!(books.debtor.state, books.debtor.refolded(Side::Debtor));
     books.settlement.state.ledger().audit().expect("the audit holds");
     books.debtor.state.ledger().audit().expect("the audit holds");
 }

@@ -183,7 +183,7 @@ fn a_block_takes_what_comes_by_a_line_out_of_a_case_and_out_of_a_hold() {
     assert_eq!(amount, Some(had + 700), "the block knows what it blocks");
     assert_eq!(release(&mut books, ReleaseTo::Owner), CustomerAnswer::Done);
     assert_eq!((payer(&books), held_by(&books, Side::Debtor, blocked)), (had + 700, 0));
-    assert_eq!(books.debtor.state, books.debtor.refold(customers_genesis(Side::Debtor)));
+    assert_eq!(books.debtor.state, books.debtor.refolded(Side::Debtor));
     books.debtor.state.ledger().audit().unwrap();
 }
 
@@ -222,7 +222,7 @@ fn a_line_does_not_pass_by_an_open_case() {
     assert_eq!(standing, CreditStanding::Blocked);
     let amount = books.debtor.state.blocks().next().map(|(_, entry)| entry.amount.minor.units());
     assert_eq!(amount, Some(blocked + back));
-    assert_eq!(books.debtor.state, books.debtor.refold(customers_genesis(Side::Debtor)));
+    assert_eq!(books.debtor.state, books.debtor.refolded(Side::Debtor));
 }
 
 /// A payment that comes back to the payer while a case about it is open: its id and how much.

@@ -14,6 +14,7 @@ pub(crate) mod participant;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;
+mod statement;
 mod two_persons;
 pub(crate) mod verify;
 pub(crate) mod wallet;

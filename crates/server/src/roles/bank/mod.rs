@@ -20,15 +20,17 @@ use tokio::sync::watch;
 
 pub use self::config::Config;
 use super::RoleError;
-use super::core::books::{Running, open_in_segments};
+use super::core::books::{Running, open_in_segments, statements_of};
 use super::start::gate;
 use crate::keys::{KeyStore, REQUEST_KEY};
+use crate::statements::Statements;
 use crate::system;
 use crate::web::{LIMITS, Readiness, Site, health_routes, serve};
 
 /// What the handlers share.
 pub(crate) struct Bank {
     book: Running<CustomersBook>,
+    statements: Statements,
     pins: Pins,
     config: Config,
 }
@@ -62,7 +64,9 @@ pub async fn run_on(
     open_accounts(&book, &config).await?;
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     let readiness = Readiness::waiting("the book is read");
-    let bank = Arc::new(Bank { book, pins, config });
+    let folder = dir.join("books").join(config.book.as_str()).join("statements");
+    let statements = statements_of(&book, &folder, None)?;
+    let bank = Arc::new(Bank { book, statements, pins, config });
     let router = routes::routes(&bank, &gate).merge(health_routes(readiness.clone()));
     readiness.ready();
     tracing::info!(url = %bank.config.common.url, "the bank serves");

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use api::statement::{LINES_MAX, LINES_USUAL, StatementLine, StatementPage, Way};
 use api::{Problem, problem};
+use axum::extract::Query;
+use axum::http::Uri;
 use clearing::CustomersBook;
 use clearing::customers::change_of;
 use journal::{Batch, Tip};
@@ -57,6 +59,20 @@ pub struct Asked {
     pub order: Option<Wanted>,
     /// Where another page ended.
     pub cursor: Option<String>,
+}
+
+impl Asked {
+    /// Reads a question.
+    ///
+    /// # Errors
+    /// Which words are none of it.
+    pub fn of(uri: &Uri) -> Result<Self, Refuse> {
+        let read = Query::<Self>::try_from_uri(uri);
+        read.map(|Query(asked)| asked).map_err(|error| {
+            let problem = Problem::of(&problem::BAD_FIELD).detail(error.body_text());
+            problem.expected("`at_least`, `limit`, `order`, `cursor`").into()
+        })
+    }
 }
 
 /// Which end comes first.

@@ -39,5 +39,6 @@ mod replayed_list;
 mod rounds;
 mod rules;
 mod stage;
+mod statements;
 mod trust;
 mod two_persons;

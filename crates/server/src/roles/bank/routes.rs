@@ -10,6 +10,7 @@ use api::bank::{
 use api::messages::{AccountView, NewCustomer};
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, Query, State};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -280,8 +281,9 @@ async fn account_statement(
     State(bank): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    uri: Uri,
 ) -> Answer {
+    let asked = Asked::of(&uri)?;
     let account: AccountId = wire::read_text("account", &id)?;
     let view = account_for(&bank, &caller, account).await?;
     let least = asked.at_least.map_or(view.head, Position::new);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use api::messages::AccountView;
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderName;
+use axum::http::{HeaderName, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
@@ -267,8 +267,9 @@ async fn statement(
     State(replica): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    Query(asked): Query<statements::Asked>,
+    uri: Uri,
 ) -> Answer {
+    let asked = statements::Asked::of(&uri)?;
     let account: AccountId = wire::read_text("account", &id)?;
     let (name, view) = account_for(&replica, &caller, account, asked.at_least).await?;
     let here =

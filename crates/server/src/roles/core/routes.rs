@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use api::messages::{self, EndedAt, NewCustomer, PaymentStatus};
 use api::{Caller, Problem, Role, problem, wire};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -230,8 +231,9 @@ async fn statement(
     State(core): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    Query(asked): Query<statements::Asked>,
+    uri: Uri,
 ) -> Answer {
+    let asked = statements::Asked::of(&uri)?;
     let account: AccountId = wire::read_text("account", &id)?;
     let own = institution_of(&caller).filter(|_| caller.role() == Role::Edge);
     for (institution, statements) in &core.clearing.books.statements {

@@ -183,3 +183,61 @@ fn a_bank_goes_on_within_its_lease_while_the_core_is_dead_and_all_of_it_settles(
         Ok(())
     });
 }
+
+/// When the newest lease that the bank holds ends.
+async fn ends_at(world: &World) -> anyhow::Result<Instant> {
+    let Outcome::Answer(answer) =
+        world.send("operator", "bank-a", Outgoing::get("/v1/leases/held")).await
+    else {
+        anyhow::bail!("no answer of the bank")
+    };
+    let held: api::lease::HeldLeases = serde_json::from_slice(&answer.body)?;
+    let ends = held.lines.first().map(|line| line.ends_at.parse());
+    Ok(ends.ok_or_else(|| anyhow::anyhow!("no lease"))??)
+}
+
+/// What the command prints, and whether it succeeded.
+fn wayleave(world: &World, words: &[&str], at: &str) -> (bool, String) {
+    let mut command = Command::new(BINARY);
+    command.args(words).arg("--at").arg(world.stage.folder(at));
+    let output = command.arg("--as").arg(world.stage.folder("operator")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.success(), text + &String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_lease_that_ends_while_the_core_is_dead_accepts_no_more_and_is_settled_at_the_return() {
+    play(async {
+        let short = |stage: &Stage| leased_for(stage, 24);
+        let mut world = World::written("lease-ends", OwnBooks::Both, short).await?;
+        one_is_taken(&world).await?;
+        let (one, late) =
+            (ordered(&world, "LX-1", 1_000).await?, ordered(&world, "LX-2", 1_000).await?);
+        let payment = one.payment();
+        world.process("core").kill()?;
+        let said = accepted(&world, one).await?;
+        let (fine, text) = wayleave(&world, &["lease", "held"], "bank-a");
+        assert!(fine && text.contains("the core is not heard"), "{text}");
+        let end = ends_at(&world).await?;
+        while server::system::now() < end {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        let Ordered { mut hand, order } = late;
+        let outcome = world.players.payer.settle(&mut hand, &order).await?;
+        let PaymentOutcome::Unknown { words, .. } = outcome else { anyhow::bail!("{outcome:?}") };
+        assert!(words.contains("LeaseNotInForce"), "{words}");
+        world.process("core").start_again()?;
+        world.process("core").ready().await?;
+        settled(&world, payment).await?;
+        let number = said.acceptance.number;
+        until("the old lease is settled and a new one stands", || async {
+            let rows = leases(&world).await?;
+            let newer = |row: &LeaseRow| row.number > number && row.standing == "in-force";
+            Ok((!rows.is_empty() && rows.iter().all(newer)).then_some(()))
+        })
+        .await?;
+        let (fine, text) = wayleave(&world, &["lease", "list"], "core");
+        assert!(fine && text.contains("bank-nl  lease "), "{text}");
+        all_agree(&world).await
+    });
+}

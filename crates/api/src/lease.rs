@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | bank | `POST /v1/leases` | [`LeaseTold`], by the core |
 //! | bank | `GET /v1/leases` | → [`LeaseReports`], by the core |
-//! | bank | `POST /v1/lease-orders` | [`record::SettleOrder`] → signed [`record::LeaseAcceptance`], by the payer's wallet |
+//! | bank | `POST /v1/lease-orders` | [`SettleOrder`] → signed [`LeaseAcceptance`], by a wallet |
 //! | bank | `GET /v1/leases/held` | → JSON [`HeldLeases`], by the operator |
 //! | core | `GET /v1/leases` | → JSON [`Leases`], by the operator |
 //! | core | `POST /v1/lease-ends` | `TwoPersons<LeaseEnd>`, by the operator |

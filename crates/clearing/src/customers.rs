@@ -340,13 +340,6 @@ impl CustomersBook {
         }
     }
 
-    /// The payments whose hold is open for the core: what recovery must ask about. What was
-    /// accepted under a lease is not among them: it is reported, and settles out of the lease.
-    pub fn open_holds(&self) -> impl Iterator<Item = (PaymentId, &SettleOrder)> {
-        let for_the_core = self.held.iter().filter(|(of, _)| self.leases.spent(**of).is_none());
-        for_the_core.map(|(payment, held)| (*payment, held.order.as_ref()))
-    }
-
     /// The returns that this institution owes, and those that it made.
     #[must_use]
     pub const fn returns(&self) -> &Returns {

@@ -19,8 +19,8 @@ use clearing::saga::DebtorSide;
 use clearing::settlement::lease::{LeaseAsk, LeaseWork, Spending};
 use clearing::settlement::own::MirrorTerms;
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, blind, corridor, customers_genesis, environment, eur,
-    institution, name, now, pack_notice, settlement_genesis, settlement_name, sgd, start,
+    Books, Deal, OrderParts, Who, blind, customers_genesis, environment, eur, institution, name,
+    now, pack_notice, settlement_genesis, settlement_name, sgd, start,
 };
 use clearing::under_lease::{check_ended, check_under};
 use clearing::{
@@ -272,7 +272,7 @@ fn each_rule_of_an_acceptance_refuses() {
     let cases: [(fn(&mut OrderParts), RuleName); 6] = [
         (|parts| parts.debtor_signer = Who::Stranger, RuleName::SignerNotTrusted),
         (|parts| parts.creditor_signer = Who::Stranger, RuleName::SignerNotTrusted),
-        (|parts| parts.quote_signer = Who::Stranger, RuleName::QuoteDiffers),
+        (|parts| parts.quote_signer = Who::Stranger, RuleName::SignerNotTrusted),
         (|parts| parts.creditor.basis.pack = Digest::ZERO, RuleName::PackNotInForce),
         (|parts| parts.debtor.basis.snapshot = Digest::ZERO, RuleName::SnapshotTooOld),
         (|parts| parts.debtor.valid_until = later(61), RuleName::PermitDiffers),
@@ -337,7 +337,6 @@ fn what_changed_since_the_acceptance_does_not_undo_it_and_is_said() {
     assert_eq!(end_hold(&mut books, later(501), payment), CustomerAnswer::Done);
     assert_eq!(books.debtor.state.debtor_side(payment), DebtorSide::Debited);
     assert!(books.debtor.state.leases().open().next().is_none());
-    let _ = (account(Side::Debtor, 0), corridor());
 }
 
 fn persons(number: u64, words: &str) -> CheckedByTwo<LeaseEnd> {
@@ -543,8 +542,6 @@ impl World {
             let work = SettlementWork::RecordCoreRefusal { payment, terms, heading, rule };
             self.books.settle(at, work);
         } else {
-            let deal = deal(u64::try_from(number).unwrap() + 1, now());
-            let _ = deal;
             let terms = record::PaymentTerms::from_terms_string(&made.terms).unwrap();
             let (trust, kept) = (self.books.settlement.state.trust().clone(), blind(payment));
             let here = (environment(), settlement_name());

@@ -157,6 +157,13 @@ impl CustomersBook {
         &self.leases
     }
 
+    /// The payments whose hold is open for the core: what recovery must ask about. What was
+    /// accepted under a lease is not among them: it is reported, and settles out of the lease.
+    pub fn open_holds(&self) -> impl Iterator<Item = (PaymentId, &SettleOrder)> {
+        let for_the_core = self.held.iter().filter(|(of, _)| self.leases.spent(**of).is_none());
+        for_the_core.map(|(payment, held)| (*payment, held.order.as_ref()))
+    }
+
     /// The spendings that the settlement book has not ended, by payment.
     pub fn open_spendings(&self) -> impl Iterator<Item = OpenSpending> {
         self.leases.spent.iter().filter_map(|(payment, spent)| {

@@ -64,7 +64,10 @@ async fn told(State(bank): Shared, Extension(caller): Extension<Caller>, body: B
     };
     match work(&bank, asked).await? {
         CustomerAnswer::Refused(rule) => Err(refused(&rule).into()),
-        _ => done(),
+        CustomerAnswer::Done
+        | CustomerAnswer::Held(_)
+        | CustomerAnswer::HoldEnded(_)
+        | CustomerAnswer::PaymentIdUsed { .. } => done(),
     }
 }
 
@@ -127,7 +130,7 @@ async fn order(State(bank): Shared, Extension(caller): Extension<Caller>, body: 
             let rule = Rule::new(RuleName::PaymentIdUsed, "accepted with other terms");
             return Err(refused(&rule).into());
         }
-        _ => {}
+        CustomerAnswer::Done | CustomerAnswer::Held(_) | CustomerAnswer::HoldEnded(_) => {}
     }
     let spent = move |state: &CustomersBook| state.leases().spent(payment).copied();
     let spent = bank.book.look(spent).await.map_err(failed)?.outcome;

@@ -76,12 +76,13 @@ async fn step(State(bank): Shared, Extension(caller): Extension<Caller>, body: B
     let answer = match verified(&bank, step, blind) {
         Ok(work) => {
             let work = CustomerWork::Bank(Box::new(work));
-            match bank.book.ask(work).await.map_err(failed)?.outcome {
-                CustomerAnswer::Refused(rule) if lease::is_elsewhere(&rule) => {
-                    return Err(lease::refused(&rule).into());
-                }
-                outcome => outcome,
+            let outcome = bank.book.ask(work).await.map_err(failed)?.outcome;
+            if let CustomerAnswer::Refused(rule) = &outcome
+                && lease::is_elsewhere(rule)
+            {
+                return Err(lease::refused(rule).into());
             }
+            outcome
         }
         Err(rule) => {
             tracing::warn!(%rule, "a step is not proven");

@@ -15,6 +15,7 @@ pub mod after;
 pub mod bank;
 pub mod caller;
 pub mod json;
+pub mod lease;
 pub mod messages;
 pub mod outgoing;
 pub mod problem;

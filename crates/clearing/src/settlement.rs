@@ -16,6 +16,7 @@ use record::funding::{
     BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
     OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
 };
+use record::lease::{LEASE_DRAWN, LEASE_ENDED, LEASE_GRANTED};
 use record::outgoing::{OUTGOING_ENDED, OUTGOING_TAKEN};
 use record::rails::{
     OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
@@ -36,6 +37,7 @@ use terms::{
 };
 
 use self::acts::{Acts, ActsAnswer, ActsWork};
+use self::lease::{LeaseWork, Leases};
 use self::outgoing::Outgoings;
 use self::own::OwnMoney;
 use self::rails::Rails;
@@ -51,7 +53,8 @@ mod after;
 pub mod drills;
 pub mod edges;
 pub mod funding;
-mod judge;
+pub(crate) mod judge;
+pub mod lease;
 mod notices;
 mod outgoing;
 pub mod own;
@@ -125,6 +128,8 @@ pub enum SettlementWork {
     Acts(Box<ActsWork>),
     /// Take a payment that leaves over a rail, or record why not.
     Take(Box<CheckedOutgoing>),
+    /// Something of a lease.
+    Lease(Box<LeaseWork>),
 }
 
 /// What the settlement book answers.
@@ -254,6 +259,8 @@ pub struct SettlementBook {
     outgoings: Outgoings,
     #[n(30)]
     own: OwnMoney,
+    #[n(32)]
+    leases: Leases,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -316,6 +323,7 @@ impl SettlementBook {
             instances: Instances::default(),
             outgoings: Outgoings::default(),
             own: OwnMoney::default(),
+            leases: Leases::default(),
         }
     }
 
@@ -406,6 +414,9 @@ impl SettlementBook {
     ) -> Checked<SettlementAnswer> {
         if self.is_of_outside_hold(command) {
             return not_accepted("the hold of a transfer ends with the transfer".to_owned());
+        }
+        if self.leases.is_of_hold(command) {
+            return not_accepted("the hold of a lease ends with the lease".to_owned());
         }
         match self.ledger_changes(at, command) {
             Ok(changes) => {
@@ -574,6 +585,7 @@ impl Machine for SettlementBook {
             SettlementWork::Outside(work) => self.outside(stamp, slot, work),
             SettlementWork::Acts(work) => self.acts_work(stamp, slot, work),
             SettlementWork::Take(order) => self.take(stamp, slot, order),
+            SettlementWork::Lease(work) => self.lease_work(stamp, slot, work),
         }
     }
 
@@ -619,6 +631,7 @@ impl Machine for SettlementBook {
             }
             OUTSIDE_HELD | SEND_INTENDED | OUTSIDE_HEARD | OUTSIDE_POSTED | OUTSIDE_RELEASED
             | STUCK_RESOLVED => self.apply_outside(position, stamp, fact),
+            LEASE_GRANTED | LEASE_ENDED | LEASE_DRAWN => self.apply_lease(stamp, fact),
             OUTGOING_TAKEN => self.apply_taken(position, stamp, fact),
             OUTGOING_ENDED => self.apply_outgoing_ended(position, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),

@@ -13,6 +13,7 @@ pub mod drill;
 pub mod edges;
 pub mod fact;
 pub mod funding;
+pub mod lease;
 pub mod outgoing;
 pub mod permit;
 pub mod promise;
@@ -58,6 +59,10 @@ pub use funding::{
     DayAsset, FileKind, FundingReference, LineBooked, LineId, LineNature, LineOutcome,
     LineResolved, LineSide, NamedBy, OutsideAccount, OutsideLine, Resolution, StatementFile,
     SuspenseReason, TransitItem,
+};
+pub use lease::{
+    LEASE_WORDS_MAX, LeaseAcceptance, LeaseConsent, LeaseDrawn, LeaseEnd, LeaseEnded, LeaseEndedBy,
+    LeaseGrant, LeaseGranted, LeaseLine, LeasePack, LeaseSnapshot, LeaseSpent, LeaseStep,
 };
 pub use outgoing::{
     OutgoingEnded, OutgoingParties, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress,

@@ -48,8 +48,8 @@ pub use invoice::{InvoiceDraft, RequestMade};
 pub use keys::KeyFolder;
 pub use outcome::{CommandResult, EXIT_NOBODY_VOUCHES, EXIT_REFUSED, EXIT_UNKNOWN};
 pub use pay::{
-    Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand, PaymentOutcome,
-    Permitted, RefusedPayment, Settled, Shown, WhenMissing,
+    Accepted, Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand,
+    PaymentOutcome, Permitted, RefusedPayment, Settled, Shown, WhenMissing,
 };
 pub use privacy::{Disclosure, PrivacyEntry, PrivacyRecord, PrivacyReport, RecordDamaged};
 pub use receive::Received;

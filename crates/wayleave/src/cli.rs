@@ -8,6 +8,7 @@ pub mod books;
 pub mod check;
 pub mod drill;
 pub mod edges;
+pub mod lease;
 pub mod ledger;
 pub mod ledger_proofs;
 pub mod lists;
@@ -75,6 +76,8 @@ pub enum Command {
     #[command(subcommand)]
     Lists(lists::ListsCommand),
     Mirrors(books::MirrorsArgs),
+    #[command(subcommand)]
+    Lease(lease::LeaseCommand),
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
     #[command(subcommand)]

@@ -54,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Receipt(asked) => command::receipt::command(&asked),
         Command::Lists(asked) => command::lists::command(&asked),
         Command::Mirrors(args) => command::books::mirrors(&args),
+        Command::Lease(asked) => command::lease::command(&asked),
         Command::Ledger(asked) => command::ledger::command(&asked),
         Command::Operator(asked) => command::operator::command(&asked),
         Command::Reconcile(args) => command::operator::reconcile(&args),

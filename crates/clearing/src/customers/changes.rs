@@ -4,6 +4,7 @@ use ledger::Change;
 use record::acts::ACCOUNT_RESTRICTED;
 use record::after::{CASE_CHANGED, CREDIT_DIVERTED, FUNDS_BLOCKED, RETURN_STEP};
 use record::funding::CUSTOMER_FUNDED;
+use record::lease::{LEASE_SPENT, LEASE_STEP};
 use record::outgoing::{OUTGOING_STEP, OutgoingStep};
 use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
@@ -44,7 +45,7 @@ fn bytes_of(fact: &Fact) -> Result<Option<Vec<u8>>, String> {
             | OutgoingStep::Debited { change, .. }
             | OutgoingStep::Released { change, .. } => Some(change.into()),
         },
-        ACCOUNT_OPENED | PARCEL_STORED | RETURN_DUTY_CLOSED => None,
+        ACCOUNT_OPENED | PARCEL_STORED | RETURN_DUTY_CLOSED | LEASE_STEP | LEASE_SPENT => None,
         other => return Err(format!("kind {other:?} is unknown to this build")),
     })
 }

@@ -7,6 +7,7 @@ pub(crate) mod edges;
 pub(crate) mod explain;
 pub(crate) mod export;
 mod files;
+pub(crate) mod lease;
 pub mod ledger;
 pub mod lists;
 pub(crate) mod operator;

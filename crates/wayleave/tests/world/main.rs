@@ -24,6 +24,7 @@ mod freshness;
 mod funding;
 mod guide;
 mod keys;
+mod lease;
 mod links;
 mod on_cluster;
 mod operations;

@@ -7,18 +7,23 @@
 //! step is done once.
 
 mod config;
+mod lease;
+mod link;
 mod routes;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clearing::{CustomerAnswer, CustomerWork, CustomersBook, Pins};
+use seal::SigningKey;
 use terms::RunId;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use self::config::Config;
+use self::link::Link;
 use super::RoleError;
 use super::core::books::{Running, open_in_segments, statements_of};
 use super::start::gate;
@@ -33,6 +38,9 @@ pub(crate) struct Bank {
     statements: Statements,
     pins: Pins,
     config: Config,
+    link: Link,
+    /// Signs acceptances.
+    key: SigningKey,
 }
 
 /// Runs until `shutdown` ends.
@@ -66,7 +74,9 @@ pub async fn run_on(
     let readiness = Readiness::waiting("the book is read");
     let folder = dir.join("books").join(config.book.as_str()).join("statements");
     let statements = statements_of(&book, &folder, None)?;
-    let bank = Arc::new(Bank { book, statements, pins, config });
+    let link = Link::begun(system::now(), Duration::from_millis(config.link_patience_ms));
+    let key = keys.signing_key(REQUEST_KEY)?;
+    let bank = Arc::new(Bank { book, statements, pins, config, link, key });
     let router = routes::routes(&bank, &gate).merge(health_routes(readiness.clone()));
     readiness.ready();
     tracing::info!(url = %bank.config.common.url, "the bank serves");

@@ -23,7 +23,7 @@ use record::{Blind, Parcel, SandboxStatement};
 use serde::Deserialize;
 use terms::{AccountId, PaymentId, Position};
 
-use super::Bank;
+use super::{Bank, lease};
 use crate::roles::core::admin::open_statement;
 use crate::roles::core::customers::{duties_of, mirror_of};
 use crate::roles::core::in_book;
@@ -34,10 +34,11 @@ use crate::roles::core::routes::{
 };
 use crate::roles::start::only_operator;
 use crate::statements::Asked;
+use crate::system;
 use crate::web::{Gate, Refuse};
 
-type Shared = State<Arc<Bank>>;
-type Answer = Result<Response, Refuse>;
+pub(super) type Shared = State<Arc<Bank>>;
+pub(super) type Answer = Result<Response, Refuse>;
 
 /// All routes, guarded.
 pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
@@ -48,7 +49,8 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
         .route("/v1/open-holds", get(open_holds))
         .route("/v1/open-returns", get(open_returns))
         .route("/v1/mirror", post(mirror))
-        .route("/v1/owners", post(owner));
+        .route("/v1/owners", post(owner))
+        .merge(lease::of_core());
     let edges = Router::new()
         .route("/v1/customers", post(customer))
         .route("/v1/parcels", post(parcel))
@@ -56,14 +58,17 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
     let readers = Router::new()
         .route("/v1/accounts/{id}", get(account))
         .route("/v1/accounts/{id}/statement", get(account_statement));
+    let wallets = lease::of_wallets();
     let duties = Router::new().route("/v1/duties", get(duties));
     let operators = Router::new()
         .route("/v1/sandbox-statements", post(statement))
-        .route("/v1/freezes", post(freeze));
+        .route("/v1/freezes", post(freeze))
+        .merge(lease::of_operators());
     Router::new()
         .merge(gate.only(&[Role::Core], core.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Edge], edges.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Edge, Role::Wallet], readers.with_state(Arc::clone(bank))))
+        .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Core, Role::Operator], duties.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(bank))))
 }
@@ -75,7 +80,13 @@ async fn step(State(bank): Shared, Extension(caller): Extension<Caller>, body: B
     let answer = match verified(&bank, step, blind) {
         Ok(work) => {
             let work = CustomerWork::Bank(Box::new(work));
-            bank.book.ask(work).await.map_err(failed)?.outcome
+            let outcome = bank.book.ask(work).await.map_err(failed)?.outcome;
+            if let CustomerAnswer::Refused(rule) = &outcome
+                && lease::is_elsewhere(rule)
+            {
+                return Err(lease::refused(rule).into());
+            }
+            outcome
         }
         Err(rule) => {
             tracing::warn!(%rule, "a step is not proven");
@@ -344,8 +355,9 @@ async fn freeze(State(bank): Shared, Extension(caller): Extension<Caller>, body:
 }
 
 /// Another core's steps are nobody's here.
-fn only_core(bank: &Bank, caller: &Caller) -> Result<(), Refuse> {
+pub(super) fn only_core(bank: &Bank, caller: &Caller) -> Result<(), Refuse> {
     if caller.role() == Role::Core && caller.name() == bank.config.core {
+        bank.link.heard(system::now());
         return Ok(());
     }
     Err(forbidden(caller, &bank.config.core))

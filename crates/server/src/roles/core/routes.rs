@@ -36,7 +36,7 @@ use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
 use super::transfers::Outside;
-use super::{in_book, mirrors, outgoing};
+use super::{in_book, leases, mirrors, outgoing};
 use crate::statements;
 use crate::web::{Gate, Refuse};
 
@@ -47,6 +47,8 @@ pub struct Core {
     pub clearing: Arc<Clearing>,
     /// Transfers over rails.
     pub outside: Arc<Outside>,
+    /// The contracts about leases, and what waits.
+    pub leases: Arc<leases::LeaseDesk>,
     /// The log.
     pub published: Arc<Published>,
     /// The log's files.
@@ -88,6 +90,7 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
     let operators = super::outside_routes::routes()
         .route("/v1/mirrors", get(mirrors))
         .route("/v1/duties", get(duties))
+        .merge(leases::of_operators())
         .merge(after::of_operators());
     Router::new()
         .merge(open.with_state(Arc::clone(core)))

@@ -13,6 +13,7 @@ pub mod ledger_proofs;
 pub mod lists;
 pub mod operator;
 pub mod participant;
+pub mod policy;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -68,7 +69,7 @@ pub enum Command {
     VerifyExport(check::ExportArgs),
     Replay(check::ReplayArgs),
     #[command(subcommand)]
-    Policy(check::PolicyCommand),
+    Policy(policy::PolicyCommand),
     Explain(check::ExplainArgs),
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),

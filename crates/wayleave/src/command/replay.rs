@@ -49,14 +49,18 @@ impl PackTexts {
         }
     }
 
-    fn load(&self) -> Result<Pack, policy::PackError> {
-        Pack::load(&PackFiles {
+    pub(crate) fn borrowed(&self) -> PackFiles<'_> {
+        PackFiles {
             schema: &self.schema,
             decide: &self.decide,
             oblige: &self.oblige,
             gate: &self.gate,
             parameters: &self.parameters,
-        })
+        }
+    }
+
+    fn load(&self) -> Result<Pack, policy::PackError> {
+        Pack::load(&self.borrowed())
     }
 
     /// Each policy's text by its id, without comments and layout.

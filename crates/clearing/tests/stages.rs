@@ -3,6 +3,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     reason = "helpers of a test fail by panicking"
 )]
 
@@ -230,7 +231,8 @@ enum Turn {
 
 fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
-        3 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(i, lost)| Turn::Payment(i, lost)),
+        3 => (any::<prop::sample::Index>(), any::<bool>())
+            .prop_map(|(i, lost)| Turn::Payment(i, lost)),
         1 => (0_usize..3, 0_u8..5).prop_map(|(pack, stage)| Turn::Step(pack, stage)),
     ]
 }

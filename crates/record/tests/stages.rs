@@ -36,7 +36,7 @@ fn a_step_has_its_golden_bytes() {
         ("schema", &format!("5820{}", "03".repeat(32))),
         ("step", "04"),
         ("stage: canary", "820281821832"),
-        ("until", "1b18ea8115a7fe7000"),
+        ("until", "1b18ea7924b3a0b000"),
         ("reason", "65747269616c"),
     ];
     let golden: String = pieces.iter().map(|(_, hex)| *hex).collect();

@@ -1,7 +1,8 @@
 //! Which pack may decide: stages that an institution's own signed steps set.
 //!
 //! A side of a corridor whose pack took a step is *staged*: from then on its steps alone say which
-//! pack is in force, and an edge's own notice changes nothing. A side without steps goes by notices.
+//! pack is in force, and an edge's own notice changes nothing. A side without steps goes by
+//! notices.
 //!
 //! INVARIANT (NoRetiredPack): nothing is posted under a pack that is not in force in the writer's
 //! turn. Guard: [`SettlementBook::pack_in_force`] where a payment is judged, and the property

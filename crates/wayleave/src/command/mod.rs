@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod lists;
 pub(crate) mod operator;
 pub(crate) mod participant;
+pub(crate) mod policy;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;

@@ -32,6 +32,7 @@ mod outgoing;
 mod own_money;
 mod own_returns;
 mod ownership;
+mod packs;
 mod pseudonyms;
 mod rails;
 mod receipts;

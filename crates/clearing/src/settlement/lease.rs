@@ -24,7 +24,7 @@ use record::{
     LeaseSnapshot, PaymentEnded, RefusedBy, SaltSlot, Side, Signed,
 };
 use seal::digest::digest_of;
-use seal::{Domain, to_canonical};
+use seal::{Digest, Domain, to_canonical};
 use terms::{Amount, HoldId, Instant, InstitutionName, Minor, PaymentId};
 
 use super::judge::{self, Movement, Parts};

@@ -228,7 +228,7 @@ impl SettlementBook {
         let noticed = self.packs.iter().filter(|(key, entry)| {
             entry.standing == PackStanding::InForce && !self.is_staged(key)
         });
-        let noticed = noticed.map(|(key, entry)| (*key, entry.schema));
+        let noticed = noticed.map(|(key, entry)| (key.clone(), entry.schema));
         let staged = self.stages.sides.iter().flat_map(|(side, staged)| {
             let StagedSide { institution, corridor, side } = *side;
             let active = staged.packs.iter().filter(|(_, pack)| pack.stage == Stage::Active);

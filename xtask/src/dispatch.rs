@@ -21,8 +21,11 @@ ledger [WORKLOAD…]
           beside the flush of the same folder, a bare loop and PostgreSQL; rows, tables and pictures
           go to `target/bench`; `--json`, `--quick` (seconds, no bars), `--stored` (what was measured
           before), `--peers` (PostgreSQL also beside named workloads)
-policy prove
-          the proofs of every shipped pack, by one solver and by both: time and questions; `--json`
+policy [WORKLOAD…]
+          one side's decision with one pack and with 1,000 corridors loaded, and screening against
+          10,000 entities (`decide`, `decide-1000-corridors`, `screen-10k`), and the proofs of every shipped
+          pack by one solver and by both (`prove`): processor time at the
+          median and the 99th percentile, rate per core, the index's memory; `--json`
 ledger-peer-postgres
           PostgreSQL 15 with a minimal double-entry function under pgbench, for comparison: rates,
           latencies, measured flush, processor time, bytes; `--json`, `--seconds N`";
@@ -51,7 +54,10 @@ fn policy(workspace: &Workspace, options: &[String]) -> Result<ExitCode> {
             let missing = "expected the example `measure_proofs` in this workspace";
             program(workspace, "measure_proofs", missing, rest)
         }
-        _ => bail!("`cargo xtask bench policy prove` is the one there is\n\n{BENCHES}"),
+        _ => {
+            let missing = "expected the example `measure-policy` in this workspace";
+            program(workspace, "measure-policy", missing, options)
+        }
     }
 }
 

@@ -8,7 +8,11 @@
 
 pub mod assumptions;
 pub mod certificate;
+pub mod cases;
+pub mod check;
+pub mod compare;
 pub mod decide;
+pub mod describe;
 pub mod export;
 pub mod findings;
 pub mod pack;
@@ -16,7 +20,9 @@ pub mod parameters;
 pub mod preflight;
 pub mod replay;
 pub mod rule;
+pub mod shadow;
 pub mod shipped;
+pub mod skeleton;
 pub mod vocabulary;
 
 pub mod json;
@@ -24,8 +30,14 @@ pub mod walk;
 
 pub use assumptions::{Assumption, Assumptions};
 pub use certificate::CertificateError;
+mod source;
+
+pub use check::check;
+pub use compare::compare;
 pub use decide::{Decision, DecisionEnvelope, EvaluationError};
 pub use findings::{Action, Findings, FindingsBuilder, FindingsError};
 pub use pack::{Ask, Pack, PackError, PackFiles};
 pub use preflight::{Lack, Missing};
 pub use replay::{Difference, DigestCheck, Replay, ReplayError, replay, replay_with};
+pub use rule::{Chapter, Sentence, Words};
+pub use source::Mistake;

@@ -101,6 +101,7 @@ fn open(dir: &Folder, issuers_port: u16, provider: ProviderEntry) -> Wallet {
         corridor: "nl-sg".parse().unwrap(),
         book: "settlement".parse().unwrap(),
         core: other("core"),
+        bank: None,
         provider,
         edges: vec![edge("bank-nl"), edge("bank-sg")],
         issuers: vec![

@@ -60,6 +60,7 @@ pub(crate) fn config() -> WalletConfig {
         corridor: "nl-sg".parse().unwrap(),
         book: "settlement".parse().unwrap(),
         core: peer("core", 7000, 10),
+        bank: None,
         provider: ProviderEntry {
             provider: "fx-dealer".parse().unwrap(),
             peer: peer("fx-dealer", 7006, 20),

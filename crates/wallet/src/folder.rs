@@ -52,6 +52,8 @@ pub enum Kept {
     Promise,
     /// The receipt.
     Receipt,
+    /// The bank's word that it accepted the payment while the core could not be reached.
+    Accepted,
 }
 
 impl Kept {
@@ -66,6 +68,7 @@ impl Kept {
             Self::Order => "order",
             Self::Promise => "promise",
             Self::Receipt => "receipt.wayleave",
+            Self::Accepted => "accepted.wayleave",
         }
     }
 }

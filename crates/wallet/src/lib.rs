@@ -31,6 +31,7 @@ mod pay;
 mod privacy;
 mod receive;
 mod replay;
+mod statement;
 mod system;
 mod trust;
 pub mod verify;
@@ -47,10 +48,11 @@ pub use invoice::{InvoiceDraft, RequestMade};
 pub use keys::KeyFolder;
 pub use outcome::{CommandResult, EXIT_NOBODY_VOUCHES, EXIT_REFUSED, EXIT_UNKNOWN};
 pub use pay::{
-    Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand, PaymentOutcome,
-    Permitted, RefusedPayment, Settled, Shown, WhenMissing,
+    Accepted, Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand,
+    PaymentOutcome, Permitted, RefusedPayment, Settled, Shown, WhenMissing,
 };
 pub use privacy::{Disclosure, PrivacyEntry, PrivacyRecord, PrivacyReport, RecordDamaged};
 pub use receive::Received;
 pub use replay::{Replayed, replay};
+pub use statement::StatementAsk;
 pub use wallet::Wallet;

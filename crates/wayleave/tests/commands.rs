@@ -330,6 +330,7 @@ fn config() -> wallet::WalletConfig {
         corridor: "nl-sg".parse().unwrap(),
         book: "settlement".parse().unwrap(),
         core: peer("core", 1),
+        bank: None,
         provider: wallet::ProviderEntry {
             provider: "fx-dealer".parse().unwrap(),
             peer: peer("fx-dealer", 2),

@@ -4,6 +4,7 @@
 //! fields, so that a drill can change what lies between two stages and see who refuses it; what
 //! the wallet signs is checked again at the moment of signing.
 
+mod cut_off;
 mod decide;
 mod outcome;
 mod prepare;
@@ -15,7 +16,7 @@ use record::{Ending, Promise, RequestToPay, SettleOrder, Signed};
 use terms::PaymentId;
 
 pub use decide::{Decided, Letters, Permitted};
-pub use outcome::{PaymentOutcome, RefusedPayment, Settled, Shown};
+pub use outcome::{Accepted, PaymentOutcome, RefusedPayment, Settled, Shown};
 pub use prepare::PaymentInHand;
 pub use settle::{CheckedPromise, OrderSent};
 

@@ -276,6 +276,7 @@ impl Stage {
             permit_keys: vec![permit_key.to_string()],
             operator: "operator".into(),
             statement_key: self.key("operator", "statement")?.public_key().to_string(),
+            link_patience_ms: 2_000,
         };
         write_json(&self.folder(name).join("role.json"), &config)
     }
@@ -413,6 +414,7 @@ impl Stage {
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
             drills: vec![DrillDuty { name: "core-kill".into(), every_days: 7 }],
             rails: vec![],
+            leases: vec![],
             journal: self.journal.clone(),
         };
         write_private(&self.folder("core").join("role.json"), &config)?;

@@ -26,6 +26,7 @@ pub mod vocabulary;
 mod json;
 mod source;
 mod walk;
+mod whole;
 
 pub use check::check;
 pub use compare::compare;

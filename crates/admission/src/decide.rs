@@ -24,6 +24,7 @@ use thiserror::Error;
 use crate::desk::{Desk, Statuses};
 use crate::exchange::{believe, debtor_request};
 use crate::findings::{self, AgainRefused};
+use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
@@ -348,6 +349,11 @@ fn conclude(
     findings: &Findings,
     (own, relied_on, high_water): (Option<&OwnReason>, Vec<ReliedOn>, HighWater),
 ) -> Decided {
+    let forced = forced::apply(desk, matter.owner, findings);
+    let (findings, mark) = match &forced {
+        Some((led, mark)) => (led, Some(mark.clone())),
+        None => (findings, None),
+    };
     let mut decision = desk.pack.decide(findings, desk.now);
     // A pack that reads nothing of what failed would permit: what the edge refuses stays refused.
     if own.is_some() && decision.outcome == DecisionOutcome::Permit {
@@ -362,7 +368,7 @@ fn conclude(
         terms: matter.about.terms,
         snapshot: desk.lists.snapshot(),
         statements: [matter.sent, matter.received].into(),
-        lists: desk.lists.versions().into_iter().collect(),
+        lists: desk.lists.versions().into_iter().chain(mark).collect(),
     };
     let record = desk.pack.record(envelope, findings, &decision, desk.now);
     let commitment = record_commitment(inputs.data_key, &record);

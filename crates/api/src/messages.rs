@@ -16,7 +16,7 @@
 //! | core | `POST /v1/parcels`, `GET /v1/parcels/{payment}/{side}/{kind}` | `Parcel` of the caller's own institution |
 //! | core | `GET /v1/accounts/{id}` | → [`AccountView`], own institution or owner only |
 //! | core | `POST /v1/customers` | [`NewCustomer`], by the institution's edge |
-//! | core | `POST /v1/trust-lists`, `/v1/snapshots`, `/v1/packs`, `/v1/edges` | the signed document |
+//! | core | `POST /v1/trust-lists`, `/v1/snapshots`, `/v1/packs`, `/v1/pack-steps`, `/v1/edges`; `GET /v1/packs/{corridor}/{side}` → [`StagedPacks`] | the signed document |
 //! | core | `POST /v1/edge-accounts`, `/v1/edge-closings` | the signed document, by the instance |
 //! | core | `GET /v1/edge-basis` | → [`EdgeBasis`], own institution only |
 //! | core | `GET /v1/edge-instances` | → JSON: who has joined, and which numbers are missing |

@@ -242,7 +242,7 @@ fn findings(file: &File, entry: &Entry, pack: &Pack, at: Instant) -> Result<Find
         .ok_or_else(|| format!("expected action `pay` or `refund`, got `{word}`"))?;
     let mut builder = FindingsBuilder::new(action);
     for (name, value) in file.base.iter().chain(&entry.findings) {
-        builder = builder.valued(name, value)?;
+        builder = builder.of_json(name, value)?;
     }
     if let Some(RawAmount { minor, asset }) = &entry.raw.amount {
         let minor: Minor = minor.parse().map_err(|_| format!("`{minor}` is no amount"))?;
@@ -267,7 +267,10 @@ fn findings(file: &File, entry: &Entry, pack: &Pack, at: Instant) -> Result<Find
 
 impl FindingsBuilder {
     /// A finding from JSON, of the type that the vocabulary gives its name.
-    fn valued(self, name: &str, value: &Value) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What was expected and what was got.
+    pub fn of_json(self, name: &str, value: &Value) -> Result<Self, String> {
         let row = definition(name).ok_or_else(|| unknown(name))?;
         let texts = || {
             let items = value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned));

@@ -65,10 +65,10 @@ impl Declared {
 
 fn schema(text: &str, found: &mut Vec<Mistake>) -> Option<Declared> {
     let parsed = SchemaFragment::from_cedarschema_str(text)
-        .map(|(fragment, _)| fragment.to_json_value())
+        .map(|(fragment, _)| fragment.to_json_value().ok())
         .map_err(|error| said(SCHEMA_FILE, text, 0, &error));
     let json = match parsed {
-        Ok(json) => json.ok()?,
+        Ok(json) => json?,
         Err(mistakes) => {
             found.extend(mistakes);
             return None;

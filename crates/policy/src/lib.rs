@@ -31,6 +31,7 @@ pub mod walk;
 pub use assumptions::{Assumption, Assumptions};
 pub use certificate::CertificateError;
 mod source;
+mod whole;
 
 pub use check::check;
 pub use compare::compare;

@@ -17,6 +17,7 @@ use crate::json::canonical;
 use crate::parameters::{self, ParameterValue, Parameters};
 use crate::rule::{self, Chapter, Rule};
 use crate::vocabulary::{Kind, definition};
+use crate::whole::whole;
 
 /// Domain of a pack's digest.
 pub const PACK_DOMAIN: Domain = Domain::new("wayleave/pack/v2");
@@ -87,6 +88,9 @@ pub struct Pack {
     pub(crate) oblige: PolicySet,
     pub(crate) gate: PolicySet,
     pub(crate) assumptions: Assumptions,
+    /// All forbids of `decide` as one, and of `gate`: see [`crate::whole`].
+    pub(crate) decide_whole: Option<PolicySet>,
+    pub(crate) gate_whole: Option<PolicySet>,
     pub(crate) rules: BTreeMap<String, (Chapter, Rule)>,
     /// What the request of `decide` and `oblige` holds.
     pub(crate) request_reads: BTreeSet<String>,
@@ -97,6 +101,8 @@ pub struct Pack {
     pub(crate) periods: BTreeMap<BusinessDate, Period>,
     pub(crate) resource: EntityUid,
     pub(crate) principal: EntityUid,
+    /// The actions of the schema, made once: reading a type's name costs more than a rule.
+    pub(crate) actions: BTreeMap<&'static str, EntityUid>,
 }
 
 /// The one attribute that `gate` reads and that is no finding: the kinds of duties due.
@@ -155,6 +161,8 @@ impl Pack {
             rules_digest: digests.rules,
             schema_digest: seal::digest(SCHEMA_DOMAIN, canonical(&schema_json).as_bytes()),
             schema_json,
+            decide_whole: whole(&decide),
+            gate_whole: whole(&gate),
             decide,
             oblige,
             gate,
@@ -166,6 +174,10 @@ impl Pack {
             periods: periods(&parameters, &resource, &schema)?,
             resource,
             principal: uid("Company", "customer")?,
+            actions: ACTIONS
+                .iter()
+                .map(|action| Ok((*action, uid("Action", action)?)))
+                .collect::<Result<_, PackError>>()?,
             name: parameters.pack,
             corridor: parameters.corridor,
             side: parameters.side,
@@ -435,6 +447,9 @@ pub(crate) fn uid(kind: &str, id: &str) -> Result<EntityUid, PackError> {
     let name = kind.parse().map_err(|_| PackError::TypeMissing { name: kind.to_owned() })?;
     Ok(EntityUid::from_type_name_and_id(name, cedar_policy::EntityId::new(id)))
 }
+
+/// What may be asked of a pack.
+const ACTIONS: [&str; 3] = ["pay", "refund", "settle"];
 
 /// The parameter that the calendar reads: minutes east of UTC, fixed.
 pub const UTC_OFFSET: &str = "utcOffsetMinutes";

@@ -180,13 +180,9 @@ impl<'a> Shadow<'a> {
 
 fn amount(record: &DecisionRecord) -> (String, i128) {
     let value = |name: &str| record.findings.iter().find(|f| f.name == name).map(|f| &f.value);
-    let amount = match value("amount") {
-        Some(FindingValue::Number(number)) => i128::from(*number),
-        _ => 0,
+    let Some(FindingValue::Number(amount)) = value("amount") else { return ("?".to_owned(), 0) };
+    let Some(FindingValue::Text(currency)) = value("currency") else {
+        return ("?".to_owned(), i128::from(*amount));
     };
-    let currency = match value("currency") {
-        Some(FindingValue::Text(currency)) => currency.clone(),
-        _ => "?".to_owned(),
-    };
-    (currency, amount)
+    (currency.clone(), i128::from(*amount))
 }

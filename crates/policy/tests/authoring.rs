@@ -227,6 +227,14 @@ const BAD: &[Bad] = &[
     ),
     (
         "parameters.json",
+        "[\"KP\"]",
+        "[]",
+        "sanctionedCountries",
+        "`sanctionedCountries` not to be empty",
+        "",
+    ),
+    (
+        "parameters.json",
         "\"tightens\": \"up\"",
         "\"tightens\": \"sideways\"",
         "sideways",
@@ -347,8 +355,8 @@ fn a_comparison_tells_rules_parameters_and_lists_with_their_direction() {
         named("sanctionedCountries", "from 2026-01-01: with BY", Direction::Tightens)
     );
     assert_eq!(
-        list("[]"),
-        named("sanctionedCountries", "from 2026-01-01: without KP; empty now", Direction::Loosens)
+        list("[\"BY\"]"),
+        named("sanctionedCountries", "from 2026-01-01: with BY; without KP", Direction::Loosens)
     );
     assert_eq!(
         one("decide.cedar", "context.amount > 0", "context.amount > 1"),

@@ -184,9 +184,17 @@ fn inputs_that_are_no_findings_deny() {
         let bytes = seal::to_canonical(&pack.record(envelope(), &findings, &decision, now()));
         assert_eq!(replay(&bytes, &pack), Ok(Replay::Match));
     }
-    let before = Instant::from_seconds(1_700_000_000);
-    let decision = pack.decide(&support::debtor().build(), before);
-    assert_eq!(decision.errors, [EvaluationError::NotInForce { at: before }]);
+    for before in [Instant::from_seconds(1_700_000_000), Instant::from_nanos(0)] {
+        let decision = pack.decide(&support::debtor().build(), before);
+        assert_eq!(decision.errors, [EvaluationError::NotInForce { at: before }]);
+        assert_eq!(decision.outcome, DecisionOutcome::Denial);
+    }
+    // At the end of time a duty's deadline and an age stay what they can be, and nothing wraps.
+    let last = Instant::from_nanos(u64::MAX);
+    let old = support::debtor().age(v::LIST_AGE, last, Instant::from_nanos(0)).build();
+    let decision = pack.decide(&old, last);
+    assert_eq!(codes(&decision), ["list-stale"]);
+    assert!(!decision.alarm());
 }
 
 #[test]

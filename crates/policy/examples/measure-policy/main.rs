@@ -8,7 +8,7 @@
     clippy::as_conversions,
     clippy::float_arithmetic,
     clippy::indexing_slicing,
-    clippy::cast_precision_loss,
+    clippy::string_slice,
     reason = "a bench prints, computes with floats, and fails by panicking"
 )]
 

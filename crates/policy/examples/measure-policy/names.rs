@@ -1,12 +1,14 @@
-//! Names that nobody has, from a seed: words of syllables, some five thousand of them.
+//! Names that nobody has, from a seed: words of two or three syllables, some tens of thousands.
 
 /// A small generator (SplitMix64): the same names on every machine.
 pub(crate) struct Names(u64);
 
-const SYLLABLES: &[&str] = &[
-    "ka", "ren", "to", "mi", "shan", "lu", "bor", "van", "der", "khal", "ib", "nov", "petr", "sul",
-    "tan", "wei", "zhou", "al", "mah", "dar", "ge", "ost", "kim", "ra", "vo", "lin", "han", "sen",
+const ONSETS: &[&str] = &[
+    "b", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "y", "z", "sh",
+    "kh", "ch", "st", "br", "al",
 ];
+const VOWELS: &[&str] = &["a", "e", "i", "o", "u", "ai", "ou", "ie"];
+const CODAS: &[&str] = &["", "", "", "n", "r", "s", "l", "m", "ng", "v", "d", "k"];
 const LAST: &[&str] = &["Trading Ltd", "Shipping Co", "Bank", "Holding BV", "LLC", "", "", ""];
 
 impl Names {
@@ -30,7 +32,9 @@ impl Names {
         let syllables = 2 + self.below(2);
         let mut word = String::new();
         for _ in 0..syllables {
-            word.push_str(SYLLABLES[self.below(SYLLABLES.len())]);
+            for part in [ONSETS, VOWELS, CODAS] {
+                word.push_str(part[self.below(part.len())]);
+            }
         }
         word[..1].to_uppercase() + &word[1..]
     }

@@ -64,7 +64,8 @@ impl Packs {
         });
         let active = staged.packs.iter().find(|pack| pack.stage == Stage::Active);
         let chosen = canary.into_iter().chain(active);
-        chosen.filter_map(|pack| self.at_hand(&state, pack.pack)).next().ok_or_else(no_pack)
+        let mut chosen = chosen.filter_map(|pack| self.at_hand(&state, pack.pack));
+        chosen.next().ok_or_else(no_pack)
     }
 
     /// Whether steps say what is in force, and if so whether that pack is here.
@@ -115,11 +116,11 @@ impl Packs {
             }
             Ok(pack) => {
                 let (name, place) = (pack.name().to_owned(), folder.display());
-                tracing::error!(name, %place, "the pack is of another side or asks for other claims");
+                tracing::error!(name, %place, "the pack is not for here");
                 None
             }
             Err(error) => {
-                tracing::error!(%error, place = %folder.display(), "a folder of `packs` is no pack");
+                tracing::error!(%error, place = %folder.display(), "this folder is no pack");
                 None
             }
         }
@@ -133,7 +134,8 @@ impl Packs {
                 Otherwise::Untold(_) => "unknown: findings are not recorded".to_owned(),
                 Otherwise::Differs { change, .. } => change,
             };
-            tracing::info!(payment = %record.payment, pack = pack.name(), line, "the shadow differs");
+            let (payment, pack_name) = (record.payment, pack.name());
+            tracing::info!(%payment, pack_name, line, "the shadow differs");
             if let Err(error) = self.note(&pack, record, &line) {
                 tracing::warn!(%error, "`shadow.log` cannot be written");
             }

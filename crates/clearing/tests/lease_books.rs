@@ -280,7 +280,8 @@ fn each_rule_of_an_acceptance_refuses() {
     for (number, (change, rule)) in cases.into_iter().enumerate() {
         assert_eq!(accept(&mut books, now(), &of(change)), Err(rule), "case {number}");
     }
-    assert_eq!(accept(&mut books, later(61), &good), Err(RuleName::QuoteExpired));
+    assert_eq!(accept(&mut books, later(60), &good), Err(RuleName::PermitExpired));
+    assert_eq!(accept(&mut books, later(120), &good), Err(RuleName::QuoteExpired));
     let end = u64::from(SECONDS - SKEW);
     let late = order(2, later(end));
     assert_eq!(accept(&mut books, later(end), &late), Err(RuleName::LeaseNotInForce), "skew");

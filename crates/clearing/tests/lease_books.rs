@@ -35,7 +35,7 @@ use record::{
     LeaseLine, LeaseSpent, PackStanding, Promise, SettleOrder, Side, Signed, TwoPersons,
 };
 use seal::{Digest, PublicKey, sha256};
-use terms::{Instant, Minor, PaymentId, Position};
+use terms::{Instant, Minor, PaymentId};
 
 const ORIGIN: &str = "wayleave.example/sandbox/settlement";
 /// What one payment takes of a lease: 1,000.00 SGD at the fixture's rate.

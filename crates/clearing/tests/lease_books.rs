@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
     reason = "helpers of a test fail by panicking"
 )]
 
@@ -258,18 +259,20 @@ fn what_a_lease_holds_back_is_nobody_elses_and_no_ledger_command_ends_it() {
     }
 }
 
+type Change = fn(&mut OrderParts);
+
 #[test]
 fn each_rule_of_an_acceptance_refuses() {
     let mut books = Books::ready();
     let good = order(1, now());
     assert_eq!(accept(&mut books, now(), &good), Err(RuleName::LeaseNotInForce), "no lease");
     let mut books = leased();
-    let of = |change: fn(&mut OrderParts)| {
+    let of = |change: Change| {
         let mut parts = OrderParts::of(deal(1, now()));
         change(&mut parts);
         parts.order()
     };
-    let cases: [(fn(&mut OrderParts), RuleName); 6] = [
+    let cases: [(Change, RuleName); 6] = [
         (|parts| parts.debtor_signer = Who::Stranger, RuleName::SignerNotTrusted),
         (|parts| parts.creditor_signer = Who::Stranger, RuleName::SignerNotTrusted),
         (|parts| parts.quote_signer = Who::Stranger, RuleName::SignerNotTrusted),

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
     reason = "helpers of a test fail by panicking"
 )]
 
@@ -35,7 +36,7 @@ use record::{
     LeaseLine, LeaseSpent, PackStanding, Promise, SettleOrder, Side, Signed, TwoPersons,
 };
 use seal::{Digest, PublicKey, sha256};
-use terms::{Instant, Minor, PaymentId, Position};
+use terms::{Instant, Minor, PaymentId};
 
 const ORIGIN: &str = "wayleave.example/sandbox/settlement";
 /// What one payment takes of a lease: 1,000.00 SGD at the fixture's rate.
@@ -258,18 +259,20 @@ fn what_a_lease_holds_back_is_nobody_elses_and_no_ledger_command_ends_it() {
     }
 }
 
+type Change = fn(&mut OrderParts);
+
 #[test]
 fn each_rule_of_an_acceptance_refuses() {
     let mut books = Books::ready();
     let good = order(1, now());
     assert_eq!(accept(&mut books, now(), &good), Err(RuleName::LeaseNotInForce), "no lease");
     let mut books = leased();
-    let of = |change: fn(&mut OrderParts)| {
+    let of = |change: Change| {
         let mut parts = OrderParts::of(deal(1, now()));
         change(&mut parts);
         parts.order()
     };
-    let cases: [(fn(&mut OrderParts), RuleName); 6] = [
+    let cases: [(Change, RuleName); 6] = [
         (|parts| parts.debtor_signer = Who::Stranger, RuleName::SignerNotTrusted),
         (|parts| parts.creditor_signer = Who::Stranger, RuleName::SignerNotTrusted),
         (|parts| parts.quote_signer = Who::Stranger, RuleName::SignerNotTrusted),
@@ -280,7 +283,8 @@ fn each_rule_of_an_acceptance_refuses() {
     for (number, (change, rule)) in cases.into_iter().enumerate() {
         assert_eq!(accept(&mut books, now(), &of(change)), Err(rule), "case {number}");
     }
-    assert_eq!(accept(&mut books, later(61), &good), Err(RuleName::QuoteExpired));
+    assert_eq!(accept(&mut books, later(60), &good), Err(RuleName::PermitExpired));
+    assert_eq!(accept(&mut books, later(120), &good), Err(RuleName::QuoteExpired));
     let end = u64::from(SECONDS - SKEW);
     let late = order(2, later(end));
     assert_eq!(accept(&mut books, later(end), &late), Err(RuleName::LeaseNotInForce), "skew");

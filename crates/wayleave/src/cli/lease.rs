@@ -30,7 +30,7 @@ pub enum LeaseCommand {
     ///
     /// Prints the hex for `consent` in `leases` of the core's `role.json`. Signs with the
     /// provider's quote key.
-    Consent(ConsentArgs),
+    Consent(Box<ConsentArgs>),
     #[command(subcommand)]
     End(EndCommand),
 }
@@ -68,7 +68,7 @@ pub struct ConsentArgs {
 #[derive(Debug, Subcommand)]
 pub enum EndCommand {
     /// Write the end of a lease into a file, signed by the first person. Nothing is sent.
-    Sign(EndArgs),
+    Sign(Box<EndArgs>),
     /// Show what another person signed, sign it too and send it. Sent again it changes nothing.
     Send(EndSendArgs),
 }

@@ -39,7 +39,7 @@ pub(crate) fn whole(set: &PolicySet) -> Option<PolicySet> {
         }
     }
     let parts: Vec<Value> =
-        by_scope.into_iter().filter_map(|(scope, all)| Some(both(scope, any(&all)?))).collect();
+        by_scope.into_iter().filter_map(|(scope, all)| Some(both(&scope, any(&all)?))).collect();
     let all = json!({ "op": "All" });
     if let Some(body) = any(&parts) {
         let json = json!({
@@ -91,13 +91,13 @@ fn conditions(policy: &Value) -> Option<Value> {
             "unless" => json!({ "!": { "arg": body } }),
             _ => return None,
         };
-        all = both(all, holds);
+        all = both(&all, holds);
     }
     Some(all)
 }
 
-fn both(left: Value, right: Value) -> Value {
-    if left == json!({ "Value": true }) {
+fn both(left: &Value, right: Value) -> Value {
+    if *left == json!({ "Value": true }) {
         return right;
     }
     json!({ "&&": { "left": left, "right": right } })

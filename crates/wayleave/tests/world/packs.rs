@@ -18,7 +18,7 @@ fn policy(arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
-/// A copy of an edge's pack under which one payment may be 10 EUR at most.
+/// A copy of an edge's pack under which one payment may be 30 EUR at most.
 fn tighter(world: &World, edge: &str) -> PathBuf {
     let (from, to) = (world.stage.folder(edge).join("pack"), world.folder.path().join("tighter"));
     std::fs::create_dir_all(&to).unwrap();
@@ -31,7 +31,7 @@ fn tighter(world: &World, edge: &str) -> PathBuf {
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     let rows = file["parameters"].as_array_mut().unwrap();
     let row = rows.iter_mut().find(|row| row["name"] == "amountLimit").unwrap();
-    row["values"] = serde_json::json!([{ "from": "2026-01-01", "value": 1_000 }]);
+    row["values"] = serde_json::json!([{ "from": "2026-01-01", "value": 3_000 }]);
     std::fs::write(path, file.to_string()).unwrap();
     to
 }

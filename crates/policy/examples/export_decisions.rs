@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut count = 0_u32;
     for side in &SIDES {
         let pack = Pack::load(&side.files)?;
-        for (index, row) in rows(&pack).enumerate() {
+        for (index, row) in rows(side).enumerate() {
             let findings = findings(side, row);
             let decision = pack.decide(&findings, now());
             let record = pack.record(envelope(), &findings, &decision, now());

@@ -1,7 +1,7 @@
-//! A base payment that both shipped packs permit, and ways to change it.
+//! Base payments that the shipped packs permit, and ways to change them.
 
 use policy::vocabulary as v;
-use policy::{Action, DecisionEnvelope, Findings, FindingsBuilder, Pack, PackFiles, shipped};
+use policy::{Action, DecisionEnvelope, Findings, FindingsBuilder, PackFiles, shipped};
 use record::EdgeMark;
 use screening::Outcome;
 use seal::Digest;
@@ -39,6 +39,35 @@ pub(crate) fn creditor() -> FindingsBuilder {
         .number(v::MINUTE_OF_DAY, 1080)
 }
 
+/// The debtor side of the way back: SGD 18,600.00, permitted.
+pub(crate) fn debtor_back() -> FindingsBuilder {
+    both("SGD.2@mas-sandbox", 1_860_000)
+        .flag(v::ACCOUNT_MAY_BE_DEBITED, true)
+        .flag(v::TERMS_SIGNED, true)
+        .flag(v::MANDATE_MAY_PAY, true)
+        .number(v::MANDATE_STATUS_AGE, 60)
+        .number(v::MANDATE_LIMIT, 5_000_000)
+        .number(v::MANDATE_MONTH_LIMIT, 20_000_000)
+        .text(v::MANDATE_KEY, "mandate:m1")
+        .flag(v::PAYER_ACCOUNT_GIVEN, true)
+        .flag(v::PAYEE_NAME_FITS_ACCOUNT, true)
+        .number(v::MINUTE_OF_DAY, 1080)
+}
+
+/// The creditor side of the way back: EUR 12,400.00, permitted.
+pub(crate) fn creditor_back() -> FindingsBuilder {
+    both("EUR.2@tcb-sandbox", 1_240_000)
+        .flag(v::ACCOUNT_MAY_BE_CREDITED, true)
+        .flag(v::INVOICE_SIGNED, true)
+        .flag(v::PAYER_ACCOUNT_GIVEN, true)
+        .number(v::MINUTE_OF_DAY, 660)
+}
+
+/// The one side of a payment out: EUR 12,400.00, permitted.
+pub(crate) fn debtor_out() -> FindingsBuilder {
+    debtor().flag(v::PAYER_ACCOUNT_GIVEN, true)
+}
+
 fn both(asset: &str, minor: u128) -> FindingsBuilder {
     let clear = Outcome::Clear { lists: vec![] };
     FindingsBuilder::new(Action::Pay)
@@ -63,23 +92,40 @@ fn both(asset: &str, minor: u128) -> FindingsBuilder {
         .texts(v::DUTIES_DONE, &["travel-rule", "evidence-escrow"])
 }
 
-/// One of the two sides.
+/// One side of a corridor.
 #[derive(Clone, Copy)]
 pub(crate) struct SideCase {
     pub(crate) files: PackFiles<'static>,
     pub(crate) base: fn() -> FindingsBuilder,
+    /// The rows that not all packs share.
+    own: &'static [&'static [Row]],
 }
 
-pub(crate) const SIDES: [SideCase; 2] = [
-    SideCase { files: shipped::NL_SG, base: debtor },
-    SideCase { files: shipped::SG_IN, base: creditor },
+pub(crate) const SIDES: [SideCase; 5] = [
+    SideCase { files: shipped::NL_SG, base: debtor, own: &[STATED, DEBTOR, NAMED, DUTCH] },
+    SideCase { files: shipped::SG_IN, base: creditor, own: &[STATED, PAYER_ACCOUNT, CREDITOR] },
+    SideCase {
+        files: shipped::SG_NL,
+        base: debtor_back,
+        own: &[STATED, DEBTOR, NAMED, PAYER_ACCOUNT, SINGAPOREAN],
+    },
+    SideCase {
+        files: shipped::NL_IN,
+        base: creditor_back,
+        own: &[STATED, PAYER_ACCOUNT, CREDITOR],
+    },
+    SideCase {
+        files: shipped::NL_CH,
+        base: debtor_out,
+        own: &[DEBTOR, PAYER_ACCOUNT, OUT, DUTCH_CREDIT],
+    },
 ];
 
 /// One row: what is changed, and the codes that decide.
 pub(crate) type Row =
     (&'static str, fn(FindingsBuilder) -> FindingsBuilder, &'static [&'static str]);
 
-/// Rows that both packs share.
+/// Rows that all packs share.
 pub(crate) const SHARED: &[Row] = &[
     ("base", |b| b, &["permit"]),
     ("other company", |b| b.flag(v::SUBJECTS_SAME, false), &["subjects-differ"]),
@@ -94,8 +140,6 @@ pub(crate) const SHARED: &[Row] = &[
     ("payer name", |b| b.flag(v::PAYER_NAME_GIVEN, false), &["payer-name-missing"]),
     ("address", |b| b.flag(v::PAYER_ADDRESS_STRUCTURED, false), &["payer-address-unstructured"]),
     ("payee name", |b| b.flag(v::PAYEE_NAME_GIVEN, false), &["payee-name-missing"]),
-    ("statement", |b| b.flag(v::STATEMENT_PRESENT, false), &["statement-missing"]),
-    ("terms", |b| b.flag(v::TERMS_MATCH, false), &["terms-differ"]),
     ("sanctioned payee", |b| b.text(v::PAYEE_COUNTRY, "KP"), &["jurisdiction-sanctioned"]),
     ("sanctioned payer", |b| b.text(v::PAYER_COUNTRY, "KP"), &["jurisdiction-sanctioned"]),
     ("payer unscreened", |b| b.text(v::PAYER_SCREENING, "NotScreened"), &["not-screened"]),
@@ -113,10 +157,20 @@ pub(crate) const SHARED: &[Row] = &[
     ("unsealed", |b| b.texts(v::DUTIES_DONE, &["travel-rule"]), &["evidence-undone"]),
     (
         "several, by precedence",
-        |b| b.number(v::WEEKDAY, 7).text(v::PAYEE_SCREENING, "Match").flag(v::TERMS_MATCH, false),
-        &["terms-differ", "payee-listed", "closed-now"],
+        |b| b.number(v::WEEKDAY, 7).text(v::PAYEE_SCREENING, "Match").number(v::AMOUNT, 0),
+        &["amount-not-positive", "payee-listed", "closed-now"],
     ),
 ];
+
+/// Rows of packs whose other side states its party.
+pub(crate) const STATED: &[Row] = &[
+    ("statement", |b| b.flag(v::STATEMENT_PRESENT, false), &["statement-missing"]),
+    ("terms", |b| b.flag(v::TERMS_MATCH, false), &["terms-differ"]),
+];
+
+/// Of those where the payer's account must be told.
+pub(crate) const PAYER_ACCOUNT: &[Row] =
+    &[("payer account", |b| b.flag(v::PAYER_ACCOUNT_GIVEN, false), &["payer-account-missing"])];
 
 /// Rows of the debtor side.
 pub(crate) const DEBTOR: &[Row] = &[
@@ -124,30 +178,66 @@ pub(crate) const DEBTOR: &[Row] = &[
     ("unsigned", |b| b.flag(v::TERMS_SIGNED, false), &["terms-unsigned"]),
     ("mandate", |b| b.flag(v::MANDATE_MAY_PAY, false), &["mandate-not-for-this"]),
     ("mandate status", |b| b.number(v::MANDATE_STATUS_AGE, 901), &["mandate-status-stale"]),
-    ("at mandate limit", |b| b.number(v::MANDATE_LIMIT, 1_240_000), &["permit"]),
-    ("mandate limit", |b| b.number(v::MANDATE_LIMIT, 1_239_999), &["mandate-limit-exceeded"]),
+    (
+        "at mandate limit",
+        |b| b.number(v::AMOUNT, 1_240_000).number(v::MANDATE_LIMIT, 1_240_000),
+        &["permit"],
+    ),
+    (
+        "mandate limit",
+        |b| b.number(v::AMOUNT, 1_240_000).number(v::MANDATE_LIMIT, 1_239_999),
+        &["mandate-limit-exceeded"],
+    ),
     (
         "corridor limit",
         |b| {
-            b.number(v::AMOUNT, 50_000_001)
+            b.number(v::AMOUNT, 75_000_001)
                 .number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX)
                 .text(v::CREDIT_BAND_GIVEN, "A")
         },
         &["corridor-limit-exceeded"],
     ),
+];
+
+/// Rows of packs that compare the payee's name with its bank's word.
+pub(crate) const NAMED: &[Row] =
+    &[("name check", |b| b.flag(v::PAYEE_NAME_FITS_ACCOUNT, false), &["payee-name-differs"])];
+
+/// Rows about credit and tax.
+pub(crate) const DUTCH_CREDIT: &[Row] = &[
     ("band", |b| b.text(v::CREDIT_BAND_GIVEN, "D"), &["credit-band-limit-exceeded"]),
     ("credit status", |b| b.number(v::CREDIT_STATUS_AGE, 901), &["credit-status-stale"]),
     ("tax", |b| b.flag(v::TAX_STANDING_GOOD, false), &["tax-standing-not-good"]),
     ("old tax", |b| b.number(v::TAX_STANDING_AGE, 7_776_001), &["tax-standing-stale"]),
-    ("name check", |b| b.flag(v::PAYEE_NAME_FITS_ACCOUNT, false), &["payee-name-differs"]),
+];
+
+/// Rows of NL to SG.
+pub(crate) const DUTCH: &[Row] = &[
+    DUTCH_CREDIT[0],
+    DUTCH_CREDIT[1],
+    DUTCH_CREDIT[2],
+    DUTCH_CREDIT[3],
     ("large", large_debtor, &["permit"]),
 ];
+
+/// Rows of SG to NL.
+pub(crate) const SINGAPOREAN: &[Row] = &[(
+    "large",
+    |b| b.number(v::AMOUNT, 40_000_000).number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX),
+    &["permit"],
+)];
+
+/// Rows of payments out.
+pub(crate) const OUT: &[Row] = &[(
+    "large",
+    |b| b.number(v::AMOUNT, 6_000_000).number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX),
+    &["permit"],
+)];
 
 /// Rows of the creditor side.
 pub(crate) const CREDITOR: &[Row] = &[
     ("account", |b| b.flag(v::ACCOUNT_MAY_BE_CREDITED, false), &["account-not-creditable"]),
     ("unsigned", |b| b.flag(v::INVOICE_SIGNED, false), &["invoice-unsigned"]),
-    ("payer account", |b| b.flag(v::PAYER_ACCOUNT_GIVEN, false), &["payer-account-missing"]),
     ("corridor limit", |b| b.number(v::AMOUNT, 75_000_001), &["corridor-limit-exceeded"]),
     ("large", |b| b.number(v::AMOUNT, 40_000_000), &["permit"]),
 ];
@@ -157,9 +247,8 @@ fn large_debtor(b: FindingsBuilder) -> FindingsBuilder {
 }
 
 /// All rows of a side.
-pub(crate) fn rows(pack: &Pack) -> impl Iterator<Item = &'static Row> {
-    let own = if pack.side() == record::Side::Debtor { DEBTOR } else { CREDITOR };
-    SHARED.iter().chain(own)
+pub(crate) fn rows(side: &SideCase) -> impl Iterator<Item = &'static Row> {
+    SHARED.iter().chain(side.own.iter().copied().flatten())
 }
 
 /// The findings of a row.

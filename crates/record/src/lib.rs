@@ -14,6 +14,7 @@ pub mod edges;
 pub mod fact;
 pub mod funding;
 pub mod outgoing;
+pub mod outgoing_terms;
 pub mod permit;
 pub mod promise;
 pub mod quote;
@@ -62,6 +63,7 @@ pub use funding::{
 pub use outgoing::{
     OutgoingEnded, OutgoingParties, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress,
 };
+pub use outgoing_terms::{AnyTerms, OUTGOING_TERMS_TYPE, OutgoingTerms};
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,
     PERMIT_SECONDS_MAX, PackNotice, PackStanding, Permit, Refusal, ReliedOn, Snapshot,

@@ -280,7 +280,7 @@ fn a_published_list_is_imported_and_names_are_screened_against_it() {
 
 #[test]
 fn every_code_is_explained_and_an_unknown_one_gets_a_hint() {
-    let packs = [shipped::nl_sg().unwrap(), shipped::sg_in().unwrap()];
+    let packs = shipped::ALL.map(|(_, files)| policy::Pack::load(&files).unwrap());
     let of_packs = packs.iter().flat_map(policy::Pack::rule_ids).map(str::to_owned);
     let of_core = clearing::rule::RuleName::ALL.iter().map(|rule| rule.as_str().to_owned());
     let wire = api::problem::REGISTRY.iter().map(|kind| kind.code.to_owned());
@@ -323,6 +323,7 @@ fn config() -> wallet::WalletConfig {
         asset: "EUR.2@tcb-sandbox".parse().unwrap(),
         institution: "bank-nl".parse().unwrap(),
         corridor: "nl-sg".parse().unwrap(),
+        paid_along: None,
         book: "settlement".parse().unwrap(),
         core: peer("core", 1),
         provider: wallet::ProviderEntry {
@@ -358,6 +359,7 @@ fn a_wallet_is_looked_into_without_any_server() {
         held_count: 31,
         unregistered: vec![],
         terms: None,
+        outgoing: None,
     };
     let record = wallet::PrivacyRecord::of(folder.path());
     record.append(&view, wallet::Disclosure::Shown, Some(payment), NOW).unwrap();

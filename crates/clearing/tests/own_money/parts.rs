@@ -246,6 +246,7 @@ pub(crate) fn outgoing(number: u64) -> CheckedOutgoing {
             end_to_end_id: format!("INV-{number}"),
             instruction_id: "1".into(),
         },
+        payer_address: None,
     };
     let mut basis = permit.basis;
     basis.pack = out_pack();
@@ -267,6 +268,8 @@ pub(crate) fn outgoing(number: u64) -> CheckedOutgoing {
         mark: permit.mark,
         decided_at: now(),
         valid_until: now().plus(Duration::from_secs(60)),
+        terms: None,
+        limits: None,
     };
     let mut trust = TrustView::default();
     trust.adopt(list(Side::Debtor));

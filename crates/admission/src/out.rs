@@ -1,8 +1,8 @@
 //! A payment whose payee's bank takes no part: the payer's edge decides alone, on a corridor where
 //! nobody stands for the payee, and what it signs is the order that goes to the rail.
 //!
-//! The same steps as of any payment: what the wallet is to present, a ticket, a consent over exactly
-//! these terms, findings, rules, a record. There is no quote, no statement and no acceptance.
+//! The same steps as of any payment: what the wallet is to present, a ticket, a consent over
+//! exactly these terms, findings, rules, a record. No quote, no statement and no acceptance.
 
 use core::time::Duration;
 

@@ -162,10 +162,12 @@ fn a_ticket_serves_its_own_terms_for_its_own_time() {
     world.now = world.now.plus(Duration::from_secs(300));
     let refused = open(&world, &ready.ticket, &ready.terms);
     assert!(matches!(refused, Err(ConsentRefused::Ticket(TicketError::Expired { .. }))));
-    for (change, expected) in [
-        ((|t| t.end_to_end_id = "/".into()) as fn(&mut OutgoingTerms), "end_to_end_id"),
+    type Change = fn(&mut OutgoingTerms);
+    let table: [(Change, &str); 2] = [
+        (|t| t.end_to_end_id = "/".into(), "end_to_end_id"),
         (|t| t.debited_account = terms::AccountId::from_bytes([9; 16]), "account"),
-    ] {
+    ];
+    for (change, expected) in table {
         let mut wrong = good.clone();
         change(&mut wrong);
         let words = prepared(&world, &wrong).unwrap_err().to_string();

@@ -378,7 +378,8 @@ impl CommandResult for OutOutcome {
             }
             Self::NotReady { missing } => {
                 let one = |thing: &MissingThing| json!({ "code": thing.code, "what": thing.what, "mend": thing.mend });
-                json!({ "outcome": "not-ready", "missing": missing.iter().map(one).collect::<Vec<_>>() })
+                let missing: Vec<Value> = missing.iter().map(one).collect();
+                json!({ "outcome": "not-ready", "missing": missing })
             }
             Self::Declined => json!({ "outcome": "declined" }),
         }

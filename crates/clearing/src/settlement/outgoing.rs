@@ -195,8 +195,8 @@ pub(super) fn not_paid(evidence: &OutsideEvidence) -> Ending {
     Ending::Refused(name.to_string())
 }
 
-/// What the order's pack claims to be bounded, counted with the hold in this very turn. A claim that
-/// this payment cannot be counted into is refused: dropped, it would bound nothing.
+/// What the order's pack claims to be bounded, counted with the hold in this very turn. A claim
+/// that this payment cannot be counted into is refused: dropped, it would bound nothing.
 fn velocity_limits(order: &OutgoingPayment) -> Result<Vec<VelocityLimit>, Rule> {
     let asset = order.amount.asset;
     let one = |claim: &LimitClaim| {

@@ -102,7 +102,11 @@ pub(crate) struct SideCase {
 }
 
 pub(crate) const SIDES: [SideCase; 5] = [
-    SideCase { files: shipped::NL_SG, base: debtor, own: &[STATED, DEBTOR, NAMED, DUTCH] },
+    SideCase {
+        files: shipped::NL_SG,
+        base: debtor,
+        own: &[STATED, DEBTOR, NAMED, DUTCH, DUTCH_CREDIT],
+    },
     SideCase { files: shipped::SG_IN, base: creditor, own: &[STATED, PAYER_ACCOUNT, CREDITOR] },
     SideCase {
         files: shipped::SG_NL,
@@ -212,13 +216,7 @@ pub(crate) const DUTCH_CREDIT: &[Row] = &[
 ];
 
 /// Rows of NL to SG.
-pub(crate) const DUTCH: &[Row] = &[
-    DUTCH_CREDIT[0],
-    DUTCH_CREDIT[1],
-    DUTCH_CREDIT[2],
-    DUTCH_CREDIT[3],
-    ("large", large_debtor, &["permit"]),
-];
+pub(crate) const DUTCH: &[Row] = &[("large", large_debtor, &["permit"])];
 
 /// Rows of SG to NL.
 pub(crate) const SINGAPOREAN: &[Row] = &[(

@@ -34,7 +34,7 @@ pub enum WalletCommand {
     /// Your bank decides alone, by its rules of the corridor (`nl-ch`), and its core sends the
     /// money. You see name, account, bank, address and the fee, then agree. Proof goes as far as
     /// the rail's word: the receipt never says that the payee has the money.
-    PayOut(PayOutArgs),
+    PayOut(Box<PayOutArgs>),
     /// Give a payment back, all of it or a part: its payer's request to pay, the other way round.
     ///
     /// The payer makes the request with `wayleave wallet invoice` and hands it over with the id of

@@ -2,6 +2,7 @@
 //! a payee gives a payment back. Both banks' edges decide, each by a pack of its own.
 
 use std::path::Path;
+use std::time::Duration;
 
 use record::{BlockExtent, BlockOrder, DecisionOutcome, Side, Signed};
 use seal::to_canonical;
@@ -215,18 +216,23 @@ fn no_refund_without_the_payees_mandate_nor_into_the_hands_of_a_blocked_payer() 
         let signed = Signed::sign(&order, &world.stage.key("bank-nl.1", "permit")?);
         post(&world, "bank-nl.1", "/v1/blocks", &signed).await.unwrap();
         let outcome = refund(&world, original, ("RN-1", 10_000), RefundRate::Today).await?;
-        println!("{outcome:?}");
-        assert_eq!(world.balance("brightwater").await?, Minor::ZERO);
+        settled(outcome);
+        assert_eq!(world.balance("brightwater").await?, Minor::ZERO, "it came in, and is blocked");
         // A mandate that the register revoked orders nothing.
         let calls = Calls::new(&world.stage);
         let lim = FIRMS.iter().find(|firm| firm.key == "lim").unwrap();
         let mandate = receive(&world.stage, &calls, lim, "mandate", "register-sg").await?;
         revoke(&calls, "register-sg", mandate).await?;
+        // The bank takes a list as its issuer says how long it holds: two seconds here.
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
         let before = world.balance("lim").await?;
         let outcome = refund(&world, original, ("RN-2", 10_000), RefundRate::Today).await?;
         assert_eq!(refused(outcome), "StatusRevoked");
+        // Without any mandate there is nothing to sign with, and nobody is asked.
+        world.players.payee.folder().forget_credentials(credential::MANDATE)?;
+        assert!(refund(&world, original, ("RN-3", 10_000), RefundRate::Today).await.is_err());
         assert_eq!(world.balance("lim").await?, before);
-        assert!(before <= sg);
+        assert!(before < sg);
         Ok(())
     });
 }

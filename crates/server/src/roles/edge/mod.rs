@@ -3,14 +3,15 @@
 //! | route | who | what |
 //! |---|---|---|
 //! | `POST /v1/preparations` | wallet, debtor side | statements, terms, what to present |
+//! | `POST /v1/outgoing-preparations` | wallet, debtor side | terms of a payment out |
 //! | `POST /v1/invoices`, `/v1/invoices/presentations` | wallet, creditor side | request to pay |
 //! | `POST /v1/statements` | the other edge, creditor side | its statement for ours |
 //! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
 //! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
 //!
-//! Folder: `pack/` and `packs/NAME/` (rules), `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on
-//! their way), `data-keys`, `status-marks`. Nothing of a payment lives in memory between two of its
-//! requests.
+//! Folder: `pack/` and `packs/NAME/` (rules), `lists/` (newest lists and snapshot), `outbox`
+//! (sequence, decisions on their way), `data-keys`, `status-marks`. Nothing of a payment lives in
+//! memory between two of its requests.
 
 mod config;
 mod count;

@@ -118,7 +118,8 @@ fn what_a_rule_forbids_is_refused_with_a_record() {
     let table: [(&str, Change); 6] = [
         ("mandate-limit-exceeded", |_, t| t.amount.minor = Minor::new(9_000_000)),
         ("purpose-not-allowed", |_, t| t.purpose = "GAMB".into()),
-        ("currency-differs", |_, t| {
+        // The mandate's limit is in EUR: it allows nothing in another asset.
+        ("mandate-limit-exceeded", |_, t| {
             let asset = "SGD.2@mas-sandbox".parse().unwrap();
             (t.amount.asset, t.fee.asset) = (asset, asset);
         }),

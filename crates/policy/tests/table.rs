@@ -355,12 +355,12 @@ fn preflight_lists_open_rules_only_and_all_at_once() {
         let hit = (side.base)()
             .text(v::PAYEE_SCREENING, "Match")
             .flag(v::LIST_EXPIRED, true)
-            .flag(v::TERMS_MATCH, false)
+            .number(v::AMOUNT, 0)
             .text(v::PURPOSE, "GAMB")
             .build();
         let found = pack.preflight(&hit, now());
         let codes: Vec<&str> = found.iter().map(|m| m.reason.code.as_str()).collect();
-        assert_eq!(codes, ["purpose-not-allowed", "terms-differ"]);
+        assert_eq!(codes, ["amount-not-positive", "purpose-not-allowed"]);
         assert!(found.iter().all(|m| m.lack == Lack::Fails));
     }
 }

@@ -103,9 +103,10 @@ pub async fn run_on(
         _ = &mut to_core => return Err(RoleError::Unsound("the outbox's task ended".into())),
         _ = &mut accounting => return Err(RoleError::Unsound("the account's task ended".into())),
     }
-    keeping.abort();
-    for task in [to_book, to_core, accounting] {
+    // Waited for: what they hold, the folder's lock among it, is let go before this returns.
+    for task in [keeping, to_book, to_core, accounting] {
         task.abort();
+        let _cancelled = task.await;
     }
     Ok(())
 }

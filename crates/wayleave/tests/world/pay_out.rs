@@ -66,10 +66,7 @@ async fn linked(world: &World, payment: PaymentId) -> anyhow::Result<()> {
         payer.folder().kept(payment, wallet::Kept::OutgoingOrder)?.unwrap();
     let order = order.read_unverified()?;
     let record = world.record("bank-nl.1", payment).await?;
-    assert_eq!(
-        (record.outcome.clone(), record.corridor.as_str()),
-        (DecisionOutcome::Permit, "nl-ch")
-    );
+    assert_eq!((record.outcome, record.corridor.as_str()), (DecisionOutcome::Permit, "nl-ch"));
     assert_eq!(order.record, record_commitment(&data_key(world, payment)?, &record));
     assert_eq!(order.terms, Some(record.terms));
     let file = world.folder.path().join(format!("{payment}.decision"));

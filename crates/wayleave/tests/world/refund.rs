@@ -62,7 +62,7 @@ async fn decided(
 ) -> anyhow::Result<()> {
     let record = world.record(edge, payment).await?;
     assert_eq!((record.corridor.as_str(), record.side), ("sg-nl", side));
-    assert_eq!((record.outcome.clone(), record.action.as_str()), (DecisionOutcome::Permit, action));
+    assert_eq!((record.outcome, record.action.as_str()), (DecisionOutcome::Permit, action));
     let file = world.folder.path().join(format!("{edge}-{payment}.decision"));
     std::fs::write(&file, to_canonical(&record))?;
     let folder = world.stage.folder(edge).join("packs").join(pack);

@@ -21,6 +21,11 @@ ledger [WORKLOAD…]
           beside the flush of the same folder, a bare loop and PostgreSQL; rows, tables and pictures
           go to `target/bench`; `--json`, `--quick` (seconds, no bars), `--stored` (what was measured
           before), `--peers` (PostgreSQL also beside named workloads)
+policy [WORKLOAD…]
+          one side's decision with one pack and with 1,000 corridors loaded, and screening against
+          10,000 entities (`decide`, `decide-1000-corridors`, `screen-10k`), and the proofs of every shipped
+          pack by one solver and by both (`prove`): processor time at the
+          median and the 99th percentile, rate per core, the index's memory; `--json`
 ledger-peer-postgres
           PostgreSQL 15 with a minimal double-entry function under pgbench, for comparison: rates,
           latencies, measured flush, processor time, bytes; `--json`, `--seconds N`";
@@ -37,7 +42,22 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> 
         Some((name, options)) if name == "ledger-peer-postgres" => {
             crate::peer::command(workspace, options)
         }
+        Some((name, options)) if name == "policy" => policy(workspace, options),
         Some((name, _)) => bail!("there is no bench `{name}`\n\n{BENCHES}"),
+    }
+}
+
+/// `cargo xtask bench policy NAME`.
+fn policy(workspace: &Workspace, options: &[String]) -> Result<ExitCode> {
+    match options.split_first() {
+        Some((name, rest)) if name == "prove" => {
+            let missing = "expected the example `measure_proofs` in this workspace";
+            program(workspace, "measure_proofs", missing, rest)
+        }
+        _ => {
+            let missing = "expected the example `measure-policy` in this workspace";
+            program(workspace, "measure-policy", missing, options)
+        }
     }
 }
 
@@ -80,6 +100,9 @@ pub(crate) fn soak(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
         && name == "ledger"
     {
         return crate::soak_ledger::command(workspace, rest);
+    }
+    if rest.first().is_some_and(|name| name == "packs") {
+        return crate::packs::soak(workspace);
     }
     load(workspace, "soak", rest)
 }

@@ -13,6 +13,7 @@ mod dispatch;
 mod documents;
 mod finding;
 mod ha;
+mod packs;
 mod peer;
 mod postgres;
 mod ranks;
@@ -41,6 +42,7 @@ usage: cargo xtask COMMAND
   bench [NAME]       a bench over the real processes, or which there are
   simulate --seed N  one world under a seed
   soak               the core killed under load, again and again: --minutes N --seed N
+  soak packs         every mutant of every rule of the packs, put to a solver
   soak ledger        the stand-alone ledger's models and simulations: --minutes N --seed N
 ";
 

@@ -1,9 +1,9 @@
 //! `cargo xtask test`: every suite, its minutes, one total.
 //!
-//! Suites are `workspace` (cargo's own tests), `postgres` and `bucket` (those that need a server,
-//! which is installed and started for them), `ha` (those that kill members of a replicated
-//! cluster), one `interop-*` per script in `interop/`, and `documents` (capabilities against what
-//! ran). A script joins by lying there: its header says
+//! Suites are `workspace` (cargo's own tests), `packs-proved` (those that ask solvers), `postgres`
+//! and `bucket` (those that need a server, which is installed and started for them), `ha` (those
+//! that kill members of a replicated cluster), one `interop-*` per script in `interop/`, and
+//! `documents` (capabilities against what ran). A script joins by lying there: its header says
 //! `# suite: interop-NAME` and `# needs: …` ([`needs`]). A missing tool is installed by its
 //! package name or fails with a hint; nothing is skipped in silence.
 
@@ -39,6 +39,8 @@ enum Suite {
     Ha,
     /// The tests that need an S3 server.
     Bucket,
+    /// The tests that ask solvers about the rule packs.
+    Packs,
     /// A script of `interop/`: name, path, needs.
     Interop { name: String, path: String, needs: Vec<String> },
     /// What documents claim, against what ran.
@@ -52,6 +54,7 @@ impl Suite {
             Self::Postgres => "postgres",
             Self::Ha => "ha",
             Self::Bucket => "bucket",
+            Self::Packs => "packs-proved",
             Self::Interop { name, .. } => name,
             Self::Documents => "documents",
         }
@@ -96,7 +99,8 @@ fn discover(files: &[SourceFile]) -> Vec<Suite> {
         let name = name_of(file)?;
         Some(Suite::Interop { name, path: file.path.clone(), needs: needs::of(&file.text) })
     });
-    let mut suites = vec![Suite::Workspace, Suite::Postgres, Suite::Bucket, Suite::Ha];
+    let mut suites =
+        vec![Suite::Workspace, Suite::Packs, Suite::Postgres, Suite::Bucket, Suite::Ha];
     suites.extend(scripts);
     suites.push(Suite::Documents);
     suites
@@ -144,6 +148,11 @@ fn run_one(workspace: &Workspace, suite: &Suite) -> Result<Outcome> {
         Suite::Bucket => {
             let outcome = run::bucket_tests(workspace)?;
             keep_ran(&ran_path, run::ON_BUCKET, &outcome)?;
+            outcome
+        }
+        Suite::Packs => {
+            let outcome = crate::packs::tests(workspace)?;
+            keep_ran(&ran_path, crate::packs::ON_SOLVER, &outcome)?;
             outcome
         }
         Suite::Interop { name, path, needs } => {
@@ -212,8 +221,9 @@ mod tests {
     fn a_script_in_the_folder_is_a_suite_before_documents() {
         let suites = discover(&[script("interop/proof.sh"), script("elsewhere/proof.sh")]);
         let names: Vec<&str> = suites.iter().map(Suite::name).collect();
-        assert_eq!(names, ["workspace", "postgres", "bucket", "ha", "interop-proof", "documents"]);
-        let Some(Suite::Interop { needs, .. }) = suites.get(4) else { panic!("{suites:?}") };
+        assert_eq!(names.get(..3), Some(["workspace", "packs-proved", "postgres"].as_slice()));
+        assert_eq!(names.get(3..), Some(["bucket", "ha", "interop-proof", "documents"].as_slice()));
+        let Some(Suite::Interop { needs, .. }) = suites.get(5) else { panic!("{suites:?}") };
         assert_eq!(needs, &["pip:proofbundle"]);
     }
 
@@ -222,6 +232,6 @@ mod tests {
         let suites = discover(&[script("interop/proof.sh")]);
         assert!(choose(suites.clone(), &["interpo".to_owned()]).is_err());
         assert_eq!(choose(suites.clone(), &["interop".to_owned()]).unwrap().len(), 1);
-        assert_eq!(choose(suites, &[]).unwrap().len(), 6);
+        assert_eq!(choose(suites, &[]).unwrap().len(), 7);
     }
 }

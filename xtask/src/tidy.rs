@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::finding::Finding;
 use crate::workspace::{SourceFile, Workspace};
-use crate::{crypto, documents, ranks, suites, text};
+use crate::{crypto, documents, packs, ranks, suites, text};
 
 /// `cargo xtask tidy`: prints each breach and how many there are.
 #[expect(clippy::disallowed_methods, reason = "the time that tidy takes is printed")]
@@ -35,6 +35,7 @@ pub(crate) fn check(workspace: &Workspace, files: &[SourceFile]) -> Vec<Finding>
     findings.extend(crates.iter().flat_map(crypto::check));
     findings.extend(documents::check(files));
     findings.extend(suites::check_needs(files));
+    findings.extend(packs::check(files));
     findings.sort();
     findings
 }

@@ -24,6 +24,7 @@ use thiserror::Error;
 use crate::desk::{Desk, Statuses};
 use crate::exchange::{believe, debtor_request};
 use crate::findings::{self, AgainRefused};
+use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
@@ -350,6 +351,14 @@ fn verify(
     )
 }
 
+/// What a decision is asked about.
+pub(crate) struct Asked<'a> {
+    pub(crate) about: (PaymentId, Digest),
+    /// Whose payment it is on the deciding side.
+    pub(crate) owner: CompanyId,
+    pub(crate) statements: &'a [Digest],
+}
+
 /// What the rules said, and its record.
 pub(crate) struct Ruled {
     pub(crate) decision: Decision,
@@ -361,12 +370,17 @@ pub(crate) struct Ruled {
 /// nothing of what failed would permit.
 pub(crate) fn ruled(
     desk: &Desk<'_>,
-    (payment, terms): (PaymentId, Digest),
-    statements: &[Digest],
+    asked: &Asked<'_>,
     inputs: &Inputs<'_>,
     findings: &Findings,
     failed: bool,
 ) -> Ruled {
+    let forced = forced::apply(desk, asked.owner, findings);
+    let (findings, mark) = match &forced {
+        Some((led, mark)) => (led, Some(mark.clone())),
+        None => (findings, None),
+    };
+    let (payment, terms) = asked.about;
     let mut decision = desk.pack.decide(findings, desk.now);
     if failed && decision.outcome == DecisionOutcome::Permit {
         decision.outcome = DecisionOutcome::Denial;
@@ -379,8 +393,8 @@ pub(crate) fn ruled(
         edge: inputs.mark,
         terms,
         snapshot: desk.lists.snapshot(),
-        statements: statements.iter().copied().collect(),
-        lists: desk.lists.versions().into_iter().collect(),
+        statements: asked.statements.iter().copied().collect(),
+        lists: desk.lists.versions().into_iter().chain(mark).collect(),
     };
     let record = desk.pack.record(envelope, findings, &decision, desk.now);
     let commitment = record_commitment(inputs.data_key, &record);
@@ -429,7 +443,8 @@ fn conclude(
 ) -> Decided {
     let about = (matter.about.payment, matter.about.terms);
     let statements = [matter.sent, matter.received];
-    let ruled = ruled(desk, about, &statements, inputs, findings, own.is_some());
+    let asked = Asked { about, owner: matter.owner, statements: &statements };
+    let ruled = ruled(desk, &asked, inputs, findings, own.is_some());
     let verdict = ruled.verdict(desk, about, inputs, own, |decision| {
         let permit = permit(desk, matter, inputs, (decision, ruled.commitment), relied_on);
         Verdict::Permit(Signed::sign(&permit, desk.permit_key))

@@ -16,6 +16,7 @@ pub mod decide;
 pub mod desk;
 pub mod exchange;
 mod findings;
+pub mod forced;
 pub mod lists;
 pub mod marks;
 pub mod out;

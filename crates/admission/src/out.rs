@@ -160,10 +160,11 @@ pub fn decide_out(
 ) -> Decided {
     let OpenOut { ticket, terms } = consent;
     let about = (ticket.payment, ticket.terms);
+    let asked = Asked { about, owner: ticket.owner, statements: &[] };
     match verify(desk, ticket, terms, vp_token, inputs) {
         Ok(party) => {
             let findings = findings::out(desk, ticket, terms, &party);
-            let ruled = ruled(desk, about, &[], inputs, &findings, false);
+            let ruled = ruled(desk, &asked, inputs, &findings, false);
             conclude(desk, consent, inputs, ruled, (None, party.high_water().clone()))
         }
         Err(refused) => {
@@ -173,7 +174,7 @@ pub fn decide_out(
                 builder = builder.flag(v::SUBJECTS_SAME, false);
             }
             let high_water = lists_seen(desk, vp_token, inputs.statuses);
-            let ruled = ruled(desk, about, &[], inputs, &builder.build(), true);
+            let ruled = ruled(desk, &asked, inputs, &builder.build(), true);
             let mut decided = conclude(desk, consent, inputs, ruled, (Some(&own), high_water));
             decided.alarm = false;
             decided

@@ -427,8 +427,8 @@ fn bytes_that_cross_the_border_hold_nothing_outside_the_statements_list() {
     let payer = to_b.verify(&key(11).public_key()).unwrap().party;
     assert_eq!(payer.legal_name, PAYER_NAME);
     assert_eq!(payer.account, world.payer_account.account);
-    assert_eq!(payer.address, Some(onboarding().address));
-    assert_eq!(payer.lei, onboarding().lei);
+    assert_eq!(payer.address, Some(onboarding(PAYER.parse().unwrap()).address));
+    assert_eq!(payer.lei, onboarding(PAYER.parse().unwrap()).lei);
     assert_eq!(payer.purpose.as_deref(), Some("GDDS"));
     let payee = to_a.verify(&key(12).public_key()).unwrap().party;
     assert_eq!((payee.legal_name.as_str(), payee.country.as_str()), (PAYEE_NAME, "SG"));

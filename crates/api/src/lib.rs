@@ -15,11 +15,13 @@ pub mod after;
 pub mod bank;
 pub mod caller;
 pub mod json;
+pub mod lease;
 pub mod messages;
 pub mod outgoing;
 pub mod problem;
 pub mod replay;
 pub mod signature;
+pub mod statement;
 pub mod wire;
 
 pub use caller::{Caller, Callers, Role};

@@ -16,7 +16,7 @@
 //! | core | `POST /v1/parcels`, `GET /v1/parcels/{payment}/{side}/{kind}` | `Parcel` of the caller's own institution |
 //! | core | `GET /v1/accounts/{id}` | → [`AccountView`], own institution or owner only |
 //! | core | `POST /v1/customers` | [`NewCustomer`], by the institution's edge |
-//! | core | `POST /v1/trust-lists`, `/v1/snapshots`, `/v1/packs`, `/v1/edges` | the signed document |
+//! | core | `POST /v1/trust-lists`, `/v1/snapshots`, `/v1/packs`, `/v1/pack-steps`, `/v1/edges`; `GET /v1/packs/{corridor}/{side}` → [`StagedPacks`] | the signed document |
 //! | core | `POST /v1/edge-accounts`, `/v1/edge-closings` | the signed document, by the instance |
 //! | core | `GET /v1/edge-basis` | → [`EdgeBasis`], own institution only |
 //! | core | `GET /v1/edge-instances` | → JSON: who has joined, and which numbers are missing |
@@ -434,4 +434,34 @@ pub struct EdgeBasis {
     /// The newest status lists that any of its instances saw.
     #[n(2)]
     pub status_lists: Vec<StatusMark>,
+}
+
+/// What is staged on one side of a corridor by one institution.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StagedPacks {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The number of the last step; 0 when there was none, and notices say what is in force.
+    #[n(1)]
+    pub step: u64,
+    /// The packs, by digest.
+    #[n(2)]
+    pub packs: Vec<StagedPack>,
+}
+
+/// A pack and its stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StagedPack {
+    /// Its digest.
+    #[n(0)]
+    pub pack: seal::Digest,
+    /// Digest of its schema.
+    #[n(1)]
+    pub schema: seal::Digest,
+    /// How far it has come.
+    #[n(2)]
+    pub stage: record::Stage,
 }

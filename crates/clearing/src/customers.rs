@@ -13,6 +13,7 @@ use ledger::{
 use minicbor::{Decode, Encode};
 use record::acts::ACCOUNT_RESTRICTED;
 use record::funding::CUSTOMER_FUNDED;
+use record::lease::{LEASE_SPENT, LEASE_STEP};
 use record::outgoing::OUTGOING_STEP;
 use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
@@ -29,6 +30,7 @@ use terms::{
     PaymentId, Position, TransactionId,
 };
 
+use self::lease::HeldLeases;
 use self::proven::BankWork;
 use self::returns::Returns;
 use crate::order::{CheckedOrder, HoldOrder};
@@ -39,17 +41,20 @@ use crate::settlement::{load_image, rule_of, stop};
 
 mod acts;
 mod after;
+mod changes;
 mod documents;
 
 pub use acts::{CustomerActs, Restriction};
 pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
 mod funding;
+pub mod lease;
 mod opening;
 mod outgoing;
 mod parcels;
 pub mod proven;
 pub mod returns;
 
+pub use changes::change_of;
 pub use outgoing::Outgoings;
 
 pub use funding::{CustomerFunding, CustomerFundings};
@@ -195,6 +200,8 @@ pub struct CustomersBook {
     acts: CustomerActs,
     #[n(20)]
     outgoings: Outgoings,
+    #[n(26)]
+    leases: HeldLeases,
     /// Where the documents of payments lie that left this book.
     #[n(31)]
     documents: BTreeSet<(PaymentId, Position)>,
@@ -268,6 +275,7 @@ impl CustomersBook {
             funding: CustomerFundings::default(),
             acts: CustomerActs::default(),
             outgoings: Outgoings::default(),
+            leases: HeldLeases::default(),
             documents: BTreeSet::new(),
         }
     }
@@ -332,11 +340,6 @@ impl CustomersBook {
         } else {
             CreditorSide::Untouched
         }
-    }
-
-    /// The payments whose hold is open: what recovery must ask about.
-    pub fn open_holds(&self) -> impl Iterator<Item = (PaymentId, &SettleOrder)> {
-        self.held.iter().map(|(payment, held)| (*payment, held.order.as_ref()))
     }
 
     /// The returns that this institution owes, and those that it made.
@@ -697,6 +700,7 @@ impl Machine for CustomersBook {
             kind if after::is_kind(kind) => self.apply_after(stamp, fact),
             CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
             ACCOUNT_RESTRICTED => self.apply_restricted(stamp, fact),
+            LEASE_STEP | LEASE_SPENT => self.apply_lease(fact),
             OUTGOING_STEP => self.apply_outgoing(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
@@ -765,6 +769,7 @@ impl CustomersBook {
             CustomerStep::Debited { payment, change, .. } => {
                 self.apply_change(stamp, &change);
                 self.held.remove(&payment);
+                self.leases.ended(payment);
                 self.ended.insert(payment, DebtorEnd::Debited);
             }
             CustomerStep::Released { payment, change, .. } => {
@@ -776,6 +781,7 @@ impl CustomersBook {
                 for at in kept {
                     self.documents.remove(&(payment, at));
                 }
+                self.leases.ended(payment);
                 self.ended.insert(payment, DebtorEnd::Released);
             }
             CustomerStep::Credited { payment, settled, change } => {

@@ -18,7 +18,8 @@
 //! grantor holds back at least what is spent and not settled. Guard: every interleaving of a small
 //! world, in `tests/lease.rs`.
 //!
-//! No role grants or takes a lease yet: nothing that is shipped reaches this module.
+//! The settlement book ([`crate::settlement::lease`]) and a bank's own book
+//! ([`crate::customers::lease`]) hold these machines and record each turn as a fact.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,6 +187,31 @@ impl Grantor {
         let lease = Lease { number: self.last, amount, ends_at: now.plus(time) };
         self.open.insert(self.last, Granted { lease, known: Minor::ZERO, revoked: false });
         Ok(lease)
+    }
+
+    /// Folds a lease that was granted before.
+    pub(crate) fn note_granted(&mut self, lease: Lease) {
+        self.last = self.last.max(lease.number);
+        self.open.insert(lease.number, Granted { lease, known: Minor::ZERO, revoked: false });
+    }
+
+    /// Folds what is known to be spent.
+    pub(crate) fn note_known(&mut self, number: u64, spent: Minor) {
+        if let Some(granted) = self.open.get_mut(&number) {
+            granted.known = granted.known.max(spent);
+        }
+    }
+
+    /// Folds a lease that ended: by its holder's final report, or because persons ended it.
+    pub(crate) fn note_ended(&mut self, number: u64, spent: Minor) {
+        self.open.remove(&number);
+        self.settled.insert(number, spent);
+    }
+
+    /// The number of the last lease that was granted.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last
     }
 
     /// Takes a lease back: its number is to be sent. What it has spent by then stays in doubt
@@ -368,6 +394,24 @@ impl Holder {
         }
         held.spent.insert(id, amount);
         Ok(held.lease.number)
+    }
+
+    /// Folds what was spent before.
+    pub(crate) fn note_spent(&mut self, number: u64, id: TransactionId, amount: Minor) {
+        if let Some(held) = self.held.get_mut(&number) {
+            held.spent.insert(id, amount);
+        }
+    }
+
+    /// Folds a lease that was closed before.
+    pub(crate) fn note_closed(&mut self, number: u64) {
+        self.close(number);
+    }
+
+    /// The newest lease, closed or not, while it is not known to be settled.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Held> {
+        self.held.get(&self.newest)
     }
 
     /// Closes what has ended by its own clock, so that its report is final. Before it, a clock

@@ -30,6 +30,7 @@ pub mod status;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod trusted;
+pub mod under_lease;
 
 pub use acts::{CheckedAct, CheckedActDecision, May, Operator, check_act, check_act_decision};
 pub use after::{
@@ -53,3 +54,4 @@ pub use settlement::{
     SettlementWork,
 };
 pub use trusted::TrustView;
+pub use under_lease::LeaseOrder;

@@ -6,13 +6,15 @@
 //! that a permit of its own covers, never from what the core says beside.
 
 use record::{Action, Blind, Document, Ending, PaymentTerms, Permit, Promise, Quote, SettleOrder};
-use record::{ReturnAsk, ReturnOrder, ReturnParties, Side, Signed};
+use record::{LeaseGrant, ReturnAsk, ReturnOrder, ReturnParties, Side, Signed};
 use seal::{Digest, KeyId, PublicKey, sha256};
 use terms::{AccountId, Amount, BookName, Environment, InstitutionName, PaymentId, Position};
 
 use crate::after::HoldReturn;
+use crate::customers::lease::TakenLease;
 use crate::order::{HoldOrder, permit_fits, quote_fits};
 use crate::rule::{Rule, RuleName, same};
+use crate::under_lease::{LeaseOrder, check_under};
 
 /// What is pinned.
 #[derive(Clone, Debug)]
@@ -214,6 +216,31 @@ impl Pins {
         let quote = read(&order.quote)?;
         quote_fits(&quote, order.quote.digest(), &terms)?;
         Ok(PermittedOrder { order, terms, terms_digest, permit, quote, offered })
+    }
+
+    /// Checks that the settlement book's log signed this lease, for this institution.
+    pub fn leased(&self, signed: Signed<LeaseGrant>) -> Result<TakenLease, Rule> {
+        let name = RuleName::EndingNotProven;
+        let grant =
+            signed.verify(&self.log_key).map_err(|error| Rule::new(name, error.to_string()))?;
+        same(name, "layout", 1, grant.layout)?;
+        same(RuleName::EnvironmentsDiffer, "environment", self.environment, grant.environment)?;
+        same(RuleName::BooksDiffer, "book", self.settlement, grant.book)?;
+        same(RuleName::OwnersDiffer, "institution", self.institution, grant.line.institution)?;
+        Ok(TakenLease { signed, grant })
+    }
+
+    /// Checks everything of an order that can be checked here against a lease that this
+    /// institution took. `offered` are 32 bytes as for [`Pins::permitted`].
+    pub fn under(
+        &self,
+        order: SettleOrder,
+        grant: &LeaseGrant,
+        offered: Blind,
+    ) -> Result<LeaseOrder, Rule> {
+        let (terms, digest) = self.read_terms(&order.terms)?;
+        self.own_permit(&order.debtor_permit, Side::Debtor, &terms, digest)?;
+        check_under(order, grant, (self.environment, self.settlement), offered)
     }
 
     /// Checks that the settlement book's log signed this.

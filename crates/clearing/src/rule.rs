@@ -138,6 +138,16 @@ rules! {
     AccountFrozen => "AC06", "an account is frozen for this; ask the institution that holds it";
     /// The ledger refuses for another reason, which the detail names.
     LedgerRefuses => "AC04", "an account does not take this entry; ask the institution that holds it";
+    /// No lease is in force under which this could be accepted or settled.
+    LeaseNotInForce => "TM01", "the bank has no authority left to accept payments by itself; order again when the core can be reached";
+    /// Less is left of the lease.
+    LeaseExceeded => "AM02", "more than what is left of the bank's lease; pay less, or order again when the core can be reached";
+    /// The core can be reached: a bank accepts by itself only while it is cut off.
+    CoreReachable => "AG03", "the core can be reached; order there";
+    /// The payment is under way at the core: a bank does not accept it by itself beside.
+    UnderWayAtCore => "DUPL", "the payment is under way at the core; ask there how it ended";
+    /// The payment was accepted under a lease: it settles out of that when the bank reports it.
+    AcceptedUnderLease => "DUPL", "the payer's bank accepted this payment while it was cut off; it settles when the bank has reported it";
     /// A file of statements does not read.
     StatementUnreadable => "FF01", "the file is no statement or notification that is taken; ask the bank for one";
     /// A statement speaks of an account, or comes from a bank, that no asset has.

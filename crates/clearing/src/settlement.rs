@@ -16,6 +16,7 @@ use record::funding::{
     BREAKS_CHANGED, BUSINESS_DAY_CLOSED, OUTSIDE_ACCOUNT_NAMED, OUTSIDE_LINE_BOOKED,
     OUTSIDE_LINE_RESOLVED, STATEMENT_FILE_TAKEN,
 };
+use record::lease::{LEASE_DRAWN, LEASE_ENDED, LEASE_GRANTED};
 use record::outgoing::{OUTGOING_ENDED, OUTGOING_TAKEN};
 use record::rails::{
     OUTSIDE_HEARD, OUTSIDE_HELD, OUTSIDE_POSTED, OUTSIDE_RELEASED, SEND_INTENDED, STUCK_RESOLVED,
@@ -24,9 +25,10 @@ use record::settlement::{
     DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENTS_COMPLETED,
     RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
+use record::stages::PACK_STAGED;
 use record::{
     Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
-    PackNotice, PackStanding, PaymentEnded, PaymentRefused, RecoveryCertificate, Refusal,
+    PackNotice, PackStanding, PackStep, PaymentEnded, PaymentRefused, RecoveryCertificate, Refusal,
     RefusedBy, SaltSlot, Settled, Side, Signed, Snapshot, SpentOn, TrustList,
 };
 use seal::{Digest, PublicKey, to_canonical};
@@ -36,6 +38,7 @@ use terms::{
 };
 
 use self::acts::{Acts, ActsAnswer, ActsWork};
+use self::lease::{LeaseWork, Leases};
 use self::outgoing::Outgoings;
 use self::own::OwnMoney;
 use self::rails::Rails;
@@ -51,11 +54,13 @@ mod after;
 pub mod drills;
 pub mod edges;
 pub mod funding;
-mod judge;
+pub(crate) mod judge;
+pub mod lease;
 mod notices;
 mod outgoing;
 pub mod own;
 mod rails;
+pub mod stages;
 pub mod transit;
 
 pub use edges::{EdgeStanding, EdgeWork, Instances};
@@ -103,6 +108,8 @@ pub enum SettlementWork {
     AdoptTrustList(Box<Signed<TrustList>>),
     /// Put a pack in force or retire it. The caller has verified the signature.
     NoticePack(Box<Signed<PackNotice>>),
+    /// Let a pack take a step. The caller has verified the signature.
+    StagePack(Box<Signed<PackStep>>),
     /// Publish a newer snapshot of lists. The caller has verified the signature.
     PublishSnapshot(Box<Signed<Snapshot>>),
     /// Let an edge instance join. The caller has verified the signature.
@@ -125,6 +132,8 @@ pub enum SettlementWork {
     Acts(Box<ActsWork>),
     /// Take a payment that leaves over a rail, or record why not.
     Take(Box<CheckedOutgoing>),
+    /// Something of a lease.
+    Lease(Box<LeaseWork>),
 }
 
 /// What the settlement book answers.
@@ -254,6 +263,10 @@ pub struct SettlementBook {
     outgoings: Outgoings,
     #[n(30)]
     own: OwnMoney,
+    #[n(32)]
+    leases: Leases,
+    #[n(34)]
+    stages: stages::Stages,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -316,6 +329,8 @@ impl SettlementBook {
             instances: Instances::default(),
             outgoings: Outgoings::default(),
             own: OwnMoney::default(),
+            leases: Leases::default(),
+            stages: stages::Stages::default(),
         }
     }
 
@@ -406,6 +421,9 @@ impl SettlementBook {
     ) -> Checked<SettlementAnswer> {
         if self.is_of_outside_hold(command) {
             return not_accepted("the hold of a transfer ends with the transfer".to_owned());
+        }
+        if self.leases.is_of_hold(command) {
+            return not_accepted("the hold of a lease ends with the lease".to_owned());
         }
         match self.ledger_changes(at, command) {
             Ok(changes) => {
@@ -561,6 +579,7 @@ impl Machine for SettlementBook {
             }
             SettlementWork::AdoptTrustList(list) => self.adopt(slot, list),
             SettlementWork::NoticePack(notice) => self.notice_pack(slot, notice),
+            SettlementWork::StagePack(step) => self.stage_pack(stamp, slot, step),
             SettlementWork::PublishSnapshot(snapshot) => self.publish(slot, snapshot),
             SettlementWork::JoinEdge(notice) => self.join_edge(slot, notice),
             SettlementWork::Edges(work) => self.edge_work(slot, work),
@@ -574,6 +593,7 @@ impl Machine for SettlementBook {
             SettlementWork::Outside(work) => self.outside(stamp, slot, work),
             SettlementWork::Acts(work) => self.acts_work(stamp, slot, work),
             SettlementWork::Take(order) => self.take(stamp, slot, order),
+            SettlementWork::Lease(work) => self.lease_work(stamp, slot, work),
         }
     }
 
@@ -601,6 +621,7 @@ impl Machine for SettlementBook {
             }
             TRUST_LIST_ADOPTED => self.trust.adopt(document(fact)),
             PACK_NOTICED => self.apply_pack(&document(fact)),
+            PACK_STAGED => self.apply_step(fact),
             SNAPSHOT_PUBLISHED => self.apply_snapshot(fact),
             EDGE_JOINED | EDGE_ACCOUNTED | EDGE_CLOSED => self.apply_edges(stamp, fact),
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),
@@ -619,6 +640,7 @@ impl Machine for SettlementBook {
             }
             OUTSIDE_HELD | SEND_INTENDED | OUTSIDE_HEARD | OUTSIDE_POSTED | OUTSIDE_RELEASED
             | STUCK_RESOLVED => self.apply_outside(position, stamp, fact),
+            LEASE_GRANTED | LEASE_ENDED | LEASE_DRAWN => self.apply_lease(stamp, fact),
             OUTGOING_TAKEN => self.apply_taken(position, stamp, fact),
             OUTGOING_ENDED => self.apply_outgoing_ended(position, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),

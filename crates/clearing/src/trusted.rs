@@ -25,6 +25,11 @@ impl TrustView {
         self.lists.insert(list.jurisdiction, list);
     }
 
+    /// The lists in force.
+    pub fn lists(&self) -> impl Iterator<Item = &TrustList> {
+        self.lists.values()
+    }
+
     /// Why a list may not stand beside the others: names are global, accounts belong to names,
     /// and no jurisdiction's root may speak for what another root has named.
     #[must_use]

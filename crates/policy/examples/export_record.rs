@@ -15,12 +15,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = |name: &str| std::fs::read_to_string(folder.join(name));
     let (schema, decide) = (text("corridor.cedarschema")?, text("decide.cedar")?);
     let (oblige, gate) = (text("oblige.cedar")?, text("gate.cedar")?);
-    let parameters = text("parameters.json")?;
+    let (assumptions, parameters) = (text("assumptions.cedar")?, text("parameters.json")?);
     let pack = Pack::load(&PackFiles {
         schema: &schema,
         decide: &decide,
         oblige: &oblige,
         gate: &gate,
+        assumptions: &assumptions,
         parameters: &parameters,
     })?;
     let record: DecisionRecord = seal::from_canonical(&std::fs::read(&record)?)?;

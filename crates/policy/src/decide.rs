@@ -14,7 +14,7 @@ use terms::{Amount, DecisionId, Environment, Instant, InstitutionName, Minor, Pa
 use thiserror::Error;
 
 use crate::findings::Findings;
-use crate::pack::{DUTIES_DUE, Pack, Period, UTC_OFFSET, uid};
+use crate::pack::{DUTIES_DUE, Pack, Period, UTC_OFFSET};
 use crate::rule::{Due, Rule, Why};
 use crate::vocabulary::{FINDINGS_LAYER, definition};
 
@@ -41,6 +41,14 @@ pub enum EvaluationError {
     NotInForce {
         /// The instant.
         at: Instant,
+    },
+    /// Something that the pack takes for granted, and that its proofs rest on, is not so.
+    #[error("expected what the pack assumes, `{assumption}`: {sentence}")]
+    AssumptionBroken {
+        /// The assumption.
+        assumption: String,
+        /// What it says.
+        sentence: String,
     },
     /// The request could not be built.
     #[error("expected a request: {reason}")]
@@ -122,6 +130,16 @@ impl Pack {
     /// Decides. A pure function: same pack, findings and instant, same answer.
     #[must_use]
     pub fn decide(&self, findings: &Findings, now: Instant) -> Decision {
+        self.decide_by(findings, now, Asked::Whole)
+    }
+
+    /// Decides by asking each rule by itself: the slower way, which [`Pack::decide`] agrees with.
+    #[must_use]
+    pub fn decide_one_by_one(&self, findings: &Findings, now: Instant) -> Decision {
+        self.decide_by(findings, now, Asked::OneByOne)
+    }
+
+    fn decide_by(&self, findings: &Findings, now: Instant, asked: Asked) -> Decision {
         let mut errors = self.input_errors(findings);
         let Some(period) = self.period(now.date()) else {
             errors.push(EvaluationError::NotInForce { at: now });
@@ -134,11 +152,23 @@ impl Pack {
             Ok(request) => request,
             Err(error) => return denied(vec![error]),
         };
-        let mut main = evaluate(&self.decide, &request, &period.entities);
-        let due = evaluate(&self.oblige, &request, &period.entities);
+        let broken = self.broken(&request, period);
+        if !broken.is_empty() {
+            return denied(broken);
+        }
+        let whole = |whole| match asked {
+            Asked::Whole => whole,
+            Asked::OneByOne => None,
+        };
+        let entities = &period.entities;
+        let mut main =
+            by_whole((whole(self.decide_whole.as_ref()), &self.decide), &request, entities);
+        let due = evaluate(&self.oblige, &request, entities);
         let duties = self.duties(&due.determining, main.allowed, now);
         let gate = match self.gate_request(findings, &duties) {
-            Ok(request) => evaluate(&self.gate, &request, &period.entities),
+            Ok(request) => {
+                by_whole((whole(self.gate_whole.as_ref()), &self.gate), &request, entities)
+            }
             Err(error) => return denied(vec![error]),
         };
         if main.allowed && !gate.allowed {
@@ -226,6 +256,23 @@ impl Pack {
         .collect()
     }
 
+    /// Assumptions that this request breaks: what was proved of the pack says nothing of it.
+    fn broken(&self, request: &Request, period: &Period) -> Vec<EvaluationError> {
+        let assumptions = &self.assumptions;
+        if assumptions.is_empty() {
+            return Vec::new();
+        }
+        let answer = evaluate(assumptions.check(), request, &period.entities);
+        let mut errors = answer.errors;
+        if !answer.allowed {
+            errors.extend(answer.determining.iter().map(|id| EvaluationError::AssumptionBroken {
+                assumption: id.clone(),
+                sentence: assumptions.sentence(id).to_owned(),
+            }));
+        }
+        errors
+    }
+
     fn input_errors(&self, findings: &Findings) -> Vec<EvaluationError> {
         let missing = self.reads.iter().filter(|name| findings.value(name).is_none());
         missing.map(|name| EvaluationError::FindingMissing { finding: name.clone() }).collect()
@@ -256,7 +303,8 @@ impl Pack {
     ) -> Result<Request, EvaluationError> {
         let invalid = |reason: String| EvaluationError::RequestInvalid { reason };
         let context = Context::from_pairs(pairs).map_err(|e| invalid(e.to_string()))?;
-        let action = uid("Action", action).map_err(|e| invalid(e.to_string()))?;
+        let known = self.actions.get(action).cloned();
+        let action = known.ok_or_else(|| invalid(format!("action `{action}` is unknown")))?;
         let (principal, resource) = (self.principal.clone(), self.resource.clone());
         Request::new(principal, action, resource, context, None).map_err(|e| invalid(e.to_string()))
     }
@@ -350,6 +398,28 @@ fn outcome(
         return DecisionOutcome::Denial;
     }
     DecisionOutcome::Referral { next_opening: opening() }
+}
+
+/// How a chapter with forbids is asked.
+#[derive(Clone, Copy)]
+enum Asked {
+    Whole,
+    OneByOne,
+}
+
+/// Asks all forbids at once first; only when that says no, or fails, each of them.
+fn by_whole(
+    (whole, set): (Option<&PolicySet>, &PolicySet),
+    request: &Request,
+    entities: &Entities,
+) -> Answer {
+    if let Some(whole) = whole {
+        let answer = evaluate(whole, request, entities);
+        if answer.allowed && answer.errors.is_empty() {
+            return answer;
+        }
+    }
+    evaluate(set, request, entities)
 }
 
 pub(crate) fn evaluate(set: &PolicySet, request: &Request, entities: &Entities) -> Answer {

@@ -10,10 +10,10 @@ use crate::json::canonical;
 use crate::pack::{DUTIES_DUE, Pack, Period};
 
 impl Pack {
-    /// A recorded decision in the JSON forms that Cedar defines: for each of `decide`, `oblige`
-    /// and `gate` the policies, the request and what this engine answered; with schema and
-    /// entities. Any Cedar engine can replay it. `None` when the record's findings or day are
-    /// not this pack's.
+    /// A recorded decision in the JSON forms that Cedar defines: for each of `decide`, `oblige`,
+    /// `gate` and the assumptions the policies, the request and what this engine answered; with
+    /// schema and entities. Any Cedar engine can replay it. `None` when the record's findings or
+    /// day are not this pack's.
     #[must_use]
     pub fn export(&self, record: &DecisionRecord) -> Option<String> {
         let findings = Findings::of_record(&record.action, &record.findings)?;
@@ -27,6 +27,15 @@ impl Pack {
         let kinds: std::collections::BTreeSet<&str> =
             duties.iter().map(|duty| duty.kind.as_str()).collect();
         gate_context.insert(DUTIES_DUE.to_owned(), json!(kinds));
+        let mut chapters = vec![
+            self.chapter("decide", main, &request, period)?,
+            self.chapter("oblige", (&self.oblige, main.1, &context), &request, period)?,
+            self.chapter("gate", (&self.gate, "settle", &gate_context), &gate_request, period)?,
+        ];
+        if !self.assumptions.is_empty() {
+            let check = (self.assumptions.check(), main.1, &context);
+            chapters.push(self.chapter("assumptions", check, &request, period)?);
+        }
         let value = json!({
             "pack": self.digest.to_string(),
             "schemaDigest": self.schema_digest.to_string(),
@@ -37,11 +46,7 @@ impl Pack {
             },
             "schema": self.schema_json,
             "entities": period.entities.to_json_value().ok()?,
-            "chapters": [
-                self.chapter("decide", main, &request, period)?,
-                self.chapter("oblige", (&self.oblige, main.1, &context), &request, period)?,
-                self.chapter("gate", (&self.gate, "settle", &gate_context), &gate_request, period)?,
-            ],
+            "chapters": chapters,
         });
         Some(canonical(&value))
     }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// The value as canonical text.
-pub(crate) fn canonical(value: &Value) -> String {
+#[must_use]
+pub fn canonical(value: &Value) -> String {
     if let Some(members) = value.as_object() {
         let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
         sorted.sort_unstable_by_key(|(name, _)| *name);

@@ -12,13 +12,19 @@ use serde_json::Value;
 use terms::{BusinessDate, CorridorName};
 use thiserror::Error;
 
+use crate::assumptions::{ASSUMPTIONS_FILE, Assumptions};
 use crate::json::canonical;
 use crate::parameters::{self, ParameterValue, Parameters};
 use crate::rule::{self, Chapter, Rule};
 use crate::vocabulary::{Kind, definition};
+use crate::whole::whole;
 
 /// Domain of a pack's digest.
-pub const PACK_DOMAIN: Domain = Domain::new("wayleave/pack/v1");
+pub const PACK_DOMAIN: Domain = Domain::new("wayleave/pack/v2");
+/// Domain of a pack's digest before packs had assumptions.
+pub const PACK_DOMAIN_V1: Domain = Domain::new("wayleave/pack/v1");
+/// Domain of the digest of all that a proof is about: a pack without its parameters.
+pub const RULES_DOMAIN: Domain = Domain::new("wayleave/pack-rules/v1");
 /// Domain of a schema's digest.
 pub const SCHEMA_DOMAIN: Domain = Domain::new("wayleave/pack-schema/v1");
 
@@ -33,6 +39,8 @@ pub struct PackFiles<'a> {
     pub oblige: &'a str,
     /// `gate.cedar`.
     pub gate: &'a str,
+    /// `assumptions.cedar`; empty where a pack takes nothing for granted.
+    pub assumptions: &'a str,
     /// `parameters.json`.
     pub parameters: &'a str,
 }
@@ -71,11 +79,18 @@ pub struct Pack {
     pub(crate) corridor: CorridorName,
     pub(crate) side: Side,
     pub(crate) digest: Digest,
+    /// The digest that the same pack had before packs had assumptions.
+    pub(crate) digest_v1: Digest,
+    pub(crate) rules_digest: Digest,
     pub(crate) schema_digest: Digest,
     pub(crate) schema_json: Value,
     pub(crate) decide: PolicySet,
     pub(crate) oblige: PolicySet,
     pub(crate) gate: PolicySet,
+    pub(crate) assumptions: Assumptions,
+    /// All forbids of `decide` as one, and of `gate`: see [`crate::whole`].
+    pub(crate) decide_whole: Option<PolicySet>,
+    pub(crate) gate_whole: Option<PolicySet>,
     pub(crate) rules: BTreeMap<String, (Chapter, Rule)>,
     /// What the request of `decide` and `oblige` holds.
     pub(crate) request_reads: BTreeSet<String>,
@@ -86,6 +101,8 @@ pub struct Pack {
     pub(crate) periods: BTreeMap<BusinessDate, Period>,
     pub(crate) resource: EntityUid,
     pub(crate) principal: EntityUid,
+    /// The actions of the schema, made once: reading a type's name costs more than a rule.
+    pub(crate) actions: BTreeMap<&'static str, EntityUid>,
 }
 
 /// The one attribute that `gate` reads and that is no finding: the kinds of duties due.
@@ -107,8 +124,10 @@ impl Pack {
         for (chapter, set) in
             [(Chapter::Decide, &decide), (Chapter::Oblige, &oblige), (Chapter::Gate, &gate)]
         {
-            validate(&validator, chapter, set)?;
+            validate(&validator, chapter.file(), set)?;
         }
+        let assumptions = Assumptions::read(files.assumptions)?;
+        validate(&validator, ASSUMPTIONS_FILE, assumptions.check())?;
         let parameters = parameters::read(files.parameters)?;
         let mut rules = BTreeMap::new();
         let request_reads = union(decide_rules.iter().chain(&oblige_rules));
@@ -133,14 +152,21 @@ impl Pack {
         check_declared(&schema_json, "Gate", &with_due)?;
         check_parameters(&parameters, &rules)?;
         let resource = uid("Corridor", parameters.corridor.as_str())?;
-        let digest = pack_digest(&schema_json, [&decide, &oblige, &gate], files.parameters)?;
+        assumptions.check_reads(&request_reads)?;
+        let sets = [&decide, &oblige, &gate];
+        let digests = Digests::of(&schema_json, sets, &assumptions, files.parameters)?;
         Ok(Self {
-            digest,
+            digest: digests.pack,
+            digest_v1: digests.pack_v1,
+            rules_digest: digests.rules,
             schema_digest: seal::digest(SCHEMA_DOMAIN, canonical(&schema_json).as_bytes()),
             schema_json,
+            decide_whole: whole(&decide),
+            gate_whole: whole(&gate),
             decide,
             oblige,
             gate,
+            assumptions,
             rules,
             reads: request_reads.union(&gate_reads).cloned().collect(),
             request_reads,
@@ -148,6 +174,10 @@ impl Pack {
             periods: periods(&parameters, &resource, &schema)?,
             resource,
             principal: uid("Company", "customer")?,
+            actions: ACTIONS
+                .iter()
+                .map(|action| Ok((*action, uid("Action", action)?)))
+                .collect::<Result<_, PackError>>()?,
             name: parameters.pack,
             corridor: parameters.corridor,
             side: parameters.side,
@@ -173,10 +203,52 @@ impl Pack {
     }
 
     /// What the pack means, as a digest: over the canonical JSON of schema, rules (annotations
-    /// included) and parameters, so that comments and layout do not change it.
+    /// included), assumptions and parameters, so that comments and layout do not change it.
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The digest that this pack had before packs had assumptions: what older records name.
+    #[must_use]
+    pub const fn digest_before_assumptions(&self) -> Digest {
+        self.digest_v1
+    }
+
+    /// The digest of all that a proof is about: schema, rules and assumptions. Proofs hold for
+    /// every value of the parameters, so those are left out.
+    #[must_use]
+    pub const fn rules_digest(&self) -> Digest {
+        self.rules_digest
+    }
+
+    /// The policies of a chapter.
+    #[must_use]
+    pub const fn policies(&self, chapter: Chapter) -> &PolicySet {
+        match chapter {
+            Chapter::Decide => &self.decide,
+            Chapter::Oblige => &self.oblige,
+            Chapter::Gate => &self.gate,
+        }
+    }
+
+    /// What the pack takes for granted.
+    #[must_use]
+    pub const fn assumptions(&self) -> &Assumptions {
+        &self.assumptions
+    }
+
+    /// The values of all parameters from each day on which one changes.
+    pub fn parameters(
+        &self,
+    ) -> impl Iterator<Item = (BusinessDate, &BTreeMap<String, ParameterValue>)> {
+        self.periods.iter().map(|(day, period)| (*day, &period.values))
+    }
+
+    /// The same pack as it was before packs had assumptions: for records of that time.
+    pub(crate) fn before_assumptions(&self) -> Self {
+        let assumptions = Assumptions::none();
+        Self { assumptions, digest: self.digest_v1, ..self.clone() }
     }
 
     /// The digest of the schema alone.
@@ -223,13 +295,13 @@ fn union<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> BTreeSet<String> {
     rules.into_iter().flat_map(|rule| rule.reads.iter().cloned()).collect()
 }
 
-fn validate(validator: &Validator, chapter: Chapter, set: &PolicySet) -> Result<(), PackError> {
+fn validate(validator: &Validator, file: &'static str, set: &PolicySet) -> Result<(), PackError> {
     let result = validator.validate(set, ValidationMode::Strict);
     let errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
     if errors.is_empty() {
         Ok(())
     } else {
-        Err(PackError::Invalid { file: chapter.file(), reason: errors.join("; ") })
+        Err(PackError::Invalid { file, reason: errors.join("; ") })
     }
 }
 
@@ -275,7 +347,7 @@ fn check_declared(schema: &Value, name: &str, reads: &BTreeSet<String>) -> Resul
     Ok(())
 }
 
-fn kind(declared: &Value) -> Option<Kind> {
+pub(crate) fn kind(declared: &Value) -> Option<Kind> {
     let name = |value: &Value| {
         let word = value.get("name").or_else(|| value.get("type"))?.as_str()?.to_owned();
         Some(word.trim_start_matches("__cedar::").to_owned())
@@ -329,23 +401,46 @@ fn periods(
     parameters.periods.iter().map(|(day, values)| Ok((*day, make(values)?))).collect()
 }
 
-fn pack_digest(
-    schema: &Value,
-    sets: [&PolicySet; 3],
-    parameters: &str,
-) -> Result<Digest, PackError> {
-    let parameters: Value = serde_json::from_str(parameters)
-        .map_err(|e| PackError::Parameters { reason: e.to_string() })?;
-    let mut pieces = vec![canonical(schema), canonical(&parameters)];
-    for set in sets {
-        let json = set.clone().to_json().map_err(|e| PackError::Syntax {
-            file: Chapter::Decide.file(),
-            reason: e.to_string(),
-        })?;
-        pieces.push(canonical(&json));
+/// What a pack is known by.
+struct Digests {
+    pack: Digest,
+    pack_v1: Digest,
+    rules: Digest,
+}
+
+impl Digests {
+    fn of(
+        schema: &Value,
+        sets: [&PolicySet; 3],
+        assumptions: &Assumptions,
+        parameters: &str,
+    ) -> Result<Self, PackError> {
+        let parameters: Value = serde_json::from_str(parameters)
+            .map_err(|e| PackError::Parameters { reason: e.to_string() })?;
+        let (schema, parameters) = (canonical(schema), canonical(&parameters));
+        let mut rules = Vec::new();
+        for set in sets {
+            let json = set.clone().to_json().map_err(|e| PackError::Syntax {
+                file: Chapter::Decide.file(),
+                reason: e.to_string(),
+            })?;
+            rules.push(canonical(&json));
+        }
+        let assumed = assumptions.canonical();
+        let digest = |domain, pieces: &[&String]| {
+            let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            digest_of(domain, &pieces)
+        };
+        let [decide, oblige, gate] = rules.as_slice() else {
+            return Err(PackError::TypeMissing { name: "chapter".to_owned() });
+        };
+        let whole = [&schema, &parameters, decide, oblige, gate, &assumed];
+        Ok(Self {
+            pack: digest(PACK_DOMAIN, &whole),
+            pack_v1: digest(PACK_DOMAIN_V1, &[&schema, &parameters, decide, oblige, gate]),
+            rules: digest(RULES_DOMAIN, &[&schema, decide, oblige, gate, &assumed]),
+        })
     }
-    let pieces: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
-    Ok(digest_of(PACK_DOMAIN, &pieces))
 }
 
 pub(crate) fn uid(kind: &str, id: &str) -> Result<EntityUid, PackError> {
@@ -353,9 +448,12 @@ pub(crate) fn uid(kind: &str, id: &str) -> Result<EntityUid, PackError> {
     Ok(EntityUid::from_type_name_and_id(name, cedar_policy::EntityId::new(id)))
 }
 
+/// What may be asked of a pack.
+const ACTIONS: [&str; 3] = ["pay", "refund", "settle"];
+
 /// The parameter that the calendar reads: minutes east of UTC, fixed.
 pub const UTC_OFFSET: &str = "utcOffsetMinutes";
-const SCHEMA_FILE: &str = "corridor.cedarschema";
+pub(crate) const SCHEMA_FILE: &str = "corridor.cedarschema";
 
 /// Why files are not a pack.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -456,6 +554,14 @@ pub enum PackError {
     ParameterUnread {
         /// The parameter.
         parameter: String,
+    },
+    /// An assumption that is not one condition over what the rules read.
+    #[error("expected assumption `{assumption}` {expected}")]
+    AssumptionForm {
+        /// Its id.
+        assumption: String,
+        /// What was expected of it.
+        expected: String,
     },
     /// The parameters do not fit.
     #[error("expected dated parameters: {reason}")]

@@ -114,6 +114,14 @@ pub(crate) fn read(text: &str) -> Result<Parameters, PackError> {
             {
                 return Err(bad(format!("expected `{}` within 53 bits", parameter.name)));
             }
+            if parameter.tightens == Tightens::More
+                && matches!(&value, ParameterValue::Texts(texts) if texts.is_empty())
+            {
+                let name = &parameter.name;
+                return Err(bad(format!(
+                    "expected `{name}` not to be empty: it forbids by its words"
+                )));
+            }
             let from = from.parse().map_err(|e: terms::InstantError| bad(e.to_string()))?;
             if values.insert(from, value).is_some() {
                 return Err(bad(format!("expected each day once in `{}`", parameter.name)));
@@ -141,3 +149,6 @@ fn in_force(
         })
         .collect()
 }
+
+/// The file of the parameters.
+pub(crate) const PARAMETERS_FILE: &str = "parameters.json";

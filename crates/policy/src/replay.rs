@@ -83,6 +83,13 @@ pub fn replay_with(bytes: &[u8], pack: &Pack, check: DigestCheck) -> Result<Repl
     }
     let findings = Findings::of_record(&record.action, &record.findings)
         .ok_or(ReplayError::FindingsUnknown)?;
+    let before;
+    let pack = if record.pack == pack.digest_v1 {
+        before = pack.before_assumptions();
+        &before
+    } else {
+        pack
+    };
     let again = decided_again(&record, &findings, pack);
     Ok(first_difference(&record, &again, check).map_or(Replay::Match, Replay::Mismatch))
 }

@@ -1,5 +1,8 @@
 //! The packs that come with this build. Examples, not legal advice.
 
+use record::PackCertificate;
+
+use crate::certificate::{about_rules, of_json};
 use crate::pack::{Pack, PackError, PackFiles};
 
 /// The debtor side of the corridor NL → SG, decided by a bank in the Netherlands.
@@ -8,6 +11,7 @@ pub const NL_SG: PackFiles<'static> = PackFiles {
     decide: include_str!("../../../packs/nl-sg/decide.cedar"),
     oblige: include_str!("../../../packs/nl-sg/oblige.cedar"),
     gate: include_str!("../../../packs/nl-sg/gate.cedar"),
+    assumptions: include_str!("../../../packs/nl-sg/assumptions.cedar"),
     parameters: include_str!("../../../packs/nl-sg/parameters.json"),
 };
 
@@ -17,6 +21,7 @@ pub const SG_IN: PackFiles<'static> = PackFiles {
     decide: include_str!("../../../packs/sg-in/decide.cedar"),
     oblige: include_str!("../../../packs/sg-in/oblige.cedar"),
     gate: include_str!("../../../packs/sg-in/gate.cedar"),
+    assumptions: include_str!("../../../packs/sg-in/assumptions.cedar"),
     parameters: include_str!("../../../packs/sg-in/parameters.json"),
 };
 
@@ -26,6 +31,7 @@ pub const SG_NL: PackFiles<'static> = PackFiles {
     decide: include_str!("../../../packs/sg-nl/decide.cedar"),
     oblige: include_str!("../../../packs/sg-nl/oblige.cedar"),
     gate: include_str!("../../../packs/sg-nl/gate.cedar"),
+    assumptions: include_str!("../../../packs/sg-nl/assumptions.cedar"),
     parameters: include_str!("../../../packs/sg-nl/parameters.json"),
 };
 
@@ -35,6 +41,7 @@ pub const NL_IN: PackFiles<'static> = PackFiles {
     decide: include_str!("../../../packs/nl-in/decide.cedar"),
     oblige: include_str!("../../../packs/nl-in/oblige.cedar"),
     gate: include_str!("../../../packs/nl-in/gate.cedar"),
+    assumptions: include_str!("../../../packs/nl-in/assumptions.cedar"),
     parameters: include_str!("../../../packs/nl-in/parameters.json"),
 };
 
@@ -45,12 +52,69 @@ pub const NL_CH: PackFiles<'static> = PackFiles {
     decide: include_str!("../../../packs/nl-ch/decide.cedar"),
     oblige: include_str!("../../../packs/nl-ch/oblige.cedar"),
     gate: include_str!("../../../packs/nl-ch/gate.cedar"),
+    assumptions: include_str!("../../../packs/nl-ch/assumptions.cedar"),
     parameters: include_str!("../../../packs/nl-ch/parameters.json"),
 };
 
-/// All of them, each under the name of its folder below `packs/`.
-pub const ALL: [(&str, PackFiles<'static>); 5] =
-    [("nl-sg", NL_SG), ("sg-in", SG_IN), ("sg-nl", SG_NL), ("nl-in", NL_IN), ("nl-ch", NL_CH)];
+/// What goes with a shipped pack and is no part of what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Proved {
+    /// Its name: its folder below `packs/`.
+    pub name: &'static str,
+    /// Its texts.
+    pub files: PackFiles<'static>,
+    /// `invariants.cedar`: those of this pack alone.
+    pub invariants: &'static str,
+    /// `certificate.json`: what solvers said of it, unsigned.
+    pub certificate: &'static str,
+}
+
+/// Every shipped pack.
+pub const PACKS: [Proved; 5] = [
+    Proved {
+        name: "nl-sg",
+        files: NL_SG,
+        invariants: include_str!("../../../packs/nl-sg/invariants.cedar"),
+        certificate: include_str!("../../../packs/nl-sg/certificate.json"),
+    },
+    Proved {
+        name: "sg-in",
+        files: SG_IN,
+        invariants: include_str!("../../../packs/sg-in/invariants.cedar"),
+        certificate: include_str!("../../../packs/sg-in/certificate.json"),
+    },
+    Proved {
+        name: "sg-nl",
+        files: SG_NL,
+        invariants: include_str!("../../../packs/sg-nl/invariants.cedar"),
+        certificate: include_str!("../../../packs/sg-nl/certificate.json"),
+    },
+    Proved {
+        name: "nl-in",
+        files: NL_IN,
+        invariants: include_str!("../../../packs/nl-in/invariants.cedar"),
+        certificate: include_str!("../../../packs/nl-in/certificate.json"),
+    },
+    Proved {
+        name: "nl-ch",
+        files: NL_CH,
+        invariants: include_str!("../../../packs/nl-ch/invariants.cedar"),
+        certificate: include_str!("../../../packs/nl-ch/certificate.json"),
+    },
+];
+
+/// What solvers said of the rules of `pack`, for `pack`: its parameters may be its own, since the
+/// proofs hold for all their values. With the invariants of the shipped pack. `None` when the
+/// rules are no shipped pack's, or its certificate is out of date.
+#[must_use]
+pub fn proved(pack: &Pack) -> Option<(PackCertificate, &'static str)> {
+    PACKS.iter().find_map(|shipped| {
+        let certificate = of_json(shipped.certificate).ok()?;
+        about_rules(&certificate, pack).ok()?;
+        let name = pack.name().to_owned();
+        Some((PackCertificate { pack: pack.digest(), name, ..certificate }, shipped.invariants))
+    })
+}
 
 /// Loads [`NL_SG`].
 pub fn nl_sg() -> Result<Pack, PackError> {

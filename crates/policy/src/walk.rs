@@ -6,18 +6,19 @@ use serde_json::Value;
 
 /// What a policy reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reads {
+pub struct Reads {
     /// Attributes of `context`: findings.
-    pub(crate) context: BTreeSet<String>,
+    pub context: BTreeSet<String>,
     /// Attributes of `resource`: parameters.
-    pub(crate) resource: BTreeSet<String>,
+    pub resource: BTreeSet<String>,
     /// A variable is used other than by naming one of its attributes, so that what is read
     /// cannot be said.
-    pub(crate) whole: bool,
+    pub whole: bool,
 }
 
 /// The attributes that the conditions of a policy in JSON form read.
-pub(crate) fn reads(policy: &Value) -> Reads {
+#[must_use]
+pub fn reads(policy: &Value) -> Reads {
     let mut reads = Reads::default();
     if let Some(conditions) = policy.get("conditions") {
         walk(conditions, &mut reads);

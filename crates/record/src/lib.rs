@@ -13,8 +13,10 @@ pub mod drill;
 pub mod edges;
 pub mod fact;
 pub mod funding;
+pub mod lease;
 pub mod outgoing;
 pub mod outgoing_terms;
+pub mod pack_certificate;
 pub mod permit;
 pub mod promise;
 pub mod quote;
@@ -22,6 +24,7 @@ pub mod rails;
 pub mod recovery_file;
 pub mod settled;
 pub mod settlement;
+pub mod stages;
 pub mod statement;
 pub mod terms_string;
 pub mod trust;
@@ -60,10 +63,15 @@ pub use funding::{
     LineResolved, LineSide, NamedBy, OutsideAccount, OutsideLine, Resolution, StatementFile,
     SuspenseReason, TransitItem,
 };
+pub use lease::{
+    LEASE_WORDS_MAX, LeaseAcceptance, LeaseConsent, LeaseDrawn, LeaseEnd, LeaseEnded, LeaseEndedBy,
+    LeaseGrant, LeaseGranted, LeaseLine, LeasePack, LeaseSnapshot, LeaseSpent, LeaseStep,
+};
 pub use outgoing::{
     OutgoingEnded, OutgoingParties, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress,
 };
 pub use outgoing_terms::{AnyTerms, OUTGOING_TERMS_TYPE, OutgoingTerms};
+pub use pack_certificate::{PackCertificate, PackCheck, PackCountersignature};
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,
     PERMIT_SECONDS_MAX, PackNotice, PackStanding, Permit, Refusal, ReliedOn, Snapshot,
@@ -87,6 +95,7 @@ pub use settlement::{
     AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, NOT_PROVIDED,
     Parcel, PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
 };
+pub use stages::{Canary, First, PackStep, Stage};
 pub use statement::{PartyStatement, PostalAddress, SEALED_STATEMENT, StatedParty};
 pub use terms_string::{
     ChargeBearer, MANDATE_QUERY_ID, PaymentTerms, TERMS_TYPE, TermsDiffer, TermsFee,

@@ -13,6 +13,8 @@ use crate::words::letters_of;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     words: Vec<Listed>,
+    /// What decides about most words, close together: see [`Glance`].
+    glances: Vec<Glance>,
     names: Vec<Name>,
 }
 
@@ -22,6 +24,61 @@ struct Listed {
     word: Word,
     /// Names that it occurs in, ascending.
     names: Vec<u32>,
+}
+
+/// Enough of a word to see that it is unlike nearly every other: few bytes, so that a list's words
+/// are passed over at the speed of memory, and only what may have a score is looked at whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Glance {
+    letters: u64,
+    /// Letters that occur more than once.
+    twice: u64,
+    sound: u32,
+    length: u16,
+    number: bool,
+}
+
+impl Glance {
+    fn of(word: &Word) -> Self {
+        // Sounds that are the same have the same number; others may have it too, and are compared.
+        let sound = word
+            .sound
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let length = u16::try_from(word.text.len()).unwrap_or(u16::MAX);
+        Self {
+            letters: word.letters,
+            twice: repeated(&word.text),
+            sound,
+            length,
+            number: word.number,
+        }
+    }
+
+    /// Whether [`word_score`] could say more than nothing. An edit that keeps the length changes at
+    /// most two of these bits, and one that does not at most one.
+    fn may_be_like(self, other: Self) -> bool {
+        let longest = usize::from(self.length.max(other.length));
+        let allowed = edits_allowed(longest);
+        let gap = usize::from(self.length.abs_diff(other.length));
+        let bits =
+            apart(self.letters, other.letters).saturating_add(apart(self.twice, other.twice));
+        let edited = bits.saturating_add(gap) <= allowed.saturating_mul(2) && gap <= allowed;
+        edited
+            || self.sound == other.sound
+            || (self.number && other.number)
+            || self.letters & !other.letters == 0
+            || other.letters & !self.letters == 0
+    }
+}
+
+/// Letters that a text has more than once.
+fn repeated(text: &str) -> u64 {
+    let (_, twice) = text.char_indices().fold((0, 0), |(seen, twice), (at, letter)| {
+        let bit = text.get(at..at.saturating_add(letter.len_utf8())).map_or(0, letters_of);
+        (seen | bit, twice | (seen & bit))
+    });
+    twice
 }
 
 /// What bounds need to know of a name.
@@ -93,18 +150,25 @@ impl Index {
                 });
             }
         }
-        Self { words: by_text.into_values().collect(), names }
+        let words: Vec<Listed> = by_text.into_values().collect();
+        let glances = words.iter().map(|listed| Glance::of(&listed.word)).collect();
+        Self { words, glances, names }
     }
 
     /// Entries with a name that may come to `least` per mille, ascending.
     pub(crate) fn entries_like(&self, asked: &Normal, least: u16) -> Vec<usize> {
         let mut met = vec![Met::default(); self.names.len()];
         let mut touched = Vec::new();
-        for listed in &self.words {
+        let looks: Vec<(usize, &Word, Glance)> =
+            asked.words.iter().enumerate().map(|(at, word)| (at, word, Glance::of(word))).collect();
+        for (listed, glance) in self.words.iter().zip(&self.glances) {
             let mut like = 0_u64;
-            for (place, word) in asked.words.iter().enumerate() {
-                if may_be_like(word, &listed.word) && word_score(word, &listed.word) > 0 {
-                    like |= place_bit(place);
+            for (place, word, look) in &looks {
+                if look.may_be_like(*glance)
+                    && may_be_like(word, &listed.word)
+                    && word_score(word, &listed.word) > 0
+                {
+                    like |= place_bit(*place);
                 }
             }
             if like == 0 {

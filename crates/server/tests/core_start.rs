@@ -70,6 +70,7 @@ fn config(dir: &Path) -> Config {
         witnesses: vec![],
         drills: vec![],
         rails: vec![],
+        leases: vec![],
         journal: core::JournalConfig::Segments,
     }
 }

@@ -103,6 +103,7 @@ fn open(dir: &Folder, issuers_port: u16, provider: ProviderEntry) -> Wallet {
         paid_along: None,
         book: "settlement".parse().unwrap(),
         core: other("core"),
+        bank: None,
         provider,
         edges: vec![edge("bank-nl"), edge("bank-sg")],
         issuers: vec![

@@ -40,6 +40,10 @@ pub struct WalletConfig {
     pub book: BookName,
     /// The core.
     pub core: PeerEntry,
+    /// The bank that keeps the account, where it runs its own book: it may accept a payment for
+    /// good while the core cannot be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<PeerEntry>,
     /// The FX provider.
     pub provider: ProviderEntry,
     /// The edges whose decisions it takes: its own institution's and those of payees.
@@ -137,6 +141,7 @@ impl WalletConfig {
         edges
             .chain(self.core.url.split_ascii_whitespace())
             .chain([self.provider.peer.url.as_str()])
+            .chain(self.bank.iter().map(|bank| bank.url.as_str()))
             .chain(self.issuers.iter().map(String::as_str))
             .chain(self.trust_lists.iter().map(|list| list.url.as_str()))
             .filter_map(|url| split_url(url).map(|(base, _)| base))

@@ -61,6 +61,7 @@ pub(crate) fn config() -> WalletConfig {
         paid_along: None,
         book: "settlement".parse().unwrap(),
         core: peer("core", 7000, 10),
+        bank: None,
         provider: ProviderEntry {
             provider: "fx-dealer".parse().unwrap(),
             peer: peer("fx-dealer", 7006, 20),

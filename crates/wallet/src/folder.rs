@@ -56,6 +56,8 @@ pub enum Kept {
     Promise,
     /// The receipt.
     Receipt,
+    /// The bank's word that it accepted the payment while the core could not be reached.
+    Accepted,
 }
 
 impl Kept {
@@ -72,6 +74,7 @@ impl Kept {
             Self::OutgoingOrder => "order-out",
             Self::Promise => "promise",
             Self::Receipt => "receipt.wayleave",
+            Self::Accepted => "accepted.wayleave",
         }
     }
 }

@@ -33,6 +33,7 @@ mod privacy;
 mod receive;
 mod refund;
 mod replay;
+mod statement;
 mod system;
 mod trust;
 pub mod verify;
@@ -49,12 +50,13 @@ pub use invoice::{InvoiceDraft, RequestMade};
 pub use keys::KeyFolder;
 pub use outcome::{CommandResult, EXIT_NOBODY_VOUCHES, EXIT_REFUSED, EXIT_UNKNOWN};
 pub use pay::{
-    Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand, PaymentOutcome,
-    Permitted, RefusedPayment, Settled, Shown, WhenMissing,
+    Accepted, Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand,
+    PaymentOutcome, Permitted, RefusedPayment, Settled, Shown, WhenMissing,
 };
 pub use pay_out::{OutDraft, OutOutcome};
 pub use privacy::{Disclosure, PrivacyEntry, PrivacyRecord, PrivacyReport, RecordDamaged};
 pub use receive::Received;
 pub use refund::RefundRate;
 pub use replay::{Replayed, replay};
+pub use statement::StatementAsk;
 pub use wallet::Wallet;

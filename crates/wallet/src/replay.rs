@@ -70,12 +70,13 @@ pub fn replay(file: &Path, pack: &Path) -> Result<Replayed, WalletError> {
     };
     let (schema, decide) = (text("corridor.cedarschema")?, text("decide.cedar")?);
     let (oblige, gate) = (text("oblige.cedar")?, text("gate.cedar")?);
-    let parameters = text("parameters.json")?;
+    let (assumptions, parameters) = (text("assumptions.cedar")?, text("parameters.json")?);
     let files = PackFiles {
         schema: &schema,
         decide: &decide,
         oblige: &oblige,
         gate: &gate,
+        assumptions: &assumptions,
         parameters: &parameters,
     };
     let bad = |path: &Path, reason: String| WalletError::BadFile { path: path.to_owned(), reason };

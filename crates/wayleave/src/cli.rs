@@ -8,11 +8,14 @@ pub mod books;
 pub mod check;
 pub mod drill;
 pub mod edges;
+pub mod lease;
 pub mod ledger;
 pub mod ledger_proofs;
 pub mod lists;
 pub mod operator;
 pub mod participant;
+pub mod policy;
+pub mod policy_prove;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -68,13 +71,15 @@ pub enum Command {
     VerifyExport(check::ExportArgs),
     Replay(check::ReplayArgs),
     #[command(subcommand)]
-    Policy(check::PolicyCommand),
+    Policy(policy::PolicyCommand),
     Explain(check::ExplainArgs),
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),
     #[command(subcommand)]
     Lists(lists::ListsCommand),
     Mirrors(books::MirrorsArgs),
+    #[command(subcommand)]
+    Lease(lease::LeaseCommand),
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
     #[command(subcommand)]

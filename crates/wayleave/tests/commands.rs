@@ -132,9 +132,14 @@ fn shipped_pack(name: &str) -> String {
 /// A copy of the NL pack in which one piece of `decide.cedar` is another.
 fn weakened(from: &str, to: &str) -> Folder {
     let folder = Folder::new("pack");
-    for name in
-        ["corridor.cedarschema", "decide.cedar", "oblige.cedar", "gate.cedar", "parameters.json"]
-    {
+    for name in [
+        "corridor.cedarschema",
+        "decide.cedar",
+        "oblige.cedar",
+        "gate.cedar",
+        "assumptions.cedar",
+        "parameters.json",
+    ] {
         let text = std::fs::read_to_string(format!("{}/{name}", shipped_pack("nl-sg"))).unwrap();
         let text = if name == "decide.cedar" {
             assert!(text.contains(from));
@@ -280,7 +285,7 @@ fn a_published_list_is_imported_and_names_are_screened_against_it() {
 
 #[test]
 fn every_code_is_explained_and_an_unknown_one_gets_a_hint() {
-    let packs = shipped::ALL.map(|(_, files)| policy::Pack::load(&files).unwrap());
+    let packs = shipped::PACKS.map(|one| policy::Pack::load(&one.files).unwrap());
     let of_packs = packs.iter().flat_map(policy::Pack::rule_ids).map(str::to_owned);
     let of_core = clearing::rule::RuleName::ALL.iter().map(|rule| rule.as_str().to_owned());
     let wire = api::problem::REGISTRY.iter().map(|kind| kind.code.to_owned());
@@ -326,6 +331,7 @@ fn config() -> wallet::WalletConfig {
         paid_along: None,
         book: "settlement".parse().unwrap(),
         core: peer("core", 1),
+        bank: None,
         provider: wallet::ProviderEntry {
             provider: "fx-dealer".parse().unwrap(),
             peer: peer("fx-dealer", 2),

@@ -155,6 +155,7 @@ fn write_example(role: &str, dir: &Path, port: u16) -> Option<()> {
                 permit_keys: vec![public_key(4).to_string()],
                 operator: "operator".to_owned(),
                 statement_key: public_key(5).to_string(),
+                link_patience_ms: 5_000,
             };
             std::fs::write(dir.join("role.json"), serde_json::to_vec(&config).unwrap()).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Every command of `docs/parts/ledger.md` and `docs/parts/backup.md` runs as it stands, in one
+//! Every command of `docs/parts/ledger.md`, `backup.md` and `policy.md` runs as it stands, in one
 //! shell for each page, over the real binary, and prints what the page shows.
 //!
 //! `WAYLEAVE_BLESS=1 cargo test -p wayleave --test ledger_guide` writes what they print anew.
@@ -26,6 +26,11 @@ fn every_command_of_the_guide_prints_what_the_guide_shows() {
 #[test]
 fn every_command_of_the_guide_to_backups_prints_what_it_shows() {
     walk("docs/parts/backup.md", 10);
+}
+
+#[test]
+fn every_command_of_the_guide_to_packs_prints_what_it_shows() {
+    walk("docs/parts/policy.md", 15);
 }
 
 /// Runs the commands of a page, which are so many at least.

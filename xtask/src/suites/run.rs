@@ -42,7 +42,7 @@ pub(crate) fn workspace_tests(workspace: &Workspace) -> Result<Outcome> {
     // What the quick loop leaves out, with a reason, is run here; what needs a server, in a suite
     // of its own.
     command.args(["--", "--include-ignored", "--skip", ON_POSTGRES, "--skip", ON_BUCKET]);
-    command.args(["--skip", crate::ha::ON_CLUSTER]);
+    command.args(["--skip", crate::ha::ON_CLUSTER, "--skip", crate::packs::ON_SOLVER]);
     // A panic's words and place are what a reader needs; its frames would push them out of sight.
     command.env("RUST_BACKTRACE", "0");
     match vectors(workspace) {

@@ -183,12 +183,12 @@ pub fn held<C: CredentialClaims>(
     HeldCredential::accept(&text, &signer.public_key(), &draft.holder, NOW).unwrap()
 }
 
-pub fn payer_wallet() -> Vec<HeldCredential> {
+pub fn payer_wallet(company: &str) -> Vec<HeldCredential> {
     vec![
-        held(&registration(PAYER, PAYER_NAME, "NL"), ISSUER_NL, Some(10), 3),
-        held(&mandate(PAYER), ISSUER_NL, Some(11), 3),
-        held(&tax(PAYER), ISSUER_NL, Some(12), 3),
-        held(&credit(PAYER), ISSUER_NL, None, 3),
+        held(&registration(company, PAYER_NAME, "NL"), ISSUER_NL, Some(10), 3),
+        held(&mandate(company), ISSUER_NL, Some(11), 3),
+        held(&tax(company), ISSUER_NL, Some(12), 3),
+        held(&credit(company), ISSUER_NL, None, 3),
     ]
 }
 
@@ -238,7 +238,12 @@ pub fn status_list(issuer: &str, at: Instant, revoked: &[u64]) -> String {
 impl World {
     /// A payment that both shipped packs permit.
     pub fn new() -> Self {
-        let payer_account = account(1, PAYER, PAYER_NAME, 21);
+        Self::of_payer(PAYER)
+    }
+
+    /// The same payment by another company.
+    pub fn of_payer(company: &str) -> Self {
+        let payer_account = account(1, company, PAYER_NAME, 21);
         let payee_account = account(2, PAYEE, PAYEE_NAME, 22);
         let minute_ago = NOW.minus(Duration::from_secs(60));
         let mut world = Self {
@@ -248,7 +253,7 @@ impl World {
             sanctions: vec![sanctions(&[("X1", "Volkov Shipping Ltd", "RU")])],
             status: BTreeMap::new(),
             high_water: HighWater::default(),
-            payer: payer_wallet(),
+            payer: payer_wallet(company),
             payee: payee_wallet(PAYEE, payee_account.account),
             invoice: invoice(&payee_account),
             payer_account,
@@ -359,8 +364,9 @@ impl World {
         let quote = self.signed_quote();
         let wanted = Wanted { request: &request, quote: &quote, refund_of: None };
         let (payer, payee) = (&self.payer_account, &self.payee_account);
-        let stated =
-            self.at(Side::Debtor, |d| state_payer(d, wanted, payer, &onboarding(), entropy(1)))?;
+        let stated = self.at(Side::Debtor, |d| {
+            state_payer(d, wanted, payer, &onboarding(payer.owner), entropy(1))
+        })?;
         let answered = self.at(Side::Creditor, |desk| {
             let said = (wanted, stated.sealed.as_slice(), stated.terms.as_str());
             answer_statement(desk, said, "bank-nl".parse().unwrap(), payee, entropy(2))
@@ -417,9 +423,9 @@ impl Exchanged {
     }
 }
 
-pub fn onboarding() -> Onboarding {
+pub fn onboarding(company: CompanyId) -> Onboarding {
     Onboarding {
-        company: PAYER.parse().unwrap(),
+        company,
         legal_name: PAYER_NAME.to_owned(),
         country: "NL".parse().unwrap(),
         address: PostalAddress {

@@ -9,6 +9,7 @@ use record::{
 };
 use terms::{Instant, PaymentId};
 
+use super::lease::LeaseBankWork;
 use super::{CreditOrder, CustomerAnswer, CustomersBook, DebtorEnd, refused};
 use crate::pins::{OrderedReturn, PermittedOrder, ProvenCredit, ProvenEnd, ProvenReturn};
 use crate::rule::{Rule, RuleName};
@@ -31,6 +32,8 @@ pub enum BankWork {
     CreditReturn(Box<ProvenReturn>),
     /// A duty to return is done.
     CloseReturn(ReturnDutyClosed),
+    /// Something of a lease.
+    Lease(LeaseBankWork),
 }
 
 impl CustomersBook {
@@ -91,6 +94,7 @@ impl CustomersBook {
                 proven(slot, back.end(), self.proven_return_credit(stamp, back))
             }
             BankWork::CloseReturn(closed) => self.returns.close(slot, closed),
+            BankWork::Lease(work) => self.lease_work(stamp, slot, work),
         }
     }
 
@@ -146,6 +150,10 @@ impl CustomersBook {
         order: &PermittedOrder,
     ) -> Checked<CustomerAnswer> {
         let hold = order.as_hold();
+        if self.leases.spent(hold.terms.payment).is_some() {
+            let detail = format!("payment `{}`", hold.terms.payment);
+            return refused(Rule::new(RuleName::AcceptedUnderLease, detail));
+        }
         if let Some(before) = self.hold_before(slot, &hold) {
             return before;
         }

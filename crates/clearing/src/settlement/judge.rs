@@ -6,10 +6,7 @@ use ledger::{
     Available, Change, Claim, Command, Entry, LimitKey, Link, Period, Reason, Side as EntrySide,
     Transaction, VelocityLimit,
 };
-use record::{
-    Action, FeeTaker, LimitClaim, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Quote,
-    Side,
-};
+use record::{Action, FeeTaker, LimitClaim, LimitPeriod, PERMIT_SECONDS_MAX, Permit, Quote, Side};
 use seal::{Domain, digest};
 use terms::{AccountId, Amount, Instant, InstitutionName, Minor};
 
@@ -71,7 +68,7 @@ impl SettlementBook {
     }
 
     /// The keys were checked against a view that may be older than this turn.
-    fn signer_in_force(&self, order: &CheckedOrder, side: Side) -> Result<(), Rule> {
+    pub(super) fn signer_in_force(&self, order: &CheckedOrder, side: Side) -> Result<(), Rule> {
         let checked = match side {
             Side::Debtor => &order.debtor,
             Side::Creditor => &order.creditor,
@@ -103,17 +100,14 @@ impl SettlementBook {
         }
     }
 
-    fn basis_in_force(&self, stamp: Instant, permit: &Permit) -> Result<(), Rule> {
+    pub(super) fn basis_in_force(&self, stamp: Instant, permit: &Permit) -> Result<(), Rule> {
         let key = PackKey {
             institution: permit.institution,
             corridor: permit.corridor,
             side: permit.side,
             pack: permit.basis.pack,
         };
-        let in_force = self.packs.get(&key).is_some_and(|entry| {
-            entry.standing == PackStanding::InForce && entry.schema == permit.basis.schema
-        });
-        if !in_force {
+        if !self.pack_in_force(stamp, &key, permit.basis.schema, permit.payment) {
             let detail = format!("{} permit: pack `{}`", permit.side, permit.basis.pack);
             return Err(Rule::new(RuleName::PackNotInForce, detail));
         }
@@ -149,7 +143,7 @@ impl SettlementBook {
     }
 
     /// The five movements of a payment, from the signed quote alone.
-    fn parts(&self, order: &CheckedOrder) -> Result<Parts, Rule> {
+    pub(super) fn parts(&self, order: &CheckedOrder) -> Result<Parts, Rule> {
         let quote = &order.quote;
         let overflow = |_| Rule::new(RuleName::QuoteDiffers, "an amount overflows");
         let missing = || Rule::new(RuleName::QuoteDiffers, "a fee overflows");
@@ -209,7 +203,7 @@ pub(super) struct Movement {
     pub(super) amount: Minor,
 }
 
-fn links(order: &CheckedOrder) -> Vec<Link> {
+pub(super) fn links(order: &CheckedOrder) -> Vec<Link> {
     let mut links = vec![Link::Payment(order.terms.payment), Link::Quote(order.quote.quote)];
     let refunds =
         |original: &Original| Link::Refunds(transaction_of(original.payment(), "settlement"));
@@ -217,12 +211,12 @@ fn links(order: &CheckedOrder) -> Vec<Link> {
     links
 }
 
-struct Parts {
-    debtor_pays: Movement,
-    provider_gets: Movement,
-    operator_gets: Option<Movement>,
-    provider_pays: Movement,
-    creditor_gets: Movement,
+pub(super) struct Parts {
+    pub(super) debtor_pays: Movement,
+    pub(super) provider_gets: Movement,
+    pub(super) operator_gets: Option<Movement>,
+    pub(super) provider_pays: Movement,
+    pub(super) creditor_gets: Movement,
 }
 
 impl Parts {
@@ -244,7 +238,7 @@ impl Parts {
     }
 }
 
-pub(super) fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Result<(), Rule> {
+pub(crate) fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Result<(), Rule> {
     if stamp < expires_at {
         Ok(())
     } else {
@@ -253,7 +247,7 @@ pub(super) fn open(stamp: Instant, expires_at: Instant, name: RuleName) -> Resul
 }
 
 /// A permit lives no longer than it may: sixty seconds, and never beyond its quote.
-fn permit_bounded(permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
+pub(crate) fn permit_bounded(permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
     let longest = permit.decided_at.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
     let latest = longest.min(quote_expires);
     if permit.valid_until > latest {
@@ -263,7 +257,7 @@ fn permit_bounded(permit: &Permit, quote_expires: Instant) -> Result<(), Rule> {
     Ok(())
 }
 
-fn permit_open(stamp: Instant, permit: &Permit) -> Result<(), Rule> {
+pub(crate) fn permit_open(stamp: Instant, permit: &Permit) -> Result<(), Rule> {
     let side = permit.side;
     let ahead = Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX);
     if permit.decided_at > stamp.plus(ahead) {
@@ -275,7 +269,7 @@ fn permit_open(stamp: Instant, permit: &Permit) -> Result<(), Rule> {
 
 /// Limit claims of both permits, as velocity limits counted by the ledger in this very turn. A
 /// claim that this payment cannot be counted into is refused: dropped, it would bound nothing.
-fn claims(order: &CheckedOrder) -> Result<Vec<Claim>, Rule> {
+pub(super) fn claims(order: &CheckedOrder) -> Result<Vec<Claim>, Rule> {
     let permits = [&order.debtor.permit, &order.creditor.permit];
     permits
         .into_iter()

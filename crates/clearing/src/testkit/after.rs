@@ -113,7 +113,8 @@ pub fn cancellation(parts: &OrderParts) -> CheckedCancellation {
     let signed = Signed::sign(&request, &key);
     let quote = parts.order().quote;
     let (here, trust) = ((environment(), settlement_name()), trust_both_ways());
-    check_cancellation(&signed, Some(key.public_key()), here, Some((&quote, &trust))).expect("valid")
+    check_cancellation(&signed, Some(key.public_key()), here, Some((&quote, &trust)))
+        .expect("valid")
 }
 
 /// The provider's guarantee of a payment's rate.

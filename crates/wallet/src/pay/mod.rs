@@ -4,6 +4,7 @@
 //! fields, so that a drill can change what lies between two stages and see who refuses it; what
 //! the wallet signs is checked again at the moment of signing.
 
+mod cut_off;
 mod decide;
 mod outcome;
 mod prepare;
@@ -17,7 +18,7 @@ use seal::Digest;
 use terms::PaymentId;
 
 pub use decide::{Decided, Letters, Permitted};
-pub use outcome::{PaymentOutcome, RefusedPayment, Settled, Shown};
+pub use outcome::{Accepted, PaymentOutcome, RefusedPayment, Settled, Shown};
 pub use prepare::PaymentInHand;
 pub use settle::{CheckedPromise, OrderSent};
 

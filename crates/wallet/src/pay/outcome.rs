@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use api::messages::{MissingThing, Repeated};
 use credential::ConsentView;
-use record::{OutgoingTerms, PaymentTerms, Quote, Refusal, Signed};
+use record::{LeaseAcceptance, OutgoingTerms, PaymentTerms, Quote, Refusal, Signed};
 use serde_json::{Value, json};
 use terms::{PaymentId, Position};
 
@@ -40,6 +40,9 @@ pub enum PaymentOutcome {
     Settled(Box<Settled>),
     /// Nothing is posted. Final, or a referral that says when to ask again.
     Refused(Box<RefusedPayment>),
+    /// The bank accepted it for good while the core could not be reached: it settles when the bank
+    /// is heard again.
+    Accepted(Box<Accepted>),
     /// Nobody here knows: `resume` asks for the same again.
     Unknown {
         /// The payment.
@@ -59,6 +62,47 @@ pub enum PaymentOutcome {
         /// The payment.
         payment: PaymentId,
     },
+}
+
+/// A payment that the payer's bank accepted by itself.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its terms.
+    pub terms: PaymentTerms,
+    /// What the bank said, its signature checked.
+    pub acceptance: LeaseAcceptance,
+    /// Where the signed word is kept.
+    pub document: PathBuf,
+}
+
+impl Accepted {
+    fn text(&self) -> String {
+        let (terms, said) = (&self.terms, &self.acceptance);
+        format!(
+            "accepted  {}: {} to {}\nby        {} at {}, under its lease {}; the core could not be \
+             reached\nword      {}\nit settles when the bank is heard again: `resume {}` asks",
+            terms.payment,
+            terms.credited.for_people(),
+            terms.payee_name,
+            said.line.institution,
+            said.accepted_at,
+            said.number,
+            self.document.display(),
+            terms.payment,
+        )
+    }
+
+    fn json(&self) -> Value {
+        let said = &self.acceptance;
+        json!({
+            "outcome": "accepted",
+            "payment": said.payment.to_string(),
+            "by": said.line.institution.to_string(),
+            "lease": said.number,
+            "accepted_at": said.accepted_at.to_string(),
+            "document": self.document.display().to_string(),
+        })
+    }
 }
 
 /// A settled payment.
@@ -195,6 +239,7 @@ impl CommandResult for PaymentOutcome {
         match self {
             Self::Settled(settled) => settled.text(),
             Self::Refused(refused) => refused.text(),
+            Self::Accepted(accepted) => accepted.text(),
             Self::Unknown { payment, words } => format!(
                 "unknown  {payment}: {words}\nask again with `resume {payment}`; do not pay anew"
             ),
@@ -211,6 +256,7 @@ impl CommandResult for PaymentOutcome {
         match self {
             Self::Settled(settled) => settled.json(),
             Self::Refused(refused) => refused.json(),
+            Self::Accepted(accepted) => accepted.json(),
             Self::Unknown { payment, words } => {
                 json!({ "outcome": "unknown", "payment": payment.to_string(), "words": words })
             }
@@ -228,7 +274,7 @@ impl CommandResult for PaymentOutcome {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Settled(_) => 0,
+            Self::Settled(_) | Self::Accepted(_) => 0,
             Self::Refused(_) | Self::NotReady { .. } | Self::Declined { .. } => EXIT_REFUSED,
             Self::Unknown { .. } => EXIT_UNKNOWN,
         }

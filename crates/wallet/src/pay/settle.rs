@@ -106,17 +106,17 @@ impl Wallet {
                     *rounds = rounds.saturating_add(1);
                     sent = self.send_order(order).await?;
                 }
-                Ok(_) | Err(WalletError::Unknown(_) | WalletError::NotDone(_)) => {
-                    return Ok(PaymentOutcome::Unknown { payment, words: words.clone() });
-                }
+                Err(WalletError::Unknown(_) | WalletError::NotDone(_)) => {}
+                Ok(_) => return Ok(PaymentOutcome::Unknown { payment, words: words.clone() }),
                 Err(error) => return Err(error),
             }
         }
         match sent {
             OrderSent::Answered(promise) => self.ended(terms, *promise, *rounds).await,
-            OrderSent::NotDone(words) | OrderSent::Unknown(words) => {
-                Ok(PaymentOutcome::Unknown { payment, words })
-            }
+            OrderSent::NotDone(words) | OrderSent::Unknown(words) => match &self.config.bank {
+                Some(bank) => self.cut_off(bank, order, terms, rounds).await,
+                None => Ok(PaymentOutcome::Unknown { payment, words }),
+            },
         }
     }
 
@@ -245,7 +245,7 @@ impl Wallet {
         same(by, "ending", &promise.outcome.to_string(), &ending)
     }
 
-    async fn ended(
+    pub(super) async fn ended(
         &self,
         terms: PaymentTerms,
         promise: CheckedPromise,

@@ -73,7 +73,7 @@ fn say_row(row: &MirrorRow) {
 }
 
 /// Minor units as people read them, with their sign; the bare number where they are none.
-fn money(minor: &str, asset: &str) -> String {
+pub(super) fn money(minor: &str, asset: &str) -> String {
     let (sign, units) = minor.strip_prefix('-').map_or(("", minor), |units| ("-", units));
     let amount = units.parse::<Minor>().ok().zip(asset.parse::<AssetCode>().ok());
     amount.map_or_else(
@@ -144,7 +144,7 @@ pub(crate) fn freeze(args: &FreezeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ask(args: &AskedArgs, request: Outgoing<'_>) -> anyhow::Result<Bytes> {
+pub(super) fn ask(args: &AskedArgs, request: Outgoing<'_>) -> anyhow::Result<Bytes> {
     let known = Descriptor::read(&args.at)
         .with_context(|| format!("`{}` is no role's folder", args.at.display()))?;
     let seed = args.operator.join("keys").join(format!("{REQUEST_KEY}.seed"));

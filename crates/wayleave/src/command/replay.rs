@@ -1,4 +1,4 @@
-//! `wayleave replay` and `wayleave policy`: decisions made again, packs by their digest.
+//! `wayleave replay`: decisions made again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,8 +12,8 @@ use seal::Digest;
 use serde_json::{Value, json};
 use wallet::{CommandResult, EXIT_REFUSED};
 
-use super::{annotations, files, say, say_json, show};
-use crate::cli::check::{PolicyCommand, ReplayArgs};
+use super::{annotations, files, show};
+use crate::cli::check::ReplayArgs;
 
 /// The texts of a pack in a folder.
 pub(crate) struct PackTexts {
@@ -21,11 +21,12 @@ pub(crate) struct PackTexts {
     pub(crate) decide: String,
     pub(crate) oblige: String,
     pub(crate) gate: String,
+    pub(crate) assumptions: String,
     pub(crate) parameters: String,
 }
 
 impl PackTexts {
-    fn read(dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(dir: &Path) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             bail!("`{}` is no folder, expected that of a rule pack", dir.display());
         }
@@ -35,6 +36,7 @@ impl PackTexts {
             decide: text("decide.cedar")?,
             oblige: text("oblige.cedar")?,
             gate: text("gate.cedar")?,
+            assumptions: text("assumptions.cedar")?,
             parameters: text("parameters.json")?,
         })
     }
@@ -45,18 +47,25 @@ impl PackTexts {
             decide: files.decide.to_owned(),
             oblige: files.oblige.to_owned(),
             gate: files.gate.to_owned(),
+            assumptions: files.assumptions.to_owned(),
             parameters: files.parameters.to_owned(),
         }
     }
 
     fn load(&self) -> Result<Pack, policy::PackError> {
-        Pack::load(&PackFiles {
+        Pack::load(&self.files())
+    }
+
+    /// As [`Pack::load`] takes them.
+    pub(crate) fn files(&self) -> PackFiles<'_> {
+        PackFiles {
             schema: &self.schema,
             decide: &self.decide,
             oblige: &self.oblige,
             gate: &self.gate,
+            assumptions: &self.assumptions,
             parameters: &self.parameters,
-        })
+        }
     }
 
     /// Each policy's text by its id, without comments and layout.
@@ -88,7 +97,7 @@ pub(crate) fn command(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(show(&again, args.json))
 }
 
-fn read_pack(dir: &Path) -> anyhow::Result<(PackTexts, Pack)> {
+pub(crate) fn read_pack(dir: &Path) -> anyhow::Result<(PackTexts, Pack)> {
     let texts = PackTexts::read(dir)?;
     let pack = texts.load().with_context(|| format!("`{}` is no rule pack", dir.display()))?;
     Ok((texts, pack))
@@ -107,7 +116,7 @@ fn concerned(under: Option<&Difference>) -> BTreeSet<String> {
 /// The policies whose text differs from the pack that the record names, where this build knows
 /// that pack.
 fn changed_since(named: Digest, texts: &PackTexts) -> BTreeSet<String> {
-    let known = shipped::ALL.map(|(_, files)| PackTexts::of(&files));
+    let known = shipped::PACKS.map(|one| PackTexts::of(&one.files));
     let known = known.iter().find(|pack| pack.load().is_ok_and(|pack| pack.digest() == named));
     let Some(known) = known else { return BTreeSet::new() };
     let (before, after) = (known.policies(), texts.policies());
@@ -207,26 +216,4 @@ impl CommandResult for Again {
             Replay::Mismatch(_) => EXIT_REFUSED,
         }
     }
-}
-
-/// Looks at packs.
-pub(crate) fn policy(asked: &PolicyCommand) -> anyhow::Result<ExitCode> {
-    let PolicyCommand::Digest(args) = asked;
-    let (_, pack) = read_pack(&args.dir)?;
-    let rules = pack.rule_ids().count();
-    if args.json {
-        say_json(&json!({
-            "digest": pack.digest().to_string(),
-            "schema": pack.schema_digest().to_string(),
-            "name": pack.name(),
-            "corridor": pack.corridor().to_string(),
-            "side": pack.side().as_str(),
-            "rules": rules,
-        }));
-    } else {
-        say(&format!("{}  {}", pack.digest(), pack.name()));
-        let (corridor, side) = (pack.corridor(), pack.side().as_str());
-        say(&format!("{rules} rules for the {side} side of {corridor}"));
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ use record::{OutsideAddress, OutsideParty};
 use serde_json::{Value, json};
 use terms::{Amount, AssetCode, Minor, Position};
 
-use super::{files, say, say_json, show, tell};
+use super::{files, say, say_json, show, statement, tell};
 use crate::cli::wallet::{
     AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PayOutArgs, PaymentArgs, PlaceArgs, ReceiveArgs,
     RefundArgs, StatusArgs, WalletCommand,
@@ -35,6 +35,7 @@ pub(crate) fn command(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         | WalletCommand::PayOut(_)
         | WalletCommand::Resume(_)
         | WalletCommand::Status(_)
+        | WalletCommand::Statement(_)
         | WalletCommand::Cancel(_)
         | WalletCommand::Agree(_)
         | WalletCommand::Refresh(_) => tokio::runtime::Builder::new_multi_thread()
@@ -54,6 +55,7 @@ async fn online(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         WalletCommand::PayOut(args) => pay_out(args).await,
         WalletCommand::Resume(args) => resume(args).await,
         WalletCommand::Status(args) => status(args).await,
+        WalletCommand::Statement(args) => statement::command(args).await,
         WalletCommand::Cancel(args) => cancel(args).await,
         WalletCommand::Agree(args) => agree(args),
         WalletCommand::Refresh(place) => refresh(place).await,
@@ -62,7 +64,7 @@ async fn online(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn open(place: &PlaceArgs) -> anyhow::Result<Wallet> {
+pub(super) fn open(place: &PlaceArgs) -> anyhow::Result<Wallet> {
     let root = files::wallet_folder(place.wallet.as_deref())?;
     Ok(Wallet::open(&root)?)
 }

@@ -285,6 +285,7 @@ fn write_wallet(stage: &Stage, firm: &Firm) -> anyhow::Result<()> {
         paid_along: Some(paid_along.parse()?),
         book: "settlement".parse()?,
         core: entry(stage, "core")?,
+        bank: stage.own_books.of(firm.bank).map(|bank| entry(stage, bank)).transpose()?,
         provider: ProviderEntry {
             provider: "fx-dealer".parse()?,
             peer: entry(stage, "fx-dealer")?,

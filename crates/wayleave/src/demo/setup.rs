@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use api::Role;
+use policy::PackFiles;
 use record::{
     CorridorSide, Recognised, Recognition, Side, TrustList, TrustedInstitution, TrustedIssuer,
     TrustedProvider,
@@ -28,6 +29,10 @@ const TRUST_SECONDS: u64 = 10 * 365 * 24 * 3600;
 /// The institutions, each with the asset of its customers.
 const BANKS: [(&str, &str); 2] =
     [("bank-nl", "EUR.2@tcb-sandbox"), ("bank-sg", "SGD.2@mas-sandbox")];
+/// The key of the packs' author. The demo's operator holds it, as it holds its persons' keys.
+pub const PACK_AUTHOR: &str = "pack-author";
+/// The key with which the operator countersigns packs.
+pub const PACK_OPERATOR: &str = "pack-operator";
 /// How long an edition of a list is good.
 const LIST_LIFETIME_SECONDS: u64 = 600;
 
@@ -239,6 +244,8 @@ impl Stage {
             other_edge: other.into(),
             supervisors,
             operator: "operator".into(),
+            pack_author: self.key("operator", PACK_AUTHOR)?.public_key(),
+            pack_operator: self.key("operator", PACK_OPERATOR)?.public_key(),
             customers: super::subjects::customers(bank),
         };
         let name = format!("{bank}.1");
@@ -264,13 +271,26 @@ impl Stage {
         write_json(&self.folder(&name).join("role.json"), &config)?;
         let folder = self.folder(&name);
         let pack = super::subjects::pack(side);
-        edge::write_pack(&folder, &pack.files()).context("the pack's files")?;
+        self.write_pack(&name, &pack.files())?;
+        let (author, operator) = self.pack_keys()?;
+        let keys = edge::PackKeys { author: &author, operator: &operator };
         for more in &config.more {
             let pack = super::subjects::pack_named(&more.pack);
-            let written = edge::write_more_pack(&folder, &more.pack, &pack.files());
+            let written = edge::write_more_pack(&folder, &more.pack, &pack.files(), keys);
             written.with_context(|| format!("the files of pack {}", more.pack))?;
         }
         Ok(())
+    }
+
+    /// Writes the first pack of an edge, certified: of shipped rules, with any parameters.
+    pub fn write_pack(&self, edge: &str, files: &PackFiles<'_>) -> anyhow::Result<()> {
+        let (author, operator) = self.pack_keys()?;
+        let keys = edge::PackKeys { author: &author, operator: &operator };
+        edge::write_pack(&self.folder(edge), files, keys).context("the pack's files")
+    }
+
+    fn pack_keys(&self) -> anyhow::Result<(SigningKey, SigningKey)> {
+        Ok((self.key("operator", PACK_AUTHOR)?, self.key("operator", PACK_OPERATOR)?))
     }
 
     /// Writes the folder of an institution that keeps its own book.
@@ -289,6 +309,7 @@ impl Stage {
             permit_keys: vec![permit_key.to_string()],
             operator: "operator".into(),
             statement_key: self.key("operator", "statement")?.public_key().to_string(),
+            link_patience_ms: 2_000,
         };
         write_json(&self.folder(name).join("role.json"), &config)
     }
@@ -426,6 +447,7 @@ impl Stage {
             witnesses: vec![witness("supervisor-nl")?, witness("supervisor-sg")?],
             drills: vec![DrillDuty { name: "core-kill".into(), every_days: 7 }],
             rails: vec![],
+            leases: vec![],
             journal: self.journal.clone(),
         };
         write_private(&self.folder("core").join("role.json"), &config)?;

@@ -242,8 +242,8 @@ pub fn pack(side: Side) -> SandboxPack {
 
 /// A shipped pack. The sandbox is open at all hours, so that the demo runs at any.
 pub fn pack_named(name: &str) -> SandboxPack {
-    let known = shipped::ALL.iter().find(|(of, _)| *of == name);
-    let shipped = known.map_or(&shipped::NL_SG, |(_, files)| files);
+    let known = shipped::PACKS.iter().find(|one| one.name == name);
+    let shipped = known.map_or(&shipped::NL_SG, |one| &one.files);
     let mut parameters: serde_json::Value =
         serde_json::from_str(shipped.parameters).unwrap_or_default();
     let always = [("opensMinute", 0), ("closesMinute", 1440), ("lastWeekday", 7)];

@@ -14,7 +14,6 @@ use seal::text::to_base64url;
 use seal::{SigningKey, to_canonical};
 use server::keys::REQUEST_KEY;
 use server::roles::core::Cluster;
-use server::roles::edge::write_pack;
 use terms::{Minor, PaymentId};
 use wallet::verify::VerifyTrust;
 use wallet::{Agreement, PaymentInHand, PaymentOutcome, RefusedPayment, Settled, WhenMissing};
@@ -300,6 +299,5 @@ pub(crate) fn set_parameters(
         row["values"] = serde_json::json!([{ "from": "2026-01-01", "value": value }]);
     }
     let text = parameters.to_string();
-    write_pack(&stage.folder(edge), &PackFiles { parameters: &text, ..files })?;
-    Ok(())
+    stage.write_pack(edge, &PackFiles { parameters: &text, ..files })
 }

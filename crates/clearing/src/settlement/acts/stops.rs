@@ -299,6 +299,16 @@ impl SettlementBook {
         Ok(())
     }
 
+    /// Whether nobody and nothing of these is suspended.
+    pub(in crate::settlement) fn may_take_part(
+        &self,
+        at: Instant,
+        participants: &[InstitutionName],
+        assets: &[AssetCode],
+    ) -> Result<(), Rule> {
+        self.not_suspended(at, participants, None, assets)
+    }
+
     pub(in crate::settlement) fn order_not_suspended(
         &self,
         at: Instant,

@@ -38,6 +38,14 @@ pub struct Config {
     pub operator: String,
     /// The key that signs sandbox statements, hex.
     pub statement_key: String,
+    /// How long the core may be silent before the link to it counts as cut, in milliseconds:
+    /// longer than the time between two of its questions, which is a second at most.
+    #[serde(default = "link_patience")]
+    pub link_patience_ms: u64,
+}
+
+const fn link_patience() -> u64 {
+    5_000
 }
 
 impl Config {

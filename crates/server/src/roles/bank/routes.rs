@@ -7,9 +7,10 @@ use api::bank::{
     MirrorSide, OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentDocuments, PaymentSides,
     Refuses,
 };
-use api::messages::NewCustomer;
+use api::messages::{AccountView, NewCustomer};
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, Query, State};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -20,9 +21,9 @@ use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use ledger::{Command, Freeze};
 use record::{Blind, Parcel, SandboxStatement};
 use serde::Deserialize;
-use terms::{AccountId, PaymentId};
+use terms::{AccountId, PaymentId, Position};
 
-use super::Bank;
+use super::{Bank, lease};
 use crate::roles::core::admin::open_statement;
 use crate::roles::core::customers::{duties_of, mirror_of};
 use crate::roles::core::in_book;
@@ -32,10 +33,12 @@ use crate::roles::core::routes::{
     cbor, done, failed, keep_parcel, not_accepted, not_done, side_named, signed,
 };
 use crate::roles::start::only_operator;
+use crate::statements::Asked;
+use crate::system;
 use crate::web::{Gate, Refuse};
 
-type Shared = State<Arc<Bank>>;
-type Answer = Result<Response, Refuse>;
+pub(super) type Shared = State<Arc<Bank>>;
+pub(super) type Answer = Result<Response, Refuse>;
 
 /// All routes, guarded.
 pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
@@ -46,20 +49,26 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
         .route("/v1/open-holds", get(open_holds))
         .route("/v1/open-returns", get(open_returns))
         .route("/v1/mirror", post(mirror))
-        .route("/v1/owners", post(owner));
+        .route("/v1/owners", post(owner))
+        .merge(lease::of_core());
     let edges = Router::new()
         .route("/v1/customers", post(customer))
         .route("/v1/parcels", post(parcel))
         .route("/v1/parcels/{payment}/{side}/{kind}", get(parcel_back));
-    let readers = Router::new().route("/v1/accounts/{id}", get(account));
+    let readers = Router::new()
+        .route("/v1/accounts/{id}", get(account))
+        .route("/v1/accounts/{id}/statement", get(account_statement));
+    let wallets = lease::of_wallets();
     let duties = Router::new().route("/v1/duties", get(duties));
     let operators = Router::new()
         .route("/v1/sandbox-statements", post(statement))
-        .route("/v1/freezes", post(freeze));
+        .route("/v1/freezes", post(freeze))
+        .merge(lease::of_operators());
     Router::new()
         .merge(gate.only(&[Role::Core], core.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Edge], edges.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Edge, Role::Wallet], readers.with_state(Arc::clone(bank))))
+        .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Core, Role::Operator], duties.with_state(Arc::clone(bank))))
         .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(bank))))
 }
@@ -71,7 +80,13 @@ async fn step(State(bank): Shared, Extension(caller): Extension<Caller>, body: B
     let answer = match verified(&bank, step, blind) {
         Ok(work) => {
             let work = CustomerWork::Bank(Box::new(work));
-            bank.book.ask(work).await.map_err(failed)?.outcome
+            let outcome = bank.book.ask(work).await.map_err(failed)?.outcome;
+            if let CustomerAnswer::Refused(rule) = &outcome
+                && lease::is_elsewhere(rule)
+            {
+                return Err(lease::refused(rule).into());
+            }
+            outcome
         }
         Err(rule) => {
             tracing::warn!(%rule, "a step is not proven");
@@ -253,16 +268,38 @@ async fn account(
     Path(id): Path<String>,
 ) -> Answer {
     let account: AccountId = wire::read_text("account", &id)?;
+    Ok(cbor(&account_for(&bank, &caller, account).await?))
+}
+
+/// An account, for the bank's own edge or its owner.
+async fn account_for(
+    bank: &Bank,
+    caller: &Caller,
+    account: AccountId,
+) -> Result<AccountView, Refuse> {
     if caller.role() == Role::Edge {
-        only_own_edge(&bank, &caller)?;
-        let view = in_book::view_account(&bank.book, account).await.map_err(not_done)?;
-        return Ok(cbor(&view));
+        only_own_edge(bank, caller)?;
+        return Ok(in_book::view_account(&bank.book, account).await.map_err(not_done)?);
     }
     // To a stranger an account that is not its own is not there.
     match in_book::view_account(&bank.book, account).await {
-        Ok(view) if view.profile.client_key == caller.key() => Ok(cbor(&view)),
+        Ok(view) if view.profile.client_key == caller.key() => Ok(view),
         _ => Err(not_accepted("there is no such account of yours").into()),
     }
+}
+
+async fn account_statement(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
+    let asked = Asked::of(&uri)?;
+    let account: AccountId = wire::read_text("account", &id)?;
+    let view = account_for(&bank, &caller, account).await?;
+    let least = asked.at_least.map_or(view.head, Position::new);
+    let of = (account, view.available.asset);
+    Ok(cbor(&bank.statements.page(of, least, &asked).await?))
 }
 
 async fn duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {
@@ -318,8 +355,9 @@ async fn freeze(State(bank): Shared, Extension(caller): Extension<Caller>, body:
 }
 
 /// Another core's steps are nobody's here.
-fn only_core(bank: &Bank, caller: &Caller) -> Result<(), Refuse> {
+pub(super) fn only_core(bank: &Bank, caller: &Caller) -> Result<(), Refuse> {
     if caller.role() == Role::Core && caller.name() == bank.config.core {
+        bank.link.heard(system::now());
         return Ok(());
     }
     Err(forbidden(caller, &bank.config.core))

@@ -142,7 +142,7 @@ async fn correction(State(core): Shared, body: Bytes) -> Answer {
 }
 
 /// Two of the configured approvers signed. Without at least two of them nothing passes.
-fn approved<T: Document>(
+pub(super) fn approved<T: Document>(
     core: &Core,
     signed: TwoPersons<T>,
 ) -> Result<clearing::CheckedByTwo<T>, Problem> {

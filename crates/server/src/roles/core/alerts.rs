@@ -76,6 +76,15 @@ struct OfBook {
     breaks: u64,
     acts: Vec<String>,
     stops: u64,
+    leases: OfLeases,
+}
+
+/// Leases that are not settled.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfLeases {
+    open: u64,
+    unreported: u64,
+    payments: u64,
 }
 
 /// Everything.
@@ -197,7 +206,19 @@ fn of_book(state: &SettlementBook, duties: &[DrillDuty], now: Instant) -> OfBook
         breaks: count(breaks.sum()),
         acts: state.acts().open(now).map(|one| one.act.id.to_string()).collect(),
         stops: count(state.acts().stops().iter().filter(|one| one.holds(now)).count()),
+        leases: of_leases(state, now),
     }
+}
+
+fn of_leases(state: &SettlementBook, now: Instant) -> OfLeases {
+    let mut all = OfLeases::default();
+    for one in state.leases().open() {
+        let over = u64::from(now >= one.grant.ends_at);
+        all.open = all.open.saturating_add(1);
+        all.unreported = all.unreported.saturating_add(over);
+        all.payments = all.payments.saturating_add(count(one.counted.len()));
+    }
+    all
 }
 
 fn below_marks(state: &SettlementBook) -> Vec<BelowMark> {
@@ -248,6 +269,17 @@ fn text(alerts: &Alerts) -> String {
             "wayleave_open_breaks",
             "Differences from outside accounts and between books.",
             book.breaks.saturating_add(alerts.mirror_breaks),
+        ),
+        ("wayleave_leases_open", "Leases that are not settled.", book.leases.open),
+        (
+            "wayleave_leases_unreported",
+            "Leases whose time is over and of which the bank has not said what it spent.",
+            book.leases.unreported,
+        ),
+        (
+            "wayleave_lease_payments",
+            "Payments that were reported of leases which are not settled.",
+            book.leases.payments,
         ),
         ("wayleave_acts_waiting", "Acts that wait for a second key.", count(book.acts.len())),
         ("wayleave_stops", "Suspensions and freezes in force.", book.stops),
@@ -398,6 +430,7 @@ mod tests {
             breaks: 2,
             acts: vec!["act_1".into(), "act_2".into()],
             stops: 3,
+            leases: OfLeases { open: 9, unreported: 10, payments: 11 },
         };
         let alerts = Alerts {
             book,
@@ -415,6 +448,9 @@ mod tests {
             "wayleave_holds{age=\"under_1h\"} 6",
             "wayleave_accounts_below_low_water 0",
             "wayleave_stuck_transfers 1",
+            "wayleave_leases_open 9",
+            "wayleave_leases_unreported 10",
+            "wayleave_lease_payments 11",
             "wayleave_overdue_duties 4",
             "wayleave_overdue_drills 1",
             "wayleave_open_breaks 3",

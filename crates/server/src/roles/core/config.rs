@@ -12,6 +12,7 @@ use terms::{AccountId, AssetCode, BookName, InstitutionName};
 use super::acts::OperatorEntry;
 use super::drills::DrillDuty;
 use super::journal::JournalConfig;
+use super::leases::LeaseEntry;
 use super::transfers::RailEntry;
 use crate::roles::Common;
 
@@ -62,6 +63,9 @@ pub struct Config {
     /// Rails by which participants withdraw, one for an asset.
     #[serde(default)]
     pub rails: Vec<RailEntry>,
+    /// What is leased to banks beforehand, and on what terms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leases: Vec<LeaseEntry>,
     /// Where the books are written.
     #[serde(default = "segments", skip_serializing_if = "is_segments")]
     pub journal: JournalConfig,

@@ -21,6 +21,7 @@ pub mod facts;
 pub mod files;
 pub mod in_book;
 pub mod journal;
+pub mod leases;
 pub mod lists;
 pub mod mirrors;
 pub mod orders;
@@ -35,6 +36,7 @@ pub mod remote;
 pub mod replica;
 pub mod routes;
 pub mod salts;
+mod stages;
 pub mod standby;
 pub mod transfer_routes;
 pub mod transfers;
@@ -62,6 +64,7 @@ pub use transfers::{Adapter, PatienceEntry, RailEntry, ResendEntry};
 pub use self::acts::{MayEntry, OperatorEntry};
 pub use self::drills::{DrillDuty, DrillStanding};
 pub use self::journal::{Cluster, JournalConfig};
+pub use self::leases::LeaseEntry;
 
 use self::customers::CustomersPort;
 use self::files::TileFiles;
@@ -136,6 +139,7 @@ fn check(config: &Config, keys: &KeyStore) -> Result<(), RoleError> {
     witnesses(config)?;
     banks(config, keys)?;
     acts::operators(config).map_err(RoleError::Unsound)?;
+    leases::LeaseDesk::open(config).map_err(RoleError::Unsound)?;
     config.outside().map(drop).map_err(RoleError::Unsound)
 }
 
@@ -319,6 +323,7 @@ impl Lead {
         greet_banks(&clearing).await;
         let resolved = finish(&clearing, &dir).await?;
         let mut behind = behind(&clearing, &readiness);
+        behind.spawn(leases::keep(Arc::clone(&clearing), Arc::clone(&core.leases)));
         if !fresh && (!in_order || !resolved.is_empty()) {
             let comeback = Comeback { run, started_at, before, resolved };
             let written = recovery::certify(&clearing, &published, &dir, comeback).await;
@@ -374,6 +379,7 @@ fn shared(
         clearing: Arc::clone(clearing),
         published: Arc::clone(published),
         outside: Arc::clone(outside),
+        leases: leases::LeaseDesk::open(config).map(Arc::new).map_err(RoleError::Unsound)?,
         tiles,
         dir: dir.to_path_buf(),
         config: config.clone(),
@@ -522,6 +528,7 @@ fn site(
     let all = routes::routes(core, &gate)
         .merge(drills::routes(core, &gate))
         .merge(edges::routes(core, &gate))
+        .merge(stages::routes(core, &gate))
         .merge(acts::routes(core, &gate))
         .merge(transfer_routes::routes(core, &gate));
     let routes = crate::web::when_ready(readiness, all);

@@ -11,6 +11,7 @@ use api::bank::{
     OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentDocuments, PaymentSides,
 };
 use api::json::read_json;
+use api::lease::{LeaseReports, LeaseTold};
 use api::messages::Held;
 use api::wire;
 use bytes::Bytes;
@@ -96,6 +97,17 @@ impl RemoteBook {
                 CustomerAnswer::Refused(Rule::new(name, detail))
             }
         })
+    }
+
+    /// What it has to report of its leases.
+    pub async fn lease_reports(&self) -> Result<LeaseReports, Failed> {
+        self.ask(Outgoing::get("/v1/leases")).await
+    }
+
+    /// Tells it something of a lease; durable there when this returns.
+    pub async fn tell_lease(&self, told: &LeaseTold) -> Result<(), Failed> {
+        let request = Outgoing::post("/v1/leases", wire::CBOR, wire::write_cbor(told));
+        self.exchange(request).await.map(|_| ())
     }
 
     /// What it says of a payment whose debtor is there.

@@ -1,7 +1,10 @@
 //! `role.json` of an edge, checked and parsed.
 
+use policy::{Pack, PackFiles};
 use record::{PostalAddress, Side};
+use seal::PublicKey;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use terms::{BookName, CompanyId, EdgeName, Environment, InstitutionName, Jurisdiction, Minor};
 
 use admission::Onboarding;
@@ -46,6 +49,10 @@ pub struct Config {
     pub sanctions_from: Vec<String>,
     /// The peer that may read whole decision records.
     pub operator: String,
+    /// The public key that signs the certificate of the pack: its author's.
+    pub pack_author: String,
+    /// The public key that countersigns it: the edge's own operator's.
+    pub pack_operator: String,
     /// How often lists are fetched, in milliseconds.
     pub refresh_milliseconds: u64,
     /// The longest that a status list is used without asking for a newer one, in seconds. Its own
@@ -134,6 +141,10 @@ pub struct Example {
     pub supervisors: Vec<(String, String)>,
     /// The operator's peer name.
     pub operator: String,
+    /// The key of the pack's author.
+    pub pack_author: PublicKey,
+    /// The key with which the operator countersigns packs.
+    pub pack_operator: PublicKey,
     /// The institution's customers.
     pub customers: Vec<Customer>,
 }
@@ -165,12 +176,51 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         lists,
         sanctions_from: example.supervisors.iter().take(1).map(|(_, peer)| peer.clone()).collect(),
         operator: example.operator,
+        pack_author: example.pack_author.to_string(),
+        pack_operator: example.pack_operator.to_string(),
         refresh_milliseconds: 1_000,
         status_cache_seconds: 1,
         mandate_month_limit: "100000000".to_owned(),
         clock_offset_seconds: 0,
         customers: example.customers,
     }
+}
+
+/// Writes the texts of a pack into its folder.
+pub(super) fn write_texts(folder: &Path, files: &PackFiles<'_>) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for (name, text) in FILES.into_iter().zip([
+        files.schema,
+        files.decide,
+        files.oblige,
+        files.gate,
+        files.assumptions,
+        files.parameters,
+    ]) {
+        std::fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Loads the pack of a folder.
+pub(super) fn read_pack_in(folder: &Path) -> Result<Pack, RoleError> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        let what = RoleError::world(format!("reading pack file `{}`", path.display()));
+        std::fs::read_to_string(&path).map_err(what)
+    };
+    let [schema, decide, oblige, gate, assumptions, parameters] = FILES;
+    let (schema, decide, oblige) = (read(schema)?, read(decide)?, read(oblige)?);
+    let (gate, assumptions, parameters) = (read(gate)?, read(assumptions)?, read(parameters)?);
+    Pack::load(&PackFiles {
+        schema: &schema,
+        decide: &decide,
+        oblige: &oblige,
+        gate: &gate,
+        assumptions: &assumptions,
+        parameters: &parameters,
+    })
+    .map_err(|error| RoleError::Unsound(format!("pack `{}`: {error}", folder.display())))
 }
 
 impl Config {
@@ -231,3 +281,13 @@ where
 {
     text.parse().map_err(|error: T::Err| wrong(field, error.to_string()))
 }
+
+/// The files of a pack, in the order of [`PackFiles`].
+const FILES: [&str; 6] = [
+    "corridor.cedarschema",
+    "decide.cedar",
+    "oblige.cedar",
+    "gate.cedar",
+    "assumptions.cedar",
+    "parameters.json",
+];

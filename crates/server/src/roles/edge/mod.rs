@@ -9,10 +9,11 @@
 //! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
 //! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
 //!
-//! Folder: `pack/` and `packs/NAME/` (rules), `lists/` (newest lists and snapshot), `outbox`
-//! (sequence, decisions on their way), `data-keys`, `status-marks`. Nothing of a payment lives in
-//! memory between two of its requests.
+//! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`, `lists/` (newest lists
+//! and snapshot), `outbox` (sequence, decisions on their way), `data-keys`, `status-marks`. Nothing
+//! of a payment lives in memory between two of its requests.
 
+mod certified;
 mod config;
 mod count;
 mod deliver;
@@ -21,6 +22,7 @@ mod form;
 mod keeper;
 mod out;
 mod outbox;
+mod packs;
 mod retire;
 mod routes;
 mod state;
@@ -42,6 +44,9 @@ use policy::Pack;
 use record::{EdgeMark, EdgeNotice, PackNotice, PackStanding, RegisteredVerifier, Side, Signed};
 use tokio::net::TcpListener;
 
+pub use self::certified::{
+    CERTIFICATE, COUNTERSIGNATURE, PackKeys, write_more_pack, write_pack,
+};
 use self::config::wrong;
 pub use self::config::{Config, Customer, Example, ListSource, WayConfig, example_config};
 use self::keeper::Keeper;
@@ -49,7 +54,6 @@ use self::outbox::Destination;
 pub use self::retire::{Retired, retire};
 use self::state::Edge;
 use self::ways::Way;
-pub use self::ways::{write_more_pack, write_pack};
 use super::RoleError;
 use crate::keys::KeyStore;
 use crate::web::{Gate, LIMITS, Site, health_routes, serve};
@@ -142,6 +146,7 @@ async fn keep(edge: Arc<Edge>, mut keeper: Keeper, pause: Duration) {
             tracing::error!(%error, "the lists could not be kept");
             edge.readiness.not_ready("the lists could not be kept");
         } else if edge.lists().is_ok() {
+            packs::refresh(&edge).await;
             noticed = noticed || notice(&edge).await;
             if noticed {
                 edge.readiness.ready();
@@ -183,6 +188,10 @@ async fn notice(edge: &Edge) -> bool {
 }
 
 async fn notice_pack(edge: &Edge, way: &Way) -> bool {
+    // Where steps say what is in force, the folder's own pack need not be.
+    if let Some(at_hand) = way.packs.staged() {
+        return at_hand;
+    }
     let settings = &edge.settings;
     let pack = PackNotice {
         layout: 1,
@@ -190,8 +199,8 @@ async fn notice_pack(edge: &Edge, way: &Way) -> bool {
         institution: settings.institution,
         corridor: way.corridor,
         side: way.side,
-        pack: way.pack.digest(),
-        schema: way.pack.schema_digest(),
+        pack: way.packs.own().digest(),
+        schema: way.packs.own().schema_digest(),
         standing: PackStanding::InForce,
     };
     let pack = Signed::sign(&pack, &edge.permit_key).to_bytes();

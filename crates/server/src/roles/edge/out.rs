@@ -97,7 +97,9 @@ pub(super) fn opened(
 
 /// What the wallet gets for an order: the order itself, which is on its way to the core.
 pub(super) fn answer(way: &Way, order: &Signed<OutgoingPayment>) -> DecisionAnswer {
-    let mut answer = blank_answer(way);
+    let own = way.packs.own().digest();
+    let pack = order.read_unverified().map_or(own, |order| order.basis.pack);
+    let mut answer = blank_answer(way.rules(), pack);
     "permit".clone_into(&mut answer.outcome);
     answer.document = Some(to_base64url(&order.to_bytes()));
     answer

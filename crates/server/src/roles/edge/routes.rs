@@ -25,14 +25,14 @@ use client::{Outcome, Outgoing};
 use minicbor::bytes::ByteVec;
 use record::{EdgeMark, Invoice, Parcel, PartyStatement, PaymentTerms, Side, Signed, SpentOn};
 use seal::text::{from_base64url, to_base64url};
-use seal::{DataKey, Domain, open_with, seal_with, to_canonical};
+use seal::{DataKey, Digest, Domain, open_with, seal_with, to_canonical};
 use terms::{CorridorName, DecisionId, PaymentId, Sequence};
 
 use super::form::read_form;
 use super::outbox::{Item, STATEMENTS};
 use super::state::{Edge, disk_fault, unreachable_peer};
 use super::statuses::{AtHand, lists_named_by};
-use super::ways::{Other, Way};
+use super::ways::{Other, Way, rules_of};
 use crate::system;
 use crate::web::{Gate, Refuse};
 
@@ -393,7 +393,8 @@ fn numbered(
         data_key: &data_key,
         statuses: at_hand.statuses(),
     };
-    let desk = edge.desk(way, lists);
+    let pack = way.packs.of(payment, edge.now())?;
+    let desk = edge.desk_with(way, lists, &pack);
     let decided = match open {
         Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
         Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),
@@ -402,6 +403,7 @@ fn numbered(
     if decided.alarm {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
+    way.packs.shadow(&decided.record);
     edge.statuses.raise(&decided.high_water).map_err(disk)?;
     // In one turn: two consents to one payment at the same time would both be the first, and the
     // core would keep one record of the two.
@@ -411,7 +413,7 @@ fn numbered(
     outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
     drop(outbox);
     edge.deliver.notify_waiters();
-    Ok(answer_of(way, decided))
+    Ok(answer_of(way, &pack, decided))
 }
 
 const fn spent_on(verdict: &Verdict) -> SpentOn {
@@ -456,21 +458,21 @@ fn leave_behind(
     Ok(items)
 }
 
-pub(super) fn blank_answer(way: &Way) -> DecisionAnswer {
+pub(super) fn blank_answer(rules: u32, pack: Digest) -> DecisionAnswer {
     DecisionAnswer {
         outcome: String::new(),
         document: None,
         code: None,
         sentence: None,
         mend: None,
-        rules: way.rules(),
-        pack: way.pack.digest().to_string(),
+        rules,
+        pack: pack.to_string(),
         next: None,
     }
 }
 
-fn answer_of(way: &Way, decided: Decided) -> DecisionAnswer {
-    let mut answer = blank_answer(way);
+fn answer_of(way: &Way, pack: &policy::Pack, decided: Decided) -> DecisionAnswer {
+    let mut answer = blank_answer(rules_of(pack), pack.digest());
     let (outcome, words) = match decided.verdict {
         Verdict::Permit(permit) => {
             answer.document = Some(to_base64url(&permit.to_bytes()));

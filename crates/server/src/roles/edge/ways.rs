@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use client::Peer;
-use policy::{Pack, PackFiles};
+use policy::Pack;
 use record::Side;
 use terms::{CorridorName, Minor};
 
-use super::config::{Config, WayConfig, named, wrong};
+use super::certified;
+use super::config::{Config, WayConfig, named, read_pack_in, wrong};
+use super::packs::Packs;
 use crate::roles::RoleError;
 
 /// One corridor and side.
 pub(super) struct Way {
     pub(super) corridor: CorridorName,
     pub(super) side: Side,
-    pub(super) pack: Pack,
+    pub(super) packs: Packs,
     /// Whom statements are exchanged with; nobody where the other side takes no part.
     pub(super) other: Option<Other>,
     /// What the institution takes for a payment out.
@@ -33,10 +35,15 @@ pub(super) struct Other {
 }
 
 impl Way {
-    /// How many rules its pack has, for people.
+    /// How many rules its own pack has, for people.
     pub(super) fn rules(&self) -> u32 {
-        u32::try_from(self.pack.rule_ids().count()).unwrap_or(u32::MAX)
+        rules_of(self.packs.own())
     }
+}
+
+/// How many rules a pack has, for people.
+pub(super) fn rules_of(pack: &Pack) -> u32 {
+    u32::try_from(pack.rule_ids().count()).unwrap_or(u32::MAX)
 }
 
 /// All ways of an edge, sliced by side and corridor.
@@ -56,31 +63,39 @@ impl Ways {
             other_edge: Some(config.other_edge.clone()),
             fee: None,
         };
-        ways.add(&dir.join("pack"), config, &first)?;
+        ways.add(dir, "pack", config, &first)?;
         for more in &config.more {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if more.pack.is_empty() || more.pack.starts_with('.') || !more.pack.chars().all(plain) {
                 let reason = format!("expected a folder's name, got `{}`", more.pack);
                 return Err(wrong("more.pack", reason));
             }
-            ways.add(&dir.join("packs").join(&more.pack), config, more)?;
+            ways.add(dir, &format!("packs/{}", more.pack), config, more)?;
         }
         Ok(ways)
     }
 
-    fn add(&mut self, folder: &Path, config: &Config, of: &WayConfig) -> Result<(), RoleError> {
+    fn add(
+        &mut self,
+        dir: &Path,
+        folder: &str,
+        config: &Config,
+        of: &WayConfig,
+    ) -> Result<(), RoleError> {
+        let folder = dir.join(folder);
         let side = match of.side.as_str() {
             "debtor" => Side::Debtor,
             "creditor" => Side::Creditor,
             other => return Err(wrong("side", format!("expected a side, got `{other}`"))),
         };
         let corridor: CorridorName = named("corridor", &of.corridor)?;
-        let pack = read_pack(folder)?;
+        let pack = read_pack_in(&folder)?;
         if pack.side() != side || pack.corridor() != corridor {
             let got = format!("{} side of `{}`", pack.side(), pack.corridor());
             let reason = format!("the pack in `{}` is for the {got}", folder.display());
             return Err(wrong("side", reason));
         }
+        certified::check(&folder, config, &pack)?;
         let other = match &of.other_edge {
             Some(name) => Some(Other {
                 name: name.clone(),
@@ -94,8 +109,9 @@ impl Ways {
             return Err(wrong("more.other_edge", reason));
         }
         let fee = of.fee.as_deref().map_or(Ok(Minor::ZERO), |fee| named("more.fee", fee))?;
+        let packs = Packs::new(dir, pack);
         let slice = self.slice_mut(side);
-        if slice.insert(corridor, Way { corridor, side, pack, other, fee }).is_some() {
+        if slice.insert(corridor, Way { corridor, side, packs, other, fee }).is_some() {
             return Err(wrong("more", format!("expected the {side} side of `{corridor}` once")));
         }
         Ok(())
@@ -131,61 +147,14 @@ impl Ways {
     }
 }
 
-/// Writes a shipped pack into `DIR/pack`, from where the role loads that of its first corridor.
-pub fn write_pack(dir: &Path, files: &PackFiles<'_>) -> std::io::Result<()> {
-    write_into(&dir.join("pack"), files)
-}
-
-/// Writes a pack into `DIR/packs/NAME`, from where the role loads those of further corridors.
-pub fn write_more_pack(dir: &Path, name: &str, files: &PackFiles<'_>) -> std::io::Result<()> {
-    write_into(&dir.join("packs").join(name), files)
-}
-
-fn write_into(folder: &Path, files: &PackFiles<'_>) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    for (name, text) in FILES.into_iter().zip([
-        files.schema,
-        files.decide,
-        files.oblige,
-        files.gate,
-        files.parameters,
-    ]) {
-        std::fs::write(folder.join(name), text)?;
-    }
-    Ok(())
-}
-
-fn read_pack(folder: &Path) -> Result<Pack, RoleError> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        let what = RoleError::world(format!("reading pack file `{}`", path.display()));
-        std::fs::read_to_string(&path).map_err(what)
-    };
-    let [schema, decide, oblige, gate, parameters] = FILES;
-    let (schema, decide, oblige) = (read(schema)?, read(decide)?, read(oblige)?);
-    let (gate, parameters) = (read(gate)?, read(parameters)?);
-    Pack::load(&PackFiles {
-        schema: &schema,
-        decide: &decide,
-        oblige: &oblige,
-        gate: &gate,
-        parameters: &parameters,
-    })
-    .map_err(|error| RoleError::Unsound(format!("pack `{}`: {error}", folder.display())))
-}
-
-/// The files of a pack, in the order of [`PackFiles`].
-const FILES: [&str; 5] =
-    ["corridor.cedarschema", "decide.cedar", "oblige.cedar", "gate.cedar", "parameters.json"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::Descriptor;
     use crate::roles::Common;
-    use crate::roles::edge::{Example, example_config};
+    use crate::roles::edge::{Example, PackKeys, example_config, write_more_pack, write_pack};
     use api::Role;
-    use policy::shipped;
+    use policy::{PackFiles, shipped};
     use seal::SigningKey;
 
     struct Folder(std::path::PathBuf);
@@ -196,15 +165,18 @@ mod tests {
         }
     }
 
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&[seed; 32])
+    }
+
     fn config() -> Config {
-        let key = SigningKey::from_seed(&[1; 32]);
         let far = Descriptor::new(Role::Edge, "bank-sg.1", "http://localhost:1");
         let common = Common {
             environment: "sandbox".into(),
             name: "bank-nl.1".into(),
             url: "http://localhost:2".into(),
             port: 2,
-            peers: vec![far.with_key("request", &key)],
+            peers: vec![far.with_key("request", &key(1))],
         };
         let example = Example {
             side: Side::Debtor,
@@ -213,6 +185,8 @@ mod tests {
             other_edge: "bank-sg.1".into(),
             supervisors: vec![("NL".into(), "supervisor-nl".into())],
             operator: "operator".into(),
+            pack_author: key(1).public_key(),
+            pack_operator: key(2).public_key(),
             customers: vec![],
         };
         example_config(common, "core", example)
@@ -232,7 +206,9 @@ mod tests {
     fn a_corridor_and_side_find_their_own_pack_among_many() {
         let dir = std::env::temp_dir().join(format!("wayleave-ways-{}", std::process::id()));
         let dir = Folder(dir);
-        write_pack(&dir.0, &shipped::NL_SG).unwrap();
+        let (author, operator) = (key(1), key(2));
+        let keys = PackKeys { author: &author, operator: &operator };
+        write_pack(&dir.0, &shipped::NL_SG, keys).unwrap();
         let mut config = config();
         // The pack of NL to CH, under the names of some forty other corridors.
         for n in 0..40_u8 {
@@ -242,14 +218,14 @@ mod tests {
                 .parameters
                 .replace("\"corridor\": \"nl-ch\"", &format!("\"corridor\": \"{corridor}\""));
             let files = PackFiles { parameters: &parameters, ..shipped::NL_CH };
-            write_more_pack(&dir.0, &to, &files).unwrap();
+            write_more_pack(&dir.0, &to, &files, keys).unwrap();
             config.more.push(more(&corridor, "debtor", &to, None));
         }
-        write_more_pack(&dir.0, "nl-in", &shipped::NL_IN).unwrap();
+        write_more_pack(&dir.0, "nl-in", &shipped::NL_IN, keys).unwrap();
         config.more.push(more("sg-nl", "creditor", "nl-in", Some("bank-sg.1")));
         let ways = Ways::open(&dir.0, &config).unwrap();
         let find = |corridor: &str, side| ways.find(corridor.parse().unwrap(), side);
-        let pack = |corridor, side| find(corridor, side).map(|way| way.pack.name().to_owned());
+        let pack = |corridor, side| find(corridor, side).map(|way| way.packs.own().name().to_owned());
         assert_eq!(pack("nl-sg", Side::Debtor).as_deref(), Some("nl-sg"));
         assert_eq!(pack("sg-nl", Side::Creditor).as_deref(), Some("nl-in"));
         assert_eq!(find("nl-xbc", Side::Debtor).unwrap().corridor.as_str(), "nl-xbc");
@@ -260,7 +236,7 @@ mod tests {
         // What decides is the one pack: its rules and no others.
         let alone = Pack::load(&shipped::NL_SG).unwrap();
         let found = find("nl-sg", Side::Debtor).unwrap();
-        assert_eq!(found.pack.digest(), alone.digest());
+        assert_eq!(found.packs.own().digest(), alone.digest());
         assert_eq!(usize::try_from(found.rules()).unwrap(), alone.rule_ids().count());
         let wrong = [
             more("nl-sg", "creditor", "nl-in", Some("bank-sg.1")),

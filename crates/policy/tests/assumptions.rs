@@ -1,0 +1,169 @@
+//! What a pack assumes is checked before each decision, and what breaks it is denied.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking"))]
+
+#[expect(dead_code, reason = "the rows of the table are not read here")]
+mod support;
+
+use policy::certificate::{CertificateError, certifies, of_json, to_json};
+use policy::vocabulary as v;
+use policy::{
+    EvaluationError, FindingsBuilder, Pack, PackError, PackFiles, Replay, replay, shipped,
+};
+use record::DecisionOutcome;
+use support::{SIDES, creditor, debtor, envelope, now};
+
+type Change = fn(FindingsBuilder) -> FindingsBuilder;
+
+/// Each assumption about findings, with findings that break it and no rule.
+const BROKEN: &[(&str, Change)] = &[
+    ("ages-not-negative", |b| b.number(v::REGISTRATION_STATUS_AGE, -1)),
+    ("ages-not-negative", |b| b.number(v::LIST_AGE, -1)),
+    ("screening-says-one-of-four", |b| b.text(v::PAYER_SCREENING, "clear")),
+    ("screening-says-one-of-four", |b| b.text(v::PAYEE_SCREENING, "")),
+    ("countries-named", |b| b.text(v::PAYER_COUNTRY, "")),
+    ("countries-named", |b| b.text(v::PAYEE_COUNTRY, "")),
+    ("time-of-a-week", |b| b.number(v::WEEKDAY, 0)),
+    ("time-of-a-week", |b| b.number(v::WEEKDAY, 8)),
+    ("time-of-a-week", |b| b.number(v::MINUTE_OF_DAY, -1)),
+    ("time-of-a-week", |b| b.number(v::MINUTE_OF_DAY, 1_440)),
+    ("amount-countable", |b| b.number(v::AMOUNT, 1_000_000_000_001)),
+    ("amount-countable", |b| b.number(v::AMOUNT, -1_000_000_000_001)),
+];
+
+fn broken(decision: &policy::Decision) -> Vec<String> {
+    assert_eq!(decision.outcome, DecisionOutcome::Denial);
+    let id = |error: &EvaluationError| {
+        if let EvaluationError::AssumptionBroken { assumption, .. } = error {
+            return assumption.clone();
+        }
+        error.to_string()
+    };
+    decision.errors.iter().map(id).collect()
+}
+
+#[test]
+fn what_breaks_an_assumption_is_denied_with_an_alarm_and_replays() {
+    for side in &SIDES {
+        let pack = Pack::load(&side.files).unwrap();
+        for (id, change) in BROKEN {
+            let findings = change((side.base)()).build();
+            let decision = pack.decide(&findings, now());
+            assert_eq!(broken(&decision), [*id], "{}", pack.name());
+            assert!(decision.alarm() && decision.duties.is_empty() && decision.limits.is_empty());
+            let bytes = seal::to_canonical(&pack.record(envelope(), &findings, &decision, now()));
+            assert_eq!(replay(&bytes, &pack), Ok(Replay::Match));
+        }
+    }
+    let payer_only: [(&str, Change); 3] = [
+        ("ages-not-negative", |b| b.number(v::MANDATE_STATUS_AGE, -1)),
+        ("ages-not-negative", |b| b.number(v::CREDIT_STATUS_AGE, -1)),
+        ("ages-not-negative", |b| b.number(v::TAX_STANDING_AGE, -1)),
+    ];
+    for (id, change) in payer_only {
+        let decision = shipped::nl_sg().unwrap().decide(&change(debtor()).build(), now());
+        assert_eq!(broken(&decision), [id]);
+    }
+}
+
+#[test]
+fn a_negative_parameter_breaks_an_assumption() {
+    for (name, value) in
+        [("amountLimit", "75000000"), ("listAgeMax", "86400"), ("statusAgeMax", "900")]
+    {
+        let row = shipped::SG_IN.parameters.lines().find(|line| line.contains(name)).unwrap();
+        let changed = row.replace(&format!("\"value\": {value}"), "\"value\": -1");
+        assert_ne!(row, changed, "{name}");
+        let parameters = shipped::SG_IN.parameters.replace(row, &changed);
+        let pack = Pack::load(&PackFiles { parameters: &parameters, ..shipped::SG_IN }).unwrap();
+        assert_eq!(
+            broken(&pack.decide(&creditor().build(), now())),
+            ["parameters-not-negative"],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_assumption_of_a_shipped_pack_has_a_row_that_breaks_it() {
+    for side in &SIDES {
+        let pack = Pack::load(&side.files).unwrap();
+        for (id, assumption) in pack.assumptions().named() {
+            let row = BROKEN.iter().any(|(broken, _)| *broken == id);
+            assert!(row || id == "parameters-not-negative", "{id}");
+            assert!(!assumption.sentence.is_empty() && !assumption.reference.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_record_from_before_packs_had_assumptions_replays() {
+    // The digest under `wayleave/pack/v1` of the pack as it was, and a decision that assumed
+    // nothing: an age below nothing was fresh then.
+    let pack = shipped::nl_sg().unwrap();
+    let before = PackFiles { assumptions: "", ..shipped::NL_SG };
+    let findings = debtor().number(v::LIST_AGE, -1).build();
+    let old = Pack::load(&before).unwrap();
+    let decision = old.decide(&findings, now());
+    assert_eq!(decision.outcome, DecisionOutcome::Permit);
+    let mut record = old.record(envelope(), &findings, &decision, now());
+    assert!(replay(&seal::to_canonical(&record), &pack).unwrap() != Replay::Match);
+    record.pack = pack.digest_before_assumptions();
+    assert_eq!(replay(&seal::to_canonical(&record), &pack), Ok(Replay::Match));
+    assert_ne!(record.pack, old.digest());
+}
+
+#[test]
+fn assumptions_are_part_of_what_a_pack_means_and_must_have_their_form() {
+    let base = shipped::NL_SG;
+    let digest = |assumptions: &str| {
+        let pack = Pack::load(&PackFiles { assumptions, ..base }).unwrap();
+        (pack.digest(), pack.rules_digest())
+    };
+    let was = digest(base.assumptions);
+    assert_eq!(digest(&format!("// said\n{}", base.assumptions)), was);
+    let other = digest(&base.assumptions.replace("weekday >= 1", "weekday >= 2"));
+    assert!(other.0 != was.0 && other.1 != was.1);
+    let refused = |from: &str, to: &str| {
+        assert!(base.assumptions.contains(from), "{from}");
+        let text = base.assumptions.replacen(from, to, 1);
+        Pack::load(&PackFiles { assumptions: &text, ..base }).map(|_| ()).unwrap_err()
+    };
+    assert!(matches!(refused("@sentence", "@words"), PackError::AnnotationMissing { .. }));
+    assert!(matches!(refused("when {", "unless {"), PackError::AssumptionForm { .. }));
+    assert!(matches!(refused("permit (", "forbid ("), PackError::AssumptionForm { .. }));
+    assert!(matches!(refused("listAge >= 0", "invoiceAge >= 0"), PackError::Invalid { .. }));
+    assert!(matches!(refused("listAge >= 0", "listAge >= \"\""), PackError::Invalid { .. }));
+}
+
+#[test]
+fn a_certificate_must_speak_of_every_rule_and_all_of_it_must_hold() {
+    for one in shipped::PACKS {
+        let pack = Pack::load(&one.files).unwrap();
+        let good = of_json(one.certificate).unwrap();
+        assert_eq!(certifies(&good, &pack), Ok(()));
+        assert_eq!(of_json(&to_json(&good)), Ok(good.clone()));
+        for index in 0..good.checks.len() {
+            let mut bad = good.clone();
+            bad.checks[index].holds = false;
+            assert!(matches!(certifies(&bad, &pack), Err(CertificateError::NotHeld { .. })));
+            let mut bad = good.clone();
+            bad.checks[index].second = Some(false);
+            assert!(certifies(&bad, &pack).is_err());
+        }
+        for kind in ["not-vacuous", "never-errors", "alive", "invariant"] {
+            let mut bad = good.clone();
+            bad.checks.retain(|check| check.kind != kind);
+            assert!(matches!(certifies(&bad, &pack), Err(CertificateError::Missing { .. })));
+        }
+        let mut bad = good.clone();
+        bad.rules = seal::Digest::ZERO;
+        assert!(matches!(certifies(&bad, &pack), Err(CertificateError::OtherRules { .. })));
+        // Other parameters are another pack, of which the same was proved.
+        let parameters =
+            one.files.parameters.replace("\"tightens\": \"fewer\"", "\"tightens\": \"neither\"");
+        let other = Pack::load(&PackFiles { parameters: &parameters, ..one.files }).unwrap();
+        assert!(matches!(certifies(&good, &other), Err(CertificateError::OtherPack { .. })));
+        let (for_it, _) = shipped::proved(&other).unwrap();
+        assert_eq!(certifies(&for_it, &other), Ok(()));
+    }
+}

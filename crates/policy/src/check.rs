@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use record::Visibility;
 use serde_json::Value;
 
+use crate::assumptions::ASSUMPTIONS_FILE;
 use crate::pack::{DUTIES_DUE, Pack, PackError, PackFiles, SCHEMA_FILE, UTC_OFFSET, kind};
 use crate::parameters::{self, PARAMETERS_FILE, ParameterFile};
 use crate::rule::{self, Chapter, Rule};
@@ -297,6 +298,7 @@ impl Looked<'_> {
             | PackError::FindingUnread { .. }
             | PackError::FindingTypeDiffers { .. }
             | PackError::ParameterUnread { .. }
+            | PackError::AssumptionForm { .. }
             | PackError::Parameters { .. }) => at(piece.start, other.to_string()),
         }
     }
@@ -359,6 +361,8 @@ fn parameters_of(text: &str, rules: &[Rule], found: &mut Vec<Mistake>) {
 /// What only loading the whole pack sees.
 fn whole(files: &PackFiles<'_>, error: &PackError) -> Mistake {
     let (file, text) = match error {
+        PackError::AssumptionForm { .. } => (ASSUMPTIONS_FILE, files.assumptions),
+        PackError::Syntax { file, .. } if *file == ASSUMPTIONS_FILE => (*file, files.assumptions),
         PackError::Syntax { file, .. }
         | PackError::Invalid { file, .. }
         | PackError::AnnotationMissing { file, .. }

@@ -7,8 +7,8 @@
 //! the rules read, so that the two cannot differ. Knows no wire, no ledger, no credential format.
 
 pub mod assumptions;
-pub mod certificate;
 pub mod cases;
+pub mod certificate;
 pub mod check;
 pub mod compare;
 pub mod decide;

@@ -108,15 +108,20 @@ pub struct Pack {
 /// The one attribute that `gate` reads and that is no finding: the kinds of duties due.
 pub const DUTIES_DUE: &str = "dutiesDue";
 
+/// A schema, and its canonical JSON.
+fn schema(text: &str) -> Result<(Schema, Value), PackError> {
+    let wrong = |reason: String| PackError::Syntax { file: SCHEMA_FILE, reason };
+    let (fragment, _) =
+        SchemaFragment::from_cedarschema_str(text).map_err(|e| wrong(e.to_string()))?;
+    let json = fragment.to_json_value().map_err(|e| wrong(e.to_string()))?;
+    let (schema, _) = Schema::from_cedarschema_str(text).map_err(|e| wrong(e.to_string()))?;
+    Ok((schema, json))
+}
+
 impl Pack {
     /// Reads and checks a pack.
     pub fn load(files: &PackFiles<'_>) -> Result<Self, PackError> {
-        let schema_error = |reason: String| PackError::Syntax { file: SCHEMA_FILE, reason };
-        let (fragment, _) = SchemaFragment::from_cedarschema_str(files.schema)
-            .map_err(|e| schema_error(e.to_string()))?;
-        let schema_json = fragment.to_json_value().map_err(|e| schema_error(e.to_string()))?;
-        let (schema, _) =
-            Schema::from_cedarschema_str(files.schema).map_err(|e| schema_error(e.to_string()))?;
+        let (schema, schema_json) = schema(files.schema)?;
         let (decide, decide_rules) = rule::chapter(Chapter::Decide, files.decide)?;
         let (oblige, oblige_rules) = rule::chapter(Chapter::Oblige, files.oblige)?;
         let (gate, gate_rules) = rule::chapter(Chapter::Gate, files.gate)?;

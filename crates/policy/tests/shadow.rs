@@ -3,7 +3,6 @@
     test,
     expect(
         clippy::unwrap_used,
-        clippy::indexing_slicing,
         clippy::as_conversions,
         dead_code,
         reason = "helpers of tests fail by panicking, and are shared"

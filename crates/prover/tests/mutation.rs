@@ -34,7 +34,7 @@ fn cases(pack: &Pack) -> Vec<Findings> {
         .iter()
         .find(|side| Pack::load(&side.files).is_ok_and(|known| known.side() == pack.side()))
         .unwrap();
-    let rows = support::rows(pack).map(|row| support::findings(side, row));
+    let rows = support::rows(pack).into_iter().map(|row| support::findings(side, &row));
     let own = if pack.side() == Side::Debtor { DEBTOR } else { CREDITOR };
     let edges = SHARED.iter().chain(own).map(|change| change((side.base)()).build());
     rows.chain(edges).collect()

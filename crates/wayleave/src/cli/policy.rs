@@ -44,6 +44,7 @@ pub enum PolicyCommand {
     Stages(StagesArgs),
     /// The digest of a pack: what permits and records name. Comments and layout do not change it.
     Digest(DigestArgs),
+    #[expect(missing_docs, reason = "its arguments say what it does")]
     Prove(super::policy_prove::ProveArgs),
 }
 

@@ -19,7 +19,7 @@ use terms::{PaymentId, Uetr};
 use thiserror::Error;
 
 use crate::asking::{Asks, DECISIONS_PATH, payment_nonce};
-use crate::decide::{ConsentRefused, Decided, Inputs, OwnReason, Ruled, Verdict, ruled};
+use crate::decide::{Asked, ConsentRefused, Decided, Inputs, OwnReason, Ruled, Verdict, ruled};
 use crate::desk::{AccountFacts, Desk, Onboarding};
 use crate::exchange::missing;
 use crate::findings;

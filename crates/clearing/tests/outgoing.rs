@@ -26,9 +26,9 @@ use clearing::{
 use journal::Image;
 use record::outgoing::OUTGOING_ENDED;
 use record::{
-    CorridorSide, Ending, FactBody, Heading, LimitClaim, LimitPeriod, OutgoingEnded, OutgoingParties, OutgoingPayment,
-    OutsideEvidence, OutsideNote, PackNotice, PackStanding, Side, Signed, StuckAct, StuckDecision,
-    TrustList,
+    CorridorSide, Ending, FactBody, Heading, LimitClaim, LimitPeriod, OutgoingEnded,
+    OutgoingParties, OutgoingPayment, OutsideEvidence, OutsideNote, PackNotice, PackStanding, Side,
+    Signed, StuckAct, StuckDecision, TrustList,
 };
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, Instant, Minor, PaymentId, Uetr};

@@ -161,7 +161,8 @@ mod tests {
 
     fn says(dir: &Path, config: &Config) -> String {
         let pack = read_pack_in(&dir.join("pack")).unwrap();
-        check(&dir.join("pack"), config, &pack).map_or_else(|error| error.to_string(), |()| "good".to_owned())
+        check(&dir.join("pack"), config, &pack)
+            .map_or_else(|error| error.to_string(), |()| "good".to_owned())
     }
 
     #[test]

@@ -11,6 +11,7 @@ use admission::{AccountFacts, Desk, Lists};
 use api::messages::{AccountView, Taken};
 use api::{Problem, Role, problem, wire};
 use client::{Client, Outcome, Outgoing, Peer};
+use policy::Pack;
 use record::Side;
 use seal::{BoxSecretKey, Secret, SigningKey};
 use terms::{AccountId, CorridorName, Instant};

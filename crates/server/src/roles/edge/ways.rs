@@ -225,7 +225,8 @@ mod tests {
         config.more.push(more("sg-nl", "creditor", "nl-in", Some("bank-sg.1")));
         let ways = Ways::open(&dir.0, &config).unwrap();
         let find = |corridor: &str, side| ways.find(corridor.parse().unwrap(), side);
-        let pack = |corridor, side| find(corridor, side).map(|way| way.packs.own().name().to_owned());
+        let pack =
+            |corridor, side| find(corridor, side).map(|way| way.packs.own().name().to_owned());
         assert_eq!(pack("nl-sg", Side::Debtor).as_deref(), Some("nl-sg"));
         assert_eq!(pack("sg-nl", Side::Creditor).as_deref(), Some("nl-in"));
         assert_eq!(find("nl-xbc", Side::Debtor).unwrap().corridor.as_str(), "nl-xbc");

@@ -20,6 +20,7 @@ use record::{DecisionRecord, Stage};
 use seal::Digest;
 use terms::{Instant, PaymentId};
 
+use super::certified::{self, Pins};
 use super::config::read_pack_in;
 use super::state::Edge;
 use super::ways::Way;
@@ -34,6 +35,7 @@ const SHADOW_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub(super) struct Packs {
     dir: PathBuf,
     own: Arc<Pack>,
+    pins: Pins,
     state: RwLock<State>,
 }
 
@@ -45,9 +47,9 @@ struct State {
 }
 
 impl Packs {
-    pub(super) fn new(dir: &Path, own: Pack) -> Self {
+    pub(super) fn new(dir: &Path, own: Pack, pins: Pins) -> Self {
         let state = RwLock::new(State::default());
-        Self { dir: dir.to_owned(), own: Arc::new(own), state }
+        Self { dir: dir.to_owned(), own: Arc::new(own), pins, state }
     }
 
     /// The pack that `role.json` names: what this edge is registered for.
@@ -115,6 +117,10 @@ impl Packs {
                 None
             }
             Ok(pack) if pack.asks() == self.own.asks() => {
+                if let Err(error) = certified::check(folder, &self.pins, &pack) {
+                    tracing::error!(%error, place = %folder.display(), "the pack is not taken up");
+                    return None;
+                }
                 tracing::info!(pack = pack.name(), digest = %pack.digest(), "a further pack");
                 Some(Arc::new(pack))
             }

@@ -95,7 +95,8 @@ impl Ways {
             let reason = format!("the pack in `{}` is for the {got}", folder.display());
             return Err(wrong("side", reason));
         }
-        certified::check(&folder, config, &pack)?;
+        let pins = certified::Pins::of(config)?;
+        certified::check(&folder, &pins, &pack)?;
         let other = match &of.other_edge {
             Some(name) => Some(Other {
                 name: name.clone(),
@@ -109,7 +110,7 @@ impl Ways {
             return Err(wrong("more.other_edge", reason));
         }
         let fee = of.fee.as_deref().map_or(Ok(Minor::ZERO), |fee| named("more.fee", fee))?;
-        let packs = Packs::new(dir, pack);
+        let packs = Packs::new(dir, pack, pins);
         let slice = self.slice_mut(side);
         if slice.insert(corridor, Way { corridor, side, packs, other, fee }).is_some() {
             return Err(wrong("more", format!("expected the {side} side of `{corridor}` once")));

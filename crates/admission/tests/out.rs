@@ -63,7 +63,9 @@ fn terms(world: &World) -> OutgoingTerms {
 }
 
 fn prepared(world: &World, terms: &OutgoingTerms) -> Result<PreparedOut, OutRefused> {
-    at(world, |desk| prepare_out(desk, terms, &world.payer_account, &onboarding()))
+    at(world, |desk| {
+        prepare_out(desk, terms, &world.payer_account, &onboarding(world.payer_account.owner))
+    })
 }
 
 fn decided(world: &World, terms: &OutgoingTerms, key: u8) -> Decided {

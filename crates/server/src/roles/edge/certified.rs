@@ -175,7 +175,8 @@ mod tests {
 
     fn says(dir: &Path, config: &Config) -> String {
         let pack = read_pack_in(&dir.join("pack")).unwrap();
-        check(&dir.join("pack"), config, &pack)
+        Pins::of(config)
+            .and_then(|pins| check(&dir.join("pack"), &pins, &pack))
             .map_or_else(|error| error.to_string(), |()| "good".to_owned())
     }
 

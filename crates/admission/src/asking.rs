@@ -59,6 +59,23 @@ impl Asks {
         Self(requirements)
     }
 
+    /// All that any of them asks: what an edge that decides several corridors is registered for.
+    #[must_use]
+    pub fn together(asks: impl Iterator<Item = Self>) -> Self {
+        let mut all: Vec<Requirement> = Vec::new();
+        for one in asks.flat_map(|Self(requirements)| requirements) {
+            match all.iter_mut().find(|known| known.credential_type == one.credential_type) {
+                Some(known) => {
+                    let new = one.claims.into_iter().filter(|path| !known.claims.contains(path));
+                    let new: Vec<_> = new.collect();
+                    known.claims.extend(new);
+                }
+                None => all.push(one),
+            }
+        }
+        Self(all)
+    }
+
     /// Whether nothing is asked.
     #[must_use]
     pub fn is_empty(&self) -> bool {

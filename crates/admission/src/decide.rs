@@ -14,11 +14,11 @@ use credential::{
 use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
     Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
-    NEUTRAL_CODE, OpenOutcome, PERMIT_SECONDS_MAX, PartyStatement, PaymentTerms, Permit, Quote,
-    Refusal, ReliedOn, Side, Signed, TermsStringError,
+    NEUTRAL_CODE, OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX,
+    PartyStatement, PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TermsStringError,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
-use terms::{CompanyId, DecisionId, Instant, InstitutionName};
+use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
 use thiserror::Error;
 
 use crate::desk::{Desk, Statuses};
@@ -110,6 +110,13 @@ pub struct Decided {
 pub enum Verdict {
     /// It may go on.
     Permit(Signed<Permit>),
+    /// It may leave over a rail: the order, and who pays whom.
+    Order {
+        /// What the settlement book keeps.
+        order: Signed<OutgoingPayment>,
+        /// What the institution's own book keeps, and the rail is told.
+        parties: Box<OutgoingParties>,
+    },
     /// It may not.
     Refusal {
         /// The signed refusal.
@@ -182,6 +189,7 @@ pub fn decide_debtor(
     let shown = verify(desk, ticket, terms, vp_token, inputs);
     let matter = Matter {
         about: &ticket.about,
+        action: terms.action,
         owner: ticket.owner,
         quote_expires: consent.quote.expires_at,
         sent: ticket.sent.digest(),
@@ -227,6 +235,7 @@ pub fn decide_creditor(
     let again = findings::look_again(desk, &ticket.payee, inputs.statuses);
     let matter = Matter {
         about: &ticket.about,
+        action: terms.action,
         owner: ticket.owner,
         quote_expires: consent.quote.expires_at,
         sent: ticket.sent.digest(),
@@ -262,6 +271,7 @@ pub fn sealed_record(data_key: &DataKey, record: &DecisionRecord) -> Result<Vec<
 /// What a decision is about, whoever decides.
 struct Matter<'a> {
     about: &'a About,
+    action: Action,
     owner: CompanyId,
     quote_expires: Instant,
     sent: Digest,
@@ -270,7 +280,7 @@ struct Matter<'a> {
 }
 
 /// A reason that the edge itself has, where a rule could only say that it was told too little.
-struct OwnReason {
+pub(crate) struct OwnReason {
     code: &'static str,
     sentence: String,
     mend: &'static str,
@@ -341,6 +351,88 @@ fn verify(
     )
 }
 
+/// What a decision is asked about.
+pub(crate) struct Asked<'a> {
+    pub(crate) about: (PaymentId, Digest),
+    /// Whose payment it is on the deciding side.
+    pub(crate) owner: CompanyId,
+    pub(crate) statements: &'a [Digest],
+}
+
+/// What the rules said, and its record.
+pub(crate) struct Ruled {
+    pub(crate) decision: Decision,
+    pub(crate) record: DecisionRecord,
+    pub(crate) commitment: Digest,
+}
+
+/// Runs the rules and writes the record. What `failed` before them stays refused: a pack that reads
+/// nothing of what failed would permit.
+pub(crate) fn ruled(
+    desk: &Desk<'_>,
+    asked: &Asked<'_>,
+    inputs: &Inputs<'_>,
+    findings: &Findings,
+    failed: bool,
+) -> Ruled {
+    let forced = forced::apply(desk, asked.owner, findings);
+    let (findings, mark) = match &forced {
+        Some((led, mark)) => (led, Some(mark.clone())),
+        None => (findings, None),
+    };
+    let (payment, terms) = asked.about;
+    let mut decision = desk.pack.decide(findings, desk.now);
+    if failed && decision.outcome == DecisionOutcome::Permit {
+        decision.outcome = DecisionOutcome::Denial;
+    }
+    let envelope = DecisionEnvelope {
+        environment: desk.environment,
+        decision: inputs.decision,
+        payment,
+        institution: desk.institution,
+        edge: inputs.mark,
+        terms,
+        snapshot: desk.lists.snapshot(),
+        statements: asked.statements.iter().copied().collect(),
+        lists: desk.lists.versions().into_iter().chain(mark).collect(),
+    };
+    let record = desk.pack.record(envelope, findings, &decision, desk.now);
+    let commitment = record_commitment(inputs.data_key, &record);
+    Ruled { decision, record, commitment }
+}
+
+impl Ruled {
+    /// What the customer gets; `permit` signs what a permit of this kind of payment is.
+    pub(crate) fn verdict(
+        &self,
+        desk: &Desk<'_>,
+        about: (PaymentId, Digest),
+        inputs: &Inputs<'_>,
+        own: Option<&OwnReason>,
+        permit: impl FnOnce(&Decision) -> Verdict,
+    ) -> Verdict {
+        let part = self.record.open_part();
+        match part.outcome {
+            OpenOutcome::Permit => permit(&self.decision),
+            OpenOutcome::Referral { next_opening } if own.is_none() => {
+                let why = part.reasons.first();
+                Verdict::Referral {
+                    code: why.map_or_else(|| NEUTRAL_CODE.to_owned(), |why| why.code.clone()),
+                    sentence: why.map(|why| why.sentence.clone()).unwrap_or_default(),
+                    mend: why.map(|why| why.mend.clone()).unwrap_or_default(),
+                    next: next_opening,
+                }
+            }
+            OpenOutcome::Denial | OpenOutcome::Referral { .. } | OpenOutcome::NotExecuted => {
+                let (code, sentence, mend) = words(own, &part.reasons);
+                let refusal = refusal(desk, about, inputs, &code, self.commitment);
+                let document = Signed::sign(&refusal, desk.permit_key);
+                Verdict::Refusal { document, code, sentence, mend }
+            }
+        }
+    }
+}
+
 /// Runs the rules, writes the record and signs what the customer gets.
 fn conclude(
     desk: &Desk<'_>,
@@ -349,53 +441,16 @@ fn conclude(
     findings: &Findings,
     (own, relied_on, high_water): (Option<&OwnReason>, Vec<ReliedOn>, HighWater),
 ) -> Decided {
-    let forced = forced::apply(desk, matter.owner, findings);
-    let (findings, mark) = match &forced {
-        Some((led, mark)) => (led, Some(mark.clone())),
-        None => (findings, None),
-    };
-    let mut decision = desk.pack.decide(findings, desk.now);
-    // A pack that reads nothing of what failed would permit: what the edge refuses stays refused.
-    if own.is_some() && decision.outcome == DecisionOutcome::Permit {
-        decision.outcome = DecisionOutcome::Denial;
-    }
-    let envelope = DecisionEnvelope {
-        environment: desk.environment,
-        decision: inputs.decision,
-        payment: matter.about.payment,
-        institution: desk.institution,
-        edge: inputs.mark,
-        terms: matter.about.terms,
-        snapshot: desk.lists.snapshot(),
-        statements: [matter.sent, matter.received].into(),
-        lists: desk.lists.versions().into_iter().chain(mark).collect(),
-    };
-    let record = desk.pack.record(envelope, findings, &decision, desk.now);
-    let commitment = record_commitment(inputs.data_key, &record);
-    let part = record.open_part();
-    let verdict = match part.outcome {
-        OpenOutcome::Permit => {
-            let permit = permit(desk, matter, inputs, (&decision, commitment), relied_on);
-            Verdict::Permit(Signed::sign(&permit, desk.permit_key))
-        }
-        OpenOutcome::Referral { next_opening } if own.is_none() => {
-            let why = part.reasons.first();
-            Verdict::Referral {
-                code: why.map_or_else(|| NEUTRAL_CODE.to_owned(), |why| why.code.clone()),
-                sentence: why.map(|why| why.sentence.clone()).unwrap_or_default(),
-                mend: why.map(|why| why.mend.clone()).unwrap_or_default(),
-                next: next_opening,
-            }
-        }
-        OpenOutcome::Denial | OpenOutcome::Referral { .. } | OpenOutcome::NotExecuted => {
-            let (code, sentence, mend) = words(own, &part.reasons);
-            let refusal = refusal(desk, matter, inputs, &code, commitment);
-            let document = Signed::sign(&refusal, desk.permit_key);
-            Verdict::Refusal { document, code, sentence, mend }
-        }
-    };
-    let alarm = decision.alarm();
-    Decided { record, verdict, high_water, alarm }
+    let about = (matter.about.payment, matter.about.terms);
+    let statements = [matter.sent, matter.received];
+    let asked = Asked { about, owner: matter.owner, statements: &statements };
+    let ruled = ruled(desk, &asked, inputs, findings, own.is_some());
+    let verdict = ruled.verdict(desk, about, inputs, own, |decision| {
+        let permit = permit(desk, matter, inputs, (decision, ruled.commitment), relied_on);
+        Verdict::Permit(Signed::sign(&permit, desk.permit_key))
+    });
+    let alarm = ruled.decision.alarm();
+    Decided { record: ruled.record, verdict, high_water, alarm }
 }
 
 /// What the customer reads. Own reasons are about what it showed or whom it pays through, never
@@ -428,7 +483,7 @@ fn permit(
         layout: 1,
         environment: desk.environment,
         corridor: desk.corridor,
-        action: Action::Pay,
+        action: matter.action,
         side: desk.side,
         institution: desk.institution,
         payment: matter.about.payment,
@@ -464,7 +519,7 @@ fn permit(
 
 fn refusal(
     desk: &Desk<'_>,
-    matter: &Matter<'_>,
+    (payment, terms): (PaymentId, Digest),
     inputs: &Inputs<'_>,
     code: &str,
     commitment: Digest,
@@ -475,8 +530,8 @@ fn refusal(
         corridor: desk.corridor,
         side: desk.side,
         institution: desk.institution,
-        payment: matter.about.payment,
-        terms: matter.about.terms,
+        payment,
+        terms,
         code: code.to_owned(),
         record: commitment,
         mark: inputs.mark,
@@ -490,7 +545,7 @@ fn without_register(findings: &Findings) -> Findings {
 }
 
 impl OwnReason {
-    fn of_presentation(refused: &PartyRefused) -> Self {
+    pub(crate) fn of_presentation(refused: &PartyRefused) -> Self {
         let sentence = format!("The presentation was refused: {refused}.");
         let (code, mend) = match refused {
             PartyRefused::Status { reason, .. } => Self::status_words(reason),

@@ -8,7 +8,7 @@ use record::{
     SEALED_STATEMENT, Side, Signed, StatedParty,
 };
 use seal::{BadKey, BoxError, Salt, open_box, seal_box};
-use terms::{AccountId, Instant, InstitutionName, StatementId};
+use terms::{AccountId, Instant, InstitutionName, PaymentId, StatementId};
 use thiserror::Error;
 
 use crate::asking::{Asks, DECISIONS_PATH, payment_nonce};
@@ -27,6 +27,8 @@ pub struct Wanted<'a> {
     pub request: &'a RequestToPay,
     /// The provider's quote.
     pub quote: &'a Signed<Quote>,
+    /// The payment that this one refunds.
+    pub refund_of: Option<PaymentId>,
 }
 
 /// Fresh random bytes for one statement.
@@ -350,13 +352,16 @@ fn terms_of(
     wanted: Wanted<'_>,
     debited: AccountId,
 ) -> Result<PaymentTerms, ExchangeRefused> {
-    PaymentTerms::of_payment(wanted.quote, &wanted.request.invoice, debited, desk.book).ok_or_else(
-        || ExchangeRefused::Differs {
-            field: "terms",
-            expected: "a quote and an invoice".to_owned(),
-            got: "other bytes".to_owned(),
-        },
-    )
+    let (quote, invoice) = (wanted.quote, &wanted.request.invoice);
+    let terms = match wanted.refund_of {
+        None => PaymentTerms::of_payment(quote, invoice, debited, desk.book),
+        Some(original) => PaymentTerms::of_refund(quote, invoice, debited, desk.book, original),
+    };
+    terms.ok_or_else(|| ExchangeRefused::Differs {
+        field: "terms",
+        expected: "a quote and an invoice".to_owned(),
+        got: "other bytes".to_owned(),
+    })
 }
 
 fn statement(
@@ -403,7 +408,7 @@ fn believe_acceptance(
 }
 
 /// What open rules miss: what fails already, and what is untold and no presentation will tell.
-fn missing(desk: &Desk<'_>, found: &policy::Findings) -> Vec<Missing> {
+pub(crate) fn missing(desk: &Desk<'_>, found: &policy::Findings) -> Vec<Missing> {
     let asks = desk.pack.asks();
     let presented = |name: &String| asks.iter().any(|ask| ask.findings.contains(name.as_str()));
     let mut missing = desk.pack.preflight(found, desk.now);

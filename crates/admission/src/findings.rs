@@ -7,15 +7,15 @@ use credential::{
 };
 use policy::vocabulary as v;
 use policy::{Action, Findings, FindingsBuilder};
-use record::{PartyStatement, PaymentTerms, StatedParty};
+use record::{OutgoingTerms, PartyStatement, PaymentTerms, StatedParty};
 use screening::{Party, Thresholds, screen};
-use seal::{Domain, digest};
+use seal::{Digest, Domain, digest};
 use serde_json::Value;
-use terms::{Amount, BusinessDate, Instant};
+use terms::{Amount, BusinessDate, CompanyId, Instant};
 
 use crate::desk::{Desk, Statuses};
 use crate::payee::{STATUS_AGE_MAX, claim, value};
-use crate::ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, Shown};
+use crate::ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, Shown};
 
 /// Domain of the names under which a mandate's use is counted: no person can be read from them.
 const MANDATE_KEY: Domain = Domain::new("wayleave/mandate-key/v1");
@@ -38,23 +38,77 @@ pub(crate) fn debtor(
     (terms, said): (&PaymentTerms, Option<&PartyStatement>),
     party: &VerifiedParty,
 ) -> Findings {
+    let stated = ticket.sent.read_unverified().ok().map(|one| one.party);
+    let name = stated.as_ref().map(|stated| stated.legal_name.as_str());
+    let payer = Payer { owner: ticket.owner, name, terms: ticket.about.terms };
+    let builder = debtor_base(desk, ticket, (terms, said));
+    payer_shown(builder, desk, (&payer, terms.debited), party)
+}
+
+/// Whom the institution knows to own the account, and the terms that it may have signed.
+struct Payer<'a> {
+    owner: CompanyId,
+    name: Option<&'a str>,
+    terms: Digest,
+}
+
+/// What a verified presentation tells of the payer.
+fn payer_shown(
+    builder: FindingsBuilder,
+    desk: &Desk<'_>,
+    (payer, debited): (&Payer<'_>, Amount),
+    party: &VerifiedParty,
+) -> Findings {
     let text = |path: &[&str]| claim(party, COMPANY_REGISTRATION, path).unwrap_or_default();
     let (name, country) = (text(&["legal_name"]), text(&["address", "country"]));
     let town = text(&["address", "locality"]);
-    let stated = ticket.sent.read_unverified().ok().map(|one| one.party);
-    let as_stated = stated.as_ref().is_some_and(|stated| stated.legal_name == name);
-    let owner = party.company() == ticket.owner && as_stated;
-    let builder = debtor_base(desk, ticket, (terms, said))
+    let owner = party.company() == payer.owner && payer.name == Some(name);
+    let builder = builder
         .flag(v::SUBJECTS_SAME, true)
         .flag(v::REGISTRATION_ACTIVE, text(&["standing"]) == "active")
         .flag(v::OWNER_MATCHES, owner)
-        .flag(v::TERMS_SIGNED, party.terms_digest() == Some(ticket.about.terms))
+        .flag(v::TERMS_SIGNED, party.terms_digest() == Some(payer.terms))
         .flag(v::PAYER_NAME_GIVEN, !name.is_empty())
         .flag(v::PAYER_ADDRESS_STRUCTURED, !town.is_empty() && !country.is_empty())
         .text(v::PAYER_COUNTRY, country)
         .screening(v::PAYER_SCREENING, &screened(desk, name, country));
-    let builder = mandate(builder, desk, party, terms.debited);
+    let builder = mandate(builder, desk, party, debited);
     ages(tax_and_credit(builder, desk, party), desk, party).build()
+}
+
+/// What is known of a payment out before its wallet has presented anything.
+pub(crate) fn before_out(desk: &Desk<'_>, ticket: &OutTicket, terms: &OutgoingTerms) -> Findings {
+    out_base(desk, ticket, terms).build()
+}
+
+/// A payment out, with a verified presentation.
+pub(crate) fn out(
+    desk: &Desk<'_>,
+    ticket: &OutTicket,
+    terms: &OutgoingTerms,
+    party: &VerifiedParty,
+) -> Findings {
+    let name = Some(ticket.payer_name.as_str());
+    let payer = Payer { owner: ticket.owner, name, terms: ticket.terms };
+    let debited = terms.debited().unwrap_or(terms.amount);
+    payer_shown(out_base(desk, ticket, terms), desk, (&payer, debited), party)
+}
+
+fn out_base(desk: &Desk<'_>, ticket: &OutTicket, terms: &OutgoingTerms) -> FindingsBuilder {
+    let (name, country) = (terms.to.name.as_str(), terms.address.country.as_str());
+    let debited = terms.debited().unwrap_or(terms.amount);
+    // What must travel with the transfer stands in the order's parties: nobody is written to.
+    let complete = !ticket.payer_name.is_empty() && !ticket.payer_address.town.is_empty();
+    let done: &[&str] =
+        if complete { &["travel-rule", "evidence-escrow"] } else { &["evidence-escrow"] };
+    base(desk, Action::Pay, &terms.purpose, debited)
+        .texts(v::DUTIES_DONE, done)
+        .flag(v::ACCOUNT_MAY_BE_DEBITED, ticket.takes.is_yes())
+        .flag(v::PAYER_ACCOUNT_GIVEN, true)
+        .flag(v::PAYEE_NAME_GIVEN, !name.is_empty())
+        .text(v::PAYEE_COUNTRY, country)
+        .screening(v::PAYEE_SCREENING, &screened(desk, name, country))
+        .minor(v::MANDATE_MONTH_LIMIT, desk.mandate_month_limit)
 }
 
 /// The creditor's side: its payee was verified with the invoice; the status is looked at again.
@@ -67,7 +121,7 @@ pub(crate) fn creditor(
     let payee = &ticket.payee;
     let owner = payee.company == ticket.owner && payee.account == ticket.account;
     let said = said.map(|said| &said.party);
-    let builder = base(desk, terms, terms.credited)
+    let builder = base(desk, action_of(terms), &terms.purpose, terms.credited)
         .flag(v::SUBJECTS_SAME, true)
         .flag(v::REGISTRATION_ACTIVE, payee.active.is_yes())
         .flag(v::OWNER_MATCHES, owner)
@@ -157,7 +211,7 @@ fn debtor_base(
     let fits = party.is_some_and(|party| {
         party.legal_name == terms.payee_name && party.account == terms.credited_account
     });
-    base(desk, terms, terms.debited)
+    base(desk, action_of(terms), &terms.purpose, terms.debited)
         .flag(v::ACCOUNT_MAY_BE_DEBITED, ticket.takes.is_yes())
         .flag(v::STATEMENT_PRESENT, party.is_some())
         .flag(v::TERMS_MATCH, party.is_some_and(|party| party.account == terms.credited_account))
@@ -170,10 +224,10 @@ fn debtor_base(
 }
 
 /// What both sides know without any party: order, calendar, lists, and the edge's own acts.
-fn base(desk: &Desk<'_>, terms: &PaymentTerms, amount: Amount) -> FindingsBuilder {
-    let builder = FindingsBuilder::new(Action::Pay)
+fn base(desk: &Desk<'_>, action: Action, purpose: &str, amount: Amount) -> FindingsBuilder {
+    let builder = FindingsBuilder::new(action)
         .amount(amount)
-        .text(v::PURPOSE, &terms.purpose)
+        .text(v::PURPOSE, purpose)
         .flag(v::LIST_EXPIRED, desk.lists.any_overdue(desk.now))
         // The statements crossed before the ticket was made, and no permit leaves the edge before
         // its record is sealed and durable in the outbox.
@@ -186,6 +240,14 @@ fn base(desk: &Desk<'_>, terms: &PaymentTerms, amount: Amount) -> FindingsBuilde
             .number(v::WEEKDAY, i64::from(weekday))
             .number(v::MINUTE_OF_DAY, i64::from(minute)),
         None => builder,
+    }
+}
+
+const fn action_of(terms: &PaymentTerms) -> Action {
+    match terms.action {
+        record::Action::Pay => Action::Pay,
+        // Nobody makes terms of a return: a return has a document of its own.
+        record::Action::Refund | record::Action::Return => Action::Refund,
     }
 }
 

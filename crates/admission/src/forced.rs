@@ -80,6 +80,8 @@ pub fn apply(
         Forced::Unclear => change.text(own_screening, "Possible").build(),
         // The last minute of a day is the 1,439th: no institution is open in the one after it.
         Forced::Closed => change.number(v::MINUTE_OF_DAY, 1_440).build(),
+        // A payment out has no other side whose terms could match.
+        Forced::Untold if findings.value("termsMatch").is_none() => findings.without("termsSigned"),
         Forced::Untold => findings.without("termsMatch"),
     };
     let mark = ListVersion { name: format!("sandbox-forced:{word}"), version: 1, digest: table() };

@@ -19,6 +19,7 @@ mod findings;
 pub mod forced;
 pub mod lists;
 pub mod marks;
+pub mod out;
 pub mod payee;
 pub mod ticket;
 
@@ -34,5 +35,6 @@ pub use exchange::{
 };
 pub use lists::{Lists, ListsRefused, Untrusted};
 pub use marks::lists_seen;
-pub use payee::{PayeeRefused, accept_payee, ask_payee};
-pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, TicketError};
+pub use out::{OUT_TERMS_SECONDS, OpenOut, OutRefused, decide_out, open_out_consent, prepare_out};
+pub use payee::{PayeeRefused, accept_payee, ask_payee, corridor_of_state};
+pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, TicketError};

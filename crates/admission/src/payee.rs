@@ -8,9 +8,10 @@ use credential::{
     VerifiedParty, verify_response,
 };
 use record::{DocumentError, Invoice, Signed};
+use seal::Secret;
 use seal::text::{from_base64url, to_base64url};
 use serde_json::Value;
-use terms::{CompanyId, Instant, InstitutionName};
+use terms::{CompanyId, CorridorName, Instant, InstitutionName};
 use thiserror::Error;
 
 use crate::asking::{Asks, PAYEE_PATH, invoice_nonce};
@@ -97,10 +98,21 @@ pub fn ask_payee(
         signer: account.client_key,
         due_at: invoice.due_at,
         expires_at,
+        corridor: desk.corridor,
     };
     let mut request = payee_request(desk, &pending)?;
     request.state = Some(to_base64url(&pending.seal(desk.secret)?));
     Ok(request)
+}
+
+/// The corridor whose rules said what a payee has to present: of the state that it was given.
+pub fn corridor_of_state(
+    secret: &Secret,
+    state: &str,
+    now: Instant,
+) -> Result<CorridorName, PayeeRefused> {
+    let sealed = from_base64url(state).ok_or(TicketError::NotOurs)?;
+    Ok(PendingInvoice::open(&sealed, secret, now)?.corridor)
 }
 
 /// Turns the presentation into the ticket that travels with the request to pay.

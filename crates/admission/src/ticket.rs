@@ -2,12 +2,12 @@
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use record::{PartyStatement, ReliedOn, Signed};
+use record::{PartyStatement, PostalAddress, ReliedOn, Signed};
 use seal::{
     BoxError, CanonicalError, DataKey, Digest, Domain, PublicKey, Secret, derive, from_canonical,
     open_with, seal_with, to_canonical,
 };
-use terms::{AccountId, CompanyId, Instant, Jurisdiction, PaymentId};
+use terms::{AccountId, CompanyId, CorridorName, Instant, Jurisdiction, PaymentId};
 use thiserror::Error;
 
 /// What comes with a request to pay: who asks, and what was presented.
@@ -109,6 +109,8 @@ pub(crate) struct PendingInvoice {
     pub(crate) due_at: Instant,
     #[n(6)]
     pub(crate) expires_at: Instant,
+    #[n(7)]
+    pub(crate) corridor: CorridorName,
 }
 
 /// What the debtor's edge remembers between preparation and consent.
@@ -172,6 +174,42 @@ pub struct CreditorTicket {
     /// What came with the request to pay.
     #[n(8)]
     pub payee: InvoiceTicket,
+}
+
+/// What the payer's edge remembers between preparation and consent of a payment out.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct OutTicket {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The payment.
+    #[n(1)]
+    pub payment: PaymentId,
+    /// The terms string's digest.
+    #[n(2)]
+    pub terms: Digest,
+    /// The account that is debited.
+    #[n(3)]
+    pub account: AccountId,
+    /// The company that owns it.
+    #[n(4)]
+    pub owner: CompanyId,
+    /// The key that may ask for it.
+    #[n(5)]
+    pub client_key: PublicKey,
+    /// Whether it took debits.
+    #[n(6)]
+    pub takes: Active,
+    /// The owner's legal name, as onboarding learned it.
+    #[n(7)]
+    pub payer_name: String,
+    /// The owner's address.
+    #[n(8)]
+    pub payer_address: PostalAddress,
+    /// Until when the ticket is good.
+    #[n(9)]
+    pub expires_at: Instant,
 }
 
 /// Which payment a ticket is about, exactly.
@@ -265,6 +303,13 @@ impl Ticket for CreditorTicket {
     const DOMAIN: Domain = Domain::new("wayleave/creditor-ticket/v1");
     fn expires_at(&self) -> Instant {
         self.about.expires_at
+    }
+}
+
+impl Ticket for OutTicket {
+    const DOMAIN: Domain = Domain::new("wayleave/outgoing-ticket/v1");
+    fn expires_at(&self) -> Instant {
+        self.expires_at
     }
 }
 

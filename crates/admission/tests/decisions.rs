@@ -30,6 +30,7 @@ type Case = (&'static str, fn(&mut World));
 fn code(decided: &Decided) -> &str {
     match &decided.verdict {
         Verdict::Permit(_) => "permit",
+        Verdict::Order { .. } => "order",
         Verdict::Refusal { code, .. } | Verdict::Referral { code, .. } => code,
     }
 }

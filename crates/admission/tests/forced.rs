@@ -30,6 +30,7 @@ fn outcome(world: &World) -> (&'static str, String, bool) {
     assert!(owner.as_str().ends_with(marks.first().unwrap()), "{marks:?}");
     match decided.verdict {
         Verdict::Permit(_) => ("permit", String::new(), decided.alarm),
+        Verdict::Order { .. } => ("order", String::new(), decided.alarm),
         Verdict::Refusal { code, .. } => ("refusal", code, decided.alarm),
         Verdict::Referral { code, .. } => ("referral", code, decided.alarm),
     }

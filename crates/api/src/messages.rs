@@ -37,6 +37,7 @@ use record::{
     Acceptance, AccountProfile, Ending, Invoice, Permit, Promise, Quote, Refusal, RequestToPay,
     Signed, Snapshot, StatusMark,
 };
+use seal::Digest;
 use serde::{Deserialize, Serialize};
 use terms::{
     AccountId, Amount, AssetCode, CorridorName, Instant, InstitutionName, PaymentId, Position,
@@ -64,6 +65,10 @@ pub struct QuoteRequest {
     /// How long it shall hold, in seconds; the provider gives at most its own lifetime.
     #[n(5)]
     pub good_for_seconds: u32,
+    /// Quote at the rate of this earlier quote, the other way round: for a refund, while the
+    /// provider guarantees it.
+    #[n(6)]
+    pub at_rate_of: Option<Digest>,
 }
 
 /// The longest that a wallet asks a quote to hold.
@@ -85,6 +90,9 @@ pub struct PreparationRequest {
     /// From which account.
     #[n(3)]
     pub debited_account: AccountId,
+    /// The settled payment that it refunds; absent for a payment.
+    #[n(4)]
+    pub refund_of: Option<PaymentId>,
 }
 
 /// The debtor's edge to the creditor's: its party statement, sealed, and what it is about.
@@ -109,6 +117,9 @@ pub struct StatementExchange {
     /// The terms string, which both sides make alike.
     #[n(5)]
     pub terms: String,
+    /// The settled payment that it refunds; absent for a payment.
+    #[n(6)]
+    pub refund_of: Option<PaymentId>,
 }
 
 /// The creditor's edge back: its statement, sealed, and its acceptance.

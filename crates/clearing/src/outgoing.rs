@@ -13,6 +13,7 @@
 use core::time::Duration;
 
 use minicbor::{Decode, Encode};
+use record::edges::is_instance_of;
 use record::{
     Document, Ending, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX, ReleaseReason, Side,
     Signed,
@@ -139,7 +140,11 @@ pub fn check_outgoing(
     let key = key.ok_or_else(|| Rule::new(RuleName::SignerNotTrusted, OutgoingPayment::NAME))?;
     same(RuleName::EnvironmentsDiffer, "environment", environment, order.environment)?;
     same(RuleName::BooksDiffer, "book", book, order.book)?;
-    same(RuleName::PermitDiffers, "layout", 1, order.layout)?;
+    let layout = if order.terms.is_some() && order.limits.is_some() { 2 } else { 1 };
+    same(RuleName::PermitDiffers, "layout", layout, order.layout)?;
+    if layout == 1 && (order.terms.is_some() || order.limits.is_some()) {
+        return Err(Rule::permit(side, "layout", "terms and limits, or neither", "one of them"));
+    }
     same(RuleName::PermitDiffers, "fee's asset", order.amount.asset, order.fee.asset)?;
     if order.amount.minor.is_zero() || order.debited().is_none() {
         return Err(Rule::permit(side, "amount", "an amount", order.amount));
@@ -149,7 +154,8 @@ pub fn check_outgoing(
     let listed = trust
         .institution(order.institution)
         .is_some_and(|entry| entry.edges.contains(&order.mark.edge));
-    if !listed {
+    // As of permits: an instance that the list does not name joins by a fact.
+    if !listed && !is_instance_of(order.mark.edge, order.institution) {
         let expected = format!("an edge of {}", order.institution);
         return Err(Rule::permit(side, "edge", expected, order.mark.edge));
     }
@@ -169,7 +175,8 @@ pub fn check_outgoing(
 /// The parties are those that the order commits to, and its references are sound.
 fn committed(order: &OutgoingPayment, parties: &OutgoingParties) -> Result<(), Rule> {
     same(RuleName::PermitDiffers, "parties", order.parties, parties.commitment())?;
-    same(RuleName::PermitDiffers, "layout of the parties", 1, parties.layout)?;
+    let layout = if parties.payer_address.is_some() { 2 } else { 1 };
+    same(RuleName::PermitDiffers, "layout of the parties", layout, parties.layout)?;
     same(RuleName::PermitDiffers, "uetr", order.uetr, parties.identifiers.uetr)?;
     if let Some(field) = parties.identifiers.fault() {
         let detail = format!("`{field}`: expected a reference of ISO 20022");

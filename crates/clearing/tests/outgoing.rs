@@ -26,9 +26,9 @@ use clearing::{
 use journal::Image;
 use record::outgoing::OUTGOING_ENDED;
 use record::{
-    CorridorSide, Ending, FactBody, Heading, OutgoingEnded, OutgoingParties, OutgoingPayment,
-    OutsideEvidence, OutsideNote, PackNotice, PackStanding, Side, Signed, StuckAct, StuckDecision,
-    TrustList,
+    CorridorSide, Ending, FactBody, Heading, LimitClaim, LimitPeriod, OutgoingEnded,
+    OutgoingParties, OutgoingPayment, OutsideEvidence, OutsideNote, PackNotice, PackStanding, Side,
+    Signed, StuckAct, StuckDecision, TrustList,
 };
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, Instant, Minor, PaymentId, Uetr};
@@ -101,7 +101,20 @@ fn order(number: u64) -> OutgoingPayment {
         mark: permit.mark,
         decided_at: now(),
         valid_until: now().plus(Duration::from_secs(60)),
+        terms: None,
+        limits: None,
     }
+}
+
+/// The order with a claim that this mandate pays so much a month at most: layout 2.
+fn bounded(order: &mut OutgoingPayment, most: u128, asset: &str) {
+    let claim = LimitClaim {
+        key: "mandate:m1".into(),
+        amount: Amount::new(Minor::new(most), name(asset)),
+        period: LimitPeriod::Month,
+    };
+    (order.layout, order.terms) = (2, Some(sha256(b"terms")));
+    order.limits = Some(vec![claim]);
 }
 
 fn checked_with(
@@ -206,7 +219,10 @@ fn sound(books: &Books) {
 #[test]
 fn what_the_payers_bank_did_not_sign_so_is_not_taken() {
     type Change = fn(&mut OutgoingPayment);
-    let table: [(Change, RuleName); 9] = [
+    let table: [(Change, RuleName); 12] = [
+        (|o| o.layout = 2, RuleName::PermitDiffers),
+        (|o| (o.layout, o.terms) = (2, Some(sha256(b"terms"))), RuleName::PermitDiffers),
+        (|o| o.limits = Some(vec![]), RuleName::PermitDiffers),
         (|o| o.environment = name("production"), RuleName::EnvironmentsDiffer),
         (|o| o.book = name("elsewhere"), RuleName::BooksDiffer),
         (|o| o.corridor = name("nl-xx"), RuleName::SignerNotTrusted),
@@ -248,9 +264,30 @@ fn what_the_payers_bank_did_not_sign_so_is_not_taken() {
 }
 
 #[test]
+fn a_months_limit_counts_over_payments_out() {
+    let mut books = books();
+    for (number, taken) in [(1, true), (2, true), (3, false)] {
+        let mut order = order(number);
+        bounded(&mut order, 2 * SENT, "EUR.2@tcb-sandbox");
+        let answer = take(&mut books, now(), &checked(number, &order));
+        match answer {
+            SettlementAnswer::EndedNow(ended) if !taken => {
+                let limit = RuleName::LimitExceeded.to_string();
+                assert_eq!(ended.ending, Ending::Refused(limit));
+            }
+            other => assert!(taken, "{number}: {other:?}"),
+        }
+    }
+    assert_eq!(books.settlement.state.transfers().count(), 2);
+    assert_eq!(books.settlement.state, books.settlement.refold(settlement_genesis()));
+}
+
+#[test]
 fn what_is_not_in_force_in_the_writers_turn_ends_the_payment_as_refused() {
     type Change = fn(&mut OutgoingPayment);
-    let table: [(Change, RuleName); 4] = [
+    let table: [(Change, RuleName); 6] = [
+        (|o| bounded(o, SENT - 1, "EUR.2@tcb-sandbox"), RuleName::LimitExceeded),
+        (|o| bounded(o, SENT, "SGD.2@mas-sandbox"), RuleName::PermitDiffers),
         (|o| o.basis.pack = sha256(b"another"), RuleName::PackNotInForce),
         (|o| o.basis.schema = sha256(b"another"), RuleName::PackNotInForce),
         (|o| o.basis.snapshot = sha256(b"another"), RuleName::SnapshotTooOld),

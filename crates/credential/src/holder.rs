@@ -1,6 +1,6 @@
 //! The wallet's end: what would be shown to whom, and the response once its owner agrees.
 
-use record::{PaymentTerms, TermsDiffer, TermsStringError};
+use record::{AnyTerms, OutgoingTerms, PaymentTerms, TermsDiffer, TermsStringError};
 use seal::Es256SigningKey;
 use serde_json::{Map, Value, json};
 use terms::Instant;
@@ -28,8 +28,10 @@ pub struct ConsentView {
     pub held_count: usize,
     /// What is asked although the verifier did not register it, as `type path`.
     pub unregistered: Vec<String>,
-    /// The exact terms that would be signed.
+    /// The exact terms that would be signed, of a payment.
     pub terms: Option<PaymentTerms>,
+    /// The exact terms that would be signed, of a payment out.
+    pub outgoing: Option<OutgoingTerms>,
 }
 
 /// One credential of a consent view.
@@ -122,7 +124,12 @@ pub fn consent(
             held_count: credential.selective_count(),
         });
     }
-    let terms = request.terms.as_deref().map(PaymentTerms::from_terms_string).transpose();
+    let terms = request.terms.as_deref().map(AnyTerms::from_terms_string).transpose();
+    let (terms, outgoing) = match terms.map_err(ResponseError::Terms)? {
+        Some(AnyTerms::Payment(terms)) => (Some(terms), None),
+        Some(AnyTerms::Outgoing(terms)) => (None, Some(terms)),
+        None => (None, None),
+    };
     let verifier = trust.verifier(&request.client_id);
     Ok(ConsentView {
         verifier: request.client_id.clone(),
@@ -132,7 +139,8 @@ pub fn consent(
         held_count: held.iter().map(HeldCredential::selective_count).sum(),
         unregistered: unregistered(verifier, &credentials),
         credentials,
-        terms: terms.map_err(ResponseError::Terms)?,
+        terms,
+        outgoing,
     })
 }
 

@@ -9,7 +9,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use record::{MANDATE_QUERY_ID, PaymentTerms, ReliedOn};
+use record::{AnyTerms, MANDATE_QUERY_ID, ReliedOn};
 use seal::Digest;
 use serde_json::{Map, Value};
 use terms::{Amount, BusinessDate, CompanyId, Instant, Jurisdiction};
@@ -123,7 +123,7 @@ pub struct VerifiedParty {
     company: CompanyId,
     credentials: BTreeMap<String, VerifiedCredential>,
     mandate: Option<VerifiedMandate>,
-    terms: Option<PaymentTerms>,
+    terms: Option<AnyTerms>,
     terms_digest: Option<Digest>,
     requested: Value,
     editions: Vec<ListEdition>,
@@ -207,13 +207,13 @@ pub fn verify_response(
     if request.terms.is_some() && mandate.is_none() {
         return Err(PartyRefused::MandateMissing);
     }
-    let terms = request.terms.as_deref().map(PaymentTerms::from_terms_string).transpose();
+    let terms = request.terms.as_deref().map(AnyTerms::from_terms_string).transpose();
     let terms = terms.map_err(|error| PartyRefused::Malformed { reason: error.to_string() })?;
     Ok(VerifiedParty {
         company,
         credentials,
         mandate,
-        terms_digest: terms.as_ref().map(PaymentTerms::terms_digest),
+        terms_digest: terms.as_ref().map(AnyTerms::terms_digest),
         terms,
         requested: request.query.to_json(),
         editions: expectation.trust.editions(),
@@ -249,7 +249,7 @@ impl VerifiedParty {
 
     /// The terms that the mandate's key signed.
     #[must_use]
-    pub const fn terms(&self) -> Option<&PaymentTerms> {
+    pub const fn terms(&self) -> Option<&AnyTerms> {
         self.terms.as_ref()
     }
 

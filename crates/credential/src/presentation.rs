@@ -3,7 +3,7 @@
 //! Kept to what both of our sides do: `vp_token` by `direct_post`, one DCQL query, at most one
 //! transaction data entry of our registered type. Everything else is refused rather than ignored.
 
-use record::{PaymentTerms, TermsStringError};
+use record::{AnyTerms, TermsStringError};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -149,7 +149,7 @@ fn read_terms(request: &Map<String, Value>) -> Result<Option<String>, RequestErr
     let entries = entries.as_array().ok_or_else(refused)?;
     let [entry] = entries.as_slice() else { return Err(refused()) };
     let terms = entry.as_str().ok_or_else(refused)?;
-    PaymentTerms::from_terms_string(terms).map_err(RequestError::Terms)?;
+    AnyTerms::from_terms_string(terms).map_err(RequestError::Terms)?;
     Ok(Some(terms.to_owned()))
 }
 

@@ -15,7 +15,7 @@ pub const NL_SG: PackFiles<'static> = PackFiles {
     parameters: include_str!("../../../packs/nl-sg/parameters.json"),
 };
 
-/// The creditor side of the same corridor, decided by an institution in Singapore.
+/// The creditor side of the corridor NL → SG, decided by an institution in Singapore.
 pub const SG_IN: PackFiles<'static> = PackFiles {
     schema: include_str!("../../../packs/sg-in/corridor.cedarschema"),
     decide: include_str!("../../../packs/sg-in/decide.cedar"),
@@ -23,6 +23,37 @@ pub const SG_IN: PackFiles<'static> = PackFiles {
     gate: include_str!("../../../packs/sg-in/gate.cedar"),
     assumptions: include_str!("../../../packs/sg-in/assumptions.cedar"),
     parameters: include_str!("../../../packs/sg-in/parameters.json"),
+};
+
+/// The debtor side of the corridor SG → NL, decided by a bank in Singapore.
+pub const SG_NL: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/sg-nl/corridor.cedarschema"),
+    decide: include_str!("../../../packs/sg-nl/decide.cedar"),
+    oblige: include_str!("../../../packs/sg-nl/oblige.cedar"),
+    gate: include_str!("../../../packs/sg-nl/gate.cedar"),
+    assumptions: include_str!("../../../packs/sg-nl/assumptions.cedar"),
+    parameters: include_str!("../../../packs/sg-nl/parameters.json"),
+};
+
+/// The creditor side of the corridor SG → NL, decided by a bank in the Netherlands.
+pub const NL_IN: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/nl-in/corridor.cedarschema"),
+    decide: include_str!("../../../packs/nl-in/decide.cedar"),
+    oblige: include_str!("../../../packs/nl-in/oblige.cedar"),
+    gate: include_str!("../../../packs/nl-in/gate.cedar"),
+    assumptions: include_str!("../../../packs/nl-in/assumptions.cedar"),
+    parameters: include_str!("../../../packs/nl-in/parameters.json"),
+};
+
+/// The one side of NL → CH: a bank in the Netherlands pays in euro to an account in Switzerland,
+/// whose bank takes no part.
+pub const NL_CH: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/nl-ch/corridor.cedarschema"),
+    decide: include_str!("../../../packs/nl-ch/decide.cedar"),
+    oblige: include_str!("../../../packs/nl-ch/oblige.cedar"),
+    gate: include_str!("../../../packs/nl-ch/gate.cedar"),
+    assumptions: include_str!("../../../packs/nl-ch/assumptions.cedar"),
+    parameters: include_str!("../../../packs/nl-ch/parameters.json"),
 };
 
 /// What goes with a shipped pack and is no part of what it means.
@@ -39,7 +70,7 @@ pub struct Proved {
 }
 
 /// Every shipped pack.
-pub const PACKS: [Proved; 2] = [
+pub const PACKS: [Proved; 5] = [
     Proved {
         name: "nl-sg",
         files: NL_SG,
@@ -51,6 +82,24 @@ pub const PACKS: [Proved; 2] = [
         files: SG_IN,
         invariants: include_str!("../../../packs/sg-in/invariants.cedar"),
         certificate: include_str!("../../../packs/sg-in/certificate.json"),
+    },
+    Proved {
+        name: "sg-nl",
+        files: SG_NL,
+        invariants: include_str!("../../../packs/sg-nl/invariants.cedar"),
+        certificate: include_str!("../../../packs/sg-nl/certificate.json"),
+    },
+    Proved {
+        name: "nl-in",
+        files: NL_IN,
+        invariants: include_str!("../../../packs/nl-in/invariants.cedar"),
+        certificate: include_str!("../../../packs/nl-in/certificate.json"),
+    },
+    Proved {
+        name: "nl-ch",
+        files: NL_CH,
+        invariants: include_str!("../../../packs/nl-ch/invariants.cedar"),
+        certificate: include_str!("../../../packs/nl-ch/certificate.json"),
     },
 ];
 

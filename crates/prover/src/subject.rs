@@ -88,8 +88,11 @@ impl Subject {
         let bad = |file: &'static str, reason: String| PackError::Syntax { file, reason };
         let (schema, _) = Schema::from_cedarschema_str(files.schema)
             .map_err(|e| bad("corridor.cedarschema", e.to_string()))?;
-        let mut invariants = read(SHARED_INVARIANTS, pack.side())?;
-        invariants.extend(read(own, pack.side())?);
+        let shared = read(SHARED_INVARIANTS, pack.side())?;
+        let mut invariants = Vec::new();
+        for invariant in shared.into_iter().chain(read(own, pack.side())?) {
+            invariants.extend(of_known_actions(invariant, &schema)?);
+        }
         let mut seen = BTreeMap::new();
         for invariant in &invariants {
             let json = json_of(&invariant.policy, &invariant.id)?;
@@ -103,6 +106,38 @@ impl Subject {
             .ok_or_else(|| bad("parameters.json", "expected rows with a name".to_owned()))?;
         Ok(Self { pack, invariants, invariants_digest, schema, parameters })
     }
+}
+
+/// An invariant as far as it is about actions that the schema has: a pack that refunds nothing is
+/// held to what is said of payments. `None` when it is about none of them.
+fn of_known_actions(
+    invariant: Invariant,
+    schema: &Schema,
+) -> Result<Option<Invariant>, SubjectError> {
+    let id = invariant.id.clone();
+    let known: BTreeSet<&str> = schema.actions().map(|action| action.id().unescaped()).collect();
+    match invariant.policy.action_constraint() {
+        ActionConstraint::Any => return Ok(Some(invariant)),
+        ActionConstraint::Eq(uid) => {
+            return Ok(known.contains(uid.id().unescaped()).then_some(invariant));
+        }
+        ActionConstraint::In(_) => {}
+    }
+    let mut json = json_of(&invariant.policy, &id)?;
+    let Some(entities) = json.pointer_mut("/action/entities").and_then(Value::as_array_mut) else {
+        return Ok(Some(invariant));
+    };
+    let before = entities.len();
+    entities.retain(|one| one["id"].as_str().is_some_and(|id| known.contains(id)));
+    if entities.len() == before {
+        return Ok(Some(invariant));
+    }
+    if entities.is_empty() {
+        return Ok(None);
+    }
+    let policy = Policy::from_json(Some(PolicyId::new(&id)), json)
+        .map_err(|e| form(&id, &format!("about actions of the schema: {e}")))?;
+    Ok(Some(Invariant { policy, ..invariant }))
 }
 
 fn meanings(text: &str) -> Option<BTreeMap<String, Meaning>> {

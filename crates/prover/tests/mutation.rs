@@ -25,17 +25,21 @@ use policy::shipped::{PACKS, Proved};
 use policy::vocabulary as v;
 use policy::{Decision, Findings, FindingsBuilder, Pack, PackError, PackFiles};
 use prover::{Prover, Solvers, Subject};
-use record::Side;
 use serde_json::{Value, json};
 
 /// The cases of a pack: the one place that knows where they are kept.
 fn cases(pack: &Pack) -> Vec<Findings> {
     let side = support::SIDES
         .iter()
-        .find(|side| Pack::load(&side.files).is_ok_and(|known| known.side() == pack.side()))
+        .find(|side| Pack::load(&side.files).is_ok_and(|known| known.name() == pack.name()))
         .unwrap();
     let rows = support::rows(pack).into_iter().map(|row| support::findings(side, &row));
-    let own = if pack.side() == Side::Debtor { DEBTOR } else { CREDITOR };
+    let own = match pack.name() {
+        "nl-sg" => DEBTOR,
+        "sg-in" => CREDITOR,
+        // The others' own cases hold such values.
+        _ => &[],
+    };
     let edges = SHARED.iter().chain(own).map(|change| change((side.base)()).build());
     rows.chain(edges).collect()
 }

@@ -15,6 +15,7 @@ pub mod fact;
 pub mod funding;
 pub mod lease;
 pub mod outgoing;
+pub mod outgoing_terms;
 pub mod pack_certificate;
 pub mod permit;
 pub mod promise;
@@ -69,6 +70,7 @@ pub use lease::{
 pub use outgoing::{
     OutgoingEnded, OutgoingParties, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress,
 };
+pub use outgoing_terms::{AnyTerms, OUTGOING_TERMS_TYPE, OutgoingTerms};
 pub use pack_certificate::{PackCertificate, PackCheck, PackCountersignature};
 pub use permit::{
     Action, Basis, DutyClaim, EdgeNotice, LimitClaim, LimitPeriod, ListedVersion, NEUTRAL_CODE,

@@ -13,7 +13,7 @@ use terms::{
 
 use crate::document::{Document, Signed};
 use crate::fact::{EdgeMark, FactKind, HEADING_FIELDS};
-use crate::permit::Basis;
+use crate::permit::{Basis, LimitClaim};
 use crate::rails::{OutsideEvidence, OutsideParty};
 use crate::settlement::{BodyError, FactBody, Fields, Identifiers, PaymentEnded};
 
@@ -37,7 +37,7 @@ pub const OUTGOING_EVIDENCE_FIELD: u16 = 12;
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct OutgoingPayment {
-    /// Layout version: 1.
+    /// Layout version: 2; orders of layout 1 have no `terms` and no `limits`.
     #[n(0)]
     pub layout: u8,
     /// Where it is worth something.
@@ -89,6 +89,13 @@ pub struct OutgoingPayment {
     /// It is taken while the writer's stamp is before this.
     #[n(16)]
     pub valid_until: Instant,
+    /// Digest of the terms string that the payer's mandate key signed; the decision record names
+    /// it, too. Layout 2.
+    #[n(17)]
+    pub terms: Option<Digest>,
+    /// Totals that the settlement book keeps bounded in its own turn, as a permit's. Layout 2.
+    #[n(18)]
+    pub limits: Option<Vec<LimitClaim>>,
 }
 
 /// Who pays whom, as the rail is told. It stands in the payer's bank's own book only; the signed
@@ -96,7 +103,7 @@ pub struct OutgoingPayment {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct OutgoingParties {
-    /// Layout version: 1.
+    /// Layout version: 2; of layout 1 there is no `payer_address`.
     #[n(0)]
     pub layout: u8,
     /// Makes the commitment mute: names and accounts could be guessed. 32 bytes that are drawn or
@@ -115,6 +122,9 @@ pub struct OutgoingParties {
     /// What the rail is told beside our id; its UETR is the order's.
     #[n(5)]
     pub identifiers: Identifiers,
+    /// Where the payer lives: goes with a transfer that leaves the payer's own market. Layout 2.
+    #[n(6)]
+    pub payer_address: Option<OutsideAddress>,
 }
 
 impl OutgoingParties {

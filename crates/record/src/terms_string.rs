@@ -300,7 +300,7 @@ struct Wire {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireAmount {
+pub(crate) struct WireAmount {
     minor: String,
     asset: String,
     exponent: u8,
@@ -356,7 +356,7 @@ impl From<Amount> for WireAmount {
 }
 
 impl WireAmount {
-    fn read(&self, field: &'static str) -> Result<Amount, TermsStringError> {
+    pub(crate) fn read(&self, field: &'static str) -> Result<Amount, TermsStringError> {
         let minor: Minor = parse(field, &self.minor)?;
         let asset: AssetCode = parse(field, &self.asset)?;
         if asset.exponent() == self.exponent {
@@ -437,18 +437,21 @@ fn linked_text(linked: Option<PaymentId>) -> String {
 }
 
 /// Text for people: not empty, not too long, no control characters that could hide a line.
-fn words(field: &'static str, text: String) -> Result<String, TermsStringError> {
+pub(crate) fn words(field: &'static str, text: String) -> Result<String, TermsStringError> {
     if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
         return Err(bad(field, &text));
     }
     Ok(text)
 }
 
-fn parse<T: core::str::FromStr>(field: &'static str, text: &str) -> Result<T, TermsStringError> {
+pub(crate) fn parse<T: core::str::FromStr>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, TermsStringError> {
     text.parse().map_err(|_| bad(field, text))
 }
 
-fn bad(field: &'static str, got: &str) -> TermsStringError {
+pub(crate) fn bad(field: &'static str, got: &str) -> TermsStringError {
     TermsStringError::BadField { field, got: got.chars().take(64).collect() }
 }
 

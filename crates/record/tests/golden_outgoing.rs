@@ -50,6 +50,7 @@ fn parties() -> OutgoingParties {
             end_to_end_id: "INV-2026-7".into(),
             instruction_id: "1".into(),
         },
+        payer_address: None,
     }
 }
 
@@ -74,6 +75,8 @@ fn order() -> OutgoingPayment {
         mark: EdgeMark { edge: name("bank-nl.1"), sequence: Sequence::new(7) },
         decided_at: at(0),
         valid_until: at(60),
+        terms: None,
+        limits: None,
     }
 }
 

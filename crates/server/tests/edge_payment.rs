@@ -304,6 +304,7 @@ impl Town {
             request: RequestToPay { layout: 1, invoice, ticket: ticket.into() },
             quote: self.world.signed_quote(),
             debited_account: self.world.payer_account.account,
+            refund_of: None,
         };
         let body = seal::to_canonical(&request);
         let stranger = self.post(Side::Debtor, "/v1/preparations", body.clone(), 23).await;

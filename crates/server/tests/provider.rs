@@ -25,7 +25,7 @@ async fn start(dir: &Folder) -> Running {
         peer(Role::Edge, "bank-nl.1", EDGE),
         peer(Role::Issuer, "tax-nl", ISSUER),
     ];
-    provider::write_example(dir.path(), common("fx-dealer", port, peers), "nl-sg").unwrap();
+    provider::write_example(dir.path(), common("fx-dealer", port, peers), &["nl-sg"]).unwrap();
     let config: provider::Config = read_config(dir.path()).unwrap();
     let path = dir.path().to_owned();
     Running::start(dir.path(), port, |stop| {
@@ -42,6 +42,7 @@ fn request(minor: u128) -> QuoteRequest {
         corridor: "nl-sg".parse().unwrap(),
         credit: Amount::new(Minor::new(minor), "SGD.2@mas-sandbox".parse().unwrap()),
         debit_asset: "EUR.2@tcb-sandbox".parse().unwrap(),
+        at_rate_of: None,
         good_for_seconds: 60,
     }
 }
@@ -164,7 +165,7 @@ async fn a_new_table_of_rates_counts_at_once_and_a_broken_one_stops_quotes() {
 async fn an_unknown_member_of_the_configuration_is_refused() {
     let dir = Folder::new("provider");
     let common = common("fx-dealer", 1, vec![]);
-    provider::write_example(dir.path(), common, "nl-sg").unwrap();
+    provider::write_example(dir.path(), common, &["nl-sg"]).unwrap();
     let path = dir.path().join("role.json");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen('{', "{\"marign\": 5,", 1)).unwrap();

@@ -70,7 +70,8 @@ async fn dealer(dir: &Folder, wallet: PublicKey) -> Running {
         }],
     }))
     .unwrap();
-    provider::write_example(dir.path(), common("fx-dealer", port, vec![known]), "nl-sg").unwrap();
+    provider::write_example(dir.path(), common("fx-dealer", port, vec![known]), &["nl-sg"])
+        .unwrap();
     let config: provider::Config = read_config(dir.path()).unwrap();
     let path = dir.path().to_owned();
     Running::start(dir.path(), port, |stop| {
@@ -99,6 +100,7 @@ fn open(dir: &Folder, issuers_port: u16, provider: ProviderEntry) -> Wallet {
         asset: "EUR.2@tcb-sandbox".parse().unwrap(),
         institution: "bank-nl".parse().unwrap(),
         corridor: "nl-sg".parse().unwrap(),
+        paid_along: None,
         book: "settlement".parse().unwrap(),
         core: other("core"),
         bank: None,

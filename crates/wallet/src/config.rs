@@ -28,9 +28,13 @@ pub struct WalletConfig {
     /// The institution that holds the account; one of `edges`.
     #[serde(with = "api::wire::text")]
     pub institution: InstitutionName,
-    /// The corridor it pays or is paid along.
+    /// The corridor it pays along.
     #[serde(with = "api::wire::text")]
     pub corridor: CorridorName,
+    /// The corridor it is paid along, and refunds come back; its bank takes requests to be paid
+    /// for one corridor each. Absent: for the only one that its bank serves.
+    #[serde(default, with = "api::wire::optional_text", skip_serializing_if = "Option::is_none")]
+    pub paid_along: Option<CorridorName>,
     /// The settlement book.
     #[serde(with = "api::wire::text")]
     pub book: BookName,

@@ -58,6 +58,7 @@ pub(crate) fn config() -> WalletConfig {
         asset: "EUR.2@tcb-sandbox".parse().unwrap(),
         institution: "bank-nl".parse().unwrap(),
         corridor: "nl-sg".parse().unwrap(),
+        paid_along: None,
         book: "settlement".parse().unwrap(),
         core: peer("core", 7000, 10),
         bank: None,
@@ -90,5 +91,6 @@ pub(crate) fn view() -> ConsentView {
         held_count: 31,
         unregistered: Vec::new(),
         terms: None,
+        outgoing: None,
     }
 }

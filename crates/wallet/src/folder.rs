@@ -8,7 +8,7 @@
 //! | `credentials/TYPE-ISSUER.sdjwt` | credentials |
 //! | `lists/JURISDICTION.trust-list` | signed trust lists |
 //! | `requests/NUMBER.request` | requests to pay that it made |
-//! | `payments/PAYMENT/` | `request`, `quote`, `preparation`, `debtor.wayleave`, `creditor.wayleave`, `refusal`, `order`, `promise`, `receipt.wayleave` |
+//! | `payments/PAYMENT/` | `request`, `quote`, `preparation`, `debtor.wayleave`, `creditor.wayleave`, `refusal`, `order`, `preparation-out`, `order-out`, `promise`, `receipt.wayleave` |
 //! | `privacy.jsonl` | [`crate::PrivacyRecord`] |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -48,6 +48,10 @@ pub enum Kept {
     Refusal,
     /// The order, stored before it is sent.
     Order,
+    /// What the edge prepared of a payment out.
+    OutgoingPreparation,
+    /// The institution's order of a payment out.
+    OutgoingOrder,
     /// The core's promise.
     Promise,
     /// The receipt.
@@ -66,6 +70,8 @@ impl Kept {
             Self::CreditorPermit => "creditor.wayleave",
             Self::Refusal => "refusal",
             Self::Order => "order",
+            Self::OutgoingPreparation => "preparation-out",
+            Self::OutgoingOrder => "order-out",
             Self::Promise => "promise",
             Self::Receipt => "receipt.wayleave",
             Self::Accepted => "accepted.wayleave",

@@ -112,7 +112,11 @@ impl Wallet {
         let edge = self.own_edge()?;
         let invoice =
             signed.read_unverified().map_err(|error| WalletError::not_taken("invoice", error))?;
-        let asked = self.post_for_bytes(&edge.peer, "/v1/invoices", &signed).await?;
+        let target = match self.config.paid_along {
+            Some(corridor) => format!("/v1/invoices?corridor={corridor}"),
+            None => "/v1/invoices".to_owned(),
+        };
+        let asked = self.post_for_bytes(&edge.peer, &target, &signed).await?;
         let asked = PresentationRequest::read(&asked)
             .map_err(|error| WalletError::answer(&edge.peer.name, error))?;
         if asked.terms.is_some() {

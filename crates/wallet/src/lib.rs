@@ -28,8 +28,10 @@ mod invoice;
 mod keys;
 mod outcome;
 mod pay;
+mod pay_out;
 mod privacy;
 mod receive;
+mod refund;
 mod replay;
 mod statement;
 mod system;
@@ -43,7 +45,7 @@ mod fixtures;
 pub use after::CancelOutcome;
 pub use config::{EdgeEntry, PeerEntry, ProviderEntry, TrustListEntry, WalletConfig};
 pub use error::WalletError;
-pub use folder::WalletFolder;
+pub use folder::{Kept, WalletFolder};
 pub use invoice::{InvoiceDraft, RequestMade};
 pub use keys::KeyFolder;
 pub use outcome::{CommandResult, EXIT_NOBODY_VOUCHES, EXIT_REFUSED, EXIT_UNKNOWN};
@@ -51,8 +53,10 @@ pub use pay::{
     Accepted, Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand,
     PaymentOutcome, Permitted, RefusedPayment, Settled, Shown, WhenMissing,
 };
+pub use pay_out::{OutDraft, OutOutcome};
 pub use privacy::{Disclosure, PrivacyEntry, PrivacyRecord, PrivacyReport, RecordDamaged};
 pub use receive::Received;
+pub use refund::RefundRate;
 pub use replay::{Replayed, replay};
 pub use statement::StatementAsk;
 pub use wallet::Wallet;

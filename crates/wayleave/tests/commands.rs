@@ -285,7 +285,7 @@ fn a_published_list_is_imported_and_names_are_screened_against_it() {
 
 #[test]
 fn every_code_is_explained_and_an_unknown_one_gets_a_hint() {
-    let packs = [shipped::nl_sg().unwrap(), shipped::sg_in().unwrap()];
+    let packs = shipped::PACKS.map(|one| policy::Pack::load(&one.files).unwrap());
     let of_packs = packs.iter().flat_map(policy::Pack::rule_ids).map(str::to_owned);
     let of_core = clearing::rule::RuleName::ALL.iter().map(|rule| rule.as_str().to_owned());
     let wire = api::problem::REGISTRY.iter().map(|kind| kind.code.to_owned());
@@ -328,6 +328,7 @@ fn config() -> wallet::WalletConfig {
         asset: "EUR.2@tcb-sandbox".parse().unwrap(),
         institution: "bank-nl".parse().unwrap(),
         corridor: "nl-sg".parse().unwrap(),
+        paid_along: None,
         book: "settlement".parse().unwrap(),
         core: peer("core", 1),
         bank: None,
@@ -364,6 +365,7 @@ fn a_wallet_is_looked_into_without_any_server() {
         held_count: 31,
         unregistered: vec![],
         terms: None,
+        outgoing: None,
     };
     let record = wallet::PrivacyRecord::of(folder.path());
     record.append(&view, wallet::Disclosure::Shown, Some(payment), NOW).unwrap();

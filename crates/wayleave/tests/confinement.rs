@@ -119,7 +119,7 @@ fn common(name: &str, port: u16) -> Common {
 /// Writes an example configuration of a role; `None` for those that have none.
 fn write_example(role: &str, dir: &Path, port: u16) -> Option<()> {
     match role {
-        "provider" => provider::write_example(dir, common("fx-dealer", port), "nl-sg").unwrap(),
+        "provider" => provider::write_example(dir, common("fx-dealer", port), &["nl-sg"]).unwrap(),
         "issuer" => {
             let config = issuer::example_config(common("issuers", port), "operator");
             issuer::write_example(dir, &config, &Subjects { subjects: vec![] }).unwrap();

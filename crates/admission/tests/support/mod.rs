@@ -362,7 +362,7 @@ impl World {
         request: RequestToPay,
     ) -> Result<Exchanged, admission::ExchangeRefused> {
         let quote = self.signed_quote();
-        let wanted = Wanted { request: &request, quote: &quote };
+        let wanted = Wanted { request: &request, quote: &quote, refund_of: None };
         let (payer, payee) = (&self.payer_account, &self.payee_account);
         let stated = self.at(Side::Debtor, |d| {
             state_payer(d, wanted, payer, &onboarding(payer.owner), entropy(1))

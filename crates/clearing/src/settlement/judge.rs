@@ -285,16 +285,20 @@ fn claim(quote: &Quote, permit: &Permit, limit: &LimitClaim) -> Result<Claim, Ru
         let expected = format!("{} or {}", quote.debit.asset, quote.credit.asset);
         return Err(Rule::permit(permit.side, "limits", expected, asset));
     };
-    let key = format!("{}\u{0}{}", permit.institution, limit.key);
-    let limit = VelocityLimit {
+    Ok(Claim { limit: velocity(permit.institution, limit), amount })
+}
+
+/// What an institution claims to be bounded, as the ledger counts it.
+pub(super) fn velocity(institution: InstitutionName, limit: &LimitClaim) -> VelocityLimit {
+    let key = format!("{institution}\u{0}{}", limit.key);
+    VelocityLimit {
         key: LimitKey(digest(LIMIT_KEY, key.as_bytes())),
-        asset,
+        asset: limit.amount.asset,
         period: match limit.period {
             LimitPeriod::BusinessDay => Period::BusinessDay,
             LimitPeriod::Month => Period::Month,
         },
         amount_max: limit.amount.minor,
         count_max: u32::MAX,
-    };
-    Ok(Claim { limit, amount })
+    }
 }

@@ -8,16 +8,16 @@
 use std::collections::BTreeMap;
 
 use journal::Checked;
-use ledger::{Command, Placement, Side as EntrySide, Term};
+use ledger::{Command, Placement, Side as EntrySide, Term, VelocityLimit};
 use minicbor::{Decode, Encode};
 use record::{
-    Ending, Fact, FactBody, Heading, OutgoingEnded, OutgoingPayment, OutgoingTaken,
+    Ending, Fact, FactBody, Heading, LimitClaim, OutgoingEnded, OutgoingPayment, OutgoingTaken,
     OutsideEvidence, PaymentEnded, RefusedBy, SaltSlot, Side, Signed,
 };
 use seal::Digest;
 use terms::{Instant, OutsideId, PaymentId, Position};
 
-use super::judge::open;
+use super::judge::{open, velocity};
 use super::rails::of_liquidity;
 use super::{PackKey, SettlementAnswer, SettlementBook, read, stop};
 use crate::outgoing::{CheckedOutgoing, OutgoingSide, one_sided, transfer_of};
@@ -133,7 +133,7 @@ impl SettlementBook {
             amount: order.amount.minor,
             term: Term::Expiring { at: hold_until(stamp) },
             business_date: self.business_date(stamp),
-            limits: vec![],
+            limits: velocity_limits(order)?,
             links: vec![ledger::Link::Payment(order.payment)],
         };
         self.one_change(stamp, &Command::PlaceHold(placement)).map_err(of_liquidity)
@@ -190,6 +190,20 @@ pub(super) fn not_paid(evidence: &OutsideEvidence) -> Ending {
         | OutsideEvidence::NeverSent(_) => RuleName::RailRefused,
     };
     Ending::Refused(name.to_string())
+}
+
+/// What the order's pack claims to be bounded, counted with the hold in this very turn. A claim
+/// that this payment cannot be counted into is refused: dropped, it would bound nothing.
+fn velocity_limits(order: &OutgoingPayment) -> Result<Vec<VelocityLimit>, Rule> {
+    let asset = order.amount.asset;
+    let one = |claim: &LimitClaim| {
+        if claim.amount.asset == asset {
+            Ok(velocity(order.institution, claim))
+        } else {
+            Err(Rule::permit(Side::Debtor, "limits", asset, claim.amount.asset))
+        }
+    };
+    order.limits.iter().flatten().map(one).collect()
 }
 
 fn heading_of(order: &OutgoingPayment) -> Heading {

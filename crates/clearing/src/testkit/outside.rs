@@ -48,5 +48,6 @@ pub fn outgoing_parties(number: u64) -> OutgoingParties {
             end_to_end_id: format!("INV-{number}"),
             instruction_id: "1".into(),
         },
+        payer_address: None,
     }
 }

@@ -232,6 +232,8 @@ pub(crate) fn outgoing(number: u64) -> CheckedOutgoing {
         mark: permit.mark,
         decided_at: now(),
         valid_until: now().plus(Duration::from_secs(60)),
+        terms: None,
+        limits: None,
     };
     let mut trust = TrustView::default();
     trust.adopt(list(Side::Debtor));

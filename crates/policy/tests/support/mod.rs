@@ -1,4 +1,4 @@
-//! A base payment that both shipped packs permit, and ways to change it.
+//! Base payments that the shipped packs permit, and ways to change them.
 
 use policy::vocabulary as v;
 use policy::{Action, DecisionEnvelope, Findings, FindingsBuilder, Pack, PackFiles, shipped};
@@ -39,6 +39,35 @@ pub(crate) fn creditor() -> FindingsBuilder {
         .number(v::MINUTE_OF_DAY, 1080)
 }
 
+/// The debtor side of the way back: SGD 18,600.00, permitted.
+pub(crate) fn debtor_back() -> FindingsBuilder {
+    both("SGD.2@mas-sandbox", 1_860_000)
+        .flag(v::ACCOUNT_MAY_BE_DEBITED, true)
+        .flag(v::TERMS_SIGNED, true)
+        .flag(v::MANDATE_MAY_PAY, true)
+        .number(v::MANDATE_STATUS_AGE, 60)
+        .number(v::MANDATE_LIMIT, 5_000_000)
+        .number(v::MANDATE_MONTH_LIMIT, 20_000_000)
+        .text(v::MANDATE_KEY, "mandate:m1")
+        .flag(v::PAYER_ACCOUNT_GIVEN, true)
+        .flag(v::PAYEE_NAME_FITS_ACCOUNT, true)
+        .number(v::MINUTE_OF_DAY, 1080)
+}
+
+/// The creditor side of the way back: EUR 12,400.00, permitted.
+pub(crate) fn creditor_back() -> FindingsBuilder {
+    both("EUR.2@tcb-sandbox", 1_240_000)
+        .flag(v::ACCOUNT_MAY_BE_CREDITED, true)
+        .flag(v::INVOICE_SIGNED, true)
+        .flag(v::PAYER_ACCOUNT_GIVEN, true)
+        .number(v::MINUTE_OF_DAY, 660)
+}
+
+/// The one side of a payment out: EUR 12,400.00, permitted.
+pub(crate) fn debtor_out() -> FindingsBuilder {
+    debtor().flag(v::PAYER_ACCOUNT_GIVEN, true)
+}
+
 fn both(asset: &str, minor: u128) -> FindingsBuilder {
     let clear = Outcome::Clear { lists: vec![] };
     FindingsBuilder::new(Action::Pay)
@@ -63,16 +92,19 @@ fn both(asset: &str, minor: u128) -> FindingsBuilder {
         .texts(v::DUTIES_DONE, &["travel-rule", "evidence-escrow"])
 }
 
-/// One of the two sides.
+/// One side of a corridor.
 #[derive(Clone, Copy)]
 pub(crate) struct SideCase {
     pub(crate) files: PackFiles<'static>,
     pub(crate) base: fn() -> FindingsBuilder,
 }
 
-pub(crate) const SIDES: [SideCase; 2] = [
+pub(crate) const SIDES: [SideCase; 5] = [
     SideCase { files: shipped::NL_SG, base: debtor },
     SideCase { files: shipped::SG_IN, base: creditor },
+    SideCase { files: shipped::SG_NL, base: debtor_back },
+    SideCase { files: shipped::NL_IN, base: creditor_back },
+    SideCase { files: shipped::NL_CH, base: debtor_out },
 ];
 
 /// One case of a pack's own folder: its name, what is found, and the codes that decide.
@@ -94,6 +126,9 @@ pub(crate) fn rows(pack: &Pack) -> Vec<Row> {
 pub(crate) fn cases_text(pack: &str) -> &'static str {
     match pack {
         "nl-sg" => include_str!("../../../../packs/nl-sg/cases.json"),
+        "sg-nl" => include_str!("../../../../packs/sg-nl/cases.json"),
+        "nl-in" => include_str!("../../../../packs/nl-in/cases.json"),
+        "nl-ch" => include_str!("../../../../packs/nl-ch/cases.json"),
         _ => include_str!("../../../../packs/sg-in/cases.json"),
     }
 }

@@ -52,6 +52,12 @@ fn named(field_name: &str, name: &str) -> Result<Party, String> {
     Ok(Party { name: Some(field(field_name, name)?), ..Party::default() })
 }
 
+/// The payer of a payment out: name, and where it lives.
+fn payer(of: &OutgoingParties) -> Result<Party, String> {
+    let address = of.payer_address.as_ref().map(address).transpose()?;
+    Ok(Party { address, ..named("payer name", &of.payer_name)? })
+}
+
 /// Town and country must be there: a rail refuses an address without them.
 fn address(of: &OutsideAddress) -> Result<Address, String> {
     let country = of.country.len() == 2 && of.country.bytes().all(|b| b.is_ascii_uppercase());
@@ -96,7 +102,7 @@ pub fn credit_transfer(
     let created_at = transfer.intended_at.unwrap_or(transfer.changed_at);
     let message_id = transfer.message_id();
     let instruction = carried.map_or(message_id.as_str(), |of| &of.identifiers.instruction_id);
-    let (payer, servicer) = (field("name", &from.name)?, agent("bic", &from.bic)?);
+    let (owner, servicer) = (field("name", &from.name)?, agent("bic", &from.bic)?);
     let message = CreditTransfers {
         header: TransferHeader {
             message_id: field("message id", &message_id)?,
@@ -133,8 +139,8 @@ pub fn credit_transfer(
             instructing_agent: None,
             instructed_agent: None,
             intermediary_agent: None,
-            ultimate_debtor: carried.map(|of| named("payer name", &of.payer_name)).transpose()?,
-            debtor: Party { name: Some(payer), ..Party::default() },
+            ultimate_debtor: carried.map(payer).transpose()?,
+            debtor: Party { name: Some(owner), ..Party::default() },
             debtor_account: Some(account("account", &from.account)?),
             debtor_agent: servicer,
             creditor_agent: agent("to.bic", &to.bic)?,

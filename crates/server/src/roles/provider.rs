@@ -18,16 +18,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 use bytes::Bytes;
-use record::{GuaranteeRequest, Quote, RateGuarantee, Signed};
-use seal::SigningKey;
+use record::{GuaranteeRequest, Quote, Rate, RateGuarantee, Signed};
+use seal::{Digest, SigningKey};
 use serde::{Deserialize, Serialize};
-use terms::{CorridorName, Environment, ProviderName, QuoteId};
+use terms::{CorridorName, Environment, Instant, ProviderName, QuoteId};
 use tokio::net::TcpListener;
 
 use self::desk::{Desk, DeskRefusal};
 pub use self::desk::{EXPOSURE_MINOR_MAX, OPEN_QUOTES_PER_CLIENT_MAX, QUOTE_LIFETIME};
 pub use self::price::{FeeRule, FeeTakerName, RateRow, RateTable};
-use self::price::{PriceRefusal, Pricing};
+use self::price::{Price, PriceRefusal, Pricing};
 use super::common::{Common, RoleError};
 use super::start::{blocking, disk_fault, gate, listen, named, refused, site, write_json};
 use crate::keys::KeyStore;
@@ -89,7 +89,7 @@ pub async fn run_on(
 
 /// A configuration for a sandbox: `common` with a margin of 0.30 % and two fees in EUR.
 #[must_use]
-pub fn example_config(common: Common, corridor: &str) -> Config {
+pub fn example_config(common: Common, corridors: &[&str]) -> Config {
     let fee = |taker, flat_minor: &str, purpose: &str| FeeRule {
         taker,
         asset: "EUR.2@tcb-sandbox".to_owned(),
@@ -99,7 +99,7 @@ pub fn example_config(common: Common, corridor: &str) -> Config {
     };
     Config {
         common,
-        corridors: vec![corridor.to_owned()],
+        corridors: corridors.iter().map(|one| (*one).to_owned()).collect(),
         margin_basis_points: 30,
         fees: vec![
             fee(FeeTakerName::DebtorInstitution, "1250", "payment across the border"),
@@ -111,8 +111,8 @@ pub fn example_config(common: Common, corridor: &str) -> Config {
 }
 
 /// Writes [`example_config`] and a sandbox table of rates into `dir`.
-pub fn write_example(dir: &Path, common: Common, corridor: &str) -> Result<(), RoleError> {
-    write_json(&dir.join("role.json"), &example_config(common, corridor))?;
+pub fn write_example(dir: &Path, common: Common, corridors: &[&str]) -> Result<(), RoleError> {
+    write_json(&dir.join("role.json"), &example_config(common, corridors))?;
     write_json(&dir.join(RATES_FILE), &RateTable::example())
 }
 
@@ -164,7 +164,10 @@ impl Provider {
             tracing::error!(reason, "the table of rates cannot be read");
             Problem::of(&problem::NOT_READY).detail("the table of rates cannot be read")
         })?;
-        let price = self.pricing.price(&table, request.credit, request.debit_asset)?;
+        let price = match request.at_rate_of {
+            None => self.pricing.price(&table, request.credit, request.debit_asset)?,
+            Some(earlier) => self.at_earlier_rate(earlier, request)?,
+        };
         let id = system::time_ordered_bytes().map_err(|_| Problem::of(&problem::FAULT))?;
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         // Read within the turn: a later quote never carries an earlier time.
@@ -199,21 +202,48 @@ impl Provider {
 }
 
 impl Provider {
-    /// Guarantees the rate of a quote that it handed out, while that is young enough. Whoever
-    /// knows the digest took part in the payment.
+    /// A quote that it handed out and whose rate it still guarantees, and until when. Whoever knows
+    /// the digest took part in the payment.
+    fn guaranteed(&self, digest: Digest) -> Result<(Quote, Instant), Refuse> {
+        let found =
+            desk::find(&self.quotes, digest).map_err(|error| disk_fault("the quote", &error))?;
+        let mend = "ask for a new quote the other way round";
+        let quote = found.ok_or_else(|| refused("no quote of ours has this digest", mend))?;
+        let valid_until = quote.issued_at.plus(self.guaranteed_for);
+        if system::now() >= valid_until {
+            let detail = format!("the rate was guaranteed until {valid_until}");
+            return Err(refused(detail, mend));
+        }
+        Ok((quote, valid_until))
+    }
+
+    /// The price of a refund at the rate of what it refunds, for no more than was exchanged then.
+    fn at_earlier_rate(&self, earlier: Digest, request: &QuoteRequest) -> Result<Price, Refuse> {
+        let (quote, _) = self.guaranteed(earlier)?;
+        let mend = "ask for a new quote the other way round";
+        let back = (quote.credit.asset, quote.principal.asset);
+        if back != (request.debit_asset, request.credit.asset) {
+            return Err(refused("the earlier quote was between other assets", mend));
+        }
+        if request.credit.minor > quote.principal.minor {
+            let most = quote.principal.for_people();
+            return Err(refused(format!("at the earlier rate {most} come back at most"), mend));
+        }
+        let mid = Rate {
+            debit_units: quote.mid.credit_units,
+            credit_units: quote.mid.debit_units,
+            source: format!("the rate of quote {earlier}"),
+        };
+        Ok(self.pricing.price_at(mid, request.credit, request.debit_asset)?)
+    }
+
+    /// Guarantees the rate of a quote that it handed out, while that is young enough.
     fn guarantee(&self, request: &GuaranteeRequest) -> Result<Signed<RateGuarantee>, Refuse> {
         if request.layout != 1 {
             return Err(Problem::of(&problem::BAD_FIELD).expected("layout 1").into());
         }
-        let found = desk::find(&self.quotes, request.quote)
-            .map_err(|error| disk_fault("the quote", &error))?;
-        let mend = "ask for a new quote the other way round";
-        let quote = found.ok_or_else(|| refused("no quote of ours has this digest", mend))?;
-        let (now, valid_until) = (system::now(), quote.issued_at.plus(self.guaranteed_for));
-        if now >= valid_until {
-            let detail = format!("the rate was guaranteed until {valid_until}");
-            return Err(refused(detail, mend));
-        }
+        let (quote, valid_until) = self.guaranteed(request.quote)?;
+        let now = system::now();
         let guarantee = RateGuarantee {
             layout: 1,
             environment: self.environment,

@@ -12,7 +12,9 @@ mod settle;
 
 use core::time::Duration;
 
+use api::messages::QUOTE_SECONDS_MAX;
 use record::{Ending, Promise, RequestToPay, SettleOrder, Signed};
+use seal::Digest;
 use terms::PaymentId;
 
 pub use decide::{Decided, Letters, Permitted};
@@ -52,6 +54,15 @@ pub enum WhenMissing {
     GoOn,
 }
 
+/// What a payment does beside paying its request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Purpose {
+    /// The payment that it refunds.
+    pub(crate) refund_of: Option<PaymentId>,
+    /// The quote at whose rate it is to be.
+    pub(crate) at_rate_of: Option<Digest>,
+}
+
 impl Wallet {
     /// Reads a request-to-pay file.
     pub fn read_request(path: &std::path::Path) -> Result<RequestToPay, WalletError> {
@@ -84,13 +95,23 @@ impl Wallet {
         agree: &mut (dyn FnMut(&Shown) -> Agreement + Send),
         when_missing: WhenMissing,
     ) -> Result<PaymentOutcome, WalletError> {
+        self.pay_for(Purpose::default(), request, agree, when_missing).await
+    }
+
+    pub(crate) async fn pay_for(
+        &self,
+        purpose: Purpose,
+        request: &RequestToPay,
+        agree: &mut (dyn FnMut(&Shown) -> Agreement + Send),
+        when_missing: WhenMissing,
+    ) -> Result<PaymentOutcome, WalletError> {
         if let Some(before) = self.ordered_before(request)? {
             let reason = format!("its order was stored as payment `{before}`: resume that one");
             return Err(WalletError::not_taken("request to pay", reason));
         }
         let (mut tries, mut pause) = (1, LEARNS_WITHIN);
         loop {
-            let outcome = self.pay_once(request, agree, when_missing).await?;
+            let outcome = self.pay_once(purpose, request, agree, when_missing).await?;
             // Lists that were superseded between the permits and the order: nothing moved, and the
             // same request is prepared anew, under another id, on the new lists.
             let superseded = matches!(
@@ -107,14 +128,16 @@ impl Wallet {
 
     async fn pay_once(
         &self,
+        purpose: Purpose,
         request: &RequestToPay,
         agree: &mut (dyn FnMut(&Shown) -> Agreement + Send),
         when_missing: WhenMissing,
     ) -> Result<PaymentOutcome, WalletError> {
         let payment = self.new_payment()?;
         self.folder.keep(payment, Kept::Request, request)?;
-        let quote = self.quote(request, payment).await?;
-        let mut hand = self.prepare(request, quote).await?;
+        let at = (QUOTE_SECONDS_MAX, purpose.at_rate_of);
+        let quote = self.quote_at(request, payment, at).await?;
+        let mut hand = self.prepare_for(request, quote, purpose.refund_of).await?;
         if when_missing == WhenMissing::Stop && !hand.preparation.missing.is_empty() {
             let missing = hand.preparation.missing;
             return Ok(PaymentOutcome::NotReady { payment, missing });

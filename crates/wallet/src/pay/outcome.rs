@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use api::messages::{MissingThing, Repeated};
 use credential::ConsentView;
-use record::{LeaseAcceptance, PaymentTerms, Quote, Refusal, Signed};
+use record::{LeaseAcceptance, OutgoingTerms, PaymentTerms, Quote, Refusal, Signed};
 use serde_json::{Value, json};
 use terms::{PaymentId, Position};
 
@@ -146,7 +146,10 @@ impl CommandResult for Shown {
         let view = &self.view;
         let mut lines = Vec::new();
         if let Some(terms) = &view.terms {
-            lines.push(format!("pay      {} to {}", terms.credited.for_people(), terms.payee_name));
+            let what = if terms.linked_payment.is_some() { "refund" } else { "pay" };
+            let (amount, payee) = (terms.credited.for_people(), &terms.payee_name);
+            lines.push(format!("{what:<8} {amount} to {payee}"));
+            lines.extend(terms.linked_payment.map(|original| format!("of       {original}")));
             lines.push(format!(
                 "from     {} of {}",
                 terms.debited.for_people(),
@@ -158,6 +161,7 @@ impl CommandResult for Shown {
             }
             lines.push(format!("purpose  {}   until {}", terms.purpose, terms.expires_at));
         }
+        lines.extend(view.outgoing.as_ref().map(out_lines).unwrap_or_default());
         lines.push(format!("asked by {}", view.verifier));
         lines.push(match (&view.registered_purpose, self.registry) {
             (Some(purpose), _) => format!("for      {purpose}"),
@@ -189,8 +193,10 @@ impl CommandResult for Shown {
                 "held": one.held_count,
             })
         };
-        let terms = view.terms.as_ref().map(|terms| {
-            let fields = terms.fields().into_iter();
+        let payment = view.terms.as_ref().map(PaymentTerms::fields);
+        let fields = payment.or_else(|| view.outgoing.as_ref().map(OutgoingTerms::fields));
+        let terms = fields.map(|fields| {
+            let fields = fields.into_iter();
             fields
                 .map(|(name, text)| (name.to_owned(), text.into()))
                 .collect::<serde_json::Map<_, _>>()
@@ -210,6 +216,22 @@ impl CommandResult for Shown {
             "terms": terms,
         })
     }
+}
+
+fn out_lines(terms: &OutgoingTerms) -> Vec<String> {
+    let (to, at) = (&terms.to, &terms.address);
+    let home = [&at.street, &at.building, &at.post_code, &at.town, &at.country];
+    let home: Vec<&str> = home.into_iter().map(String::as_str).filter(|p| !p.is_empty()).collect();
+    vec![
+        format!("pay out  {} to {}", terms.amount.for_people(), to.name),
+        format!("         account {} at {}", to.account, to.bic),
+        format!("         {}", home.join(", ")),
+        format!("fee      {}", terms.fee.for_people()),
+        format!("from     {}", terms.debited_account),
+        format!("purpose  {}   reference {}", terms.purpose, terms.end_to_end_id),
+        format!("until    {}", terms.expires_at),
+        "         the payee's bank takes no part: proof ends with the rail's word".to_owned(),
+    ]
 }
 
 impl CommandResult for PaymentOutcome {

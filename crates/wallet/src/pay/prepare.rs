@@ -3,6 +3,7 @@
 use api::messages::{Preparation, PreparationRequest, QUOTE_SECONDS_MAX, QuoteRequest};
 use credential::{HeldCredential, PresentationRequest};
 use record::{Acceptance, Invoice, PaymentTerms, Quote, RequestToPay, Signed};
+use seal::Digest;
 use terms::{CompanyId, PaymentId};
 
 use super::outcome::{Registry, Shown};
@@ -55,6 +56,16 @@ impl Wallet {
         payment: PaymentId,
         good_for_seconds: u32,
     ) -> Result<Signed<Quote>, WalletError> {
+        self.quote_at(request, payment, (good_for_seconds, None)).await
+    }
+
+    /// As [`Wallet::quote_for`], at the rate of an earlier quote.
+    pub(super) async fn quote_at(
+        &self,
+        request: &RequestToPay,
+        payment: PaymentId,
+        (good_for_seconds, at_rate_of): (u32, Option<Digest>),
+    ) -> Result<Signed<Quote>, WalletError> {
         let invoice = read_invoice(request)?;
         let asked = QuoteRequest {
             layout: 1,
@@ -63,6 +74,7 @@ impl Wallet {
             credit: invoice.amount,
             debit_asset: self.config.asset,
             good_for_seconds,
+            at_rate_of,
         };
         let quote: Signed<Quote> =
             self.post(&self.config.provider.peer, "/v1/quotes", &asked).await?;
@@ -77,6 +89,16 @@ impl Wallet {
         request: &RequestToPay,
         quote: Signed<Quote>,
     ) -> Result<PaymentInHand, WalletError> {
+        self.prepare_for(request, quote, None).await
+    }
+
+    /// As [`Wallet::prepare`]; with `refund_of` a refund of that payment.
+    pub async fn prepare_for(
+        &self,
+        request: &RequestToPay,
+        quote: Signed<Quote>,
+        refund_of: Option<PaymentId>,
+    ) -> Result<PaymentInHand, WalletError> {
         let edge = self.own_edge()?;
         let invoice = read_invoice(request)?;
         let payment = quote
@@ -89,17 +111,21 @@ impl Wallet {
             request: request.clone(),
             quote: quote.clone(),
             debited_account: self.config.account,
+            refund_of,
         };
         let preparation: Preparation = self.post(&edge.peer, "/v1/preparations", &asked).await?;
         let ask = PresentationRequest::read(preparation.ask.as_bytes())
             .map_err(|error| WalletError::answer(&edge.peer.name, error))?;
-        let expected = PaymentTerms::of_payment(
-            &quote,
-            &request.invoice,
-            self.config.account,
-            self.config.book,
-        )
-        .ok_or_else(|| WalletError::not_taken("request to pay", "its invoice cannot be read"))?;
+        let (own, book) = (self.config.account, self.config.book);
+        let expected = match refund_of {
+            None => PaymentTerms::of_payment(&quote, &request.invoice, own, book),
+            Some(original) => {
+                PaymentTerms::of_refund(&quote, &request.invoice, own, book, original)
+            }
+        };
+        let expected = expected.ok_or_else(|| {
+            WalletError::not_taken("request to pay", "its invoice cannot be read")
+        })?;
         let hand = PaymentInHand {
             payment,
             company: self.config.company,

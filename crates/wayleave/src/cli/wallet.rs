@@ -29,6 +29,19 @@ pub enum WalletCommand {
     /// Shows the exact terms, every fee and what would be shown of you to whom, then asks. When
     /// something is missing it says what and how to mend it, before anything is shown to anybody.
     Pay(PayArgs),
+    /// Pay to an account whose bank takes no part here, over a rail.
+    ///
+    /// Your bank decides alone, by its rules of the corridor (`nl-ch`), and its core sends the
+    /// money. You see name, account, bank, address and the fee, then agree. Proof goes as far as
+    /// the rail's word: the receipt never says that the payee has the money.
+    PayOut(Box<PayOutArgs>),
+    /// Give a payment back, all of it or a part: its payer's request to pay, the other way round.
+    ///
+    /// The payer makes the request with `wayleave wallet invoice` and hands it over with the id of
+    /// the payment. You see the terms and agree as with any payment; both banks decide by their
+    /// own rules of the corridor back. All that comes back of a payment is never more than was
+    /// credited. A refund is final.
+    Refund(RefundArgs),
     /// Go on with a payment whose end is not known: sends the stored order again, never another.
     Resume(PaymentArgs),
     /// Cancel a payment that has not settled; one that has is only asked back.
@@ -109,6 +122,79 @@ pub struct PayArgs {
     /// The request to pay, as the payee sent it.
     #[arg(value_name = "REQUEST_FILE")]
     pub request: PathBuf,
+    /// Agree without being asked: needed where there is no terminal.
+    #[arg(long)]
+    pub yes: bool,
+    /// Ask for a decision even when the preflight says that something is missing.
+    #[arg(long)]
+    pub try_anyway: bool,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `wallet pay-out`.
+#[derive(Debug, Args)]
+pub struct PayOutArgs {
+    /// The payee's account: an IBAN, or another number of at most 34 characters.
+    #[arg(long, value_name = "IBAN")]
+    pub to_account: String,
+    /// The BIC of the bank that keeps it.
+    #[arg(long)]
+    pub bic: String,
+    /// The payee's name, as its bank knows it.
+    #[arg(long)]
+    pub name: String,
+    /// Street.
+    #[arg(long, default_value = "")]
+    pub street: String,
+    /// Number of the building.
+    #[arg(long, default_value = "")]
+    pub building: String,
+    /// Post code.
+    #[arg(long, default_value = "")]
+    pub post_code: String,
+    /// Town.
+    #[arg(long)]
+    pub town: String,
+    /// Country, two letters.
+    #[arg(long)]
+    pub country: String,
+    /// How much is to arrive, in your account's currency: `1250.00`.
+    #[arg(long)]
+    pub amount: String,
+    /// ISO 20022 external purpose code: `GDDS` for goods, `SUPP` for supplies.
+    #[arg(long)]
+    pub purpose: String,
+    /// What the payee is to recognise it by, such as its invoice's number.
+    #[arg(long, value_name = "TEXT")]
+    pub reference: String,
+    /// The corridor [default: your own country and the payee's].
+    #[arg(long)]
+    pub corridor: Option<String>,
+    /// How long to wait for the rail's word, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+    /// Agree without being asked: needed where there is no terminal.
+    #[arg(long)]
+    pub yes: bool,
+    /// Ask for a decision even when the preflight says that something is missing.
+    #[arg(long)]
+    pub try_anyway: bool,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Arguments of `wallet refund`.
+#[derive(Debug, Args)]
+pub struct RefundArgs {
+    /// The payment that is given back.
+    pub payment: PaymentId,
+    /// The request to pay that its payer made.
+    #[arg(value_name = "REQUEST_FILE")]
+    pub request: PathBuf,
+    /// At the payment's own rate: while the provider guarantees it and signs a quote at it.
+    #[arg(long)]
+    pub original_rate: bool,
     /// Agree without being asked: needed where there is no terminal.
     #[arg(long)]
     pub yes: bool,

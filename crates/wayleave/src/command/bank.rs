@@ -128,6 +128,7 @@ impl Bank {
             corridor: terms.corridor,
             credit: Amount::new(Minor::new(credit), terms.debited.asset),
             debit_asset: terms.credited.asset,
+            at_rate_of: None,
             good_for_seconds: 60,
         };
         self.post(self.provider()?, "/v1/quotes", &request).await

@@ -42,6 +42,11 @@ fn add(args: &AddArgs) -> anyhow::Result<ExitCode> {
     copy_files(&args.from.join("keys"), &args.dir.join("keys"), 0o600)?;
     private(&args.dir.join("pack"))?;
     copy_files(&args.from.join("pack"), &args.dir.join("pack"), 0o644)?;
+    for more in &config.more {
+        let place = Path::new("packs").join(&more.pack);
+        private(&args.dir.join(&place))?;
+        copy_files(&args.from.join(&place), &args.dir.join(&place), 0o644)?;
+    }
     let common = server::roles::Common { port: args.port, ..config.common };
     let config = Config { common, instance: Some(args.instance.clone()), ..config };
     write_json(&args.dir.join("role.json"), &config)?;

@@ -115,9 +115,8 @@ fn all() -> Vec<Explained> {
 
 /// The reasons of the packs that come with this build.
 fn packs() -> Vec<Explained> {
-    let shipped = [("nl-sg", policy::shipped::NL_SG), ("sg-in", policy::shipped::SG_IN)];
     let mut reasons = Vec::new();
-    for (pack, files) in shipped {
+    for policy::shipped::Proved { name: pack, files, .. } in policy::shipped::PACKS {
         for chapter in [files.decide, files.oblige, files.gate] {
             for policy in policies(chapter) {
                 let text = |name| policy.annotation(name).map(str::to_owned);
@@ -211,8 +210,7 @@ mod tests {
     #[test]
     fn an_open_reason_of_a_shipped_pack_has_a_code_and_a_restricted_one_has_none() {
         let mut open = 0;
-        for (name, files) in [("nl-sg", policy::shipped::NL_SG), ("sg-in", policy::shipped::SG_IN)]
-        {
+        for policy::shipped::Proved { name, files, .. } in policy::shipped::PACKS {
             for policy in policies(files.decide) {
                 if policy.annotation("reason").is_none() {
                     continue;

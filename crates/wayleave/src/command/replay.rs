@@ -116,7 +116,7 @@ fn concerned(under: Option<&Difference>) -> BTreeSet<String> {
 /// The policies whose text differs from the pack that the record names, where this build knows
 /// that pack.
 fn changed_since(named: Digest, texts: &PackTexts) -> BTreeSet<String> {
-    let known = [shipped::NL_SG, shipped::SG_IN].map(|files| PackTexts::of(&files));
+    let known = shipped::PACKS.map(|one| PackTexts::of(&one.files));
     let known = known.iter().find(|pack| pack.load().is_ok_and(|pack| pack.digest() == named));
     let Some(known) = known else { return BTreeSet::new() };
     let (before, after) = (known.policies(), texts.policies());

@@ -8,17 +8,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ::wallet::{
-    Agreement, CommandResult, EXIT_UNKNOWN, InvoiceDraft, Shown, Wallet, WalletFolder, WhenMissing,
+    Agreement, CommandResult, EXIT_UNKNOWN, InvoiceDraft, OutDraft, RefundRate, Shown, Wallet,
+    WalletFolder, WhenMissing,
 };
 use anyhow::{Context, bail};
 use api::messages::{Held, PaymentStatus};
+use record::{OutsideAddress, OutsideParty};
 use serde_json::{Value, json};
 use terms::{Amount, AssetCode, Minor, Position};
 
 use super::{files, say, say_json, show, statement, tell};
 use crate::cli::wallet::{
-    AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, StatusArgs,
-    WalletCommand,
+    AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PayOutArgs, PaymentArgs, PlaceArgs, ReceiveArgs,
+    RefundArgs, StatusArgs, WalletCommand,
 };
 
 /// Does what was asked with the wallet.
@@ -29,6 +31,8 @@ pub(crate) fn command(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         WalletCommand::Receive(_)
         | WalletCommand::Invoice(_)
         | WalletCommand::Pay(_)
+        | WalletCommand::Refund(_)
+        | WalletCommand::PayOut(_)
         | WalletCommand::Resume(_)
         | WalletCommand::Status(_)
         | WalletCommand::Statement(_)
@@ -47,6 +51,8 @@ async fn online(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         WalletCommand::Receive(args) => receive(args).await,
         WalletCommand::Invoice(args) => invoice(args).await,
         WalletCommand::Pay(args) => pay(args).await,
+        WalletCommand::Refund(args) => refund(args).await,
+        WalletCommand::PayOut(args) => pay_out(args).await,
         WalletCommand::Resume(args) => resume(args).await,
         WalletCommand::Status(args) => status(args).await,
         WalletCommand::Statement(args) => statement::command(args).await,
@@ -97,6 +103,52 @@ async fn pay(args: &PayArgs) -> anyhow::Result<ExitCode> {
     refresh_if_possible(&wallet).await;
     tell("asking for a quote and for what is needed …");
     let outcome = wallet.pay(&request, &mut |shown| consent.ask(shown), when_missing).await?;
+    Ok(show(&outcome, args.place.json))
+}
+
+async fn pay_out(args: &PayOutArgs) -> anyhow::Result<ExitCode> {
+    let wallet = open(&args.place)?;
+    let mut consent = Consent::of(args.yes)?;
+    let when_missing = if args.try_anyway { WhenMissing::GoOn } else { WhenMissing::Stop };
+    let own = wallet.config().corridor;
+    let own = own.as_str().split('-').next().unwrap_or_default();
+    let usual = format!("{own}-{}", args.country.to_ascii_lowercase());
+    let draft = OutDraft {
+        corridor: args.corridor.as_deref().unwrap_or(&usual).parse()?,
+        amount: amount(&args.amount, wallet.config().asset)?,
+        to: OutsideParty {
+            name: args.name.clone(),
+            account: args.to_account.replace(' ', ""),
+            bic: args.bic.clone(),
+        },
+        address: OutsideAddress {
+            street: args.street.clone(),
+            building: args.building.clone(),
+            post_code: args.post_code.clone(),
+            town: args.town.clone(),
+            country: args.country.clone(),
+        },
+        end_to_end_id: args.reference.clone(),
+        purpose: args.purpose.clone(),
+        patience: Duration::from_secs(args.wait),
+    };
+    refresh_if_possible(&wallet).await;
+    tell("asking your bank what is needed …");
+    let outcome = wallet.pay_out(&draft, &mut |shown| consent.ask(shown), when_missing).await?;
+    Ok(show(&outcome, args.place.json))
+}
+
+async fn refund(args: &RefundArgs) -> anyhow::Result<ExitCode> {
+    let wallet = open(&args.place)?;
+    files::read(&args.request)?;
+    let request = Wallet::read_request(&args.request)?;
+    let mut consent = Consent::of(args.yes)?;
+    let when_missing = if args.try_anyway { WhenMissing::GoOn } else { WhenMissing::Stop };
+    let rate = if args.original_rate { RefundRate::Original } else { RefundRate::Today };
+    refresh_if_possible(&wallet).await;
+    tell("asking for the payment, a quote and what is needed …");
+    let agree = &mut |shown: &Shown| consent.ask(shown);
+    let outcome = wallet.refund(args.payment, &request, rate, agree, when_missing).await?;
     Ok(show(&outcome, args.place.json))
 }
 

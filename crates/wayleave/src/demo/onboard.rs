@@ -272,6 +272,8 @@ fn write_wallet(stage: &Stage, firm: &Firm) -> anyhow::Result<()> {
             issuers.push(url);
         }
     }
+    let (pays_along, paid_along) =
+        if firm.country == "NL" { ("nl-sg", "sg-nl") } else { ("sg-nl", "nl-sg") };
     let config = WalletConfig {
         environment: "sandbox".parse()?,
         company: firm.company.parse()?,
@@ -279,7 +281,8 @@ fn write_wallet(stage: &Stage, firm: &Firm) -> anyhow::Result<()> {
         account: stage.account(firm.key)?,
         asset: firm.asset.parse()?,
         institution: firm.bank.parse()?,
-        corridor: "nl-sg".parse()?,
+        corridor: pays_along.parse()?,
+        paid_along: Some(paid_along.parse()?),
         book: "settlement".parse()?,
         core: entry(stage, "core")?,
         bank: stage.own_books.of(firm.bank).map(|bank| entry(stage, bank)).transpose()?,

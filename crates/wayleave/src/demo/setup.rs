@@ -206,7 +206,11 @@ impl Stage {
         self.write_core()?;
         write_json(&self.folder("operator").join("role.json"), &self.common("operator"))?;
         std::fs::write(self.dir.join("trust"), self.policy()?).context("trust")?;
-        provider::write_example(&self.folder("fx-dealer"), self.common("fx-dealer"), "nl-sg")?;
+        provider::write_example(
+            &self.folder("fx-dealer"),
+            self.common("fx-dealer"),
+            &["nl-sg", "sg-nl"],
+        )?;
         let issuers = issuer::example_config(self.common("issuers"), "operator");
         issuer::write_example(
             &self.folder("issuers"),
@@ -247,17 +251,46 @@ impl Stage {
         let name = format!("{bank}.1");
         let mut config = edge::example_config(self.common(&name), "core", example);
         config.bank = self.own_books.of(bank).map(str::to_owned);
+        let back = if country == "NL" { ("nl-in", "creditor") } else { ("sg-nl", "debtor") };
+        config.more = vec![edge::WayConfig {
+            corridor: "sg-nl".into(),
+            side: back.1.into(),
+            pack: back.0.into(),
+            other_edge: Some(config.other_edge.clone()),
+            fee: None,
+        }];
+        if country == "NL" {
+            config.more.push(edge::WayConfig {
+                corridor: "nl-ch".into(),
+                side: "debtor".into(),
+                pack: "nl-ch".into(),
+                other_edge: None,
+                fee: Some("250".into()),
+            });
+        }
         write_json(&self.folder(&name).join("role.json"), &config)?;
+        let folder = self.folder(&name);
         let pack = super::subjects::pack(side);
-        self.write_pack(&name, &pack.files())
+        self.write_pack(&name, &pack.files())?;
+        let (author, operator) = self.pack_keys()?;
+        let keys = edge::PackKeys { author: &author, operator: &operator };
+        for more in &config.more {
+            let pack = super::subjects::pack_named(&more.pack);
+            let written = edge::write_more_pack(&folder, &more.pack, &pack.files(), keys);
+            written.with_context(|| format!("the files of pack {}", more.pack))?;
+        }
+        Ok(())
     }
 
-    /// Writes the pack of an edge, certified: of shipped rules, with any parameters.
+    /// Writes the first pack of an edge, certified: of shipped rules, with any parameters.
     pub fn write_pack(&self, edge: &str, files: &PackFiles<'_>) -> anyhow::Result<()> {
-        let (author, operator) =
-            (self.key("operator", PACK_AUTHOR)?, self.key("operator", PACK_OPERATOR)?);
+        let (author, operator) = self.pack_keys()?;
         let keys = edge::PackKeys { author: &author, operator: &operator };
         edge::write_pack(&self.folder(edge), files, keys).context("the pack's files")
+    }
+
+    fn pack_keys(&self) -> anyhow::Result<(SigningKey, SigningKey)> {
+        Ok((self.key("operator", PACK_AUTHOR)?, self.key("operator", PACK_OPERATOR)?))
     }
 
     /// Writes the folder of an institution that keeps its own book.
@@ -462,6 +495,14 @@ impl Stage {
         };
         let edge = format!("{bank}.1");
         let until = Instant::from_seconds(server::system::now().seconds() + TRUST_SECONDS);
+        let mut sides = vec![
+            CorridorSide { corridor: "nl-sg".parse()?, side },
+            CorridorSide { corridor: "sg-nl".parse()?, side: side.other() },
+        ];
+        if country == "NL" {
+            // Nobody stands for the payee there.
+            sides.push(CorridorSide { corridor: "nl-ch".parse()?, side });
+        }
         let statement = BoxSecretKey::from_seed(self.keys(&edge)?.seed("statement")?);
         Ok(TrustList {
             layout: 1,
@@ -475,7 +516,7 @@ impl Stage {
                 institution: bank.parse()?,
                 legal_name: legal_name.into(),
                 jurisdiction: country.parse()?,
-                sides: vec![CorridorSide { corridor: "nl-sg".parse()?, side }],
+                sides,
                 permit_keys: vec![self.key(&edge, "permit")?.public_key()],
                 statement_key: statement.public_key(),
                 edges: vec![edge.parse()?],
@@ -484,7 +525,7 @@ impl Stage {
                 provider: "fx-dealer".parse()?,
                 quote_keys: vec![self.key("fx-dealer", "quote")?.public_key()],
             }],
-            verifiers: super::subjects::verifiers(self, side)?,
+            verifiers: super::subjects::verifiers(self, bank)?,
             recognitions: vec![Recognition {
                 jurisdiction: other_country.parse::<Jurisdiction>()?,
                 subject: Recognised::Institution(other_bank.parse()?),

@@ -67,7 +67,7 @@ pub const FIRMS: [Firm; 3] = [
     },
 ];
 
-/// The most that Brightwater's clerk may pay at once: 60,000.00 EUR.
+/// The most that a firm's clerk may pay at once: 60,000.00 of its account's currency.
 pub const MANDATE_LIMIT_MINOR: u128 = 6_000_000;
 
 impl Firm {
@@ -83,8 +83,8 @@ impl Firm {
             ("registration", format!("register-{suffix}")),
             ("account", format!("bank-{suffix}-accounts")),
         ];
+        all.push(("mandate", format!("register-{suffix}")));
         if self.country == "NL" {
-            all.push(("mandate", "register-nl".into()));
             all.push(("tax", "tax-nl".into()));
             all.push(("credit", "bureau-nl".into()));
         }
@@ -102,8 +102,8 @@ pub fn subjects(stage: &Stage) -> anyhow::Result<Subjects> {
         subjects.push(Subject::of(&id("registration"), &register, &registration(firm)?));
         let accounts = format!("bank-{}-accounts", firm.suffix());
         subjects.push(Subject::of(&id("account"), &accounts, &ownership(stage, firm)?));
+        subjects.push(Subject::of(&id("mandate"), &register, &mandate(firm, today)?));
         if firm.country == "NL" {
-            subjects.push(Subject::of(&id("mandate"), "register-nl", &mandate(firm, today)?));
             subjects.push(Subject::of(&id("tax"), "tax-nl", &tax(firm, today)?));
             subjects.push(Subject::of(&id("credit"), "bureau-nl", &credit(firm, today)?));
         }
@@ -188,15 +188,18 @@ pub fn sanctions() -> Vec<SanctionEdit> {
     ]
 }
 
-/// What a bank registered to ask its customers for, and why: exactly what its pack reads.
-pub fn verifiers(stage: &Stage, side: Side) -> anyhow::Result<Vec<RegisteredVerifier>> {
-    let edge = match side {
-        Side::Debtor => "bank-nl.1",
-        Side::Creditor => "bank-sg.1",
+/// What a bank registered to ask its customers for, and why: exactly what its packs read.
+pub fn verifiers(stage: &Stage, bank: &str) -> anyhow::Result<Vec<RegisteredVerifier>> {
+    let load = |name: &&str| {
+        Pack::load(&pack_named(name).files()).map_err(|e| anyhow::anyhow!("pack {name}: {e}"))
     };
-    let texts = pack(side);
-    let pack = Pack::load(&texts.files()).map_err(|e| anyhow::anyhow!("pack: {e}"))?;
-    Ok(registered_verifiers(&pack, &stage.url(edge)))
+    let packs = packs_of(bank).iter().map(load).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(registered_verifiers(&packs, &stage.url(&format!("{bank}.1"))))
+}
+
+/// The packs of a bank, that of its first corridor first.
+pub fn packs_of(bank: &str) -> &'static [&'static str] {
+    if bank == "bank-nl" { &["nl-sg", "nl-in", "nl-ch"] } else { &["sg-in", "sg-nl"] }
 }
 
 /// A bank's customers, as onboarding learned of them.
@@ -229,12 +232,18 @@ impl SandboxPack {
     }
 }
 
-/// The pack of a side. The sandbox is open at all hours, so that the demo runs at any.
+/// The pack of a side of the first corridor.
 pub fn pack(side: Side) -> SandboxPack {
-    let shipped = match side {
-        Side::Debtor => &shipped::NL_SG,
-        Side::Creditor => &shipped::SG_IN,
-    };
+    pack_named(match side {
+        Side::Debtor => "nl-sg",
+        Side::Creditor => "sg-in",
+    })
+}
+
+/// A shipped pack. The sandbox is open at all hours, so that the demo runs at any.
+pub fn pack_named(name: &str) -> SandboxPack {
+    let known = shipped::PACKS.iter().find(|one| one.name == name);
+    let shipped = known.map_or(&shipped::NL_SG, |one| &one.files);
     let mut parameters: serde_json::Value =
         serde_json::from_str(shipped.parameters).unwrap_or_default();
     let always = [("opensMinute", 0), ("closesMinute", 1440), ("lastWeekday", 7)];

@@ -71,14 +71,14 @@ pub(crate) async fn credited(
 }
 
 /// The settlement accounts and the mirrors of them agree, with what is in transit.
-fn mirrors_agree(world: &World) {
+pub(crate) fn mirrors_agree(world: &World) {
     let folder = |name: &str| world.stage.folder(name).to_str().unwrap().to_owned();
     let (core, operator) = (folder("core"), folder("operator"));
     let (agree, said) = ask(&["mirrors", "--at", &core, "--as", &operator]);
     assert!(agree, "{said}");
 }
 
-async fn balance_is(world: &World, firm: &str, minor: u128) -> anyhow::Result<()> {
+pub(crate) async fn balance_is(world: &World, firm: &str, minor: u128) -> anyhow::Result<()> {
     until(&format!("{firm} has {minor}"), || async {
         Ok((world.balance(firm).await? == Minor::new(minor)).then_some(()))
     })
@@ -385,6 +385,7 @@ pub(crate) async fn refund_of(
         corridor: "sg-nl".parse()?,
         credit,
         debit_asset: was.credited.asset,
+        at_rate_of: None,
         good_for_seconds: 60,
     };
     let request = Outgoing::post("/v1/quotes", api::wire::CBOR, to_canonical(&asked));

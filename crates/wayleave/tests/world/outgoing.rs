@@ -91,6 +91,7 @@ fn parties(payment: PaymentId) -> anyhow::Result<OutgoingParties> {
             end_to_end_id: "INV-2026-7".into(),
             instruction_id: "1".into(),
         },
+        payer_address: None,
     })
 }
 
@@ -119,6 +120,8 @@ fn order(world: &World, like: &Permit) -> anyhow::Result<OutgoingRequest> {
         mark: like.mark,
         decided_at: now,
         valid_until: now.plus(Duration::from_secs(60)),
+        terms: None,
+        limits: None,
     };
     let order = Signed::sign(&order, &world.stage.key("bank-nl.1", "permit")?);
     Ok(OutgoingRequest { layout: 1, order, parties })

@@ -81,7 +81,8 @@ fn an_order_from_anothers_account_is_refused_by_the_edge() {
         let payer = &world.players.payer;
         let quote = payer.quote(&request, payer.new_payment()?).await?;
         let debited_account = world.stage.account("brightwater")?;
-        let asked = PreparationRequest { layout: 1, request, quote, debited_account };
+        let refund_of = None;
+        let asked = PreparationRequest { layout: 1, request, quote, debited_account, refund_of };
         let post = || Outgoing::post("/v1/preparations", api::wire::CBOR, to_canonical(&asked));
         // The owner may; another customer with a key of its own, and a bank's key, may not.
         assert!(matches!(world.send("brightwater", "bank-nl.1", post()).await, Outcome::Answer(_)));

@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use policy::PackFiles;
+use record::Side;
+use server::roles::edge::{PackKeys, write_more_pack};
 use wallet::PaymentOutcome;
+use wayleave::demo::setup::{PACK_AUTHOR, PACK_OPERATOR};
+use wayleave::demo::subjects;
 
 use super::stage::{BINARY, World, play, until};
 
@@ -18,22 +23,20 @@ fn policy(arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
-/// A copy of an edge's pack under which one payment may be 30 EUR at most.
-fn tighter(world: &World, edge: &str) -> PathBuf {
-    let (from, to) = (world.stage.folder(edge).join("pack"), world.folder.path().join("tighter"));
-    std::fs::create_dir_all(&to).unwrap();
-    for entry in std::fs::read_dir(&from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-    let path = to.join("parameters.json");
-    let mut file: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let rows = file["parameters"].as_array_mut().unwrap();
+/// An edge's pack under which one payment may be 30 EUR at most, certified as packs of the demo are.
+fn tighter(world: &World) -> anyhow::Result<PathBuf> {
+    let pack = subjects::pack(Side::Debtor);
+    let files = pack.files();
+    let mut parameters: serde_json::Value = serde_json::from_str(files.parameters)?;
+    let rows = parameters["parameters"].as_array_mut().unwrap();
     let row = rows.iter_mut().find(|row| row["name"] == "amountLimit").unwrap();
     row["values"] = serde_json::json!([{ "from": "2026-01-01", "value": 3_000 }]);
-    std::fs::write(path, file.to_string()).unwrap();
-    to
+    let files = PackFiles { parameters: &parameters.to_string(), ..files };
+    let author = world.stage.key("operator", PACK_AUTHOR)?;
+    let operator = world.stage.key("operator", PACK_OPERATOR)?;
+    let keys = PackKeys { author: &author, operator: &operator };
+    write_more_pack(world.folder.path(), "tighter", &files, keys)?;
+    Ok(world.folder.path().join("packs").join("tighter"))
 }
 
 fn stage(pack: &Path, to: &str, edge: &Path) -> (bool, String) {
@@ -72,7 +75,7 @@ fn a_pack_is_rolled_out_and_back_by_one_command_each_while_payments_run() {
     play(async {
         let mut world = World::new("packs").await?;
         let edge = world.stage.folder("bank-nl.1");
-        let (old, new) = (edge.join("pack"), tighter(&world, "bank-nl.1"));
+        let (old, new) = (edge.join("pack"), tighter(&world)?);
         world.settled("PK-1", 10_000).await?;
         let (done, said) = policy(&["stages", "--edge", edge.to_str().unwrap()]);
         assert!(done && said.contains("no step yet"), "{said}");

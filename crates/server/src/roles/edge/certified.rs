@@ -31,6 +31,24 @@ pub struct PackKeys<'a> {
 /// certificate that comes with those rules, signed and countersigned. The solvers are not asked
 /// again, and the countersignature says so: that is for the sandbox.
 pub fn write_pack(dir: &Path, files: &PackFiles<'_>, keys: PackKeys<'_>) -> Result<(), RoleError> {
+    write_certified(&dir.join("pack"), files, keys)
+}
+
+/// As [`write_pack`], into `DIR/packs/NAME`, from where the role loads that of a further corridor.
+pub fn write_more_pack(
+    dir: &Path,
+    name: &str,
+    files: &PackFiles<'_>,
+    keys: PackKeys<'_>,
+) -> Result<(), RoleError> {
+    write_certified(&dir.join("packs").join(name), files, keys)
+}
+
+fn write_certified(
+    folder: &Path,
+    files: &PackFiles<'_>,
+    keys: PackKeys<'_>,
+) -> Result<(), RoleError> {
     let pack = Pack::load(files).map_err(|e| RoleError::Unsound(format!("pack: {e}")))?;
     let (certificate, invariants) = shipped::proved(&pack).ok_or_else(|| {
         let why = "the rules are no shipped pack's: `wayleave policy prove` makes a certificate";
@@ -43,9 +61,8 @@ pub fn write_pack(dir: &Path, files: &PackFiles<'_>, keys: PackKeys<'_>) -> Resu
         pack: pack.digest(),
         run_again: false,
     };
-    let folder = dir.join("pack");
     let written = || {
-        write_texts(&folder, files)?;
+        write_texts(folder, files)?;
         std::fs::write(folder.join("invariants.cedar"), invariants)?;
         let signed = Signed::sign(&certificate, keys.author).to_bytes();
         std::fs::write(folder.join(CERTIFICATE), signed)?;
@@ -55,31 +72,45 @@ pub fn write_pack(dir: &Path, files: &PackFiles<'_>, keys: PackKeys<'_>) -> Resu
     written().map_err(RoleError::world("writing the pack"))
 }
 
-/// Whether the pack in `DIR/pack` may be decided under: proved, signed by the author that the
-/// configuration pins, countersigned by the operator that it pins.
-pub(super) fn check(dir: &Path, config: &Config, pack: &Pack) -> Result<(), RoleError> {
-    let key = |field: &str, text: &str| named::<PublicKey>(field, text);
-    let author = key("pack_author", &config.pack_author)?;
-    let operator = key("pack_operator", &config.pack_operator)?;
-    if author == operator {
-        return Err(wrong("pack_operator", "expected another key than the author's"));
+/// Whose signatures an edge takes for a pack.
+#[derive(Clone, Debug)]
+pub(super) struct Pins {
+    author: PublicKey,
+    operator: PublicKey,
+    environment: String,
+}
+
+impl Pins {
+    pub(super) fn of(config: &Config) -> Result<Self, RoleError> {
+        let key = |field: &str, text: &str| named::<PublicKey>(field, text);
+        let author = key("pack_author", &config.pack_author)?;
+        let operator = key("pack_operator", &config.pack_operator)?;
+        if author == operator {
+            return Err(wrong("pack_operator", "expected another key than the author's"));
+        }
+        Ok(Self { author, operator, environment: config.common.environment.clone() })
     }
+}
+
+/// Whether the pack in a folder may be decided under: proved, signed by the author that the
+/// configuration pins, countersigned by the operator that it pins.
+pub(super) fn check(folder: &Path, pins: &Pins, pack: &Pack) -> Result<(), RoleError> {
     let read = |name: &str| {
-        let path = dir.join("pack").join(name);
+        let path = folder.join(name);
         std::fs::read(&path).map_err(|error| {
             refused(format!("`{}`: {error}; `wayleave policy prove` makes it", path.display()))
         })
     };
     let signed = Signed::<PackCertificate>::from_bytes(&read(CERTIFICATE)?).map_err(refused)?;
-    let certificate = signed.verify(&author).map_err(refused)?;
+    let certificate = signed.verify(&pins.author).map_err(refused)?;
     certifies(&certificate, pack).map_err(refused)?;
     let counter = read(COUNTERSIGNATURE)?;
     let counter = Signed::<PackCountersignature>::from_bytes(&counter).map_err(refused)?;
-    let counter = counter.verify(&operator).map_err(refused)?;
+    let counter = counter.verify(&pins.operator).map_err(refused)?;
     if (counter.certificate, counter.pack) != (signed.digest(), pack.digest()) {
         return Err(refused("the countersignature is of another certificate"));
     }
-    let environment = config.common.environment.as_str();
+    let environment = pins.environment.as_str();
     if counter.environment.as_str() != environment {
         let of = counter.environment;
         return Err(refused(format!("the countersignature is for the environment `{of}`")));
@@ -100,7 +131,7 @@ mod tests {
     use policy::shipped::{NL_SG, SG_IN};
     use record::Side;
 
-    use super::super::config::{Example, example_config, read_pack};
+    use super::super::config::{Example, example_config, read_pack_in};
     use super::*;
     use crate::roles::Common;
 
@@ -143,8 +174,10 @@ mod tests {
     }
 
     fn says(dir: &Path, config: &Config) -> String {
-        let pack = read_pack(dir).unwrap();
-        check(dir, config, &pack).map_or_else(|error| error.to_string(), |()| "good".to_owned())
+        let pack = read_pack_in(&dir.join("pack")).unwrap();
+        Pins::of(config)
+            .and_then(|pins| check(&dir.join("pack"), &pins, &pack))
+            .map_or_else(|error| error.to_string(), |()| "good".to_owned())
     }
 
     #[test]
@@ -185,7 +218,7 @@ mod tests {
     fn outside_the_sandbox_the_operator_must_have_run_the_proofs_again() {
         let dir = folder("again");
         write(&dir, &NL_SG);
-        let pack = read_pack(&dir).unwrap();
+        let pack = read_pack_in(&dir.join("pack")).unwrap();
         let (certificate, _) = shipped::proved(&pack).unwrap();
         for (run_again, said) in [(false, false), (true, true)] {
             let countersignature = PackCountersignature {

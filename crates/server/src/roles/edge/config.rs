@@ -5,9 +5,7 @@ use record::{PostalAddress, Side};
 use seal::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use terms::{
-    BookName, CompanyId, CorridorName, EdgeName, Environment, InstitutionName, Jurisdiction, Minor,
-};
+use terms::{BookName, CompanyId, EdgeName, Environment, InstitutionName, Jurisdiction, Minor};
 
 use admission::Onboarding;
 
@@ -28,9 +26,9 @@ pub struct Config {
     pub institution: String,
     /// Where the institution is licensed: `NL`.
     pub jurisdiction: String,
-    /// `debtor` or `creditor`.
+    /// `debtor` or `creditor`: of its first corridor.
     pub side: String,
-    /// The corridor: `nl-sg`.
+    /// Its first corridor, whose pack is in `pack/`: `nl-sg`.
     pub corridor: String,
     /// The settlement book: `settlement`.
     pub book: String,
@@ -41,6 +39,9 @@ pub struct Config {
     pub bank: Option<String>,
     /// The peer that is the other side's edge.
     pub other_edge: String,
+    /// Further corridors and sides that it decides, each with a pack of its own below `packs/`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<WayConfig>,
     /// The peers whose trust lists count, home first, with the jurisdiction of each. Their pinned
     /// root is their key `list`.
     pub lists: Vec<ListSource>,
@@ -63,6 +64,24 @@ pub struct Config {
     pub clock_offset_seconds: i64,
     /// The institution's customers, as onboarding learned of them.
     pub customers: Vec<Customer>,
+}
+
+/// A further corridor and side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WayConfig {
+    /// The corridor: `sg-nl`.
+    pub corridor: String,
+    /// `debtor` or `creditor`.
+    pub side: String,
+    /// The folder of its pack, below `packs/`.
+    pub pack: String,
+    /// The peer that is the other side's edge; absent where the payee's bank takes no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_edge: Option<String>,
+    /// What the institution takes for a payment out, in minor units of the debited asset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<String>,
 }
 
 /// Whose trust list, and where it is fetched.
@@ -102,8 +121,6 @@ pub(super) struct Settings {
     pub(super) environment: Environment,
     pub(super) edge: EdgeName,
     pub(super) institution: InstitutionName,
-    pub(super) side: Side,
-    pub(super) corridor: CorridorName,
     pub(super) book: BookName,
     pub(super) mandate_month_limit: Minor,
     pub(super) customers: Vec<Onboarding>,
@@ -155,6 +172,7 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         core: core.to_owned(),
         bank: None,
         other_edge: example.other_edge,
+        more: Vec::new(),
         lists,
         sanctions_from: example.supervisors.iter().take(1).map(|(_, peer)| peer.clone()).collect(),
         operator: example.operator,
@@ -184,16 +202,12 @@ pub(super) fn write_texts(folder: &Path, files: &PackFiles<'_>) -> std::io::Resu
     Ok(())
 }
 
-/// Loads `DIR/pack`.
-pub(super) fn read_pack(dir: &Path) -> Result<Pack, RoleError> {
-    read_pack_in(&dir.join("pack"))
-}
-
 /// Loads the pack of a folder.
 pub(super) fn read_pack_in(folder: &Path) -> Result<Pack, RoleError> {
     let read = |name: &str| {
-        std::fs::read_to_string(folder.join(name))
-            .map_err(RoleError::world(format!("reading pack file `{name}`")))
+        let path = folder.join(name);
+        let what = RoleError::world(format!("reading pack file `{}`", path.display()));
+        std::fs::read_to_string(&path).map_err(what)
     };
     let [schema, decide, oblige, gate, assumptions, parameters] = FILES;
     let (schema, decide, oblige) = (read(schema)?, read(decide)?, read(oblige)?);
@@ -206,16 +220,11 @@ pub(super) fn read_pack_in(folder: &Path) -> Result<Pack, RoleError> {
         assumptions: &assumptions,
         parameters: &parameters,
     })
-    .map_err(|error| RoleError::Unsound(format!("pack: {error}")))
+    .map_err(|error| RoleError::Unsound(format!("pack `{}`: {error}", folder.display())))
 }
 
 impl Config {
-    pub(super) fn settings(&self, pack: &Pack) -> Result<Settings, RoleError> {
-        let side = match self.side.as_str() {
-            "debtor" => Side::Debtor,
-            "creditor" => Side::Creditor,
-            other => return Err(wrong("side", format!("expected a side, got `{other}`"))),
-        };
+    pub(super) fn settings(&self) -> Result<Settings, RoleError> {
         let settings = Settings {
             environment: named("environment", &self.common.environment)?,
             edge: match &self.instance {
@@ -223,8 +232,6 @@ impl Config {
                 None => named("name", &self.common.name)?,
             },
             institution: named("institution", &self.institution)?,
-            side,
-            corridor: named("corridor", &self.corridor)?,
             book: named("book", &self.book)?,
             mandate_month_limit: named("mandate_month_limit", &self.mandate_month_limit)?,
             customers: self.customers.iter().map(Customer::parse).collect::<Result<_, _>>()?,
@@ -232,10 +239,6 @@ impl Config {
         if self.clock_offset_seconds != 0 && settings.environment.as_str() != "sandbox" {
             let reason = "a clock offset is for the environment `sandbox` only".to_owned();
             return Err(wrong("clock_offset_seconds", reason));
-        }
-        if pack.side() != side || pack.corridor() != settings.corridor {
-            let got = format!("{} side of `{}`", pack.side(), pack.corridor());
-            return Err(wrong("side", format!("the pack in `pack` is for the {got}")));
         }
         match self.lists.first() {
             Some(home) if home.jurisdiction == self.jurisdiction => Ok(settings),

@@ -55,6 +55,11 @@ pub(super) async fn deliver_one(edge: &Edge, to: Destination, refusals: &mut u32
             let (target, body) = ("/v1/refusals", refusal.to_bytes());
             (target, edge.to_core(Outgoing::post(target, CBOR, body)).await)
         }
+        Item::Order(order) => {
+            // Any answer will do: from here on the core's books carry it to an end.
+            let (target, body) = ("/v1/outgoing-payments", seal::to_canonical(&**order));
+            (target, edge.to_core(Outgoing::post(target, CBOR, body)).await)
+        }
     };
     let settled = match outcome {
         Outcome::Answer(_) => true,

@@ -1,14 +1,15 @@
-//! An institution's edge: decides on one side of one corridor.
+//! An institution's edge: decides its own side of every corridor that it is configured for.
 //!
 //! | route | who | what |
 //! |---|---|---|
 //! | `POST /v1/preparations` | wallet, debtor side | statements, terms, what to present |
+//! | `POST /v1/outgoing-preparations` | wallet, debtor side | terms of a payment out |
 //! | `POST /v1/invoices`, `/v1/invoices/presentations` | wallet, creditor side | request to pay |
 //! | `POST /v1/statements` | the other edge, creditor side | its statement for ours |
 //! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
 //! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
 //!
-//! Folder: `pack/` (rules), `packs/` (further ones, by stage), `shadow.log`, `lists/` (newest lists
+//! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`, `lists/` (newest lists
 //! and snapshot), `outbox` (sequence, decisions on their way), `data-keys`, `status-marks`. Nothing
 //! of a payment lives in memory between two of its requests.
 
@@ -19,12 +20,14 @@ mod deliver;
 mod disk;
 mod form;
 mod keeper;
+mod out;
 mod outbox;
 mod packs;
 mod retire;
 mod routes;
 mod state;
 mod statuses;
+mod ways;
 
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -41,13 +44,14 @@ use policy::Pack;
 use record::{EdgeMark, EdgeNotice, PackNotice, PackStanding, RegisteredVerifier, Side, Signed};
 use tokio::net::TcpListener;
 
-pub use self::certified::{CERTIFICATE, COUNTERSIGNATURE, PackKeys, write_pack};
-pub use self::config::{Config, Customer, Example, ListSource, example_config};
-use self::config::{read_pack, wrong};
+pub use self::certified::{CERTIFICATE, COUNTERSIGNATURE, PackKeys, write_more_pack, write_pack};
+use self::config::wrong;
+pub use self::config::{Config, Customer, Example, ListSource, WayConfig, example_config};
 use self::keeper::Keeper;
 use self::outbox::Destination;
 pub use self::retire::{Retired, retire};
 use self::state::Edge;
+use self::ways::Way;
 use super::RoleError;
 use crate::keys::KeyStore;
 use crate::web::{Gate, LIMITS, Site, health_routes, serve};
@@ -72,9 +76,7 @@ pub async fn run_on(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RoleError> {
     let keys = KeyStore::open(&dir)?;
-    let pack = read_pack(&dir)?;
-    certified::check(&dir, &config, &pack)?;
-    let edge = Arc::new(Edge::open(dir, (&config, pack), &keys)?);
+    let edge = Arc::new(Edge::open(dir, &config, &keys)?);
     if edge.outbox().is_closed() {
         let why = format!("instance `{}` has left: its name is not used again", edge.settings.edge);
         return Err(RoleError::Unsound(why));
@@ -103,26 +105,33 @@ pub async fn run_on(
         _ = &mut to_core => return Err(RoleError::Unsound("the outbox's task ended".into())),
         _ = &mut accounting => return Err(RoleError::Unsound("the account's task ended".into())),
     }
-    keeping.abort();
-    for task in [to_book, to_core, accounting] {
+    // Waited for: what they hold, the folder's lock among it, is let go before this returns.
+    for task in [keeping, to_book, to_core, accounting] {
         task.abort();
+        let _cancelled = task.await;
     }
     Ok(())
 }
 
-/// What the edge with this pack must be registered as on its trust list: one entry per route that
-/// asks wallets for something.
-pub fn registered_verifiers(pack: &Pack, url: &str) -> Vec<RegisteredVerifier> {
+/// What the edge with these packs must be registered as on its trust list: one entry per route
+/// that asks wallets for something, with what any of its packs reads.
+pub fn registered_verifiers(packs: &[Pack], url: &str) -> Vec<RegisteredVerifier> {
     let url = url.trim_end_matches('/');
-    let (path, asks, purpose) = match pack.side() {
-        Side::Debtor => (DECISIONS_PATH, Asks::of_pack(pack), "decide a payment of a customer"),
-        Side::Creditor => (PAYEE_PATH, Asks::of_payee(pack), "accept a customer's request to pay"),
-    };
-    vec![RegisteredVerifier {
-        client_id: edge_client_id(url, path),
-        purpose: purpose.to_owned(),
-        claims: registered_claims(&asks),
-    }]
+    let of = |side: Side| packs.iter().filter(move |pack| pack.side() == side);
+    let payers = Asks::together(of(Side::Debtor).map(Asks::of_pack));
+    let payees = Asks::together(of(Side::Creditor).map(Asks::of_payee));
+    let asked = [
+        (DECISIONS_PATH, payers, "decide a payment of a customer"),
+        (PAYEE_PATH, payees, "accept a customer's request to pay"),
+    ];
+    let entries = asked.into_iter().filter(|(_, asks, _)| !asks.is_empty());
+    entries
+        .map(|(path, asks, purpose)| RegisteredVerifier {
+            client_id: edge_client_id(url, path),
+            purpose: purpose.to_owned(),
+            claims: registered_claims(&asks),
+        })
+        .collect()
 }
 
 /// Lists, snapshot, pack notice and joining, in this order, again and again: what is done already
@@ -148,29 +157,15 @@ async fn keep(edge: Arc<Edge>, mut keeper: Keeper, pause: Duration) {
     }
 }
 
-/// Puts the pack in force and joins the settlement book. Both are facts; the core takes a
+/// Puts the packs in force and joins the settlement book. All are facts; the core takes a
 /// repeated notice for done.
 async fn notice(edge: &Edge) -> bool {
-    let settings = &edge.settings;
-    let pack = PackNotice {
-        layout: 1,
-        environment: settings.environment,
-        institution: settings.institution,
-        corridor: settings.corridor,
-        side: settings.side,
-        pack: edge.packs.own().digest(),
-        schema: edge.packs.own().schema_digest(),
-        standing: PackStanding::InForce,
-    };
-    let pack = Signed::sign(&pack, &edge.permit_key).to_bytes();
-    // Where steps say what is in force, the folder's own pack need not be.
-    let at_hand = match edge.packs.staged() {
-        Some(at_hand) => at_hand,
-        None => published(edge, "/v1/packs", pack).await,
-    };
-    if !at_hand {
-        return false;
+    for way in edge.ways.all() {
+        if !notice_pack(edge, way).await {
+            return false;
+        }
     }
+    let settings = &edge.settings;
     let joined = edge.outbox().joined();
     let first = joined.unwrap_or_else(|| edge.outbox().next_sequence());
     let join = EdgeNotice {
@@ -188,6 +183,26 @@ async fn notice(edge: &Edge) -> bool {
         Some(_) => true,
         None => edge.outbox().note_joined(first).is_ok(),
     }
+}
+
+async fn notice_pack(edge: &Edge, way: &Way) -> bool {
+    // Where steps say what is in force, the folder's own pack need not be.
+    if let Some(at_hand) = way.packs.staged() {
+        return at_hand;
+    }
+    let settings = &edge.settings;
+    let pack = PackNotice {
+        layout: 1,
+        environment: settings.environment,
+        institution: settings.institution,
+        corridor: way.corridor,
+        side: way.side,
+        pack: way.packs.own().digest(),
+        schema: way.packs.own().schema_digest(),
+        standing: PackStanding::InForce,
+    };
+    let pack = Signed::sign(&pack, &edge.permit_key).to_bytes();
+    published(edge, "/v1/packs", pack).await
 }
 
 async fn published(edge: &Edge, target: &str, body: Vec<u8>) -> bool {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
 
+use api::outgoing::OutgoingRequest;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use record::edges::chained;
@@ -47,6 +48,9 @@ enum Entry {
     /// The instance has left.
     #[n(7)]
     Closed,
+    /// The order of a payment out is to be delivered.
+    #[n(8)]
+    Order(#[n(0)] u64, #[n(1)] Box<OutgoingRequest>),
 }
 
 /// Where something goes. Each destination has a queue of its own: one that is away holds up
@@ -63,7 +67,7 @@ impl Item {
     const fn destination(&self) -> Destination {
         match self {
             Self::Parcel(_) => Destination::Book,
-            Self::Refusal(_) => Destination::Core,
+            Self::Refusal(_) | Self::Order(_) => Destination::Core,
         }
     }
 }
@@ -75,6 +79,8 @@ pub(super) enum Item {
     Parcel(Parcel),
     /// A refusal.
     Refusal(Box<Signed<Refusal>>),
+    /// The order of a payment out.
+    Order(Box<OutgoingRequest>),
 }
 
 /// The outbox of one instance.
@@ -86,6 +92,7 @@ pub(super) struct Outbox {
     pending: BTreeMap<Destination, VecDeque<(u64, Item)>>,
     count: Count,
     decisions: BTreeMap<PaymentId, Place>,
+    orders: BTreeMap<PaymentId, Place>,
     joined: Option<Sequence>,
 }
 
@@ -100,6 +107,7 @@ impl Outbox {
             pending: BTreeMap::new(),
             count: Count::default(),
             decisions: BTreeMap::new(),
+            orders: BTreeMap::new(),
             joined: None,
         };
         for (place, bytes) in found {
@@ -150,6 +158,7 @@ impl Outbox {
             entries.push(match item {
                 Item::Parcel(parcel) => Entry::Parcel(number, parcel),
                 Item::Refusal(refusal) => Entry::Refusal(number, refusal),
+                Item::Order(order) => Entry::Order(number, order),
             });
             number = number.saturating_add(1);
         }
@@ -227,7 +236,25 @@ impl Outbox {
             | Entry::Joined(_)
             | Entry::Spent(..)
             | Entry::Accounted(..)
+            | Entry::Order(..)
             | Entry::Closed => Err(io::Error::other("no parcel stands where the outbox says")),
+        }
+    }
+
+    /// The order of a payment out that was decided here: asked again, it is the same.
+    pub(super) fn order(&mut self, payment: PaymentId) -> io::Result<Option<OutgoingRequest>> {
+        let Some(place) = self.orders.get(&payment).copied() else { return Ok(None) };
+        let bytes = self.records.read(place)?;
+        match from_canonical(&bytes).map_err(io::Error::other)? {
+            Entry::Order(_, order) => Ok(Some(*order)),
+            Entry::Taken(..)
+            | Entry::Parcel(..)
+            | Entry::Refusal(..)
+            | Entry::Done(_)
+            | Entry::Joined(_)
+            | Entry::Spent(..)
+            | Entry::Accounted(..)
+            | Entry::Closed => Err(io::Error::other("no order stands where the outbox says")),
         }
     }
 
@@ -260,6 +287,12 @@ impl Outbox {
             Entry::Refusal(number, refusal) => {
                 self.next_item = number.checked_add(1).ok_or_else(over)?;
                 self.queue(number, Item::Refusal(refusal));
+            }
+            Entry::Order(number, order) => {
+                let read = order.order.read_unverified().map_err(io::Error::other)?;
+                self.orders.entry(read.payment).or_insert(place);
+                self.next_item = number.checked_add(1).ok_or_else(over)?;
+                self.queue(number, Item::Order(order));
             }
             Entry::Done(number) => {
                 for queue in self.pending.values_mut() {

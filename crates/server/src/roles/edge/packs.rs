@@ -1,7 +1,8 @@
 //! The packs at hand, and which one decides a payment: what the settlement book says is staged.
 //!
-//! `pack/` is the pack of the folder; `packs/NAME/` are others, found while the edge runs. A pack
-//! that asks wallets for other claims than `pack/` is not taken up: what may be asked is registered
+//! Each corridor and side has a pack of its own, `pack/` or a folder below `packs/` that `role.json`
+//! names. Further folders below `packs/` hold other versions, found while the edge runs, of the
+//! corridor and side that they are for. One that asks wallets for other claims is not taken up: what may be asked is registered
 //! on the trust list and was asked before this decision. Activation is one look at the core: the
 //! next decision goes by it, and none waits.
 
@@ -19,19 +20,22 @@ use record::{DecisionRecord, Stage};
 use seal::Digest;
 use terms::{Instant, PaymentId};
 
+use super::certified::{self, Pins};
 use super::config::read_pack_in;
 use super::state::Edge;
+use super::ways::Way;
 use crate::web::Refuse;
 
-/// Packs besides the first that are looked for at most.
-const FURTHER_MAX: usize = 16;
+/// Folders below `packs/` that are looked at most.
+const FURTHER_MAX: usize = 256;
 /// How far `shadow.log` grows; then what differs is only counted in the log of the role.
 const SHADOW_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// The packs of one edge.
+/// The packs of one side of one corridor.
 pub(super) struct Packs {
     dir: PathBuf,
     own: Arc<Pack>,
+    pins: Pins,
     state: RwLock<State>,
 }
 
@@ -43,12 +47,12 @@ struct State {
 }
 
 impl Packs {
-    pub(super) fn new(dir: &Path, own: Pack) -> Self {
+    pub(super) fn new(dir: &Path, own: Pack, pins: Pins) -> Self {
         let state = RwLock::new(State::default());
-        Self { dir: dir.to_owned(), own: Arc::new(own), state }
+        Self { dir: dir.to_owned(), own: Arc::new(own), pins, state }
     }
 
-    /// The pack of the folder `pack/`: what this edge is registered for.
+    /// The pack that `role.json` names: what this edge is registered for.
     pub(super) fn own(&self) -> &Pack {
         &self.own
     }
@@ -106,11 +110,17 @@ impl Packs {
 
     fn taken_up(&self, folder: &Path) -> Option<Arc<Pack>> {
         match read_pack_in(folder) {
+            // Of another way of this edge.
             Ok(pack)
-                if pack.side() == self.own.side()
-                    && pack.corridor() == self.own.corridor()
-                    && pack.asks() == self.own.asks() =>
+                if pack.side() != self.own.side() || pack.corridor() != self.own.corridor() =>
             {
+                None
+            }
+            Ok(pack) if pack.asks() == self.own.asks() => {
+                if let Err(error) = certified::check(folder, &self.pins, &pack) {
+                    tracing::error!(%error, place = %folder.display(), "the pack is not taken up");
+                    return None;
+                }
                 tracing::info!(pack = pack.name(), digest = %pack.digest(), "a further pack");
                 Some(Arc::new(pack))
             }
@@ -161,19 +171,25 @@ impl Packs {
 /// Asks the core what is staged, and looks for packs that came. What cannot be asked stays as it
 /// is: the book refuses a permit whose pack is not in force.
 pub(super) async fn refresh(edge: &Edge) {
-    edge.packs.look_for_more();
-    let settings = &edge.settings;
-    let target = format!("/v1/packs/{}/{}", settings.corridor, settings.side);
+    for way in edge.ways.all() {
+        refresh_way(edge, way).await;
+    }
+}
+
+async fn refresh_way(edge: &Edge, way: &Way) {
+    way.packs.look_for_more();
+    let target = format!("/v1/packs/{}/{}", way.corridor, way.side);
     let answer = match edge.to_core(Outgoing::get(&target)).await {
         Outcome::Answer(answer) => answer,
         Outcome::Refused(_) | Outcome::NotDone(_) | Outcome::Unknown(_) => return,
     };
     let Ok(staged) = seal::from_canonical::<StagedPacks>(&answer.body) else { return };
-    let mut state = edge.packs.state.write().unwrap_or_else(PoisonError::into_inner);
+    let mut state = way.packs.state.write().unwrap_or_else(PoisonError::into_inner);
     // Steps are numbered: an answer that was overtaken changes nothing.
     let newer = state.staged.as_ref().is_none_or(|seen| seen.step < staged.step);
     if staged.step > 0 && newer {
-        tracing::info!(step = staged.step, "other packs are in force");
+        let (corridor, side) = (way.corridor, way.side);
+        tracing::info!(step = staged.step, %corridor, %side, "other packs are in force");
         state.staged = Some(staged);
     }
 }

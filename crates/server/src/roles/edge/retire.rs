@@ -8,7 +8,7 @@ use client::{Outcome, Outgoing};
 use record::{EdgeClosing, EdgeMark, Signed};
 use terms::{EdgeName, Sequence};
 
-use super::config::{Config, read_pack};
+use super::config::Config;
 use super::deliver::{Accounted, Delivery, account_once, deliver_one};
 use super::outbox::Destination;
 use super::state::Edge;
@@ -28,8 +28,7 @@ pub struct Retired {
 /// To be called again when a destination was away: what is done stays done.
 pub async fn retire(dir: PathBuf, config: &Config) -> Result<Retired, RoleError> {
     let keys = KeyStore::open(&dir)?;
-    let pack = read_pack(&dir)?;
-    let edge = Edge::open(dir, (config, pack), &keys)?;
+    let edge = Edge::open(dir, config, &keys)?;
     let retired = Retired { edge: edge.settings.edge, end: edge.outbox().next_sequence() };
     if edge.outbox().is_closed() {
         return Ok(retired);

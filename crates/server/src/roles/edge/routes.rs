@@ -5,31 +5,34 @@ use std::sync::Arc;
 
 use admission::{
     Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
-    Onboarding, OpenConsent, PayeeRefused, Reply, Untrusted, Verdict, Wanted, accept_payee,
-    answer_statement, ask_payee, decide_creditor, decide_debtor, lists_seen, open_creditor_consent,
-    open_debtor_consent, prepare, sealed_record, state_payer,
+    Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Untrusted, Verdict, Wanted,
+    accept_payee, answer_statement, ask_payee, corridor_of_state, decide_creditor, decide_debtor,
+    decide_out, lists_seen, open_creditor_consent, open_debtor_consent, prepare, sealed_record,
+    state_payer,
 };
 use api::messages::{
     Consent, DecisionAnswer, MissingThing, Preparation, PreparationRequest, StatementExchange,
     StatementReply,
 };
+use api::outgoing::{OutgoingConsent, OutgoingRequest};
 use api::{Caller, Kind, Problem, Role, problem, wire};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use client::{Outcome, Outgoing};
 use minicbor::bytes::ByteVec;
-use record::{EdgeMark, Invoice, Parcel, PartyStatement, Side, Signed, SpentOn};
+use record::{EdgeMark, Invoice, Parcel, PartyStatement, PaymentTerms, Side, Signed, SpentOn};
 use seal::text::{from_base64url, to_base64url};
-use seal::{DataKey, Domain, open_with, seal_with, to_canonical};
-use terms::{DecisionId, PaymentId, Sequence};
+use seal::{DataKey, Digest, Domain, open_with, seal_with, to_canonical};
+use terms::{CorridorName, DecisionId, PaymentId, Sequence};
 
 use super::form::read_form;
 use super::outbox::{Item, STATEMENTS};
 use super::state::{Edge, disk_fault, unreachable_peer};
 use super::statuses::{AtHand, lists_named_by};
+use super::ways::{Other, Way, rules_of};
 use crate::system;
 use crate::web::{Gate, Refuse};
 
@@ -42,24 +45,27 @@ const NOT_RECOGNISED: Kind = Kind {
 /// Domain of both statements of a payment, sealed under its data key.
 const SEALED_STATEMENTS: Domain = Domain::new("wayleave/sealed-statements/v1");
 
-type Shared = State<Arc<Edge>>;
-type Answer = Result<Response, Refuse>;
+pub(super) type Shared = State<Arc<Edge>>;
+pub(super) type Answer = Result<Response, Refuse>;
 
-/// The routes of this edge's side, guarded.
+/// The routes of the sides that this edge decides, guarded.
 pub(super) fn routes(edge: &Arc<Edge>, gate: &Gate) -> Router {
     let wallets = Router::new().route("/v1/decisions", post(decide));
-    let wallets = match edge.settings.side {
-        Side::Debtor => wallets.route("/v1/preparations", post(preparation)),
-        Side::Creditor => wallets
-            .route("/v1/invoices", post(invoice))
-            .route("/v1/invoices/presentations", post(payee_presents)),
+    let has = |side| edge.ways.of(side).next().is_some();
+    let wallets = if has(Side::Debtor) {
+        let wallets = wallets.route("/v1/preparations", post(preparation));
+        wallets.route("/v1/outgoing-preparations", post(super::out::preparation))
+    } else {
+        wallets
     };
-    let edges = match edge.settings.side {
-        Side::Debtor => Router::new(),
-        Side::Creditor => gate.only(
-            &[Role::Edge],
-            Router::new().route("/v1/statements", post(statements)).with_state(Arc::clone(edge)),
-        ),
+    let (wallets, edges) = if has(Side::Creditor) {
+        let statements = Router::new().route("/v1/statements", post(statements));
+        let wallets = wallets
+            .route("/v1/invoices", post(invoice))
+            .route("/v1/invoices/presentations", post(payee_presents));
+        (wallets, gate.only(&[Role::Edge], statements.with_state(Arc::clone(edge))))
+    } else {
+        (wallets, Router::new())
     };
     let operators = Router::new().route("/v1/decisions/{payment}/record", get(record_of));
     edges
@@ -67,15 +73,46 @@ pub(super) fn routes(edge: &Arc<Edge>, gate: &Gate) -> Router {
         .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(edge))))
 }
 
-async fn invoice(State(edge): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+/// Along which corridor the payee wants to be paid; absent where there is one only.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Along {
+    corridor: Option<String>,
+}
+
+async fn invoice(
+    State(edge): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(along): Query<Along>,
+    body: Bytes,
+) -> Answer {
+    let way = paid_along(&edge, along.corridor.as_deref())?;
     let signed = signed_invoice(&body)?;
     let claimed = signed.read_unverified().map_err(|e| bad_document(&e.to_string()))?;
     let lists = edge.lists()?;
     let account = edge.account(claimed.account).await?;
     only_owner(&caller, account.client_key)?;
-    let request =
-        ask_payee(&edge.desk(&lists), &signed, &account).map_err(|error| payee_refused(&error))?;
+    let desk = edge.desk(way, &lists);
+    let request = ask_payee(&desk, &signed, &account).map_err(|error| payee_refused(&error))?;
     Ok(Json(request.to_json()).into_response())
+}
+
+fn paid_along<'a>(edge: &'a Edge, corridor: Option<&str>) -> Result<&'a Way, Refuse> {
+    if let Some(corridor) = corridor {
+        return edge.way(wire::read_text("corridor", corridor)?, Side::Creditor);
+    }
+    let mut ways = edge.ways.of(Side::Creditor);
+    match (ways.next(), ways.next()) {
+        (Some(way), None) => Ok(way),
+        _ => {
+            let known = edge.ways.of(Side::Creditor).map(|way| way.corridor.to_string());
+            let known = known.collect::<Vec<_>>().join(", ");
+            Err(Problem::of(&problem::BAD_FIELD)
+                .detail("say along which corridor you want to be paid")
+                .expected(format!("`?corridor=` one of {known}"))
+                .into())
+        }
+    }
 }
 
 async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
@@ -85,7 +122,9 @@ async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
     let named = lists_named_by(&vp_token);
     let at_hand = edge.statuses.fresh(&edge.client, &named, edge.now()).await;
     let statuses = at_hand.statuses();
-    let desk = edge.desk(&lists);
+    let corridor = corridor_of_state(edge.secret(), &state, edge.now());
+    let corridor = corridor.map_err(|error| payee_refused(&error))?;
+    let desk = edge.desk(edge.way(corridor, Side::Creditor)?, &lists);
     // Whatever comes of the presentation: a list that was seen is never older again.
     let seen = lists_seen(&desk, &vp_token, statuses);
     edge.statuses.raise(&seen).map_err(|error| disk_fault(&error))?;
@@ -105,13 +144,16 @@ async fn preparation(
     let account = edge.account(asked.debited_account).await?;
     only_owner(&caller, account.client_key)?;
     let customer = customer_of(&edge, account.owner)?;
-    let wanted = Wanted { request: &asked.request, quote: &asked.quote };
-    let desk = edge.desk(&lists);
+    let refund_of = asked.refund_of;
+    let wanted = Wanted { request: &asked.request, quote: &asked.quote, refund_of };
+    let way = edge.way(corridor_of(&asked.quote)?, Side::Debtor)?;
+    let other = way.other.as_ref().ok_or_else(|| nobody_stands_there(way))?;
+    let desk = edge.desk(way, &lists);
     let stated = state_payer(&desk, wanted, &account, customer, entropy()?)
         .map_err(|error| exchange_refused(&error))?;
-    let reply = exchange(&edge, &asked, &stated.sealed, &stated.terms).await?;
+    let reply = exchange(&edge, other, &asked, (&stated.sealed, &stated.terms)).await?;
     let said = Reply { sealed: &reply.sealed, acceptance: &reply.acceptance };
-    let desk = edge.desk(&lists);
+    let desk = edge.desk(way, &lists);
     let prepared = prepare(&desk, wanted, &account, &stated, said)
         .map_err(|error| exchange_refused(&error))?;
     let missing = prepared.missing.into_iter().map(|one| MissingThing {
@@ -123,21 +165,21 @@ async fn preparation(
         layout: 1,
         terms: stated.terms,
         acceptance: reply.acceptance,
-        creditor_edge: edge.other_url.clone(),
+        creditor_edge: other.url.clone(),
         debtor_ticket: prepared.ticket.into(),
         creditor_ticket: reply.ticket,
         ask: prepared.ask.map(|ask| ask.to_json().to_string()).unwrap_or_default(),
         missing: missing.collect(),
-        rules: rules_of(edge.packs.own()),
+        rules: way.rules(),
     };
     Ok(cbor(&answer))
 }
 
 async fn exchange(
     edge: &Edge,
+    other: &Other,
     asked: &PreparationRequest,
-    sealed: &[u8],
-    terms: &str,
+    (sealed, terms): (&[u8], &str),
 ) -> Result<StatementReply, Refuse> {
     let message = StatementExchange {
         layout: 1,
@@ -146,9 +188,10 @@ async fn exchange(
         request: asked.request.clone(),
         quote: asked.quote.clone(),
         terms: terms.to_owned(),
+        refund_of: asked.refund_of,
     };
     let body = wire::write_cbor(&message);
-    match edge.to_other(Outgoing::post("/v1/statements", wire::CBOR, body)).await {
+    match edge.to_other(other, Outgoing::post("/v1/statements", wire::CBOR, body)).await {
         Outcome::Answer(answer) => Ok(wire::read_cbor(&answer.body)?),
         Outcome::Refused(theirs) => {
             let kind =
@@ -159,8 +202,8 @@ async fn exchange(
                 .mend(theirs.mend.unwrap_or_else(|| "ask the payee".to_owned()))
                 .into())
         }
-        Outcome::NotDone(why) => Err(unreachable_peer(&edge.other_name, &why.to_string())),
-        Outcome::Unknown(why) => Err(unreachable_peer(&edge.other_name, &why.to_string())),
+        Outcome::NotDone(why) => Err(unreachable_peer(&other.name, &why.to_string())),
+        Outcome::Unknown(why) => Err(unreachable_peer(&other.name, &why.to_string())),
     }
 }
 
@@ -182,9 +225,11 @@ async fn statements(
     let claimed = claimed.map_err(|e| bad_document(&e.to_string()))?;
     let lists = edge.lists()?;
     let account = edge.account(claimed.account).await?;
-    let wanted = Wanted { request: &asked.request, quote: &asked.quote };
+    let refund_of = asked.refund_of;
+    let wanted = Wanted { request: &asked.request, quote: &asked.quote, refund_of };
+    let way = edge.way(corridor_of(&asked.quote)?, Side::Creditor)?;
     let said = (wanted, asked.sealed.as_slice(), asked.terms.as_str());
-    let desk = edge.desk(&lists);
+    let desk = edge.desk(way, &lists);
     let Answered { sealed, acceptance, ticket } =
         answer_statement(&desk, said, asked.from, &account, entropy()?)
             .map_err(|error| exchange_refused(&error))?;
@@ -196,6 +241,12 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
     let [vp_token, state] = read_form(&body, ["vp_token", "state"])?;
     let state = needed("state", state)?;
     let consent = from_base64url(&state).ok_or_else(|| bad_document("`state` is not base64url"))?;
+    if let Ok(consent) = wire::read_cbor::<OutgoingConsent>(&consent) {
+        let vp_token = needed("vp_token", vp_token)?;
+        let (open, way) = super::out::opened(&edge, &caller, &consent)?;
+        let uris = lists_named_by(&vp_token);
+        return decide_opened(edge, Opened::Out(open, vp_token), way, uris).await;
+    }
     let consent: Consent = wire::read_cbor(&consent)?;
     let lists = edge.lists()?;
     let consented = Consented {
@@ -205,8 +256,11 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
         invoice: &consent.invoice,
         acceptance: &consent.acceptance,
     };
-    let desk = edge.desk(&lists);
-    let (open, uris) = match edge.settings.side {
+    let terms = PaymentTerms::from_terms_string(&consent.terms);
+    let corridor = terms.map_err(|error| bad_document(&error.to_string()))?.corridor;
+    let way = decided_here(&edge, corridor, vp_token.is_some())?;
+    let desk = edge.desk(way, &lists);
+    let (open, uris) = match way.side {
         Side::Debtor => {
             let open =
                 open_debtor_consent(&desk, &consented).map_err(|error| consent_refused(&error))?;
@@ -229,17 +283,51 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
             (Opened::Creditor(open), uris)
         }
     };
+    let place = (way.corridor, way.side);
+    decide_opened(edge, open, place, uris).await
+}
+
+async fn decide_opened(
+    edge: Arc<Edge>,
+    open: Opened,
+    (corridor, side): (CorridorName, Side),
+    uris: BTreeSet<String>,
+) -> Answer {
     let at_hand = edge.statuses.fresh(&edge.client, &uris, edge.now()).await;
     // Files are waited for outside of the runtime's own threads.
-    let decided = tokio::task::spawn_blocking(move || conclude(&edge, &open, &at_hand));
+    let decided = tokio::task::spawn_blocking(move || {
+        let way = edge.way(corridor, side)?;
+        conclude(&edge, way, &open, &at_hand)
+    });
     let answer = decided.await.map_err(|_| Refuse::from(Problem::of(&problem::FAULT)))??;
     Ok(Json(answer).into_response())
+}
+
+/// The way of a consent. A payer presents with its consent, a payee did so with its request to pay:
+/// where an edge decides both sides of a corridor, that tells which it is asked for.
+fn decided_here(edge: &Edge, corridor: CorridorName, presents: bool) -> Result<&Way, Refuse> {
+    let likely = if presents { Side::Debtor } else { Side::Creditor };
+    match edge.ways.find(corridor, likely) {
+        Some(way) => Ok(way),
+        None => edge.way(corridor, likely.other()),
+    }
+}
+
+fn corridor_of(quote: &Signed<record::Quote>) -> Result<CorridorName, Refuse> {
+    let quote = quote.read_unverified().map_err(|error| bad_document(&error.to_string()))?;
+    Ok(quote.corridor)
+}
+
+fn nobody_stands_there(way: &Way) -> Refuse {
+    let detail = format!("nobody stands for the payee on `{}`", way.corridor);
+    refused(&problem::REFUSED, &detail, "order a payment out")
 }
 
 /// A consent that is to be decided.
 enum Opened {
     Debtor(OpenConsent<admission::DebtorTicket>, String),
     Creditor(OpenConsent<admission::CreditorTicket>),
+    Out(OpenOut, String),
 }
 
 impl Opened {
@@ -247,27 +335,41 @@ impl Opened {
         match self {
             Self::Debtor(open, _) => open.terms().payment,
             Self::Creditor(open) => open.terms().payment,
+            Self::Out(open, _) => open.terms().payment,
         }
     }
 
-    const fn statements(&self) -> (&Signed<PartyStatement>, &Signed<PartyStatement>) {
+    const fn statements(&self) -> Option<(&Signed<PartyStatement>, &Signed<PartyStatement>)> {
         match self {
-            Self::Debtor(open, _) => (&open.ticket().sent, &open.ticket().received),
-            Self::Creditor(open) => (&open.ticket().sent, &open.ticket().received),
+            Self::Debtor(open, _) => Some((&open.ticket().sent, &open.ticket().received)),
+            Self::Creditor(open) => Some((&open.ticket().sent, &open.ticket().received)),
+            // Nobody stands for the payee: none were exchanged.
+            Self::Out(..) => None,
         }
     }
 }
 
 /// Decides, with everything durable in its order. If we stop after the number is spent, its gap
 /// stands in the outbox; if after the record, the record is delivered and the wallet asks again.
-fn conclude(edge: &Edge, open: &Opened, at_hand: &AtHand) -> Result<DecisionAnswer, Refuse> {
+fn conclude(
+    edge: &Edge,
+    way: &Way,
+    open: &Opened,
+    at_hand: &AtHand,
+) -> Result<DecisionAnswer, Refuse> {
     let payment = open.payment();
     let lists = edge.lists()?;
     if edge.outbox().is_closed() {
         return Err(Problem::of(&problem::NOT_READY).detail("this instance has left").into());
     }
+    if let Opened::Out(..) = open
+        && let Some(first) = edge.outbox().order(payment).map_err(|error| disk_fault(&error))?
+    {
+        // Decided before, and on its way: another order for the same payment would be another.
+        return Ok(super::out::answer(way, &first.order));
+    }
     let sequence = edge.outbox().take(payment).map_err(|error| disk_fault(&error))?;
-    let answer = numbered(edge, open, sequence, &lists, at_hand);
+    let answer = numbered((edge, way), open, sequence, &lists, at_hand);
     if answer.is_err() {
         // Nobody holds an answer under this number.
         edge.outbox().came_to_nothing(sequence).map_err(|error| disk_fault(&error))?;
@@ -276,7 +378,7 @@ fn conclude(edge: &Edge, open: &Opened, at_hand: &AtHand) -> Result<DecisionAnsw
 }
 
 fn numbered(
-    edge: &Edge,
+    (edge, way): (&Edge, &Way),
     open: &Opened,
     sequence: Sequence,
     lists: &Lists,
@@ -291,31 +393,32 @@ fn numbered(
         data_key: &data_key,
         statuses: at_hand.statuses(),
     };
-    let pack = edge.packs.of(payment, edge.now())?;
-    let desk = edge.desk_with(lists, &pack);
+    let pack = way.packs.of(payment, edge.now())?;
+    let desk = edge.desk_with(way, lists, &pack);
     let decided = match open {
         Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
         Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),
+        Opened::Out(open, vp_token) => decide_out(&desk, open, vp_token, &inputs),
     };
     if decided.alarm {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
-    edge.packs.shadow(&decided.record);
+    way.packs.shadow(&decided.record);
     edge.statuses.raise(&decided.high_water).map_err(disk)?;
     // In one turn: two consents to one payment at the same time would both be the first, and the
     // core would keep one record of the two.
     let mut outbox = edge.outbox();
     let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
-    let items = leave_behind(edge, open, (&data_key, kind), &decided)?;
+    let items = leave_behind(way.side, open, (&data_key, kind), &decided)?;
     outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
     drop(outbox);
     edge.deliver.notify_waiters();
-    Ok(answer_of(rules_of(&pack), decided))
+    Ok(answer_of(way, &pack, decided))
 }
 
 const fn spent_on(verdict: &Verdict) -> SpentOn {
     match verdict {
-        Verdict::Permit(_) => SpentOn::Permit,
+        Verdict::Permit(_) | Verdict::Order { .. } => SpentOn::Permit,
         Verdict::Refusal { .. } => SpentOn::Refusal,
         Verdict::Referral { .. } => SpentOn::Referral,
     }
@@ -323,48 +426,59 @@ const fn spent_on(verdict: &Verdict) -> SpentOn {
 
 /// What is on its way to the institution's book and to the core before the answer leaves.
 fn leave_behind(
-    edge: &Edge,
+    side: Side,
     open: &Opened,
     (data_key, kind): (&DataKey, String),
     decided: &Decided,
 ) -> Result<Vec<Item>, Refuse> {
     let unsealed = |_| Refuse::from(Problem::of(&problem::FAULT).detail("sealing failed"));
-    let (payment, side) = (open.payment(), edge.settings.side);
+    let payment = open.payment();
     let parcel = |kind: String, sealed: Vec<u8>| {
         Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into() })
     };
     let sealed = sealed_record(data_key, &decided.record).map_err(unsealed)?;
     let first = kind == super::outbox::DECISION;
     let mut items = vec![parcel(kind, sealed)];
-    if first {
-        let (sent, received) = open.statements();
+    if let Some((sent, received)) = open.statements().filter(|_| first) {
         let both: [ByteVec; 2] = [sent.to_bytes().into(), received.to_bytes().into()];
         let plain = to_canonical(&both);
         let sealed = seal_with(data_key, SEALED_STATEMENTS, &payment.bytes(), &plain);
         items.push(parcel(STATEMENTS.to_owned(), sealed.map_err(unsealed)?));
     }
-    if let Verdict::Refusal { document, .. } = &decided.verdict {
-        items.push(Item::Refusal(Box::new(document.clone())));
+    match &decided.verdict {
+        Verdict::Refusal { document, .. } => {
+            items.push(Item::Refusal(Box::new(document.clone())));
+        }
+        Verdict::Order { order, parties } => {
+            let (order, parties) = (order.clone(), (**parties).clone());
+            items.push(Item::Order(Box::new(OutgoingRequest { layout: 1, order, parties })));
+        }
+        Verdict::Permit(_) | Verdict::Referral { .. } => {}
     }
     Ok(items)
 }
 
-fn answer_of(rules: u32, decided: Decided) -> DecisionAnswer {
-    let mut answer = DecisionAnswer {
+pub(super) fn blank_answer(rules: u32, pack: Digest) -> DecisionAnswer {
+    DecisionAnswer {
         outcome: String::new(),
         document: None,
         code: None,
         sentence: None,
         mend: None,
         rules,
-        pack: decided.record.pack.to_string(),
+        pack: pack.to_string(),
         next: None,
-    };
+    }
+}
+
+fn answer_of(way: &Way, pack: &policy::Pack, decided: Decided) -> DecisionAnswer {
+    let mut answer = blank_answer(rules_of(pack), pack.digest());
     let (outcome, words) = match decided.verdict {
         Verdict::Permit(permit) => {
             answer.document = Some(to_base64url(&permit.to_bytes()));
             ("permit", None)
         }
+        Verdict::Order { order, .. } => return super::out::answer(way, &order),
         Verdict::Refusal { document, code, sentence, mend } => {
             answer.document = Some(to_base64url(&document.to_bytes()));
             ("refusal", Some((code, sentence, mend)))
@@ -404,7 +518,7 @@ async fn record_of(
     Ok(([("content-type", wire::CBOR)], plain).into_response())
 }
 
-fn customer_of(edge: &Edge, owner: terms::CompanyId) -> Result<&Onboarding, Refuse> {
+pub(super) fn customer_of(edge: &Edge, owner: terms::CompanyId) -> Result<&Onboarding, Refuse> {
     edge.settings.customers.iter().find(|customer| customer.company == owner).ok_or_else(|| {
         Problem::of(&problem::REFUSED)
             .detail(format!("`{owner}` has an account, and no onboarding data here"))
@@ -413,7 +527,7 @@ fn customer_of(edge: &Edge, owner: terms::CompanyId) -> Result<&Onboarding, Refu
     })
 }
 
-fn only_owner(caller: &Caller, key: seal::PublicKey) -> Result<(), Refuse> {
+pub(super) fn only_owner(caller: &Caller, key: seal::PublicKey) -> Result<(), Refuse> {
     if caller.key() == key {
         return Ok(());
     }
@@ -421,10 +535,6 @@ fn only_owner(caller: &Caller, key: seal::PublicKey) -> Result<(), Refuse> {
         .detail(format!("`{}` does not speak for the owner of this account", caller.name()))
         .mend("call with the key that the account's owner registered")
         .into())
-}
-
-fn rules_of(pack: &policy::Pack) -> u32 {
-    u32::try_from(pack.rule_ids().count()).unwrap_or(u32::MAX)
 }
 
 fn signed_invoice(body: &[u8]) -> Result<Signed<Invoice>, Refuse> {
@@ -479,11 +589,11 @@ fn exchange_refused(error: &ExchangeRefused) -> Refuse {
     }
 }
 
-fn consent_refused(error: &ConsentRefused) -> Refuse {
+pub(super) fn consent_refused(error: &ConsentRefused) -> Refuse {
     refused(&problem::REFUSED, &error.to_string(), "prepare the payment again")
 }
 
-fn refused(kind: &Kind, detail: &str, mend: &str) -> Refuse {
+pub(super) fn refused(kind: &Kind, detail: &str, mend: &str) -> Refuse {
     Problem::of(kind).detail(detail).mend(mend).into()
 }
 
@@ -495,6 +605,6 @@ fn random<const N: usize>() -> Result<[u8; N], Refuse> {
     system::random().map_err(|_| Problem::of(&problem::FAULT).detail("no randomness").into())
 }
 
-fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
+pub(super) fn cbor<T: minicbor::Encode<()>>(document: &T) -> Response {
     ([("content-type", wire::CBOR)], wire::write_cbor(document)).into_response()
 }

@@ -12,14 +12,15 @@ use api::messages::{AccountView, Taken};
 use api::{Problem, Role, problem, wire};
 use client::{Client, Outcome, Outgoing, Peer};
 use policy::Pack;
+use record::Side;
 use seal::{BoxSecretKey, Secret, SigningKey};
-use terms::{AccountId, Instant};
+use terms::{AccountId, CorridorName, Instant};
 use tokio::sync::Notify;
 
 use super::config::{Config, Settings, wrong};
 use super::outbox::{DataKeys, Outbox};
-use super::packs::Packs;
 use super::statuses::StatusKeeper;
+use super::ways::{Other, Way, Ways};
 use crate::keys::{KeyStore, REQUEST_KEY};
 use crate::roles::RoleError;
 use crate::system;
@@ -30,7 +31,7 @@ pub(super) struct Edge {
     pub(super) dir: PathBuf,
     pub(super) settings: Settings,
     pub(super) url: String,
-    pub(super) packs: Packs,
+    pub(super) ways: Ways,
     pub(super) permit_key: SigningKey,
     statement_key: BoxSecretKey,
     secret: Secret,
@@ -39,9 +40,6 @@ pub(super) struct Edge {
     core: Peer,
     /// Where the institution's book is: its own process, or the core.
     book: Peer,
-    pub(super) other: Peer,
-    pub(super) other_name: String,
-    pub(super) other_url: String,
     pub(super) operator: String,
     pub(super) statuses: StatusKeeper,
     pub(super) readiness: Readiness,
@@ -58,11 +56,7 @@ pub(super) struct Edge {
 
 impl Edge {
     /// Opens keys and files.
-    pub(super) fn open(
-        dir: PathBuf,
-        (config, pack): (&Config, Pack),
-        keys: &KeyStore,
-    ) -> Result<Self, RoleError> {
+    pub(super) fn open(dir: PathBuf, config: &Config, keys: &KeyStore) -> Result<Self, RoleError> {
         let common = &config.common;
         let file = |name: &str| RoleError::world(format!("opening `{name}`"));
         let issuers = common
@@ -79,9 +73,9 @@ impl Edge {
             RoleError::Unsound(format!("`{}` is in use by another process: {error}", dir.display()))
         })?;
         Ok(Self {
-            settings: config.settings(&pack)?,
+            settings: config.settings()?,
             url: common.url.trim_end_matches('/').to_owned(),
-            packs: Packs::new(&dir, pack),
+            ways: Ways::open(&dir, config)?,
             permit_key: keys.signing_key("permit")?,
             statement_key: BoxSecretKey::from_seed(keys.seed("statement")?),
             secret: Secret::from_bytes(keys.seed("ticket")?),
@@ -89,9 +83,6 @@ impl Edge {
             client: common.client(),
             core: common.signing_peer(&config.core)?,
             book: common.signing_peer(config.bank.as_ref().unwrap_or(&config.core))?,
-            other: common.signing_peer(&config.other_edge)?,
-            other_name: config.other_edge.clone(),
-            other_url: config.peer(&config.other_edge)?.url.clone(),
             operator: config.operator.clone(),
             statuses: StatusKeeper::open(&marks, issuers, config.status_cache_seconds)
                 .map_err(file("status-marks"))?,
@@ -133,19 +124,35 @@ impl Edge {
         *self.lists.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(lists));
     }
 
-    /// The desk at this instant, with the pack that this edge is registered for.
-    pub(super) fn desk<'a>(&'a self, lists: &'a Lists) -> Desk<'a> {
-        self.desk_with(lists, self.packs.own())
+    /// The way of this side of this corridor.
+    pub(super) fn way(&self, corridor: CorridorName, side: Side) -> Result<&Way, Refuse> {
+        self.ways.find(corridor, side).ok_or_else(|| {
+            let who = &self.settings.institution;
+            Problem::of(&problem::REFUSED)
+                .detail(format!("`{who}` does not decide the {side} side of `{corridor}`"))
+                .mend("ask your institution which corridors it serves")
+                .into()
+        })
     }
 
-    /// The desk at this instant, with the pack that decides.
-    pub(super) fn desk_with<'a>(&'a self, lists: &'a Lists, pack: &'a Pack) -> Desk<'a> {
+    /// The desk of a way at this instant, with the pack that the way is registered for.
+    pub(super) fn desk<'a>(&'a self, way: &'a Way, lists: &'a Lists) -> Desk<'a> {
+        self.desk_with(way, lists, way.packs.own())
+    }
+
+    /// The desk of a way at this instant, with the pack that decides.
+    pub(super) fn desk_with<'a>(
+        &'a self,
+        way: &'a Way,
+        lists: &'a Lists,
+        pack: &'a Pack,
+    ) -> Desk<'a> {
         let settings = &self.settings;
         Desk {
             environment: settings.environment,
             institution: settings.institution,
-            corridor: settings.corridor,
-            side: settings.side,
+            corridor: way.corridor,
+            side: way.side,
             book: settings.book,
             url: &self.url,
             pack,
@@ -168,6 +175,11 @@ impl Edge {
         self.data_keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The institution's own secret: opens its notes to itself.
+    pub(super) const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
     /// Sends a signed request to the core.
     pub(super) async fn to_core(&self, request: Outgoing<'_>) -> Outcome {
         self.client.send(&self.core, request, &self.request_key).await
@@ -179,8 +191,8 @@ impl Edge {
     }
 
     /// Sends a signed request to the other side's edge.
-    pub(super) async fn to_other(&self, request: Outgoing<'_>) -> Outcome {
-        self.client.send(&self.other, request, &self.request_key).await
+    pub(super) async fn to_other(&self, other: &Other, request: Outgoing<'_>) -> Outcome {
+        self.client.send(&other.peer, request, &self.request_key).await
     }
 
     /// What the institution's book says of an account.

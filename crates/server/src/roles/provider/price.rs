@@ -188,6 +188,19 @@ impl Pricing {
         }
         let none = PriceRefusal::NoRate { debit, credit: credit.asset };
         let mid = table.rate(debit, credit.asset).ok_or(none)?;
+        self.price_at(mid, credit, debit)
+    }
+
+    /// As [`Pricing::price`], at this rate.
+    pub(super) fn price_at(
+        &self,
+        mid: Rate,
+        credit: Amount,
+        debit: AssetCode,
+    ) -> Result<Price, PriceRefusal> {
+        if credit.minor.is_zero() {
+            return Err(PriceRefusal::Nothing);
+        }
         // Rounded up, so that what the provider gets at mid is never short of what it gives.
         let principal =
             credit.minor.split_ceiling(mid.debit_units.units(), mid.credit_units.units())?;

@@ -27,6 +27,8 @@ fn order() -> OutgoingPayment {
         mark: like.mark,
         decided_at: NOW,
         valid_until: later(60),
+        terms: None,
+        limits: None,
     }
 }
 

@@ -12,9 +12,10 @@ use record::{Canary, PackStep, Side, Signed, Stage};
 use seal::SigningKey;
 use serde_json::{Value, json};
 use server::keys::{KeyStore, REQUEST_KEY};
-use server::roles::edge::Config;
+use server::roles::edge::{CERTIFICATE, COUNTERSIGNATURE, Config};
 use server::roles::read_config;
 use server::system;
+use terms::CorridorName;
 use wallet::{CommandResult, EXIT_REFUSED, EXIT_UNKNOWN};
 
 use crate::cli::policy::{StageArgs, StageName, StagesArgs};
@@ -23,8 +24,17 @@ use crate::command::replay::read_pack;
 use crate::command::{say, show, tell};
 
 /// Files of a pack that an edge loads.
-const FILES: [&str; 5] =
-    ["corridor.cedarschema", "decide.cedar", "oblige.cedar", "gate.cedar", "parameters.json"];
+const FILES: [&str; 6] = [
+    "corridor.cedarschema",
+    "decide.cedar",
+    "oblige.cedar",
+    "gate.cedar",
+    "assumptions.cedar",
+    "parameters.json",
+];
+
+/// One side of one corridor.
+type Place = (CorridorName, Side);
 
 /// An institution that speaks through its edge's keys.
 struct Speaker {
@@ -48,16 +58,23 @@ impl Speaker {
         })
     }
 
-    fn side(&self) -> anyhow::Result<Side> {
-        match self.config.side.as_str() {
-            "debtor" => Ok(Side::Debtor),
-            "creditor" => Ok(Side::Creditor),
-            other => bail!("`role.json`: expected a side, got `{other}`"),
-        }
+    /// The corridors and sides that the edge decides, its first before the others.
+    fn places(&self) -> anyhow::Result<Vec<Place>> {
+        let place = |corridor: &str, side: &str| -> anyhow::Result<Place> {
+            let side = match side {
+                "debtor" => Side::Debtor,
+                "creditor" => Side::Creditor,
+                other => bail!("`role.json`: expected a side, got `{other}`"),
+            };
+            Ok((corridor.parse()?, side))
+        };
+        let more = self.config.more.iter().map(|more| place(&more.corridor, &more.side));
+        let first = place(&self.config.corridor, &self.config.side);
+        core::iter::once(first).chain(more).collect()
     }
 
-    async fn staged(&self) -> anyhow::Result<StagedPacks> {
-        let target = format!("/v1/packs/{}/{}", self.config.corridor, self.config.side);
+    async fn staged(&self, (corridor, side): Place) -> anyhow::Result<StagedPacks> {
+        let target = format!("/v1/packs/{corridor}/{side}");
         let request = Outgoing::get(&target);
         match self.client.send(&self.core, request, &self.request_key).await {
             Outcome::Answer(answer) => Ok(seal::from_canonical(&answer.body)?),
@@ -83,7 +100,12 @@ pub(super) fn command(args: &StageArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn step(args: &StageArgs, pack: Pack, speaker: Speaker) -> anyhow::Result<ExitCode> {
-    let staged = speaker.staged().await?;
+    let place = (pack.corridor(), pack.side());
+    if !speaker.places()?.contains(&place) {
+        let (corridor, side) = place;
+        bail!("the pack is for the {side} side of {corridor}, the edge for another");
+    }
+    let staged = speaker.staged(place).await?;
     let config = &speaker.config;
     let canary = || Canary {
         share: args.share,
@@ -93,8 +115,8 @@ async fn step(args: &StageArgs, pack: Pack, speaker: Speaker) -> anyhow::Result<
         layout: 1,
         environment: config.common.environment.parse()?,
         institution: config.institution.parse()?,
-        corridor: config.corridor.parse()?,
-        side: speaker.side()?,
+        corridor: pack.corridor(),
+        side: pack.side(),
         pack: pack.digest(),
         schema: pack.schema_digest(),
         step: staged.step.saturating_add(1),
@@ -107,14 +129,10 @@ async fn step(args: &StageArgs, pack: Pack, speaker: Speaker) -> anyhow::Result<
         },
         reason: args.reason.clone(),
     };
-    if (pack.corridor(), pack.side()) != (step.corridor, step.side) {
-        let (side, corridor) = (pack.side(), pack.corridor());
-        bail!("the pack is for the {side} side of {corridor}, the edge for another");
-    }
     let body = Signed::sign(&step, &speaker.permit_key).to_bytes();
     let request = Outgoing::post("/v1/pack-steps", api::wire::CBOR, body);
     match speaker.client.send(&speaker.core, request, &speaker.request_key).await {
-        Outcome::Answer(_) => Ok(show(&Shown(speaker.staged().await?), args.json)),
+        Outcome::Answer(_) => Ok(show(&Shown(place, speaker.staged(place).await?), args.json)),
         Outcome::Refused(problem) => {
             say(&format!("refused  {}", problem.detail.unwrap_or(problem.title)));
             Ok(ExitCode::from(EXIT_REFUSED))
@@ -143,16 +161,27 @@ fn put(from: &Path, edge: &Path, pack: &Pack) -> anyhow::Result<()> {
     for file in FILES {
         std::fs::copy(from.join(file), half.join(file)).with_context(place)?;
     }
+    // No edge takes up a pack without them; it says so itself.
+    for file in [CERTIFICATE, COUNTERSIGNATURE] {
+        if from.join(file).exists() {
+            std::fs::copy(from.join(file), half.join(file)).with_context(place)?;
+        }
+    }
     std::fs::rename(&half, &folder).with_context(place)
 }
 
 /// What is staged.
 pub(super) fn list(args: &StagesArgs) -> anyhow::Result<ExitCode> {
     let speaker = Speaker::open(&args.edge)?;
-    online(async { Ok(show(&Shown(speaker.staged().await?), args.json)) })
+    online(async {
+        for place in speaker.places()? {
+            show(&Shown(place, speaker.staged(place).await?), args.json);
+        }
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
-struct Shown(StagedPacks);
+struct Shown(Place, StagedPacks);
 
 impl CommandResult for Shown {
     fn text(&self) -> String {
@@ -164,8 +193,10 @@ impl CommandResult for Shown {
                 format!("{:<9} {}", one.stage.word(), one.pack)
             }
         };
-        let mut lines: Vec<String> = self.0.packs.iter().map(row).collect();
-        lines.push(match self.0.step {
+        let (corridor, side) = self.0;
+        let mut lines = vec![format!("{corridor}, {side}")];
+        lines.extend(self.1.packs.iter().map(row));
+        lines.push(match self.1.step {
             0 => "no step yet: the edges' notices say what is in force".to_owned(),
             step => format!("step {step}"),
         });
@@ -184,7 +215,13 @@ impl CommandResult for Shown {
                 json!({ "pack": one.pack.to_string(), "stage": one.stage.word() })
             }
         };
-        json!({ "step": self.0.step, "packs": self.0.packs.iter().map(one).collect::<Vec<_>>() })
+        let (corridor, side) = self.0;
+        json!({
+            "corridor": corridor.as_str(),
+            "side": side.as_str(),
+            "step": self.1.step,
+            "packs": self.1.packs.iter().map(one).collect::<Vec<_>>(),
+        })
     }
 
     fn exit_code(&self) -> u8 {

@@ -201,6 +201,15 @@ impl Pack {
         self.corridor
     }
 
+    /// Whether the schema has an action: `pay`, `settle`, and `refund` where the pack refunds.
+    #[must_use]
+    pub fn declares(&self, action: &str) -> bool {
+        let namespaces = self.schema_json.as_object().into_iter().flat_map(|all| all.values());
+        namespaces
+            .filter_map(|namespace| namespace.get("actions")?.as_object())
+            .any(|actions| actions.contains_key(action))
+    }
+
     /// The side it decides.
     #[must_use]
     pub const fn side(&self) -> Side {

@@ -21,6 +21,10 @@ ledger [WORKLOAD…]
           beside the flush of the same folder, a bare loop and PostgreSQL; rows, tables and pictures
           go to `target/bench`; `--json`, `--quick` (seconds, no bars), `--stored` (what was measured
           before), `--peers` (PostgreSQL also beside named workloads)
+policy [WORKLOAD…]
+          one side's decision with one pack and with 1,000 corridors loaded, and screening against
+          10,000 entities (`decide`, `decide-1000-corridors`, `screen-10k`): processor time at the
+          median and the 99th percentile, rate per core, the index's memory; `--json`
 ledger-peer-postgres
           PostgreSQL 15 with a minimal double-entry function under pgbench, for comparison: rates,
           latencies, measured flush, processor time, bytes; `--json`, `--seconds N`";
@@ -34,6 +38,10 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> 
         }
         Some((name, options)) if name == "payments" => load(workspace, "payments", options),
         Some((name, options)) if name == "ledger" => ledger(workspace, options),
+        Some((name, options)) if name == "policy" => {
+            let missing = "expected the example `measure-policy` in this workspace";
+            program(workspace, "measure-policy", missing, options)
+        }
         Some((name, options)) if name == "ledger-peer-postgres" => {
             crate::peer::command(workspace, options)
         }

@@ -21,6 +21,7 @@ pub mod outgoing;
 pub mod problem;
 pub mod replay;
 pub mod signature;
+pub mod statement;
 pub mod wire;
 
 pub use caller::{Caller, Callers, Role};

@@ -424,3 +424,33 @@ pub struct EdgeBasis {
     #[n(2)]
     pub status_lists: Vec<StatusMark>,
 }
+
+/// What is staged on one side of a corridor by one institution.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StagedPacks {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// The number of the last step; 0 when there was none, and notices say what is in force.
+    #[n(1)]
+    pub step: u64,
+    /// The packs, by digest.
+    #[n(2)]
+    pub packs: Vec<StagedPack>,
+}
+
+/// A pack and its stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct StagedPack {
+    /// Its digest.
+    #[n(0)]
+    pub pack: seal::Digest,
+    /// Digest of its schema.
+    #[n(1)]
+    pub schema: seal::Digest,
+    /// How far it has come.
+    #[n(2)]
+    pub stage: record::Stage,
+}

@@ -41,6 +41,7 @@ use crate::settlement::{load_image, rule_of, stop};
 
 mod acts;
 mod after;
+mod changes;
 mod documents;
 
 pub use acts::{CustomerActs, Restriction};
@@ -53,6 +54,7 @@ mod parcels;
 pub mod proven;
 pub mod returns;
 
+pub use changes::change_of;
 pub use outgoing::Outgoings;
 
 pub use funding::{CustomerFunding, CustomerFundings};

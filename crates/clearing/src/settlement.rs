@@ -25,9 +25,10 @@ use record::settlement::{
     DRILL_RECORDED, EDGE_JOINED, LEDGER_CHANGED, PACK_NOTICED, PAYMENT_REFUSED, PAYMENTS_COMPLETED,
     RECOVERY_CERTIFIED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED,
 };
+use record::stages::PACK_STAGED;
 use record::{
     Document, DrillReport, EdgeNotice, Ending, Fact, FactBody, FactKind, Heading, LedgerChanged,
-    PackNotice, PackStanding, PaymentEnded, PaymentRefused, RecoveryCertificate, Refusal,
+    PackNotice, PackStanding, PackStep, PaymentEnded, PaymentRefused, RecoveryCertificate, Refusal,
     RefusedBy, SaltSlot, Settled, Side, Signed, Snapshot, SpentOn, TrustList,
 };
 use seal::{Digest, PublicKey, to_canonical};
@@ -59,6 +60,7 @@ mod notices;
 mod outgoing;
 pub mod own;
 mod rails;
+pub mod stages;
 pub mod transit;
 
 pub use edges::{EdgeStanding, EdgeWork, Instances};
@@ -106,6 +108,8 @@ pub enum SettlementWork {
     AdoptTrustList(Box<Signed<TrustList>>),
     /// Put a pack in force or retire it. The caller has verified the signature.
     NoticePack(Box<Signed<PackNotice>>),
+    /// Let a pack take a step. The caller has verified the signature.
+    StagePack(Box<Signed<PackStep>>),
     /// Publish a newer snapshot of lists. The caller has verified the signature.
     PublishSnapshot(Box<Signed<Snapshot>>),
     /// Let an edge instance join. The caller has verified the signature.
@@ -261,6 +265,8 @@ pub struct SettlementBook {
     own: OwnMoney,
     #[n(32)]
     leases: Leases,
+    #[n(34)]
+    stages: stages::Stages,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -324,6 +330,7 @@ impl SettlementBook {
             outgoings: Outgoings::default(),
             own: OwnMoney::default(),
             leases: Leases::default(),
+            stages: stages::Stages::default(),
         }
     }
 
@@ -572,6 +579,7 @@ impl Machine for SettlementBook {
             }
             SettlementWork::AdoptTrustList(list) => self.adopt(slot, list),
             SettlementWork::NoticePack(notice) => self.notice_pack(slot, notice),
+            SettlementWork::StagePack(step) => self.stage_pack(stamp, slot, step),
             SettlementWork::PublishSnapshot(snapshot) => self.publish(slot, snapshot),
             SettlementWork::JoinEdge(notice) => self.join_edge(slot, notice),
             SettlementWork::Edges(work) => self.edge_work(slot, work),
@@ -613,6 +621,7 @@ impl Machine for SettlementBook {
             }
             TRUST_LIST_ADOPTED => self.trust.adopt(document(fact)),
             PACK_NOTICED => self.apply_pack(&document(fact)),
+            PACK_STAGED => self.apply_step(fact),
             SNAPSHOT_PUBLISHED => self.apply_snapshot(fact),
             EDGE_JOINED | EDGE_ACCOUNTED | EDGE_CLOSED => self.apply_edges(stamp, fact),
             DRILL_RECORDED => self.drills.recorded(position, stamp, &document(fact)),

@@ -8,7 +8,9 @@
 )]
 
 pub mod after;
+mod customers;
 mod documents;
+pub mod outside;
 
 pub use documents::blind;
 

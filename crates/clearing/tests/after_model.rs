@@ -12,9 +12,7 @@
 use std::collections::BTreeMap;
 
 use clearing::testkit::after::{ReturnParts, books, cancellation, checked_refund, pay, refund};
-use clearing::testkit::{
-    Books, Deal, OrderParts, asset, customers_genesis, now, settlement_genesis,
-};
+use clearing::testkit::{Books, Deal, OrderParts, asset, now, settlement_genesis};
 use clearing::{
     Action, AfterWork, Finish, Heard, Original, Route, SettlementAnswer, SettlementWork,
 };
@@ -170,8 +168,8 @@ proptest! {
         assert_eq!(books.creditor.state.open_holds().count(), 0);
         assert_eq!(books.creditor.state.open_returns().count(), 0);
         assert_eq!(&books.settlement.state, &books.settlement.refold(settlement_genesis()));
-        assert_eq!(&books.debtor.state, &books.debtor.refold(customers_genesis(Side::Debtor)));
-        let creditor = books.creditor.refold(customers_genesis(Side::Creditor));
+        assert_eq!(&books.debtor.state, &books.debtor.refolded(Side::Debtor));
+        let creditor = books.creditor.refolded(Side::Creditor);
         assert_eq!(&books.creditor.state, &creditor);
     }
 }

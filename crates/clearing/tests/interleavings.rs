@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use clearing::testkit::{
-    Books, COMPANIES, Deal, OrderParts, PAYER_FUNDS, account, asset, customers_genesis, now,
-    own_account, settlement_genesis,
+    Books, COMPANIES, Deal, OrderParts, PAYER_FUNDS, account, asset, now, own_account,
+    settlement_genesis,
 };
 use clearing::{Action, Finish, Heard, Route};
 use ledger::FullLedger;
@@ -96,8 +96,8 @@ fn at_rest(books: &Books, orders: &[OrderParts], ends: &BTreeMap<PaymentId, Fini
         assert_eq!(posted(customers.state.ledger(), own_account(1)), -owed);
     }
     assert_eq!(books.settlement.refold(settlement_genesis()), books.settlement.state);
-    assert_eq!(books.debtor.refold(customers_genesis(Side::Debtor)), books.debtor.state);
-    assert_eq!(books.creditor.refold(customers_genesis(Side::Creditor)), books.creditor.state);
+    assert_eq!(books.debtor.refolded(Side::Debtor), books.debtor.state);
+    assert_eq!(books.creditor.refolded(Side::Creditor), books.creditor.state);
 }
 
 proptest! {

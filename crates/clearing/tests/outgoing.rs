@@ -14,10 +14,10 @@ use clearing::outgoing::{OutgoingNext, next_outgoing, transfer_of};
 use clearing::outside::Phase;
 use clearing::rule::RuleName;
 use clearing::saga::{Asker, DebtorSide};
+use clearing::testkit::outside::outgoing_parties;
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, company, customers_genesis, environment, eur,
-    institution, name, now, own_account, schema, settlement_genesis, settlement_name, start,
-    trust_list,
+    Books, Deal, OrderParts, Who, account, company, environment, eur, institution, name, now,
+    own_account, schema, settlement_genesis, settlement_name, start, trust_list,
 };
 use clearing::{
     CheckedOutgoing, CustomerAnswer, CustomerWork, OutsideAnswer, OutsideWork, Rule,
@@ -26,9 +26,9 @@ use clearing::{
 use journal::Image;
 use record::outgoing::OUTGOING_ENDED;
 use record::{
-    CorridorSide, Ending, FactBody, Heading, Identifiers, OutgoingEnded, OutgoingParties,
-    OutgoingPayment, OutsideAddress, OutsideEvidence, OutsideNote, OutsideParty, PackNotice,
-    PackStanding, Side, Signed, StuckAct, StuckDecision, TrustList,
+    CorridorSide, Ending, FactBody, Heading, OutgoingEnded, OutgoingParties, OutgoingPayment,
+    OutsideEvidence, OutsideNote, PackNotice, PackStanding, Side, Signed, StuckAct, StuckDecision,
+    TrustList,
 };
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, Instant, Minor, PaymentId, Uetr};
@@ -78,31 +78,6 @@ fn books() -> Books {
     books
 }
 
-fn parties(number: u64) -> OutgoingParties {
-    OutgoingParties {
-        layout: 1,
-        salt: [7; 32].into(),
-        payer_name: "Brightwater B.V.".into(),
-        to: OutsideParty {
-            name: "Atelier Nord SARL".into(),
-            account: "FR7630006000011234567890189".into(),
-            bic: "AGRIFRPP".into(),
-        },
-        address: OutsideAddress {
-            street: "Rue du Port".into(),
-            building: "4".into(),
-            post_code: "59000".into(),
-            town: "Lille".into(),
-            country: "FR".into(),
-        },
-        identifiers: Identifiers {
-            uetr: Uetr::from_random(Deal::number(number).payment().bytes()),
-            end_to_end_id: format!("INV-{number}"),
-            instruction_id: "1".into(),
-        },
-    }
-}
-
 fn order(number: u64) -> OutgoingPayment {
     let deal = Deal::number(number);
     let permit = OrderParts::of(deal).debtor;
@@ -119,7 +94,7 @@ fn order(number: u64) -> OutgoingPayment {
         debited_account: account(Side::Debtor, 0),
         amount: Amount::new(Minor::new(SENT), eur()),
         fee: Amount::new(Minor::new(FEE), eur()),
-        parties: parties(number).commitment(),
+        parties: outgoing_parties(number).commitment(),
         uetr: Uetr::from_random(deal.payment().bytes()),
         basis,
         record: sha256(b"the decision record"),
@@ -139,11 +114,11 @@ fn checked_with(
 }
 
 fn checked_by(order: &OutgoingPayment, who: Who) -> Result<CheckedOutgoing, Rule> {
-    checked_with(order, parties(1), who)
+    checked_with(order, outgoing_parties(1), who)
 }
 
 fn checked(number: u64, order: &OutgoingPayment) -> CheckedOutgoing {
-    checked_with(order, parties(number), Who::BankNl).expect("valid")
+    checked_with(order, outgoing_parties(number), Who::BankNl).expect("valid")
 }
 
 fn take(books: &mut Books, at: Instant, order: &CheckedOutgoing) -> SettlementAnswer {
@@ -223,7 +198,7 @@ fn moved(books: &Books, before: &Books) -> [u128; 3] {
 
 fn sound(books: &Books) {
     assert_eq!(books.settlement.state, books.settlement.refold(settlement_genesis()));
-    assert_eq!(books.debtor.state, books.debtor.refold(customers_genesis(Side::Debtor)));
+    assert_eq!(books.debtor.state, books.debtor.refolded(Side::Debtor));
     books.settlement.state.ledger().audit().expect("the audit holds");
     books.debtor.state.ledger().audit().expect("the audit holds");
 }
@@ -253,7 +228,7 @@ fn what_the_payers_bank_did_not_sign_so_is_not_taken() {
     }
     // Who pays whom is what the order commits to, with references that a rail carries.
     let others = |change: fn(&mut OutgoingParties)| {
-        let mut parties = parties(1);
+        let mut parties = outgoing_parties(1);
         change(&mut parties);
         let commits = OutgoingPayment { parties: parties.commitment(), ..order(1) };
         let swapped = checked_with(&order(1), parties.clone(), Who::BankNl).expect_err("swapped");
@@ -318,7 +293,7 @@ fn the_rails_word_settles_the_payment_in_the_append_that_posts_it() {
     let transfer = books.settlement.state.transfer(transfer_of(payment)).expect("one");
     assert_eq!(transfer.uetr(), order.order().uetr, "the payment's own");
     assert_eq!((&transfer.to, transfer.reference.as_str()), (&None, ""), "no names here");
-    assert_eq!(books.debtor.state.outgoing_parties(payment), Some(&parties(1)));
+    assert_eq!(books.debtor.state.outgoing_parties(payment), Some(&outgoing_parties(1)));
     let id = transfer.id;
     assert_eq!(rail(&mut books, OutsideWork::Intend(id, name("sepa"))), OutsideAnswer::Now);
     let facts = books.settlement.facts.len();

@@ -8,8 +8,8 @@ use clearing::route::{Shown, shown};
 use clearing::rule::RuleName;
 use clearing::saga::{CreditorSide, DebtorSide};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, blind, customers_genesis, environment, institution,
-    name, now, own_account, settlement_genesis, settlement_name, start, trust,
+    Books, Deal, OrderParts, Who, account, blind, environment, institution, name, now, own_account,
+    settlement_genesis, settlement_name, start, trust,
 };
 use clearing::{
     BankWork, CustomerAnswer, CustomerWork, Pins, Route, SettlementAnswer, SettlementWork,
@@ -266,7 +266,7 @@ fn a_credit_that_the_account_does_not_take_opens_one_duty_to_return() {
     assert_eq!(refusal(&twice), RuleName::PaymentIdUsed, "money does not go back twice");
     assert_eq!(books.creditor.state.returns().owed().count(), 0);
     assert_eq!(books.creditor.state.returns().returned_by(payment), Some(back));
-    let refolded = books.creditor.refold(customers_genesis(Side::Creditor));
+    let refolded = books.creditor.refolded(Side::Creditor);
     assert_eq!(refolded, books.creditor.state);
     let loaded = clearing::CustomersBook::load(&refolded.save()).expect("loads");
     assert_eq!(loaded, books.creditor.state);

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use clearing::settlement::SettlementBook;
 use clearing::settlement::own::{MirrorTerms, OwnTotals};
-use clearing::testkit::{asset, customers_genesis, institution, name, settlement_genesis};
+use clearing::testkit::{asset, institution, name, settlement_genesis};
 use journal::Image;
 use ledger::Balances;
 use proptest::prelude::*;
@@ -119,8 +119,8 @@ fn at_rest(world: &World) {
     let books = &world.books;
     let refolded = books.settlement.refold(settlement_genesis());
     assert_eq!(books.settlement.state, refolded, "the state is the fold");
-    assert_eq!(books.debtor.state, books.debtor.refold(customers_genesis(Side::Debtor)));
-    assert_eq!(books.creditor.state, books.creditor.refold(customers_genesis(Side::Creditor)));
+    assert_eq!(books.debtor.state, books.debtor.refolded(Side::Debtor));
+    assert_eq!(books.creditor.state, books.creditor.refolded(Side::Creditor));
     let loaded = SettlementBook::load(&books.settlement.state.save()).expect("loads");
     for side in SIDES {
         let of = |state: &SettlementBook| state.own_money().of(institution(side), asset(side));

@@ -10,8 +10,8 @@ use clearing::rule::RuleName;
 use clearing::saga::{CreditorSide, DebtorSide};
 use clearing::testkit::after::{ReturnParts, books, checked_refund, original, pay, refund};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, blind, customers_genesis, environment, institution,
-    name, now, own_account, settlement_name,
+    Books, Deal, OrderParts, Who, account, blind, environment, institution, name, now, own_account,
+    settlement_name,
 };
 use clearing::{BankWork, CustomerAnswer, CustomerWork, Original, Pins, Route, Rule};
 use journal::Image;
@@ -314,7 +314,7 @@ fn the_payers_bank_credits_a_return_to_the_account_that_the_payment_left_and_onc
     assert_eq!(came, credited);
     let state = &scene.books.debtor.state;
     assert_eq!(state.creditor_side(scene.parts.order.payment), CreditorSide::Credited);
-    let refolded = scene.books.debtor.refold(customers_genesis(Side::Debtor));
+    let refolded = scene.books.debtor.refolded(Side::Debtor);
     assert_eq!(&refolded, state);
     // A book that never debited the payment takes no return of it.
     let work = scene.back(&ask.order, settled).expect("proven");

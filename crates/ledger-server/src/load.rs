@@ -200,18 +200,13 @@ impl Maker {
             IdOrder::Rising => u128::from(self.number) << 64 | u128::from(self.connection) << 32,
             IdOrder::Random => u128::from(self.dice.roll()) << 64 | u128::from(self.dice.roll()),
         };
-        Transfer {
-            id: TransactionId::from_bytes(id.to_be_bytes()),
-            debit: account(debit),
-            credit: account(credit),
-            amount: Minor::new(u128::from(self.dice.below(1_000).saturating_add(1))),
-            effective: None,
-            business_date: BusinessDate::from_days(20_780),
-            reason: 0,
-            code: 0,
-            hold: None,
-            payment: None,
-        }
+        Transfer::plain(
+            TransactionId::from_bytes(id.to_be_bytes()),
+            account(debit),
+            account(credit),
+            Minor::new(u128::from(self.dice.below(1_000).saturating_add(1))),
+            BusinessDate::from_days(20_780),
+        )
     }
 }
 

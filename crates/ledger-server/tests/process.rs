@@ -156,18 +156,13 @@ fn id(n: u64) -> TransactionId {
 }
 
 fn transfer(n: u64) -> Transfer {
-    Transfer {
-        id: id(n),
-        debit: account(n % ACCOUNTS),
-        credit: account((n + 1) % ACCOUNTS),
-        amount: Minor::new(1),
-        effective: None,
-        business_date: BusinessDate::from_days(20_780),
-        reason: 0,
-        code: 0,
-        hold: None,
-        payment: None,
-    }
+    Transfer::plain(
+        id(n),
+        account(n % ACCOUNTS),
+        account((n + 1) % ACCOUNTS),
+        Minor::new(1),
+        BusinessDate::from_days(20_780),
+    )
 }
 
 fn post(client: &mut Client, numbers: std::ops::Range<u64>) -> Result<Completion, String> {

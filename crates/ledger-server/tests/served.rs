@@ -60,18 +60,13 @@ fn book(scratch: &Scratch) -> Folder {
 }
 
 fn transfer(id: u8, from: u64, to: u64, amount: u128) -> Transfer {
-    Transfer {
-        id: TransactionId::from_bytes([id; 16]),
-        debit: account(from),
-        credit: account(to),
-        amount: Minor::new(amount),
-        effective: None,
-        business_date: BusinessDate::from_days(20_780),
-        reason: 0,
-        code: 0,
-        hold: None,
-        payment: None,
-    }
+    Transfer::plain(
+        TransactionId::from_bytes([id; 16]),
+        account(from),
+        account(to),
+        Minor::new(amount),
+        BusinessDate::from_days(20_780),
+    )
 }
 
 fn ask(client: &mut Client, items: &[Transfer], flags: RequestFlags) -> Results {

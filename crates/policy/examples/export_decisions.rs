@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 #[path = "../tests/support/mod.rs"]
-#[expect(clippy::unwrap_used, reason = "shared with the tests")]
+#[expect(clippy::unwrap_used, dead_code, reason = "shared with the tests")]
 mod support;
 
 use policy::Pack;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut count = 0_u32;
     for side in &SIDES {
         let pack = Pack::load(&side.files)?;
-        for (index, row) in rows(&pack).enumerate() {
+        for (index, row) in rows(&pack).iter().enumerate() {
             let findings = findings(side, row);
             let decision = pack.decide(&findings, now());
             let record = pack.record(envelope(), &findings, &decision, now());

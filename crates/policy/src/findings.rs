@@ -208,7 +208,7 @@ impl FindingsBuilder {
         self
     }
 
-    fn put(mut self, name: &'static str, value: FindingValue) -> Self {
+    pub(crate) fn put(mut self, name: &'static str, value: FindingValue) -> Self {
         self.findings.values.insert(name, value);
         self
     }

@@ -6,7 +6,11 @@
 //! An error in any rule denies. [`Pack::asks`] is what wallets are asked for, derived from what
 //! the rules read, so that the two cannot differ. Knows no wire, no ledger, no credential format.
 
+pub mod cases;
+pub mod check;
+pub mod compare;
 pub mod decide;
+pub mod describe;
 pub mod export;
 pub mod findings;
 pub mod pack;
@@ -14,14 +18,21 @@ pub mod parameters;
 pub mod preflight;
 pub mod replay;
 pub mod rule;
+pub mod shadow;
 pub mod shipped;
+pub mod skeleton;
 pub mod vocabulary;
 
 mod json;
+mod source;
 mod walk;
 
+pub use check::check;
+pub use compare::compare;
 pub use decide::{Decision, DecisionEnvelope, EvaluationError};
 pub use findings::{Action, Findings, FindingsBuilder, FindingsError};
 pub use pack::{Ask, Pack, PackError, PackFiles};
 pub use preflight::{Lack, Missing};
 pub use replay::{Difference, DigestCheck, Replay, ReplayError, replay, replay_with};
+pub use rule::{Chapter, Sentence, Words};
+pub use source::Mistake;

@@ -275,7 +275,7 @@ fn check_declared(schema: &Value, name: &str, reads: &BTreeSet<String>) -> Resul
     Ok(())
 }
 
-fn kind(declared: &Value) -> Option<Kind> {
+pub(crate) fn kind(declared: &Value) -> Option<Kind> {
     let name = |value: &Value| {
         let word = value.get("name").or_else(|| value.get("type"))?.as_str()?.to_owned();
         Some(word.trim_start_matches("__cedar::").to_owned())
@@ -355,7 +355,7 @@ pub(crate) fn uid(kind: &str, id: &str) -> Result<EntityUid, PackError> {
 
 /// The parameter that the calendar reads: minutes east of UTC, fixed.
 pub const UTC_OFFSET: &str = "utcOffsetMinutes";
-const SCHEMA_FILE: &str = "corridor.cedarschema";
+pub(crate) const SCHEMA_FILE: &str = "corridor.cedarschema";
 
 /// Why files are not a pack.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -141,3 +141,6 @@ fn in_force(
         })
         .collect()
 }
+
+/// The file of the parameters.
+pub(crate) const PARAMETERS_FILE: &str = "parameters.json";

@@ -31,6 +31,26 @@ impl Chapter {
     }
 }
 
+/// One thing said to people, in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    /// In English.
+    pub english: String,
+    /// In Chinese.
+    pub chinese: String,
+}
+
+/// What a rule says to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// The law or agreement.
+    pub reference: String,
+    /// What is the case.
+    pub sentence: Sentence,
+    /// How to mend it; a duty has nothing to mend.
+    pub mend: Option<Sentence>,
+}
+
 /// Why a forbid forbids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Why {
@@ -60,10 +80,19 @@ pub(crate) struct Rule {
     pub(crate) id: String,
     pub(crate) why: Option<Why>,
     pub(crate) due: Option<Due>,
+    /// What it says; the wide permit says nothing.
+    pub(crate) words: Option<Words>,
     /// Findings it reads, those that its annotations name included.
     pub(crate) reads: BTreeSet<String>,
     /// Parameters it reads.
     pub(crate) parameters: BTreeSet<String>,
+}
+
+impl Rule {
+    /// Whether it claims a limit, which the writer checks.
+    pub(crate) const fn is_limit(&self) -> bool {
+        matches!(self.due, Some(Due::Limit { .. }))
+    }
 }
 
 /// Reads a chapter: rules renamed to their `@id`, with what their annotations say.
@@ -107,7 +136,8 @@ fn shape(chapter: Chapter, set: &PolicySet) -> Result<(), PackError> {
     }
 }
 
-fn rule(chapter: Chapter, policy: &Policy, id: &str) -> Result<Rule, PackError> {
+/// What one policy says; its id was read before.
+pub(crate) fn rule(chapter: Chapter, policy: &Policy, id: &str) -> Result<Rule, PackError> {
     let file = chapter.file();
     let json = policy.to_json().map_err(|e| PackError::Syntax { file, reason: e.to_string() })?;
     let read = walk::reads(&json);
@@ -120,7 +150,37 @@ fn rule(chapter: Chapter, policy: &Policy, id: &str) -> Result<Rule, PackError> 
     if let Some(Due::Limit { key, asset, max, .. }) = &due {
         reads.extend([key.clone(), asset.clone(), max.clone()]);
     }
-    Ok(Rule { id: id.to_owned(), why, due, reads, parameters: read.resource })
+    let words = words(policy, file, id)?;
+    Ok(Rule { id: id.to_owned(), why, due, words, reads, parameters: read.resource })
+}
+
+/// What the annotations of a forbid or a duty say in both languages.
+fn words(policy: &Policy, file: &'static str, id: &str) -> Result<Option<Words>, PackError> {
+    let forbid = policy.effect() == Effect::Forbid;
+    if !forbid && file != Chapter::Oblige.file() {
+        return Ok(None);
+    }
+    let sentence = |english, chinese| {
+        let sentence = Sentence {
+            english: need(policy, file, english)?,
+            chinese: need(policy, file, chinese)?,
+        };
+        if sentence.chinese.chars().any(is_chinese) {
+            Ok(sentence)
+        } else {
+            Err(bad(id, chinese, &sentence.chinese))
+        }
+    };
+    Ok(Some(Words {
+        reference: need(policy, file, "ref")?,
+        sentence: sentence("reason", "reason_zh")?,
+        mend: if forbid { Some(sentence("mend", "mend_zh")?) } else { None },
+    }))
+}
+
+/// A character of the common block of Chinese writing: a sentence left in English has none.
+pub(crate) fn is_chinese(letter: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&letter)
 }
 
 fn why(policy: &Policy, file: &'static str, id: &str) -> Result<Why, PackError> {

@@ -22,6 +22,7 @@ pub mod rails;
 pub mod recovery_file;
 pub mod settled;
 pub mod settlement;
+pub mod stages;
 pub mod statement;
 pub mod terms_string;
 pub mod trust;
@@ -90,6 +91,7 @@ pub use settlement::{
     AccountProfile, BodyError, CustomerStep, FactBody, Identifiers, LedgerChanged, NOT_PROVIDED,
     Parcel, PaymentEnded, PaymentRefused, PaymentSettled, RefusedBy, ReleaseReason, SettleOrder,
 };
+pub use stages::{Canary, First, PackStep, Stage};
 pub use statement::{PartyStatement, PostalAddress, SEALED_STATEMENT, StatedParty};
 pub use terms_string::{
     ChargeBearer, MANDATE_QUERY_ID, PaymentTerms, TERMS_TYPE, TermsDiffer, TermsFee,

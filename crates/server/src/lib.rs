@@ -11,6 +11,7 @@ pub mod keys;
 pub mod rail;
 pub mod roles;
 pub mod sandbox;
+pub mod statements;
 pub mod system;
 pub mod telemetry;
 pub mod web;

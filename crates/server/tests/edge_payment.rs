@@ -444,10 +444,10 @@ async fn two_edges_decide_one_payment_and_lose_nothing() {
     the_record_opens_to_the_operator_only(&town).await;
     after_a_restart_nothing_begins_anew(&town, a, &prepared).await;
     b.stop().await;
-    assert_eq!(
-        files(&town.dir(Side::Creditor)),
-        ["data-keys", "keys", "lists", "lock", "outbox", "pack", "status-marks"]
-    );
+    // The words of its last account of numbers lie there once a second has passed.
+    let mut kept = files(&town.dir(Side::Creditor));
+    kept.retain(|name| name != "account");
+    assert_eq!(kept, ["data-keys", "keys", "lists", "lock", "outbox", "pack", "status-marks"]);
     std::fs::remove_dir_all(&town.folder).unwrap();
 }
 

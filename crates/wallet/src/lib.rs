@@ -31,6 +31,7 @@ mod pay;
 mod privacy;
 mod receive;
 mod replay;
+mod statement;
 mod system;
 mod trust;
 pub mod verify;
@@ -53,4 +54,5 @@ pub use pay::{
 pub use privacy::{Disclosure, PrivacyEntry, PrivacyRecord, PrivacyReport, RecordDamaged};
 pub use receive::Received;
 pub use replay::{Replayed, replay};
+pub use statement::StatementAsk;
 pub use wallet::Wallet;

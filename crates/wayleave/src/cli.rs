@@ -14,6 +14,7 @@ pub mod ledger_proofs;
 pub mod lists;
 pub mod operator;
 pub mod participant;
+pub mod policy;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -69,7 +70,7 @@ pub enum Command {
     VerifyExport(check::ExportArgs),
     Replay(check::ReplayArgs),
     #[command(subcommand)]
-    Policy(check::PolicyCommand),
+    Policy(policy::PolicyCommand),
     Explain(check::ExplainArgs),
     #[command(subcommand)]
     Receipt(check::ReceiptCommand),

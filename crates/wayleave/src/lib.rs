@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => command::verify::command(&args),
         Command::VerifyExport(args) => command::export::command(&args),
         Command::Replay(args) => command::replay::command(&args),
-        Command::Policy(asked) => command::replay::policy(&asked),
+        Command::Policy(asked) => command::policy::command(&asked),
         Command::Edge(asked) => command::edges::command(&asked),
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),

@@ -106,18 +106,13 @@ fn id(number: u64) -> TransactionId {
 }
 
 fn transfer(number: u64) -> Transfer {
-    Transfer {
-        id: id(number),
-        debit: account(number % ACCOUNTS),
-        credit: account((number + 1) % ACCOUNTS),
-        amount: Minor::new(1),
-        effective: None,
-        business_date: BusinessDate::from_days(20_780),
-        reason: 0,
-        code: 0,
-        hold: None,
-        payment: None,
-    }
+    Transfer::plain(
+        id(number),
+        account(number % ACCOUNTS),
+        account((number + 1) % ACCOUNTS),
+        Minor::new(1),
+        BusinessDate::from_days(20_780),
+    )
 }
 
 fn post(client: &mut Client, numbers: Range<u64>) -> Option<bool> {

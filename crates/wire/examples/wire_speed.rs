@@ -90,18 +90,13 @@ fn serve(certificate: Option<&String>) {
 }
 
 fn transfer(number: u64) -> Transfer {
-    Transfer {
-        id: TransactionId::from_bytes(u128::from(number).to_be_bytes()),
-        debit: AccountId::from_bytes([1; 16]),
-        credit: AccountId::from_bytes([2; 16]),
-        amount: Minor::new(100),
-        effective: None,
-        business_date: BusinessDate::from_days(20_000),
-        reason: 0,
-        code: 0,
-        hold: None,
-        payment: None,
-    }
+    Transfer::plain(
+        TransactionId::from_bytes(u128::from(number).to_be_bytes()),
+        AccountId::from_bytes([1; 16]),
+        AccountId::from_bytes([2; 16]),
+        Minor::new(100),
+        BusinessDate::from_days(20_000),
+    )
 }
 
 fn check(completion: &Completion, items: usize) {

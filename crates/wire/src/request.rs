@@ -108,6 +108,30 @@ pub enum PostedHold {
 }
 
 impl Transfer {
+    /// `amount` from `debit` to `credit`, and nothing more said.
+    #[must_use]
+    #[inline]
+    pub const fn plain(
+        id: TransactionId,
+        debit: AccountId,
+        credit: AccountId,
+        amount: Minor,
+        business_date: BusinessDate,
+    ) -> Self {
+        Self {
+            id,
+            debit,
+            credit,
+            amount,
+            effective: None,
+            business_date,
+            reason: 0,
+            code: 0,
+            hold: None,
+            payment: None,
+        }
+    }
+
     /// Its bytes.
     #[must_use]
     #[inline]

@@ -6,10 +6,7 @@ use ledger::{
     Available, Change, Claim, Command, Entry, LimitKey, Link, Period, Reason, Side as EntrySide,
     Transaction, VelocityLimit,
 };
-use record::{
-    Action, FeeTaker, LimitClaim, LimitPeriod, PERMIT_SECONDS_MAX, PackStanding, Permit, Quote,
-    Side,
-};
+use record::{Action, FeeTaker, LimitClaim, LimitPeriod, PERMIT_SECONDS_MAX, Permit, Quote, Side};
 use seal::{Domain, digest};
 use terms::{AccountId, Amount, Instant, InstitutionName, Minor};
 
@@ -110,10 +107,7 @@ impl SettlementBook {
             side: permit.side,
             pack: permit.basis.pack,
         };
-        let in_force = self.packs.get(&key).is_some_and(|entry| {
-            entry.standing == PackStanding::InForce && entry.schema == permit.basis.schema
-        });
-        if !in_force {
+        if !self.pack_in_force(stamp, &key, permit.basis.schema, permit.payment) {
             let detail = format!("{} permit: pack `{}`", permit.side, permit.basis.pack);
             return Err(Rule::new(RuleName::PackNotInForce, detail));
         }

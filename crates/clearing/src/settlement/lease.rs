@@ -21,10 +21,10 @@ use record::lease::{LEASE_ENDED, LEASE_GRANTED};
 use record::{
     Ending, Fact, FactBody, Heading, LEASE_WORDS_MAX, LeaseAcceptance, LeaseConsent, LeaseDrawn,
     LeaseEnd, LeaseEnded, LeaseEndedBy, LeaseGrant, LeaseGranted, LeaseLine, LeasePack,
-    LeaseSnapshot, PackStanding, PaymentEnded, RefusedBy, SaltSlot, Side, Signed,
+    LeaseSnapshot, PaymentEnded, RefusedBy, SaltSlot, Side, Signed,
 };
 use seal::digest::digest_of;
-use seal::{Domain, to_canonical};
+use seal::{Digest, Domain, to_canonical};
 use terms::{Amount, HoldId, Instant, InstitutionName, Minor, PaymentId};
 
 use super::judge::{self, Movement, Parts};
@@ -305,17 +305,16 @@ impl SettlementBook {
         Ok(changes)
     }
 
+    /// What the holder may rely on. Not a canary: which payments it decides, the writer says.
     fn packs_in_force(&self) -> Vec<LeasePack> {
-        let in_force = self.packs.iter();
-        let in_force = in_force.filter(|(_, entry)| entry.standing == PackStanding::InForce);
-        let pack = |(key, entry): (&super::PackKey, &super::PackEntry)| LeasePack {
+        let pack = |(key, schema): (super::PackKey, Digest)| LeasePack {
             institution: key.institution,
             corridor: key.corridor,
             side: key.side,
             pack: key.pack,
-            schema: entry.schema,
+            schema,
         };
-        in_force.map(pack).collect()
+        self.active_packs().into_iter().map(pack).collect()
     }
 
     fn snapshots_in_force(&self) -> Vec<LeaseSnapshot> {

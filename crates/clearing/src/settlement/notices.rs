@@ -3,9 +3,9 @@
 
 use journal::Checked;
 use record::settlement::{PACK_NOTICED, SNAPSHOT_PUBLISHED, TRUST_LIST_ADOPTED};
-use record::{PackNotice, SaltSlot, Signed, Snapshot, TrustList};
+use record::{PackNotice, PackStanding, SaltSlot, Signed, Snapshot, Stage, TrustList};
 
-use super::{SettlementAnswer, SettlementBook, done, not_accepted, pack_entry};
+use super::{PackKey, SettlementAnswer, SettlementBook, done, not_accepted, pack_entry};
 
 impl SettlementBook {
     pub(super) fn adopt(
@@ -76,9 +76,30 @@ impl SettlementBook {
             return not_accepted("the pack notice is of another environment".to_owned());
         }
         let (key, entry) = pack_entry(&notice);
+        if self.is_staged(&key) {
+            return self.noticed_beside_steps(&key, notice.standing);
+        }
         if self.packs.get(&key) == Some(&entry) {
             return done();
         }
         self.record(slot, PACK_NOTICED, signed.to_bytes())
+    }
+
+    /// An edge that starts says which pack it has. Where steps say what is in force, that changes
+    /// nothing; and a pack that was taken out of force does not come back by a restart.
+    fn noticed_beside_steps(
+        &self,
+        key: &PackKey,
+        standing: PackStanding,
+    ) -> Checked<SettlementAnswer> {
+        match (standing, self.stage_of(key)) {
+            (PackStanding::InForce, Some(Stage::Retired) | None) => not_accepted(
+                "the pack is not in force: `wayleave policy stage` says which is".to_owned(),
+            ),
+            (PackStanding::Retired, Some(Stage::Active | Stage::Canary(_))) => {
+                not_accepted("a staged pack is retired by a step".to_owned())
+            }
+            (PackStanding::InForce | PackStanding::Retired, _) => done(),
+        }
     }
 }

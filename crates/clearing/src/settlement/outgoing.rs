@@ -12,7 +12,7 @@ use ledger::{Command, Placement, Side as EntrySide, Term};
 use minicbor::{Decode, Encode};
 use record::{
     Ending, Fact, FactBody, Heading, OutgoingEnded, OutgoingPayment, OutgoingTaken,
-    OutsideEvidence, PackStanding, PaymentEnded, RefusedBy, SaltSlot, Side, Signed,
+    OutsideEvidence, PaymentEnded, RefusedBy, SaltSlot, Side, Signed,
 };
 use seal::Digest;
 use terms::{Instant, OutsideId, PaymentId, Position};
@@ -100,10 +100,7 @@ impl SettlementBook {
             side: Side::Debtor,
             pack: order.basis.pack,
         };
-        let in_force = self.packs.get(&key).is_some_and(|entry| {
-            entry.standing == PackStanding::InForce && entry.schema == order.basis.schema
-        });
-        if !in_force {
+        if !self.pack_in_force(stamp, &key, order.basis.schema, order.payment) {
             let detail = format!("outgoing payment: pack `{}`", order.basis.pack);
             return Err(Rule::new(RuleName::PackNotInForce, detail));
         }

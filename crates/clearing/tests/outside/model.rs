@@ -7,7 +7,7 @@ use clearing::testkit::{
     Books, Who, environment, eur, name, now, own_account, settlement_genesis, settlement_name,
 };
 use clearing::{OutsideAnswer, OutsideWork, SettlementAnswer, SettlementWork};
-use record::{OutsideEvidence, OutsideParty, Signed, StuckAct, StuckDecision, Withdrawal};
+use record::{OutsideEvidence, OutsideParty, Signed, Withdrawal};
 use seal::sha256;
 use terms::{AccountId, Amount, Instant, Minor, OutsideId};
 
@@ -58,20 +58,6 @@ pub(crate) fn report(code: &str, reason: &str) -> Report {
 
 pub(crate) fn returned() -> Report {
     Report { told: Told::Returned, evidence: message("pacs.004", "RTRD", "AC04") }
-}
-
-pub(crate) fn act(transfer: &Transfer, decision: StuckDecision) -> Box<Signed<StuckAct>> {
-    let act = StuckAct {
-        layout: 1,
-        environment: environment(),
-        book: settlement_name(),
-        id: transfer.id,
-        stuck_at: transfer.at,
-        decision,
-        reason: "asked the bank by telephone".into(),
-        by: "m.visser".into(),
-    };
-    Box::new(Signed::sign(&act, &Who::Operator.key()))
 }
 
 pub(crate) fn outside(books: &mut Books, at: Instant, work: OutsideWork) -> OutsideAnswer {

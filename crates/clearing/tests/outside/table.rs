@@ -14,8 +14,10 @@ use record::{OutsideEvidence, OutsideNote, Signed, StuckDecision};
 use seal::sha256;
 use terms::Minor;
 
+use clearing::testkit::outside::stuck_act;
+
 use crate::model::{
-    act, id, message, moved, order, outside, report, returned, sound, transfer, withdrawal,
+    id, message, moved, order, outside, report, returned, sound, transfer, withdrawal,
 };
 
 const CLEAN: Live = Live { handed: Handed::Never, tries: 0 };
@@ -283,21 +285,21 @@ fn rows_of_persons() -> Vec<Row> {
             "person: done",
             maybe,
             1,
-            Input::Person(act(&stuck, StuckDecision::Done)),
+            Input::Person(stuck_act(&stuck, StuckDecision::Done)),
             [nothing, nothing, nothing, nothing, "resolve/-", nothing, nothing],
         ),
         (
             "person: not done",
             maybe,
             1,
-            Input::Person(act(&stuck, StuckDecision::NotDone)),
+            Input::Person(stuck_act(&stuck, StuckDecision::NotDone)),
             [nothing, nothing, nothing, nothing, "resolve/-", nothing, nothing],
         ),
         (
             "person: ask again",
             maybe,
             1,
-            Input::Person(act(&stuck, StuckDecision::AskAgain)),
+            Input::Person(stuck_act(&stuck, StuckDecision::AskAgain)),
             [nothing, nothing, nothing, nothing, "resolve/ask", nothing, nothing],
         ),
     ]
@@ -587,22 +589,22 @@ fn an_act_counts_for_the_stuck_that_its_person_saw() {
         let note = OutsideNote::Stuck("no end".into());
         outside(books, now(), OutsideWork::Note(id(1), note))
     };
-    let early = act(&transfer(&books, 1), StuckDecision::Done);
+    let early = stuck_act(&transfer(&books, 1), StuckDecision::Done);
     assert_eq!(
         refused(outside(&mut books, now(), OutsideWork::Resolve(early))),
         RuleName::OutsideStepDiffers
     );
     let _ = stick(&mut books);
     let first = transfer(&books, 1);
-    let again = OutsideWork::Resolve(act(&first, StuckDecision::AskAgain));
+    let again = OutsideWork::Resolve(stuck_act(&first, StuckDecision::AskAgain));
     assert_eq!(outside(&mut books, now(), again), OutsideAnswer::Now);
     assert!(matches!(transfer(&books, 1).phase, Phase::InDoubt(_)));
     let _ = stick(&mut books);
     // An act on what was seen before the rail was asked again.
-    let stale = OutsideWork::Resolve(act(&first, StuckDecision::NotDone));
+    let stale = OutsideWork::Resolve(stuck_act(&first, StuckDecision::NotDone));
     assert_eq!(refused(outside(&mut books, now(), stale)), RuleName::OutsideStepDiffers);
     let stuck_now = transfer(&books, 1);
-    let fresh = || OutsideWork::Resolve(act(&stuck_now, StuckDecision::NotDone));
+    let fresh = || OutsideWork::Resolve(stuck_act(&stuck_now, StuckDecision::NotDone));
     assert_eq!(outside(&mut books, now(), fresh()), OutsideAnswer::Now);
     assert_eq!(outside(&mut books, now(), fresh()), OutsideAnswer::Before);
     assert_eq!(moved(&books), 0);

@@ -14,7 +14,9 @@ use proptest::prelude::*;
 use record::StuckDecision;
 use terms::{Instant, OutsideId};
 
-use crate::model::{act, id, moved, order, outside, report, returned, sound, transfer};
+use clearing::testkit::outside::stuck_act;
+
+use crate::model::{id, moved, order, outside, report, returned, sound, transfer};
 
 const TRANSFERS: u8 = 3;
 const UNITS: u128 = 500;
@@ -313,7 +315,7 @@ impl World {
                 self.rail.verdicts.insert(one.id, Verdict::Rejected);
                 StuckDecision::NotDone
             };
-            self.turn_surely(n, Input::Person(act(&one, decision)));
+            self.turn_surely(n, Input::Person(stuck_act(&one, decision)));
         }
     }
 

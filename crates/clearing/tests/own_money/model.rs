@@ -23,8 +23,10 @@ use record::{
 };
 use terms::{AccountId, Amount, Minor, OutsideId, PaymentId};
 
+use clearing::testkit::outside::stuck_act;
+
 use super::parts::{
-    act, bank, control, correction, empty_books, line, message, outgoing, person, tell, withdrawal,
+    act, bank, control, correction, empty_books, line, message, outgoing, tell, withdrawal,
 };
 
 /// How a transfer over a rail is to end.
@@ -389,7 +391,7 @@ impl World {
             Phase::Stuck(_) => {
                 let paid = end == End::PersonPaid;
                 let decision = if paid { StuckDecision::Done } else { StuckDecision::NotDone };
-                assert!(self.rail(OutsideWork::Resolve(person(&transfer, decision))));
+                assert!(self.rail(OutsideWork::Resolve(stuck_act(&transfer, decision))));
                 paid.then_some(Feed::PaidByPerson)
             }
             Phase::Sent(_) | Phase::InDoubt(_) | Phase::Confirmed(_) | Phase::Rejected(_) => None,

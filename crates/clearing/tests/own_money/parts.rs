@@ -3,10 +3,11 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use clearing::outside::{Transfer, message_id_of};
+use clearing::outside::message_id_of;
 use clearing::settlement::acts::ActsWork;
 use clearing::settlement::funding::{FileClaim, FundingAnswer, FundingWork};
 use clearing::testkit::after::{both_ways, refund_notice};
+use clearing::testkit::outside::outgoing_parties;
 use clearing::testkit::{
     Books, Deal, Kept, OrderParts, Who, account, asset, company, customers_genesis,
     customers_setup, environment, eur, institution, name, now, opening, own_account, schema,
@@ -19,9 +20,8 @@ use clearing::{
 use ledger::{Command, Owner, Purpose};
 use record::{
     AccountLimits, Act, ActAccount, ActKind, Correction, CorrectionMove, CorridorSide,
-    FundingReference, Identifiers, OutgoingParties, OutgoingPayment, OutsideAccount,
-    OutsideAddress, OutsideEvidence, OutsideParty, PackNotice, PackStanding, Side, Signed, Stop,
-    StuckAct, StuckDecision, TrustList, TwoPersons, Withdrawal,
+    FundingReference, OutgoingPayment, OutsideAccount, OutsideEvidence, OutsideParty, PackNotice,
+    PackStanding, Side, Signed, Stop, TrustList, TwoPersons, Withdrawal,
 };
 use seal::{Digest, sha256};
 use terms::{AccountId, ActId, Amount, Minor, OutsideId, TransactionId, Uetr};
@@ -207,46 +207,11 @@ pub(crate) fn message(id: OutsideId, code: &str, reason: &str) -> OutsideEvidenc
     }
 }
 
-pub(crate) fn person(transfer: &Transfer, decision: StuckDecision) -> Box<Signed<StuckAct>> {
-    let act = StuckAct {
-        layout: 1,
-        environment: environment(),
-        book: settlement_name(),
-        id: transfer.id,
-        stuck_at: transfer.at,
-        decision,
-        reason: "asked the bank by telephone".into(),
-        by: "m.visser".into(),
-    };
-    Box::new(Signed::sign(&act, &Who::Operator.key()))
-}
-
 /// A payment that leaves over a rail, of 400.00 and a fee of 1.50.
 pub(crate) fn outgoing(number: u64) -> CheckedOutgoing {
     let deal = Deal::number(number);
     let permit = OrderParts::of(deal).debtor;
-    let parties = OutgoingParties {
-        layout: 1,
-        salt: [7; 32].into(),
-        payer_name: "Brightwater B.V.".into(),
-        to: OutsideParty {
-            name: "Atelier Nord SARL".into(),
-            account: "FR7630006000011234567890189".into(),
-            bic: "AGRIFRPP".into(),
-        },
-        address: OutsideAddress {
-            street: "Rue du Port".into(),
-            building: "4".into(),
-            post_code: "59000".into(),
-            town: "Lille".into(),
-            country: "FR".into(),
-        },
-        identifiers: Identifiers {
-            uetr: Uetr::from_random(deal.payment().bytes()),
-            end_to_end_id: format!("INV-{number}"),
-            instruction_id: "1".into(),
-        },
-    };
+    let parties = outgoing_parties(number);
     let mut basis = permit.basis;
     basis.pack = out_pack();
     let order = OutgoingPayment {

@@ -51,17 +51,14 @@ fn commands_of_every_kind_are_done_together_or_not_at_all() {
 }
 
 fn transfers(ids: std::ops::RangeInclusive<u32>) -> Vec<Transfer> {
-    let one = |n| Transfer {
-        id: txn(n),
-        debit: account(1),
-        credit: account(2),
-        amount: Minor::new(1),
-        effective: None,
-        business_date: terms::BusinessDate::from_days(20_780),
-        reason: 0,
-        code: 0,
-        hold: None,
-        payment: None,
+    let one = |n| {
+        Transfer::plain(
+            txn(n),
+            account(1),
+            account(2),
+            Minor::new(1),
+            terms::BusinessDate::from_days(20_780),
+        )
     };
     ids.map(one).collect()
 }

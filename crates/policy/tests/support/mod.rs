@@ -75,96 +75,32 @@ pub(crate) const SIDES: [SideCase; 2] = [
     SideCase { files: shipped::SG_IN, base: creditor },
 ];
 
-/// One row: what is changed, and the codes that decide.
-pub(crate) type Row =
-    (&'static str, fn(FindingsBuilder) -> FindingsBuilder, &'static [&'static str]);
+/// One case of a pack's own folder: its name, what is found, and the codes that decide.
+pub(crate) struct Row(pub(crate) String, pub(crate) Findings, pub(crate) Vec<String>);
 
-/// Rows that both packs share.
-pub(crate) const SHARED: &[Row] = &[
-    ("base", |b| b, &["permit"]),
-    ("other company", |b| b.flag(v::SUBJECTS_SAME, false), &["subjects-differ"]),
-    ("inactive", |b| b.flag(v::REGISTRATION_ACTIVE, false), &["registration-inactive"]),
-    ("status at limit", |b| b.number(v::REGISTRATION_STATUS_AGE, 900), &["permit"]),
-    ("status", |b| b.number(v::REGISTRATION_STATUS_AGE, 901), &["registration-status-stale"]),
-    ("owner", |b| b.flag(v::OWNER_MATCHES, false), &["owner-differs"]),
-    ("nothing", |b| b.number(v::AMOUNT, 0), &["amount-not-positive"]),
-    ("negative", |b| b.number(v::AMOUNT, -1), &["amount-not-positive"]),
-    ("currency", |b| b.text(v::CURRENCY, "USD"), &["currency-differs"]),
-    ("purpose", |b| b.text(v::PURPOSE, "GAMB"), &["purpose-not-allowed"]),
-    ("payer name", |b| b.flag(v::PAYER_NAME_GIVEN, false), &["payer-name-missing"]),
-    ("address", |b| b.flag(v::PAYER_ADDRESS_STRUCTURED, false), &["payer-address-unstructured"]),
-    ("payee name", |b| b.flag(v::PAYEE_NAME_GIVEN, false), &["payee-name-missing"]),
-    ("statement", |b| b.flag(v::STATEMENT_PRESENT, false), &["statement-missing"]),
-    ("terms", |b| b.flag(v::TERMS_MATCH, false), &["terms-differ"]),
-    ("sanctioned payee", |b| b.text(v::PAYEE_COUNTRY, "KP"), &["jurisdiction-sanctioned"]),
-    ("sanctioned payer", |b| b.text(v::PAYER_COUNTRY, "KP"), &["jurisdiction-sanctioned"]),
-    ("payer unscreened", |b| b.text(v::PAYER_SCREENING, "NotScreened"), &["not-screened"]),
-    ("payee unscreened", |b| b.text(v::PAYEE_SCREENING, "NotScreened"), &["not-screened"]),
-    ("payer match", |b| b.text(v::PAYER_SCREENING, "Match"), &["payer-listed"]),
-    ("payee match", |b| b.text(v::PAYEE_SCREENING, "Match"), &["payee-listed"]),
-    ("payer possible", |b| b.text(v::PAYER_SCREENING, "Possible"), &["screening-unclear"]),
-    ("payee possible", |b| b.text(v::PAYEE_SCREENING, "Possible"), &["screening-unclear"]),
-    ("old list", |b| b.number(v::LIST_AGE, 86_401), &["list-stale"]),
-    ("overdue list", |b| b.flag(v::LIST_EXPIRED, true), &["list-expired"]),
-    ("sunday", |b| b.number(v::WEEKDAY, 7), &["closed-now"]),
-    ("early", |b| b.number(v::MINUTE_OF_DAY, 419), &["closed-now"]),
-    ("late", |b| b.number(v::MINUTE_OF_DAY, 1_320), &["closed-now"]),
-    ("unsent", |b| b.texts(v::DUTIES_DONE, &["evidence-escrow"]), &["travel-rule-undone"]),
-    ("unsealed", |b| b.texts(v::DUTIES_DONE, &["travel-rule"]), &["evidence-undone"]),
-    (
-        "several, by precedence",
-        |b| b.number(v::WEEKDAY, 7).text(v::PAYEE_SCREENING, "Match").flag(v::TERMS_MATCH, false),
-        &["terms-differ", "payee-listed", "closed-now"],
-    ),
-];
-
-/// Rows of the debtor side.
-pub(crate) const DEBTOR: &[Row] = &[
-    ("account", |b| b.flag(v::ACCOUNT_MAY_BE_DEBITED, false), &["account-not-debitable"]),
-    ("unsigned", |b| b.flag(v::TERMS_SIGNED, false), &["terms-unsigned"]),
-    ("mandate", |b| b.flag(v::MANDATE_MAY_PAY, false), &["mandate-not-for-this"]),
-    ("mandate status", |b| b.number(v::MANDATE_STATUS_AGE, 901), &["mandate-status-stale"]),
-    ("at mandate limit", |b| b.number(v::MANDATE_LIMIT, 1_240_000), &["permit"]),
-    ("mandate limit", |b| b.number(v::MANDATE_LIMIT, 1_239_999), &["mandate-limit-exceeded"]),
-    (
-        "corridor limit",
-        |b| {
-            b.number(v::AMOUNT, 50_000_001)
-                .number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX)
-                .text(v::CREDIT_BAND_GIVEN, "A")
-        },
-        &["corridor-limit-exceeded"],
-    ),
-    ("band", |b| b.text(v::CREDIT_BAND_GIVEN, "D"), &["credit-band-limit-exceeded"]),
-    ("credit status", |b| b.number(v::CREDIT_STATUS_AGE, 901), &["credit-status-stale"]),
-    ("tax", |b| b.flag(v::TAX_STANDING_GOOD, false), &["tax-standing-not-good"]),
-    ("old tax", |b| b.number(v::TAX_STANDING_AGE, 7_776_001), &["tax-standing-stale"]),
-    ("name check", |b| b.flag(v::PAYEE_NAME_FITS_ACCOUNT, false), &["payee-name-differs"]),
-    ("large", large_debtor, &["permit"]),
-];
-
-/// Rows of the creditor side.
-pub(crate) const CREDITOR: &[Row] = &[
-    ("account", |b| b.flag(v::ACCOUNT_MAY_BE_CREDITED, false), &["account-not-creditable"]),
-    ("unsigned", |b| b.flag(v::INVOICE_SIGNED, false), &["invoice-unsigned"]),
-    ("payer account", |b| b.flag(v::PAYER_ACCOUNT_GIVEN, false), &["payer-account-missing"]),
-    ("corridor limit", |b| b.number(v::AMOUNT, 75_000_001), &["corridor-limit-exceeded"]),
-    ("large", |b| b.number(v::AMOUNT, 40_000_000), &["permit"]),
-];
-
-fn large_debtor(b: FindingsBuilder) -> FindingsBuilder {
-    b.number(v::AMOUNT, 24_000_000).number(v::MANDATE_LIMIT, policy::findings::NUMBER_MAX)
+/// All cases of a pack's folder.
+pub(crate) fn rows(pack: &Pack) -> Vec<Row> {
+    let cases = policy::cases::read(cases_text(pack.name()), pack).unwrap();
+    let row = |case: &policy::cases::Case| {
+        assert_eq!(case.at, now(), "{}", case.name);
+        let codes: Vec<String> = case.reasons().map(str::to_owned).collect();
+        let codes = if codes.is_empty() { vec!["permit".to_owned()] } else { codes };
+        Row(case.name.clone(), case.findings.clone(), codes)
+    };
+    cases.iter().map(row).collect()
 }
 
-/// All rows of a side.
-pub(crate) fn rows(pack: &Pack) -> impl Iterator<Item = &'static Row> {
-    let own = if pack.side() == record::Side::Debtor { DEBTOR } else { CREDITOR };
-    SHARED.iter().chain(own)
+/// The text of a shipped pack's `cases.json`.
+pub(crate) fn cases_text(pack: &str) -> &'static str {
+    match pack {
+        "nl-sg" => include_str!("../../../../packs/nl-sg/cases.json"),
+        _ => include_str!("../../../../packs/sg-in/cases.json"),
+    }
 }
 
 /// The findings of a row.
-pub(crate) fn findings(side: &SideCase, row: &Row) -> Findings {
-    row.1((side.base)()).build()
+pub(crate) fn findings(_: &SideCase, row: &Row) -> Findings {
+    row.1.clone()
 }
 
 /// What stands around a decision.

@@ -114,30 +114,45 @@ async fn pass(front: Arc<Front>, request: Request<Incoming>) -> Response<Body> {
             return response;
         }
     };
-    let mut last = None;
-    for place in front.order() {
-        let answered = front.client.relay(&place.peer, &head, body.clone()).await;
-        let another = goes_on(&head, &answered);
-        match answered {
-            Ok(answer) if !another => return answer.map(Body::from),
-            Ok(answer) => last = Some(answer),
-            Err(outcome) => {
-                place.ready.store(false, Ordering::Relaxed);
-                let (place, path) = (place.peer.authority(), head.uri.path());
-                tracing::warn!(place, path, ?outcome, another, "an instance did not answer");
-                if !another {
-                    break;
-                }
-            }
-        }
-    }
-    last.map_or_else(
+    let patient = tokio::time::timeout(PATIENCE, ask(&front, &head, &body)).await;
+    patient.ok().flatten().map_or_else(
         || {
             let problem = Problem::of(&problem::NOT_READY).detail("no instance answers");
             unsigned(&problem.mend("try again in a moment"))
         },
         |answer| answer.map(Body::from),
     )
+}
+
+/// Asks one round of the instances after the other, until one of them says more than that it is
+/// not ready: while one is replaced there may be nobody for a moment.
+async fn ask(front: &Front, head: &Parts, body: &Bytes) -> Option<Response<Bytes>> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let mut last = None;
+        for place in front.order() {
+            let answered = front.client.relay(&place.peer, head, body.clone()).await;
+            let another = goes_on(head, &answered);
+            match answered {
+                Ok(answer) if !another => return Some(answer),
+                Ok(answer) => last = Some(answer),
+                Err(outcome) => {
+                    place.ready.store(false, Ordering::Relaxed);
+                    let (place, path) = (place.peer.authority(), head.uri.path());
+                    tracing::warn!(place, path, ?outcome, another, "an instance did not answer");
+                    if !another {
+                        return None;
+                    }
+                }
+            }
+        }
+        let busy = |answer: &Response<Bytes>| answer.status() == StatusCode::SERVICE_UNAVAILABLE;
+        let said = last.as_ref().is_some_and(|answer| !busy(answer));
+        match pauses.next() {
+            Some(pause) if !said => tokio::time::sleep(pause).await,
+            _ => return last,
+        }
+    }
 }
 
 /// Whether another instance is asked: when this one surely did nothing, or when what it may have
@@ -182,8 +197,18 @@ fn unsigned(problem: &Problem) -> Response<Body> {
 
 /// Loopback or the next rack.
 const CONNECT: Duration = Duration::from_secs(1);
-/// Two instances may fail within the ten seconds that a wallet waits.
+/// Two instances may fail within [`PATIENCE`].
 const DEADLINE: Duration = Duration::from_secs(4);
+/// Less than the ten seconds that a client waits, so that what it gets is an answer.
+const PATIENCE: Duration = Duration::from_secs(9);
+/// Between two rounds over all instances: a new one joins within a second or two.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1_600),
+];
 /// Between two rounds of asking who is ready.
 const WATCH_PAUSE: Duration = Duration::from_millis(200);
 
@@ -227,6 +252,46 @@ mod tests {
         for (head, answered, expected) in table {
             assert_eq!(goes_on(head, &answered), expected, "{} {answered:?}", head.uri);
         }
+    }
+
+    /// Nobody listens there.
+    const DEAD: &str = "http://localhost:1";
+
+    /// An instance that says these statuses in turn, the last one for ever, and how often it was
+    /// asked.
+    fn instance(statuses: &'static [StatusCode]) -> (String, Arc<AtomicUsize>) {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let app = axum::Router::new().fallback(move || {
+            let number = counted.fetch_add(1, Ordering::Relaxed);
+            async move { statuses[number.min(statuses.len() - 1)] }
+        });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (url, asked)
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_an_instance_that_is_about_to_be_ready() {
+        const BUSY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+        let (url, asked) = instance(&[BUSY, BUSY, StatusCode::OK]);
+        let front = Front::new(&Config { port: 0, places: vec![DEAD.into(), url] }).unwrap();
+        let answer = ask(&front, &head("POST", "/v1/decisions"), &Bytes::new()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test]
+    async fn what_the_living_say_is_the_answer_after_one_round() {
+        let (url, asked) = instance(&[StatusCode::NOT_FOUND]);
+        let front = Front::new(&Config { port: 0, places: vec![DEAD.into(), url] }).unwrap();
+        let read = head("GET", "/v1/decisions/1/record");
+        let answer = ask(&front, &read, &Bytes::new()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -13,9 +13,10 @@ use clearing::outside::{
 };
 use clearing::settlement::acts::{ActsAnswer, ActsWork};
 use clearing::settlement::funding::{FundingAnswer, FundingWork};
-use clearing::testkit::{Who, environment, eur, settlement_name};
+use clearing::testkit::eur;
+use clearing::testkit::outside::stuck_act;
 use clearing::{OutsideAnswer, OutsideWork, SettlementAnswer, SettlementWork};
-use record::{OutsideEvidence, Signed, StuckAct, StuckDecision};
+use record::{OutsideEvidence, StuckDecision};
 use seal::sha256;
 use terms::OutsideId;
 
@@ -538,17 +539,7 @@ impl World {
                     self.rail.verdicts.insert(message, rejected);
                     StuckDecision::NotDone
                 };
-                let act = StuckAct {
-                    layout: 1,
-                    environment: environment(),
-                    book: settlement_name(),
-                    id: transfer.id,
-                    stuck_at: transfer.at,
-                    decision,
-                    reason: "asked the bank by telephone".into(),
-                    by: "m.visser".into(),
-                };
-                let act = Box::new(Signed::sign(&act, &Who::Operator.key()));
+                let act = stuck_act(&transfer, decision);
                 let work = SettlementWork::Outside(Box::new(OutsideWork::Resolve(act)));
                 self.ask_settlement(core, work, Waiter::Request);
             }

@@ -104,23 +104,6 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
-/// Look at rule packs.
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// The digest of a pack: what permits and records name. Comments and layout do not change it.
-    Digest(DigestArgs),
-}
-
-/// Arguments of `policy digest`.
-#[derive(Debug, Args)]
-pub struct DigestArgs {
-    /// The rule pack's folder.
-    pub dir: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Explain a code: what happened, how to mend it, its ISO 20022 reason.
 ///
 /// Codes stand in refusals, receipts and problem answers. Exit 1: no such code.

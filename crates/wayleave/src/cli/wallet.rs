@@ -43,6 +43,11 @@ pub enum WalletCommand {
     Agree(AgreeArgs),
     /// Ask the core how a payment stands.
     Status(StatusArgs),
+    /// Show what was posted on your account, newest first, each line with the balance after it.
+    ///
+    /// The answer names the position of the bank's book that it was read at. Where there are more
+    /// lines it prints the words with which to go on.
+    Statement(StatementArgs),
     /// List payments with their files, and requests to pay.
     List(PlaceArgs),
     /// List credentials: type, issuer, claims held, until when.
@@ -132,6 +137,26 @@ pub struct StatusArgs {
     /// also while none leads. The answer says at which position it was read.
     #[arg(long, value_name = "POSITION")]
     pub at_least: Option<u64>,
+}
+
+/// Arguments of `wallet statement`.
+#[derive(Debug, Args)]
+pub struct StatementArgs {
+    /// At most so many lines, 1 to 200.
+    #[arg(long, value_name = "LINES", default_value_t = 20)]
+    pub limit: u16,
+    /// The oldest line first.
+    #[arg(long)]
+    pub oldest_first: bool,
+    /// Go on where another page ended, as it printed.
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+    /// The state at this position of the bank's book or later is enough: a core that stands by may
+    /// answer, also while none leads.
+    #[arg(long, value_name = "POSITION")]
+    pub at_least: Option<u64>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }
 
 /// Arguments of `wallet cancel`.

@@ -87,7 +87,7 @@ pub(crate) fn day(asked: &DayCommand) -> anyhow::Result<ExitCode> {
     online(day::close(args))
 }
 
-pub(super) fn online(
+pub(crate) fn online(
     story: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_current_thread()

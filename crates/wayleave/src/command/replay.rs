@@ -1,4 +1,4 @@
-//! `wayleave replay` and `wayleave policy`: decisions made again, packs by their digest.
+//! `wayleave replay`: decisions made again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,8 +12,8 @@ use seal::Digest;
 use serde_json::{Value, json};
 use wallet::{CommandResult, EXIT_REFUSED};
 
-use super::{annotations, files, say, say_json, show};
-use crate::cli::check::{PolicyCommand, ReplayArgs};
+use super::{annotations, files, show};
+use crate::cli::check::ReplayArgs;
 
 /// The texts of a pack in a folder.
 pub(crate) struct PackTexts {
@@ -25,7 +25,7 @@ pub(crate) struct PackTexts {
 }
 
 impl PackTexts {
-    fn read(dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(dir: &Path) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             bail!("`{}` is no folder, expected that of a rule pack", dir.display());
         }
@@ -49,14 +49,18 @@ impl PackTexts {
         }
     }
 
-    fn load(&self) -> Result<Pack, policy::PackError> {
-        Pack::load(&PackFiles {
+    pub(crate) fn borrowed(&self) -> PackFiles<'_> {
+        PackFiles {
             schema: &self.schema,
             decide: &self.decide,
             oblige: &self.oblige,
             gate: &self.gate,
             parameters: &self.parameters,
-        })
+        }
+    }
+
+    fn load(&self) -> Result<Pack, policy::PackError> {
+        Pack::load(&self.borrowed())
     }
 
     /// Each policy's text by its id, without comments and layout.
@@ -88,7 +92,7 @@ pub(crate) fn command(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(show(&again, args.json))
 }
 
-fn read_pack(dir: &Path) -> anyhow::Result<(PackTexts, Pack)> {
+pub(crate) fn read_pack(dir: &Path) -> anyhow::Result<(PackTexts, Pack)> {
     let texts = PackTexts::read(dir)?;
     let pack = texts.load().with_context(|| format!("`{}` is no rule pack", dir.display()))?;
     Ok((texts, pack))
@@ -207,26 +211,4 @@ impl CommandResult for Again {
             Replay::Mismatch(_) => EXIT_REFUSED,
         }
     }
-}
-
-/// Looks at packs.
-pub(crate) fn policy(asked: &PolicyCommand) -> anyhow::Result<ExitCode> {
-    let PolicyCommand::Digest(args) = asked;
-    let (_, pack) = read_pack(&args.dir)?;
-    let rules = pack.rule_ids().count();
-    if args.json {
-        say_json(&json!({
-            "digest": pack.digest().to_string(),
-            "schema": pack.schema_digest().to_string(),
-            "name": pack.name(),
-            "corridor": pack.corridor().to_string(),
-            "side": pack.side().as_str(),
-            "rules": rules,
-        }));
-    } else {
-        say(&format!("{}  {}", pack.digest(), pack.name()));
-        let (corridor, side) = (pack.corridor(), pack.side().as_str());
-        say(&format!("{rules} rules for the {side} side of {corridor}"));
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ use api::messages::{Held, PaymentStatus};
 use serde_json::{Value, json};
 use terms::{Amount, AssetCode, Minor, Position};
 
-use super::{files, say, say_json, show, tell};
+use super::{files, say, say_json, show, statement, tell};
 use crate::cli::wallet::{
     AgreeArgs, CancelArgs, InvoiceArgs, PayArgs, PaymentArgs, PlaceArgs, ReceiveArgs, StatusArgs,
     WalletCommand,
@@ -31,6 +31,7 @@ pub(crate) fn command(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         | WalletCommand::Pay(_)
         | WalletCommand::Resume(_)
         | WalletCommand::Status(_)
+        | WalletCommand::Statement(_)
         | WalletCommand::Cancel(_)
         | WalletCommand::Agree(_)
         | WalletCommand::Refresh(_) => tokio::runtime::Builder::new_multi_thread()
@@ -48,6 +49,7 @@ async fn online(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
         WalletCommand::Pay(args) => pay(args).await,
         WalletCommand::Resume(args) => resume(args).await,
         WalletCommand::Status(args) => status(args).await,
+        WalletCommand::Statement(args) => statement::command(args).await,
         WalletCommand::Cancel(args) => cancel(args).await,
         WalletCommand::Agree(args) => agree(args),
         WalletCommand::Refresh(place) => refresh(place).await,
@@ -56,7 +58,7 @@ async fn online(asked: &WalletCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn open(place: &PlaceArgs) -> anyhow::Result<Wallet> {
+pub(super) fn open(place: &PlaceArgs) -> anyhow::Result<Wallet> {
     let root = files::wallet_folder(place.wallet.as_deref())?;
     Ok(Wallet::open(&root)?)
 }

@@ -12,13 +12,15 @@ const JSON: &str = api::wire::JSON;
 const XML: &str = "application/xml";
 
 /// Callee, method, target, media type, and one who is known there and may not do this.
-const ROUTES: [(&str, &str, &str, &str, &str); 37] = [
+const ROUTES: [(&str, &str, &str, &str, &str); 39] = [
     ("core", "POST", "/v1/orders", CBOR, "bank-nl.1"),
     ("core", "POST", "/v1/refusals", CBOR, "brightwater"),
     ("core", "POST", "/v1/parcels", CBOR, "brightwater"),
     ("core", "POST", "/v1/customers", CBOR, "brightwater"),
     ("core", "POST", "/v1/snapshots", CBOR, "operator"),
     ("core", "POST", "/v1/packs", CBOR, "operator"),
+    ("core", "POST", "/v1/pack-steps", CBOR, "operator"),
+    ("core", "GET", "/v1/packs/nl-sg/debtor", "", "operator"),
     ("core", "POST", "/v1/edges", CBOR, "brightwater"),
     ("core", "POST", "/v1/trust-lists", CBOR, "brightwater"),
     ("core", "POST", "/v1/outside-statements", XML, "bank-nl.1"),

@@ -343,6 +343,14 @@ async fn asked_otherwise(
     };
     let view: api::messages::AccountView = seal::from_canonical(&answer.body)?;
     assert!(view.head.number() >= 1);
+    let statement = format!("/v1/accounts/{account}/statement?at_least={}", view.head);
+    let client::Outcome::Answer(answer) = at(world, replica, get(&statement)).await else {
+        panic!("no statement");
+    };
+    let page: api::statement::StatementPage = seal::from_canonical(&answer.body)?;
+    assert!(page.head >= view.head && page.lines.iter().any(|line| line.reason == "payment"));
+    let newest = at(world, replica, get(&format!("/v1/accounts/{account}/statement"))).await;
+    assert!(not_begun(newest).contains(&world.stage.url(leads)));
     // Another's account is not shown.
     let others = format!("/v1/accounts/{}?at_least=1", world.stage.account("lim")?);
     assert!(!matches!(at(world, replica, get(&others)).await, client::Outcome::Answer(_)));

@@ -100,18 +100,13 @@ pub(crate) fn connect(server: &Server) -> Client {
 pub(crate) fn transfer(number: u64) -> Transfer {
     let mut id = [0xaa; 16];
     id[8..].copy_from_slice(&number.to_be_bytes());
-    Transfer {
-        id: TransactionId::from_bytes(id),
-        debit: AccountId::from_bytes([1; 16]),
-        credit: AccountId::from_bytes([2; 16]),
-        amount: Minor::new(100),
-        effective: None,
-        business_date: BusinessDate::from_days(20_000),
-        reason: 0,
-        code: 0,
-        hold: None,
-        payment: None,
-    }
+    Transfer::plain(
+        TransactionId::from_bytes(id),
+        AccountId::from_bytes([1; 16]),
+        AccountId::from_bytes([2; 16]),
+        Minor::new(100),
+        BusinessDate::from_days(20_000),
+    )
 }
 
 pub(crate) fn within(millis: u64) -> CallOptions {

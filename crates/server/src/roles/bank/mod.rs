@@ -25,15 +25,17 @@ use tokio::sync::watch;
 pub use self::config::Config;
 use self::link::Link;
 use super::RoleError;
-use super::core::books::{Running, open_in_segments};
+use super::core::books::{Running, open_in_segments, statements_of};
 use super::start::gate;
 use crate::keys::{KeyStore, REQUEST_KEY};
+use crate::statements::Statements;
 use crate::system;
 use crate::web::{LIMITS, Readiness, Site, health_routes, serve};
 
 /// What the handlers share.
 pub(crate) struct Bank {
     book: Running<CustomersBook>,
+    statements: Statements,
     pins: Pins,
     config: Config,
     link: Link,
@@ -70,9 +72,11 @@ pub async fn run_on(
     open_accounts(&book, &config).await?;
     let signer = Some(Arc::new(keys.signing_key(REQUEST_KEY)?));
     let readiness = Readiness::waiting("the book is read");
+    let folder = dir.join("books").join(config.book.as_str()).join("statements");
+    let statements = statements_of(&book, &folder, None)?;
     let link = Link::begun(system::now(), Duration::from_millis(config.link_patience_ms));
     let key = keys.signing_key(REQUEST_KEY)?;
-    let bank = Arc::new(Bank { book, pins, config, link, key });
+    let bank = Arc::new(Bank { book, statements, pins, config, link, key });
     let router = routes::routes(&bank, &gate).merge(health_routes(readiness.clone()));
     readiness.ready();
     tracing::info!(url = %bank.config.common.url, "the bank serves");

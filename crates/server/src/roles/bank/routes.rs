@@ -7,9 +7,10 @@ use api::bank::{
     MirrorSide, OpenHolds, OpenReturns, OwnerAnswer, OwnerRequest, PaymentDocuments, PaymentSides,
     Refuses,
 };
-use api::messages::NewCustomer;
+use api::messages::{AccountView, NewCustomer};
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, Query, State};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -20,7 +21,7 @@ use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use ledger::{Command, Freeze};
 use record::{Blind, Parcel, SandboxStatement};
 use serde::Deserialize;
-use terms::{AccountId, PaymentId};
+use terms::{AccountId, PaymentId, Position};
 
 use super::{Bank, lease};
 use crate::roles::core::admin::open_statement;
@@ -32,6 +33,7 @@ use crate::roles::core::routes::{
     cbor, done, failed, keep_parcel, not_accepted, not_done, side_named, signed,
 };
 use crate::roles::start::only_operator;
+use crate::statements::Asked;
 use crate::system;
 use crate::web::{Gate, Refuse};
 
@@ -53,7 +55,9 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
         .route("/v1/customers", post(customer))
         .route("/v1/parcels", post(parcel))
         .route("/v1/parcels/{payment}/{side}/{kind}", get(parcel_back));
-    let readers = Router::new().route("/v1/accounts/{id}", get(account));
+    let readers = Router::new()
+        .route("/v1/accounts/{id}", get(account))
+        .route("/v1/accounts/{id}/statement", get(account_statement));
     let wallets = lease::of_wallets();
     let duties = Router::new().route("/v1/duties", get(duties));
     let operators = Router::new()
@@ -264,16 +268,38 @@ async fn account(
     Path(id): Path<String>,
 ) -> Answer {
     let account: AccountId = wire::read_text("account", &id)?;
+    Ok(cbor(&account_for(&bank, &caller, account).await?))
+}
+
+/// An account, for the bank's own edge or its owner.
+async fn account_for(
+    bank: &Bank,
+    caller: &Caller,
+    account: AccountId,
+) -> Result<AccountView, Refuse> {
     if caller.role() == Role::Edge {
-        only_own_edge(&bank, &caller)?;
-        let view = in_book::view_account(&bank.book, account).await.map_err(not_done)?;
-        return Ok(cbor(&view));
+        only_own_edge(bank, caller)?;
+        return Ok(in_book::view_account(&bank.book, account).await.map_err(not_done)?);
     }
     // To a stranger an account that is not its own is not there.
     match in_book::view_account(&bank.book, account).await {
-        Ok(view) if view.profile.client_key == caller.key() => Ok(cbor(&view)),
+        Ok(view) if view.profile.client_key == caller.key() => Ok(view),
         _ => Err(not_accepted("there is no such account of yours").into()),
     }
+}
+
+async fn account_statement(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
+    let asked = Asked::of(&uri)?;
+    let account: AccountId = wire::read_text("account", &id)?;
+    let view = account_for(&bank, &caller, account).await?;
+    let least = asked.at_least.map_or(view.head, Position::new);
+    let of = (account, view.available.asset);
+    Ok(cbor(&bank.statements.page(of, least, &asked).await?))
 }
 
 async fn duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {

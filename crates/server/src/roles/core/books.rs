@@ -28,6 +28,7 @@ use super::customers::CustomersPort;
 use super::journal::JournalConfig;
 use super::salts::BookSalts;
 use crate::roles::RoleError;
+use crate::statements::{StatementFeed, Statements};
 use crate::system;
 
 /// Facts between two images: refolding so many takes well under a second.
@@ -59,6 +60,8 @@ pub struct Books {
     pub settlement: Running<SettlementBook>,
     /// The customers' books, by institution.
     pub customers: BTreeMap<InstitutionName, CustomersPort>,
+    /// Statements of the hosted customers' accounts, by institution.
+    pub statements: BTreeMap<InstitutionName, Statements>,
     /// Where an acknowledged fact is.
     pub durability: Durability,
     /// The first book whose writer ended.
@@ -183,6 +186,8 @@ pub struct Beginning<M> {
     images: FileDisk,
     /// The state of a book that was followed while another core wrote it.
     pub followed: Option<Start<M>>,
+    /// Its statements, as far as they were fed meanwhile.
+    pub fed: Option<(StatementFeed, Statements)>,
 }
 
 /// All books before they are opened.
@@ -207,7 +212,13 @@ impl<M: Image> Beginning<M> {
         let beginning: String = sha256(&genesis.save()).to_string().chars().take(16).collect();
         let images = folder.join("images").join(beginning);
         let images = FileDisk::take(&images).map_err(|e| unsound(name, "images", &e))?;
-        Ok(Self { name, genesis, folder, images, followed: None })
+        Ok(Self { name, genesis, folder, images, followed: None, fed: None })
+    }
+
+    /// Where the read models of its accounts lie.
+    #[must_use]
+    pub fn statements_folder(&self) -> PathBuf {
+        self.folder.join("statements")
     }
 
     /// What to follow from: the newest image of this machine, or the beginning.
@@ -251,16 +262,32 @@ pub fn open(dir: &Path, config: &Config, run: RunId) -> Result<Books, RoleError>
 pub fn open_from(begun: Beginnings, config: &Config, run: RunId) -> Result<Books, RoleError> {
     let (told, ended) = watch::channel(None);
     let settlement = open_book(begun.settlement, config, run, &told)?;
-    let mut customers = BTreeMap::new();
-    for (institution, book) in begun.customers {
+    let (mut customers, mut statements) = (BTreeMap::new(), BTreeMap::new());
+    for (institution, mut book) in begun.customers {
+        let (fed, folder) = (book.fed.take(), book.statements_folder());
         let book = open_book(book, config, run, &told)?;
+        let of = statements_of(&book, &folder, fed)?;
+        statements.insert(institution, of);
         customers.insert(institution, CustomersPort::of_hosted(book));
     }
     let durability = match &config.journal {
         JournalConfig::Segments => Durability::OneDisk,
         JournalConfig::Postgres(cluster) => cluster.durability(),
     };
-    Ok(Books { settlement, customers, durability, ended })
+    Ok(Books { settlement, customers, statements, durability, ended })
+}
+
+/// Follows a customers' book with its statements, from where they were fed.
+pub(crate) fn statements_of(
+    book: &Running<CustomersBook>,
+    folder: &Path,
+    fed: Option<(StatementFeed, Statements)>,
+) -> Result<Statements, RoleError> {
+    let followed = match fed {
+        Some((feed, statements)) => statements.go_on(feed, &book.handle),
+        None => Statements::follow(folder, &book.handle),
+    };
+    followed.map_err(|error| unsound(book.name, "statements", &error))
 }
 
 /// Opens a book in segment files below `dir/books`.

@@ -36,6 +36,7 @@ pub mod remote;
 pub mod replica;
 pub mod routes;
 pub mod salts;
+mod stages;
 pub mod standby;
 pub mod transfer_routes;
 pub mod transfers;
@@ -527,6 +528,7 @@ fn site(
     let all = routes::routes(core, &gate)
         .merge(drills::routes(core, &gate))
         .merge(edges::routes(core, &gate))
+        .merge(stages::routes(core, &gate))
         .merge(acts::routes(core, &gate))
         .merge(transfer_routes::routes(core, &gate));
     let routes = crate::web::when_ready(readiness, all);

@@ -11,9 +11,10 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use api::messages::AccountView;
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderName;
+use axum::http::{HeaderName, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
@@ -31,6 +32,7 @@ use super::files::TileFiles;
 use super::in_book::account_seen;
 use super::receipts::institution_of;
 use super::routes::{Answer, Known, cbor, not_accepted};
+use crate::statements::{self, Statements};
 use crate::web::{Gate, Readiness, Refuse, health_routes};
 
 /// How long a question waits until its position is here.
@@ -98,6 +100,8 @@ pub struct Replica {
     pub settlement: (BookName, Arc<Shelf<SettlementBook>>),
     /// The hosted customers' books.
     pub customers: BTreeMap<InstitutionName, (BookName, Arc<Shelf<CustomersBook>>)>,
+    /// Statements of the customers' accounts, where their feed stands.
+    pub statements: RwLock<BTreeMap<InstitutionName, Statements>>,
     /// Whether some institution keeps its own book, which is not followed here.
     others_elsewhere: bool,
     tiles: TileFiles,
@@ -112,10 +116,17 @@ impl Replica {
         Self {
             settlement: (config.book, Arc::default()),
             customers: hosted.map(|one| (one.institution, (one.book, Arc::default()))).collect(),
+            statements: RwLock::default(),
             others_elsewhere: !config.banks.is_empty(),
             tiles,
             readiness,
         }
+    }
+
+    /// Answers questions about statements of an institution's customers from here on.
+    pub fn offer(&self, institution: InstitutionName, statements: Option<Statements>) {
+        let mut all = self.statements.write().unwrap_or_else(PoisonError::into_inner);
+        all.extend(statements.map(|of| (institution, of)));
     }
 
     /// *Not ready*, with the leader's place.
@@ -172,6 +183,7 @@ pub fn routes(replica: &Arc<Replica>, gate: &Gate) -> Router {
     let readers = Router::new()
         .route("/v1/payments/{id}", get(payment).fallback(refuse.clone()))
         .route("/v1/accounts/{id}", get(account).fallback(refuse.clone()))
+        .route("/v1/accounts/{id}/statement", get(statement).fallback(refuse.clone()))
         .with_state(Arc::clone(replica));
     let readers = gate.only(&[Role::Wallet, Role::Edge, Role::Supervisor, Role::Witness], readers);
     let open = Router::new()
@@ -215,7 +227,19 @@ async fn account(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let account: AccountId = wire::read_text("account", &id)?;
-    let own = institution_of(&caller).filter(|_| caller.role() == Role::Edge);
+    let (_, view) = account_for(&replica, &caller, account, asked.at_least).await?;
+    Ok(at(view.head, cbor(&view)))
+}
+
+/// An account for its institution's edge or its owner, and where it is.
+async fn account_for(
+    replica: &Replica,
+    caller: &Caller,
+    account: AccountId,
+    at_least: Option<u64>,
+) -> Result<(InstitutionName, AccountView), Refuse> {
+    let asked = Asked { at_least };
+    let own = institution_of(caller).filter(|_| caller.role() == Role::Edge);
     for (name, (_, shelf)) in &replica.customers {
         // An edge reads its own institution's book; a wallet its own account, wherever it is.
         if own.is_some_and(|own| own != *name) {
@@ -229,13 +253,31 @@ async fn account(
         let (head, Some(mut view)) = replica.read(shelf, &asked, look).await? else { continue };
         if own.is_some() || view.profile.client_key == caller.key() {
             view.head = head;
-            return Ok(at(head, cbor(&view)));
+            return Ok((*name, view));
         }
     }
     if asked.at_least.is_none() || replica.others_elsewhere {
         return Err(replica.refuse());
     }
     Err(not_accepted("there is no such account of yours").into())
+}
+
+/// A statement that has seen what the account was asked for: at this position or later.
+async fn statement(
+    State(replica): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
+    let asked = statements::Asked::of(&uri)?;
+    let account: AccountId = wire::read_text("account", &id)?;
+    let (name, view) = account_for(&replica, &caller, account, asked.at_least).await?;
+    let here =
+        replica.statements.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+    let statements = here.ok_or_else(|| replica.refuse_because("no statements are here"))?;
+    let least = Position::new(asked.at_least.unwrap_or_default());
+    let page = statements.page((account, view.available.asset), least, &asked).await?;
+    Ok(at(page.head, cbor(&page)))
 }
 
 /// Tiles as they are; the checkpoint only to who asks for a position. What is not here yet may be

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use api::messages::{self, EndedAt, NewCustomer, PaymentStatus};
 use api::{Caller, Problem, Role, problem, wire};
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -22,7 +23,7 @@ use record::{
     TrustList,
 };
 use seal::{KeyId, PublicKey};
-use terms::{AccountId, InstitutionName, PaymentId};
+use terms::{AccountId, InstitutionName, PaymentId, Position};
 
 use super::admin::{self, NotDone};
 use super::after;
@@ -36,6 +37,7 @@ use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
 use super::transfers::Outside;
 use super::{in_book, leases, mirrors, outgoing};
+use crate::statements;
 use crate::web::{Gate, Refuse};
 
 /// What the handlers share.
@@ -72,6 +74,7 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/payments/{id}", get(payment))
         .route("/v1/payments/{id}/receipt", get(receipt))
         .route("/v1/accounts/{id}", get(account))
+        .route("/v1/accounts/{id}/statement", get(statement))
         .merge(after::of_readers());
     let edges = Router::new()
         .route("/v1/refusals", post(refusal))
@@ -225,6 +228,32 @@ async fn account(
         _ => admin::account_of_client(&core.clearing, caller.key(), account).await,
     };
     Ok(cbor(&view.map_err(not_done)?))
+}
+
+async fn statement(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
+    let asked = statements::Asked::of(&uri)?;
+    let account: AccountId = wire::read_text("account", &id)?;
+    let own = institution_of(&caller).filter(|_| caller.role() == Role::Edge);
+    for (institution, statements) in &core.clearing.books.statements {
+        // An edge reads its own institution's book; a wallet its own account, wherever it is.
+        if own.is_some_and(|own| own != *institution) {
+            continue;
+        }
+        let Ok(view) = admin::view_account(&core.clearing, *institution, account).await else {
+            continue;
+        };
+        if own.is_some() || view.profile.client_key == caller.key() {
+            let least = asked.at_least.map_or(view.head, Position::new);
+            let of = (account, view.available.asset);
+            return Ok(cbor(&statements.page(of, least, &asked).await?));
+        }
+    }
+    Err(not_accepted("there is no such account of yours").into())
 }
 
 async fn parcel(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {

@@ -33,6 +33,7 @@ use super::files::TileFiles;
 use super::journal::Cluster;
 use super::replica::{Replica, Shelf};
 use crate::roles::RoleError;
+use crate::statements::{StatementFeed, Statements};
 use crate::web::{Readiness, Site, serve};
 
 /// Batches read at once while following.
@@ -126,7 +127,9 @@ impl Standby {
         for (institution, book) in books.customers {
             let reader = reader(book.name)?;
             let shelf = replica.customers.get(&institution).map(|(_, shelf)| Arc::clone(shelf));
-            customers.insert(institution, Followed::new(book, shelf.unwrap_or_default(), reader));
+            let mut followed = Followed::new(book, shelf.unwrap_or_default(), reader);
+            replica.offer(institution, followed.statements());
+            customers.insert(institution, followed);
         }
         let mut log = FollowedLog::open(log, reader(config.book)?)?;
         let mut watched = Watched::new(cluster.lease());
@@ -157,23 +160,26 @@ struct Followed<M> {
     begun: Beginning<M>,
     shelf: Arc<Shelf<M>>,
     reader: PostgresReader,
+    /// Feeds its statements; absent where there are none, and after a fault.
+    fed: Option<(StatementFeed, Statements)>,
 }
 
 impl<M: Image + Clone> Followed<M> {
     fn new(begun: Beginning<M>, shelf: Arc<Shelf<M>>, reader: PostgresReader) -> Self {
         shelf.put(begun.newest());
-        Self { shelf, begun, reader }
+        Self { shelf, begun, reader, fed: None }
     }
 
     /// Applies what is surely durable of one page; whether there was any.
     fn step(&mut self) -> Result<bool, RoleError> {
+        self.feed_before();
         let Some(page) = durable_page(&self.reader, self.shelf.next()) else { return Ok(false) };
         if page.is_empty() {
             self.shelf.reached_end();
         }
         for batch in &page {
             match self.shelf.change(|state| state.follow(&self.begun.name, batch)) {
-                None | Some(Ok(())) => {}
+                None | Some(Ok(())) => self.feed(batch),
                 Some(Err(OpenError::ForeignState(position))) => {
                     let book = self.begun.name;
                     tracing::warn!(%book, %position, "an image of another journal: refolded");
@@ -191,7 +197,56 @@ impl<M: Image + Clone> Followed<M> {
 
     fn end(mut self) -> Beginning<M> {
         self.begun.followed = self.shelf.take();
+        self.begun.fed = self.fed.take();
         self.begun
+    }
+
+    /// Tells the statements what was followed before they were fed: a state may begin at an image.
+    /// A page at a time, so that nothing else waits.
+    fn feed_before(&mut self) {
+        let until = self.shelf.next();
+        let Some((feed, _)) = self.fed.as_ref().filter(|(feed, _)| feed.next() < until) else {
+            return;
+        };
+        match self.reader.read_from(feed.next(), PAGE) {
+            Ok(page) => {
+                page.iter().filter(|one| one.tip().next <= until).for_each(|one| self.feed(one))
+            }
+            Err(error) => tracing::warn!(%error, "statements wait"),
+        }
+    }
+
+    /// Tells the statements of a batch, unless they have not come so far.
+    fn feed(&mut self, batch: &Batch) {
+        let Some((feed, _)) = &mut self.fed else { return };
+        if feed.next() < batch.origin().first {
+            return;
+        }
+        if let Err(why) = feed.take(batch)
+            && let Some((_, statements)) = self.fed.take()
+        {
+            statements.stop(why);
+        }
+    }
+}
+
+impl Followed<CustomersBook> {
+    /// Opens its statements, and says where they are asked.
+    fn statements(&mut self) -> Option<Statements> {
+        let read = |at| {
+            let page = self.reader.read_from(at, 1).ok()?;
+            page.first().map(Batch::tip)
+        };
+        match StatementFeed::open(&self.begun.statements_folder(), read) {
+            Ok((feed, statements)) => {
+                self.fed = Some((feed, statements.clone()));
+                Some(statements)
+            }
+            Err(why) => {
+                tracing::error!(why, "no statements while this core stands by");
+                None
+            }
+        }
     }
 }
 

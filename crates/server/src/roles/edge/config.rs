@@ -175,7 +175,11 @@ pub fn write_pack(dir: &Path, files: &PackFiles<'_>) -> std::io::Result<()> {
 
 /// Loads `DIR/pack`.
 pub(super) fn read_pack(dir: &Path) -> Result<Pack, RoleError> {
-    let folder = dir.join("pack");
+    read_pack_in(&dir.join("pack"))
+}
+
+/// Loads the pack of a folder.
+pub(super) fn read_pack_in(folder: &Path) -> Result<Pack, RoleError> {
     let read = |name: &str| {
         std::fs::read_to_string(folder.join(name))
             .map_err(RoleError::world(format!("reading pack file `{name}`")))

@@ -8,7 +8,7 @@
 //! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
 //! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
 //!
-//! Folder: `pack/` (rules), `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on
+//! Folder: `pack/` (rules), `packs/` (further ones, by stage), `shadow.log`, `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on
 //! their way), `data-keys`, `status-marks`. Nothing of a payment lives in memory between two of its
 //! requests.
 
@@ -19,6 +19,7 @@ mod disk;
 mod form;
 mod keeper;
 mod outbox;
+mod packs;
 mod retire;
 mod routes;
 mod state;
@@ -131,6 +132,7 @@ async fn keep(edge: Arc<Edge>, mut keeper: Keeper, pause: Duration) {
             tracing::error!(%error, "the lists could not be kept");
             edge.readiness.not_ready("the lists could not be kept");
         } else if edge.lists().is_ok() {
+            packs::refresh(&edge).await;
             noticed = noticed || notice(&edge).await;
             if noticed {
                 edge.readiness.ready();
@@ -153,12 +155,17 @@ async fn notice(edge: &Edge) -> bool {
         institution: settings.institution,
         corridor: settings.corridor,
         side: settings.side,
-        pack: edge.pack.digest(),
-        schema: edge.pack.schema_digest(),
+        pack: edge.packs.own().digest(),
+        schema: edge.packs.own().schema_digest(),
         standing: PackStanding::InForce,
     };
     let pack = Signed::sign(&pack, &edge.permit_key).to_bytes();
-    if !published(edge, "/v1/packs", pack).await {
+    // Where steps say what is in force, the folder's own pack need not be.
+    let at_hand = match edge.packs.staged() {
+        Some(at_hand) => at_hand,
+        None => published(edge, "/v1/packs", pack).await,
+    };
+    if !at_hand {
         return false;
     }
     let joined = edge.outbox().joined();

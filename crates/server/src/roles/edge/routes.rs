@@ -128,7 +128,7 @@ async fn preparation(
         creditor_ticket: reply.ticket,
         ask: prepared.ask.map(|ask| ask.to_json().to_string()).unwrap_or_default(),
         missing: missing.collect(),
-        rules: rules_of(&edge),
+        rules: rules_of(edge.packs.own()),
     };
     Ok(cbor(&answer))
 }
@@ -291,7 +291,8 @@ fn numbered(
         data_key: &data_key,
         statuses: at_hand.statuses(),
     };
-    let desk = edge.desk(lists);
+    let pack = edge.packs.of(payment, edge.now())?;
+    let desk = edge.desk_with(lists, &pack);
     let decided = match open {
         Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
         Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),
@@ -299,6 +300,7 @@ fn numbered(
     if decided.alarm {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
+    edge.packs.shadow(&decided.record);
     edge.statuses.raise(&decided.high_water).map_err(disk)?;
     // In one turn: two consents to one payment at the same time would both be the first, and the
     // core would keep one record of the two.
@@ -308,7 +310,7 @@ fn numbered(
     outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
     drop(outbox);
     edge.deliver.notify_waiters();
-    Ok(answer_of(edge, decided))
+    Ok(answer_of(rules_of(&pack), decided))
 }
 
 const fn spent_on(verdict: &Verdict) -> SpentOn {
@@ -347,15 +349,15 @@ fn leave_behind(
     Ok(items)
 }
 
-fn answer_of(edge: &Edge, decided: Decided) -> DecisionAnswer {
+fn answer_of(rules: u32, decided: Decided) -> DecisionAnswer {
     let mut answer = DecisionAnswer {
         outcome: String::new(),
         document: None,
         code: None,
         sentence: None,
         mend: None,
-        rules: rules_of(edge),
-        pack: edge.pack.digest().to_string(),
+        rules,
+        pack: decided.record.pack.to_string(),
         next: None,
     };
     let (outcome, words) = match decided.verdict {
@@ -421,8 +423,8 @@ fn only_owner(caller: &Caller, key: seal::PublicKey) -> Result<(), Refuse> {
         .into())
 }
 
-fn rules_of(edge: &Edge) -> u32 {
-    u32::try_from(edge.pack.rule_ids().count()).unwrap_or(u32::MAX)
+fn rules_of(pack: &policy::Pack) -> u32 {
+    u32::try_from(pack.rule_ids().count()).unwrap_or(u32::MAX)
 }
 
 fn signed_invoice(body: &[u8]) -> Result<Signed<Invoice>, Refuse> {

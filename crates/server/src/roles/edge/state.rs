@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::config::{Config, Settings, wrong};
 use super::outbox::{DataKeys, Outbox};
+use super::packs::Packs;
 use super::statuses::StatusKeeper;
 use crate::keys::{KeyStore, REQUEST_KEY};
 use crate::roles::RoleError;
@@ -29,7 +30,7 @@ pub(super) struct Edge {
     pub(super) dir: PathBuf,
     pub(super) settings: Settings,
     pub(super) url: String,
-    pub(super) pack: Pack,
+    pub(super) packs: Packs,
     pub(super) permit_key: SigningKey,
     statement_key: BoxSecretKey,
     secret: Secret,
@@ -80,7 +81,7 @@ impl Edge {
         Ok(Self {
             settings: config.settings(&pack)?,
             url: common.url.trim_end_matches('/').to_owned(),
-            pack,
+            packs: Packs::new(&dir, pack),
             permit_key: keys.signing_key("permit")?,
             statement_key: BoxSecretKey::from_seed(keys.seed("statement")?),
             secret: Secret::from_bytes(keys.seed("ticket")?),
@@ -132,8 +133,13 @@ impl Edge {
         *self.lists.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(lists));
     }
 
-    /// The desk at this instant.
+    /// The desk at this instant, with the pack that this edge is registered for.
     pub(super) fn desk<'a>(&'a self, lists: &'a Lists) -> Desk<'a> {
+        self.desk_with(lists, self.packs.own())
+    }
+
+    /// The desk at this instant, with the pack that decides.
+    pub(super) fn desk_with<'a>(&'a self, lists: &'a Lists, pack: &'a Pack) -> Desk<'a> {
         let settings = &self.settings;
         Desk {
             environment: settings.environment,
@@ -142,7 +148,7 @@ impl Edge {
             side: settings.side,
             book: settings.book,
             url: &self.url,
-            pack: &self.pack,
+            pack,
             lists,
             permit_key: &self.permit_key,
             statement_key: &self.statement_key,

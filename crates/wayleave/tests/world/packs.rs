@@ -1,0 +1,111 @@
+//! Packs go through their stages while payments run: shadow, active, and back.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use wallet::PaymentOutcome;
+
+use super::stage::{BINARY, World, play, until};
+
+const ABOVE: &str = "corridor-limit-exceeded";
+const SETTLED: &str = "settled";
+const NOT_IN_FORCE: &str = "PackNotInForce";
+
+/// `wayleave policy …`: whether it went well, and what it said.
+fn policy(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(BINARY).arg("policy").args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+/// A copy of an edge's pack under which one payment may be 10 EUR at most.
+fn tighter(world: &World, edge: &str) -> PathBuf {
+    let (from, to) = (world.stage.folder(edge).join("pack"), world.folder.path().join("tighter"));
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(&from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    let path = to.join("parameters.json");
+    let mut file: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let rows = file["parameters"].as_array_mut().unwrap();
+    let row = rows.iter_mut().find(|row| row["name"] == "amountLimit").unwrap();
+    row["values"] = serde_json::json!([{ "from": "2026-01-01", "value": 1_000 }]);
+    std::fs::write(path, file.to_string()).unwrap();
+    to
+}
+
+fn stage(pack: &Path, to: &str, edge: &Path) -> (bool, String) {
+    let (pack, edge) = (pack.to_str().unwrap(), edge.to_str().unwrap());
+    policy(&["stage", pack, to, "--edge", edge, "--reason", "a test"])
+}
+
+/// Pays until the edge has looked again and decides under the pack in force. Before that look it
+/// decides under the pack before: a permit of that one is refused by the book, and settles never.
+async fn pays(
+    world: &World,
+    name: &str,
+    minor: u128,
+    (before, expected): (&str, &str),
+) -> anyhow::Result<()> {
+    let mut number = 0;
+    until(name, || {
+        number += 1;
+        let invoice = format!("{name}-{number}");
+        async move {
+            let request = world.invoice(&invoice, minor).await?;
+            let code = match world.pay(&request).await? {
+                PaymentOutcome::Settled(_) => "settled".to_owned(),
+                PaymentOutcome::Refused(refused) => refused.code.clone(),
+                other => panic!("{other:?}"),
+            };
+            assert!([before, expected, NOT_IN_FORCE].contains(&code.as_str()), "{code}");
+            Ok((code == expected).then_some(()))
+        }
+    })
+    .await
+}
+
+#[test]
+fn a_pack_is_rolled_out_and_back_by_one_command_each_while_payments_run() {
+    play(async {
+        let mut world = World::new("packs").await?;
+        let edge = world.stage.folder("bank-nl.1");
+        let (old, new) = (edge.join("pack"), tighter(&world, "bank-nl.1"));
+        world.settled("PK-1", 10_000).await?;
+        let (done, said) = policy(&["stages", "--edge", edge.to_str().unwrap()]);
+        assert!(done && said.contains("no step yet"), "{said}");
+        // Nothing skips the shadow.
+        let (done, said) = stage(&new, "active", &edge);
+        assert!(!done && said.contains("does not become active"), "{said}");
+        let (done, said) = stage(&new, "shadow", &edge);
+        assert!(done && said.contains("shadow") && said.contains("active"), "{said}");
+        // Beside the pack in force and without effect: the payment settles, the difference stands.
+        let log = edge.join("shadow.log");
+        let mut number = 0;
+        until("the shadow differs", || {
+            number += 1;
+            let (world, log, invoice) = (&world, log.clone(), format!("SH-{number}"));
+            async move {
+                world.settled(&invoice, 10_000).await?;
+                let noted = std::fs::read_to_string(log).unwrap_or_default();
+                Ok(noted.contains("permit → denial").then_some(()))
+            }
+        })
+        .await?;
+        let (done, said) = stage(&new, "active", &edge);
+        assert!(done, "{said}");
+        pays(&world, "above", 10_000, (NOT_IN_FORCE, ABOVE)).await?;
+        pays(&world, "below", 1_000, (SETTLED, SETTLED)).await?;
+        // A restart of the edge, whose own folder holds the older pack, brings nothing back.
+        world.process("bank-nl.1").kill()?;
+        world.process("bank-nl.1").start_again()?;
+        world.process("bank-nl.1").ready().await?;
+        pays(&world, "again", 10_000, (NOT_IN_FORCE, ABOVE)).await?;
+        let (done, said) = stage(&old, "active", &edge);
+        assert!(done && said.contains("retired"), "{said}");
+        pays(&world, "back", 10_000, (ABOVE, SETTLED)).await?;
+        Ok(())
+    });
+}

@@ -225,9 +225,10 @@ impl SettlementBook {
     /// The packs that decide every payment of their side, with their schemas: active by steps where
     /// a side is staged, in force by notices elsewhere. A canary is none: it decides a share only.
     pub(super) fn active_packs(&self) -> Vec<(PackKey, Digest)> {
-        let noticed = self.packs.iter().filter(|(key, entry)| {
-            entry.standing == PackStanding::InForce && !self.is_staged(key)
-        });
+        let noticed = self
+            .packs
+            .iter()
+            .filter(|(key, entry)| entry.standing == PackStanding::InForce && !self.is_staged(key));
         let noticed = noticed.map(|(key, entry)| (key.clone(), entry.schema));
         let staged = self.stages.sides.iter().flat_map(|(side, staged)| {
             let StagedSide { institution, corridor, side } = *side;

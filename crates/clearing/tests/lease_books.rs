@@ -1,3 +1,4 @@
+// long file: the rules and the seeded worlds share one bench of two real books
 //! Leases over the real books: what each rule refuses, and seeded worlds in which a bank is cut
 //! off, comes back, crashes, hears everything late, twice or never, while payments go to the core,
 //! to the bank under a lease, or to both.

@@ -115,7 +115,8 @@ fn texts(set: &PolicySet) -> BTreeMap<String, Value> {
 
 fn rule(chapter: Chapter, id: &str, old: Option<&Value>, new: Option<&Value>) -> Option<Change> {
     let forbids = |rule: &Value| rule.get("effect").and_then(Value::as_str) == Some("forbid");
-    // A duty less is owed by nobody; a forbid less lets pass; the wide permit is no rule of its own.
+    // A duty less is owed by nobody; a forbid less lets pass; the wide permit is no rule of its
+    // own.
     let binds = |rule: &Value| chapter == Chapter::Oblige || forbids(rule);
     let (what, direction) = match (old, new) {
         (None, Some(rule)) if binds(rule) => ("added", Direction::Tightens),

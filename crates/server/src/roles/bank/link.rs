@@ -1,9 +1,9 @@
 //! Whether this bank hears the core.
 //!
 //! The core asks each bank with a lease for its reports all the time. *Heard* is a request of the
-//! core, signed with its key, that was taken, by a clock that nobody sets; what has not been heard for longer than the bank's
-//! patience is *cut*. A bank accepts under a lease only while the link is cut: as long as the core
-//! asks, the core decides.
+//! core, signed with its key, that was taken; what has not been heard for longer than the bank's
+//! patience, by a clock that nobody sets, is *cut*. A bank accepts under a lease only while the
+//! link is cut: as long as the core asks, the core decides.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -157,6 +157,9 @@ pub struct PaymentSides {
     /// Whether the money lies in suspense and the bank owes it back.
     #[n(4)]
     pub in_suspense: bool,
+    /// Whether the bank accepted it under a lease, and has not heard its ending yet.
+    #[n(5)]
+    pub accepted: bool,
 }
 
 /// The orders of a page of open holds.

@@ -3,16 +3,16 @@
 //! | role | route | body → answer |
 //! |---|---|---|
 //! | bank | `POST /v1/leases` | [`LeaseTold`], by the core |
-//! | bank | `GET /v1/leases` | → [`LeaseReports`], by the core |
+//! | bank | `GET /v1/leases?after={payment}` | → [`LeaseReports`], by the core |
 //! | bank | `POST /v1/lease-orders` | [`SettleOrder`] → signed [`LeaseAcceptance`], by a wallet |
 //! | bank | `GET /v1/leases/held` | → JSON [`HeldLeases`], by the operator |
 //! | core | `GET /v1/leases` | → JSON [`Leases`], by the operator |
 //! | core | `POST /v1/lease-ends` | `TwoPersons<LeaseEnd>`, by the operator |
 
 use minicbor::{Decode, Encode};
-use record::{Blind, LeaseAcceptance, LeaseGrant, LeaseLine, SettleOrder, Signed};
+use record::{Blind, LeaseAcceptance, LeaseFinal, LeaseGrant, LeaseLine, SettleOrder, Signed};
 use serde::{Deserialize, Serialize};
-use terms::Minor;
+use terms::{Minor, PaymentId};
 
 /// What the core tells a bank.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -32,12 +32,13 @@ pub struct LeaseReports {
     /// Layout version: 1.
     #[n(0)]
     pub layout: u8,
-    /// Payments that it accepted and that are not ended here, at most [`SPENDINGS_PAGE`].
+    /// Payments that it accepted and that are not ended here, ascending, at most
+    /// [`SPENDINGS_PAGE`].
     #[n(1)]
     pub spendings: Vec<ReportedSpending>,
-    /// Whether there are more: then no lease is settled by what follows.
+    /// Ask again after this payment, if there may be more.
     #[n(2)]
-    pub more: bool,
+    pub after: Option<PaymentId>,
     /// Its leases, those that never arrived too.
     #[n(3)]
     pub leases: Vec<ReportedLease>,
@@ -62,7 +63,7 @@ pub struct ReportedSpending {
 }
 
 /// What a bank says of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct ReportedLease {
     /// Of which line.
@@ -74,9 +75,9 @@ pub struct ReportedLease {
     /// How much of its own side is spent, in minor units.
     #[n(2)]
     pub spent: Minor,
-    /// Whether nothing more is spent of it.
+    /// Its signed word that nothing more is spent of it, once that is so.
     #[n(3)]
-    pub is_final: bool,
+    pub closed: Option<Signed<LeaseFinal>>,
 }
 
 /// The leases of a settlement book that are not settled, as JSON.
@@ -113,7 +114,8 @@ pub struct LeaseRow {
     pub granted_at: String,
     /// When the authority ends.
     pub ends_at: String,
-    /// `in-force`, or `ended-unreported`: nothing more may be spent, and what was is not known.
+    /// `in-force`; `ended-waiting`: nothing more may be spent, and of what was reported something
+    /// waits; `ended-unreported`: nothing more may be spent, and the bank has not said what was.
     pub standing: String,
     /// What keeps a reported spending from settling, if something does.
     pub waits: Vec<WaitingSpending>,

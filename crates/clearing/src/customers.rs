@@ -700,7 +700,7 @@ impl Machine for CustomersBook {
             kind if after::is_kind(kind) => self.apply_after(stamp, fact),
             CUSTOMER_FUNDED => self.apply_funded(stamp, fact),
             ACCOUNT_RESTRICTED => self.apply_restricted(stamp, fact),
-            LEASE_STEP | LEASE_SPENT => self.apply_lease(fact),
+            LEASE_STEP | LEASE_SPENT => self.apply_lease(stamp, fact),
             OUTGOING_STEP => self.apply_outgoing(stamp, fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }

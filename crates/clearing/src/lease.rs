@@ -27,8 +27,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{Decode, Encode};
 use terms::{Instant, Minor, TransactionId};
 
-/// How far a lease's number may be beyond the last one that the holder knows.
+/// Leases passed over that are still reported when a newer one arrives. A holder that was set back
+/// to an older copy takes the newest at once; what lies further back persons end.
 const AHEAD_MAX: u64 = 64;
+
+/// Settled leases whose sum is still known, and whose spendings are still told apart here: what is
+/// older is over. Both books know for themselves how each payment ended.
+const SETTLED_KEPT: usize = 64;
 
 /// What the two agreed on, in the participant's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +173,20 @@ impl Grantor {
         self.settled.get(&number).copied()
     }
 
+    /// Whether a lease was granted and is settled, however long ago.
+    #[must_use]
+    pub fn is_over(&self, number: u64) -> bool {
+        (1..=self.last).contains(&number) && !self.open.contains_key(&number)
+    }
+
+    fn note_settled(&mut self, number: u64, spent: Minor) {
+        self.open.remove(&number);
+        self.settled.insert(number, spent);
+        while self.settled.len() > SETTLED_KEPT {
+            self.settled.pop_first();
+        }
+    }
+
     /// Grants, or renews: a renewal is the next lease, and closes the one before when it arrives.
     /// The caller holds the amount back in the same fact, and sends the lease once that is durable.
     pub fn grant(
@@ -204,8 +223,7 @@ impl Grantor {
 
     /// Folds a lease that ended: by its holder's final report, or because persons ended it.
     pub(crate) fn note_ended(&mut self, number: u64, spent: Minor) {
-        self.open.remove(&number);
-        self.settled.insert(number, spent);
+        self.note_settled(number, spent);
     }
 
     /// The number of the last lease that was granted.
@@ -217,14 +235,11 @@ impl Grantor {
     /// Takes a lease back: its number is to be sent. What it has spent by then stays in doubt
     /// until it is reported.
     pub fn revoke(&mut self, number: u64) -> Result<(), LeaseRefusal> {
-        match self.open.get_mut(&number) {
-            Some(granted) => {
-                granted.revoked = true;
-                Ok(())
-            }
-            None if self.settled.contains_key(&number) => Ok(()),
-            None => Err(LeaseRefusal::Unknown(number)),
+        if let Some(granted) = self.open.get_mut(&number) {
+            granted.revoked = true;
+            return Ok(());
         }
+        if self.is_over(number) { Ok(()) } else { Err(LeaseRefusal::Unknown(number)) }
     }
 
     /// Whether a lease gives no authority any more, by the grantor's clock. It frees nothing.
@@ -243,6 +258,9 @@ impl Grantor {
             }
             return Ok(Reported::Settled { spent: known, free: Minor::ZERO, now: false });
         }
+        if self.is_over(number) {
+            return Ok(Reported::Settled { spent, free: Minor::ZERO, now: false });
+        }
         let granted = self.open.get_mut(&number).ok_or(LeaseRefusal::Unknown(number))?;
         let (amount, known) = (granted.lease.amount, granted.known);
         let Ok(free) = amount.minus(spent) else {
@@ -255,8 +273,7 @@ impl Grantor {
             granted.known = known.max(spent);
             return Ok(Reported::Known);
         }
-        self.open.remove(&number);
-        self.settled.insert(number, spent);
+        self.note_settled(number, spent);
         Ok(Reported::Settled { spent, free, now: true })
     }
 }
@@ -342,7 +359,7 @@ pub enum NoAuthority {
 }
 
 impl Holder {
-    /// Takes a grant: `false` for one that is not newer, or too far ahead. The leases before it are
+    /// Takes a grant: `false` for one that is not newer. The leases before it are
     /// closed, those that never arrived too.
     pub fn granted(&mut self, lease: Lease) -> bool {
         if !self.pass_to(lease.number) {
@@ -362,11 +379,12 @@ impl Holder {
 
     /// Goes on to a newer number: everything up to it is closed.
     fn pass_to(&mut self, number: u64) -> bool {
-        if number <= self.newest || number > self.newest.saturating_add(AHEAD_MAX) {
+        if number <= self.newest {
             return false;
         }
         self.close(self.newest);
-        self.passed.extend((self.newest..=number).skip(1));
+        let first = self.newest.saturating_add(1).max(number.saturating_sub(AHEAD_MAX));
+        self.passed.extend(first..=number);
         self.newest = number;
         true
     }
@@ -408,6 +426,12 @@ impl Holder {
         self.close(number);
     }
 
+    /// The number of the newest lease that was taken or passed over.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.newest
+    }
+
     /// The newest lease, closed or not, while it is not known to be settled.
     #[must_use]
     pub fn newest(&self) -> Option<&Held> {
@@ -443,6 +467,9 @@ impl Holder {
         }
         let spent = self.held.remove(&number).map(|held| held.spent).unwrap_or_default();
         self.done.extend(spent.into_iter().map(|(id, amount)| (id, Spent { number, amount })));
+        let kept = u64::try_from(SETTLED_KEPT).unwrap_or(u64::MAX);
+        let oldest = self.newest.saturating_sub(kept);
+        self.done.retain(|_, spent| spent.number >= oldest);
     }
 
     /// What was spent under an id.

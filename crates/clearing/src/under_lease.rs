@@ -5,12 +5,14 @@
 //! retired, a stop that was set after the grant do not undo an acceptance. What the core could
 //! lose by that is the lease.
 
+use core::time::Duration;
+
 use record::{Action, Blind, LeaseGrant, LeaseLine, PaymentTerms, SettleOrder, Side};
 use terms::{BookName, Environment, Instant, InstitutionName, Minor, PaymentId};
 
 use crate::order::{CheckedOrder, check_order};
 use crate::rule::{Rule, RuleName, same};
-use crate::settlement::judge::{open, permit_bounded, permit_open};
+use crate::settlement::judge::{claims, open, permit_bounded, permit_open};
 use crate::trusted::TrustView;
 
 /// An order whose documents were checked against what a lease says was in force.
@@ -131,6 +133,15 @@ pub fn judge(grant: &LeaseGrant, order: &CheckedOrder, at: Instant) -> Result<Ta
     }
     open(at, order.acceptance.valid_until, RuleName::AcceptanceExpired)?;
     open(at, order.invoice.due_at, RuleName::InvoiceExpired)?;
+    // By a clock that is further apart than was agreed the bank would accept what does not settle.
+    let skew = Duration::from_secs(grant.skew_seconds.into());
+    if at.plus(skew) < grant.granted_at || at >= grant.ends_at {
+        let detail = format!("accepted at `{at}`");
+        return Err(Rule::new(RuleName::LeaseNotInForce, detail));
+    }
+    // That they can be counted: the bank knows no counters, and the core must not find one later
+    // that has no asset.
+    claims(order)?;
     let wrong = || Rule::new(RuleName::QuoteDiffers, "an amount overflows");
     let own = quote.fees_of(record::FeeTaker::DebtorInstitution).ok_or_else(wrong)?;
     let net = quote.debit.minus(own).map_err(|_| wrong())?;

@@ -272,3 +272,28 @@ fn a_holder_that_breaks_its_lease_is_found_out_and_bound() {
     assert_eq!(grantor.reported(&said(2, true)), Ok(Reported::Settled { spent, free, now: true }));
     assert_eq!(grantor.reported(&said(2, true)), Ok(Reported::Settled { spent, free, now: false }));
 }
+
+#[test]
+fn what_both_sides_remember_of_settled_leases_is_bounded_and_a_late_report_is_still_answered() {
+    let (terms, mut grantor, mut holder) = (terms(0), Grantor::default(), Holder::default());
+    let mut sizes = Vec::new();
+    for round in 1..=300_u64 {
+        let lease = grantor.grant(&terms, at(0), Minor::new(2), Duration::from_secs(9)).unwrap();
+        assert!(holder.granted(lease));
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&round.to_be_bytes());
+        holder.spend(&terms, at(0), TransactionId::from_bytes(id), Minor::new(1)).unwrap();
+        holder.revoked(lease.number);
+        holder.expire(&terms, at(10));
+        let said = holder.reports().next().unwrap();
+        assert!(matches!(grantor.reported(&said), Ok(Reported::Settled { now: true, .. })));
+        holder.settled(lease.number);
+        sizes.push([seal::to_canonical(&grantor).len(), seal::to_canonical(&holder).len()]);
+    }
+    let (early, late) = (sizes[149], sizes[299]);
+    assert!(late[0] < early[0] + 200 && late[1] < early[1] + 200, "{early:?} {late:?}");
+    let said = LeaseReport { number: 1, spent: Minor::new(1), is_final: true };
+    assert!(matches!(grantor.reported(&said), Ok(Reported::Settled { now: false, .. })));
+    let said = LeaseReport { number: 301, ..said };
+    assert_eq!(grantor.reported(&said), Err(LeaseRefusal::Unknown(301)));
+}

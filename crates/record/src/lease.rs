@@ -241,6 +241,42 @@ impl Document for LeaseEnd {
     const NAME: &'static str = "end of a lease";
 }
 
+/// A bank's word that it spends nothing more of a lease, and what it spent. Signed with its request
+/// key: with it the core may free the rest, and shows later why it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct LeaseFinal {
+    /// Layout version: 1.
+    #[n(0)]
+    pub layout: u8,
+    /// Where it applies.
+    #[n(1)]
+    pub environment: Environment,
+    /// The settlement book.
+    #[n(2)]
+    pub book: BookName,
+    /// Of which line.
+    #[n(3)]
+    pub line: LeaseLine,
+    /// Which lease.
+    #[n(4)]
+    pub number: u64,
+    /// What was spent of the bank's side, in minor units.
+    #[n(5)]
+    pub debit: Minor,
+    /// What was spent of the provider's side, in minor units.
+    #[n(6)]
+    pub credit: Minor,
+    /// The stamp of the bank's own book when it closed the lease, or passed it over.
+    #[n(7)]
+    pub closed_at: Instant,
+}
+
+impl Document for LeaseFinal {
+    const DOMAIN: Domain = Domain::new("wayleave/lease-final/v1");
+    const NAME: &'static str = "final report of a lease";
+}
+
 /// A lease was granted. The ledger's changes that hold both sides' money back stand in it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -280,9 +316,9 @@ pub struct LeaseEnded {
 /// By whose word a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum LeaseEndedBy {
-    /// Its holder's final report.
+    /// Its holder's final report, as it signed it.
     #[n(0)]
-    Report,
+    Report(#[n(0)] Box<Signed<LeaseFinal>>),
     /// Two persons: the holder is gone.
     #[n(1)]
     Persons(#[n(0)] Box<TwoPersons<LeaseEnd>>),
@@ -380,6 +416,19 @@ mod tests {
         }
     }
 
+    fn last_word() -> LeaseFinal {
+        LeaseFinal {
+            layout: 1,
+            environment: "sandbox".parse().unwrap(),
+            book: "settlement".parse().unwrap(),
+            line: line(),
+            number: 7,
+            debit: Minor::new(100),
+            credit: Minor::new(145),
+            closed_at: Instant::from_seconds(4),
+        }
+    }
+
     fn acceptance() -> LeaseAcceptance {
         LeaseAcceptance {
             layout: 1,
@@ -408,7 +457,10 @@ mod tests {
             credit: Minor::new(145),
             accepted_at: Instant::from_seconds(3),
         };
-        let (closed, by) = (LeaseStep::Closed(line(), 7), LeaseEndedBy::Report);
+        let last = Signed::sign(&last_word(), &SigningKey::from_seed(&[7; 32]));
+        assert_eq!(last.verify(&SigningKey::from_seed(&[7; 32]).public_key()), Ok(last_word()));
+        let by = LeaseEndedBy::Report(Box::new(last));
+        let closed = LeaseStep::Closed(line(), 7);
         let ended =
             LeaseEnded { line: line(), number: 7, spent: Minor::new(100), by, freed: vec![] };
         let facts = [

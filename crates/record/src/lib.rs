@@ -65,7 +65,8 @@ pub use funding::{
 };
 pub use lease::{
     LEASE_WORDS_MAX, LeaseAcceptance, LeaseConsent, LeaseDrawn, LeaseEnd, LeaseEnded, LeaseEndedBy,
-    LeaseGrant, LeaseGranted, LeaseLine, LeasePack, LeaseSnapshot, LeaseSpent, LeaseStep,
+    LeaseFinal, LeaseGrant, LeaseGranted, LeaseLine, LeasePack, LeaseSnapshot, LeaseSpent,
+    LeaseStep,
 };
 pub use outgoing::{
     OutgoingEnded, OutgoingParties, OutgoingPayment, OutgoingStep, OutgoingTaken, OutsideAddress,

@@ -5,6 +5,7 @@
 //! nothing that is not held here for it, so a payment that was perhaps sent to the core and is then
 //! brought here has one outcome. Guard: `a_payment_is_held_for_the_core_or_accepted_never_both`.
 
+use core::ops::Bound;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use journal::Checked;
 use minicbor::{Decode, Encode};
 use record::lease::LEASE_STEP;
 use record::{
-    Blind, Fact, FactBody, Heading, LeaseAcceptance, LeaseGrant, LeaseLine, LeaseSpent, LeaseStep,
-    SaltSlot, SettleOrder, Signed,
+    Blind, Fact, FactBody, Heading, LeaseAcceptance, LeaseFinal, LeaseGrant, LeaseLine, LeaseSpent,
+    LeaseStep, SaltSlot, SettleOrder, Signed,
 };
 use terms::{BookName, Environment, Instant, Minor, PaymentId, TransactionId};
 
@@ -69,11 +70,37 @@ struct HolderLine {
     /// What was taken of its provider's side.
     #[n(2)]
     credit: Minor,
+    /// The leases of which nothing more is spent, until they are known to be settled.
+    #[n(3)]
+    closed: BTreeMap<u64, Closed>,
+}
+
+/// How a lease stood when it was closed or passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct Closed {
+    #[n(0)]
+    at: Instant,
+    #[n(1)]
+    credit: Minor,
 }
 
 impl Default for HolderLine {
     fn default() -> Self {
-        Self { holder: Holder::default(), newest: None, credit: Minor::ZERO }
+        let (holder, closed) = (Holder::default(), BTreeMap::new());
+        Self { holder, newest: None, credit: Minor::ZERO, closed }
+    }
+}
+
+impl HolderLine {
+    /// Notes when the leases were closed that are closed since the last step. Only the newest had
+    /// anything of the provider's side that is not noted.
+    fn note_closed(&mut self, stamp: Instant, newest: u64) {
+        let finals = self.holder.reports().filter(|report| report.is_final);
+        for number in finals.map(|report| report.number).collect::<Vec<_>>() {
+            let credit = if number == newest { self.credit } else { Minor::ZERO };
+            self.closed.entry(number).or_insert(Closed { at: stamp, credit });
+        }
     }
 }
 
@@ -130,6 +157,27 @@ impl HeldLeases {
         self.lines.iter().flat_map(|(line, one)| one.holder.reports().map(|of| (*line, of)))
     }
 
+    /// The bank's last words, to be signed: of each lease of which nothing more is spent.
+    pub fn finals(&self, here: (Environment, BookName)) -> impl Iterator<Item = LeaseFinal> {
+        let of = move |line: LeaseLine, one: &HolderLine, report: LeaseReport| {
+            let Closed { at, credit } = one.closed.get(&report.number)?;
+            Some(LeaseFinal {
+                layout: 1,
+                environment: here.0,
+                book: here.1,
+                line,
+                number: report.number,
+                debit: report.spent,
+                credit: *credit,
+                closed_at: *at,
+            })
+        };
+        self.lines.iter().flat_map(move |(line, one)| {
+            let finals = one.holder.reports().filter(|report| report.is_final);
+            finals.filter_map(move |report| of(*line, one, report))
+        })
+    }
+
     /// How each line stands.
     pub fn lines(&self) -> impl Iterator<Item = HeldLine<'_>> {
         self.lines.iter().map(|(line, one)| {
@@ -164,9 +212,11 @@ impl CustomersBook {
         for_the_core.map(|(payment, held)| (*payment, held.order.as_ref()))
     }
 
-    /// The spendings that the settlement book has not ended, by payment.
-    pub fn open_spendings(&self) -> impl Iterator<Item = OpenSpending> {
-        self.leases.spent.iter().filter_map(|(payment, spent)| {
+    /// The spendings that the settlement book has not ended, by payment, after one: what is waiting
+    /// at the front hides none.
+    pub fn open_spendings(&self, after: Option<PaymentId>) -> impl Iterator<Item = OpenSpending> {
+        let later = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.leases.spent.range((later, Bound::Unbounded)).filter_map(|(payment, spent)| {
             let held = self.held.get(payment)?;
             let (order, blind) = (held.order.as_ref().clone(), held.blind?);
             Some(OpenSpending { spent: *spent, order, blind })
@@ -180,7 +230,10 @@ impl CustomersBook {
         work: &LeaseBankWork,
     ) -> Checked<CustomerAnswer> {
         let steps = match work {
-            LeaseBankWork::Take(taken) => self.take_lease(taken),
+            LeaseBankWork::Take(taken) => match self.take_lease(taken) {
+                Ok(steps) => steps,
+                Err(rule) => return refused(rule),
+            },
             LeaseBankWork::Accept(order) => return self.accept_under(at, slot, order),
             LeaseBankWork::Close { also } => self.leases.to_close(at, *also),
             LeaseBankWork::Settled(line, number) => {
@@ -195,11 +248,24 @@ impl CustomersBook {
         Checked { facts: steps.iter().map(fact).collect(), outcome: CustomerAnswer::Done }
     }
 
-    fn take_lease(&self, taken: &TakenLease) -> Vec<LeaseStep> {
+    /// A newer lease is always taken: the core signed it, and what lies between is passed over. An
+    /// older one changes nothing, and one that is over is refused by name: who sends it believes
+    /// that it is in force.
+    fn take_lease(&self, taken: &TakenLease) -> Result<Vec<LeaseStep>, Rule> {
         let TakenLease { signed, grant } = taken;
-        let mut holder = self.leases.lines.get(&grant.line).map(|one| one.holder.clone());
-        let newer = holder.get_or_insert_default().granted(lease_of(grant));
-        newer.then(|| LeaseStep::Taken(Box::new(signed.clone()))).into_iter().collect()
+        let known = self.leases.lines.get(&grant.line).map(|one| &one.holder);
+        let last = known.map_or(0, Holder::last);
+        if grant.number > last {
+            return Ok(vec![LeaseStep::Taken(Box::new(signed.clone()))]);
+        }
+        let is_known = |number: u64| {
+            known.is_some_and(|holder| holder.reports().any(|report| report.number == number))
+        };
+        if grant.number == last || is_known(grant.number) {
+            return Ok(vec![]);
+        }
+        let detail = format!("lease {} is settled here, and lease {last} was taken", grant.number);
+        Err(Rule::new(RuleName::LeaseNotInForce, detail))
     }
 
     /// Accepts a payment for good: its money is held and pinned, and the spending is recorded, in
@@ -271,10 +337,10 @@ impl CustomersBook {
         Ok(takes)
     }
 
-    pub(super) fn apply_lease(&mut self, fact: &Fact) {
+    pub(super) fn apply_lease(&mut self, stamp: Instant, fact: &Fact) {
         if fact.kind == LEASE_STEP {
             match LeaseStep::from_fact(fact) {
-                Ok(step) => self.leases.step(step),
+                Ok(step) => self.leases.step(stamp, step),
                 Err(error) => stop(&error.to_string()),
             }
         } else {
@@ -298,7 +364,7 @@ impl HeldLeases {
         self.lines.iter().filter_map(over).collect()
     }
 
-    fn step(&mut self, step: LeaseStep) {
+    fn step(&mut self, stamp: Instant, step: LeaseStep) {
         match step {
             LeaseStep::Taken(signed) => {
                 let grant = match signed.read_unverified() {
@@ -306,17 +372,21 @@ impl HeldLeases {
                     Err(error) => stop(&error.to_string()),
                 };
                 let line = self.lines.entry(grant.line).or_default();
+                let before = line.holder.last();
                 line.holder.granted(lease_of(&grant));
+                line.note_closed(stamp, before);
                 (line.newest, line.credit) = (Some(grant), Minor::ZERO);
             }
             LeaseStep::Closed(line, number) => {
                 if let Some(line) = self.lines.get_mut(&line) {
                     line.holder.note_closed(number);
+                    line.note_closed(stamp, number);
                 }
             }
             LeaseStep::Settled(line, number) => {
                 if let Some(line) = self.lines.get_mut(&line) {
                     line.holder.settled(number);
+                    line.closed.remove(&number);
                 }
             }
         }

@@ -269,7 +269,7 @@ pub(crate) fn permit_open(stamp: Instant, permit: &Permit) -> Result<(), Rule> {
 
 /// Limit claims of both permits, as velocity limits counted by the ledger in this very turn. A
 /// claim that this payment cannot be counted into is refused: dropped, it would bound nothing.
-pub(super) fn claims(order: &CheckedOrder) -> Result<Vec<Claim>, Rule> {
+pub(crate) fn claims(order: &CheckedOrder) -> Result<Vec<Claim>, Rule> {
     let permits = [&order.debtor.permit, &order.creditor.permit];
     permits
         .into_iter()

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use journal::Checked;
 use ledger::{
-    Ask, Change, Command, Draft, HoldState, Line, NotDone, NotDoneSource, Part, Placement, Reason,
-    Rest, Side as EntrySide, Term, VoidGround,
+    Ask, Change, Claim, Command, Draft, HoldState, Line, NotDone, NotDoneSource, Part, Placement,
+    Reason, Rest, Side as EntrySide, Term, VoidGround,
 };
 use minicbor::{Decode, Encode};
 use record::lease::{LEASE_ENDED, LEASE_GRANTED};
 use record::{
     Ending, Fact, FactBody, Heading, LEASE_WORDS_MAX, LeaseAcceptance, LeaseConsent, LeaseDrawn,
-    LeaseEnd, LeaseEnded, LeaseEndedBy, LeaseGrant, LeaseGranted, LeaseLine, LeasePack,
+    LeaseEnd, LeaseEnded, LeaseEndedBy, LeaseFinal, LeaseGrant, LeaseGranted, LeaseLine, LeasePack,
     LeaseSnapshot, PaymentEnded, RefusedBy, SaltSlot, Side, Signed,
 };
 use seal::digest::digest_of;
@@ -39,10 +39,12 @@ use crate::under_lease::{LeaseOrder, Takes};
 
 /// Domain of the ids of the holds of leases.
 const HOLD_ID: Domain = Domain::new("wayleave/lease-hold/v1");
-/// Domain of the evidence that lets such a hold be voided.
+/// Domain of what names a lease whose hold two persons let go.
 const RELEASE: Domain = Domain::new("wayleave/lease-release/v1");
 /// Most spendings of one lease: fewer than the parts that a hold may be posted in.
 pub const LEASE_SPENDINGS_MAX: usize = 200;
+/// The shortest time of a lease: shorter, and it is over before it is renewed.
+pub const LEASE_SECONDS_MIN: u32 = 10;
 /// The longest time of a lease.
 pub const LEASE_SECONDS_MAX: u32 = 7 * 24 * 3_600;
 
@@ -50,18 +52,11 @@ pub const LEASE_SECONDS_MAX: u32 = 7 * 24 * 3_600;
 #[derive(Clone, Debug)]
 pub enum LeaseWork {
     /// Grant the next lease of a line.
-    Grant(LeaseAsk),
+    Grant(Box<LeaseAsk>),
     /// Settle a spending that was reported, and count it.
     Spent(Box<Spending>),
     /// Take a holder's final report: every spending was counted before.
-    Report {
-        /// Of which line.
-        line: LeaseLine,
-        /// Which lease.
-        number: u64,
-        /// What was spent.
-        spent: Minor,
-    },
+    Report(Box<FinalReport>),
     /// End a lease whose holder is gone.
     End(Box<CheckedByTwo<LeaseEnd>>),
 }
@@ -96,6 +91,17 @@ pub struct Spending {
     pub said: LeaseAcceptance,
 }
 
+/// A holder's final report. The caller has checked its signature.
+#[derive(Clone, Debug)]
+pub struct FinalReport {
+    /// Whose key signed it: nobody ends another's lease.
+    pub reporter: InstitutionName,
+    /// The report as it was signed.
+    pub signed: Signed<LeaseFinal>,
+    /// What it says.
+    pub said: LeaseFinal,
+}
+
 /// All leases of the settlement book.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -111,6 +117,9 @@ struct GrantorLine {
     grantor: Grantor,
     #[n(1)]
     open: BTreeMap<u64, OpenLease>,
+    /// Those that two persons ended: what is reported of them later is judged by them still.
+    #[n(2)]
+    gone: BTreeMap<u64, LeaseGrant>,
 }
 
 /// A lease that is not settled.
@@ -126,6 +135,9 @@ pub struct OpenLease {
     /// What they took of the bank's side.
     #[n(2)]
     pub spent: Minor,
+    /// What they took of the provider's side.
+    #[n(3)]
+    pub credit: Minor,
 }
 
 impl Leases {
@@ -145,10 +157,17 @@ impl Leases {
         self.lines.get(&line)?.open.get(&number)
     }
 
-    /// What was spent of a lease that is settled.
+    /// A lease that is not settled, or that two persons ended: by it a spending is judged.
     #[must_use]
-    pub fn settled(&self, line: LeaseLine, number: u64) -> Option<Minor> {
-        self.lines.get(&line)?.grantor.settled(number)
+    pub fn granted(&self, line: LeaseLine, number: u64) -> Option<&LeaseGrant> {
+        let of = self.lines.get(&line)?;
+        of.open.get(&number).map(|open| &open.grant).or_else(|| of.gone.get(&number))
+    }
+
+    /// Whether a lease was granted and is settled.
+    #[must_use]
+    pub fn is_over(&self, line: LeaseLine, number: u64) -> bool {
+        self.lines.get(&line).is_some_and(|line| line.grantor.is_over(number))
     }
 
     /// What is leased on a line and not settled.
@@ -211,9 +230,7 @@ impl SettlementBook {
         let step = match work {
             LeaseWork::Grant(ask) => self.grant_lease(at, slot, ask),
             LeaseWork::Spent(spending) => return self.spent_under(at, slot, spending),
-            LeaseWork::Report { line, number, spent } => {
-                self.report_lease(at, slot, (*line, *number), *spent)
-            }
+            LeaseWork::Report(report) => self.report_lease(at, slot, report),
             LeaseWork::End(end) => self.end_lease(at, slot, end),
         };
         match step {
@@ -233,10 +250,7 @@ impl SettlementBook {
         if consent.layout != 1 || consent.line != line {
             return Err(refused("the provider's consent is of another line".into()));
         }
-        if ask.debit.is_zero() || ask.credit.is_zero() || ask.seconds > LEASE_SECONDS_MAX {
-            let detail = format!("an amount, and at most {LEASE_SECONDS_MAX} seconds");
-            return Err(Rule::new(name, detail));
-        }
+        ask.fits().map_err(|detail| Rule::new(name, detail))?;
         let provider = provider_of(line)?;
         self.may_take_part(at, &[line.institution, provider], &[line.debit, line.credit])?;
         let terms = LeaseTerms {
@@ -361,6 +375,11 @@ impl SettlementBook {
             let rule = self.ended_lease(said);
             return self.refuse_spending(at, slot, heading, order, rule);
         };
+        // By its bank's clock it was accepted after now: one of the two will agree.
+        let skew = Duration::from_secs(open.grant.skew_seconds.into());
+        if said.accepted_at > at.plus(skew) {
+            return not_accepted(format!("accepted at `{}`, which is to come", said.accepted_at));
+        }
         match self.judge_spending(at, open, spending) {
             Ok((change, despite)) => {
                 let Some(blind) = order.order.kept else {
@@ -384,7 +403,7 @@ impl SettlementBook {
 
     /// A lease that was never granted, or that was ended.
     fn ended_lease(&self, said: &LeaseAcceptance) -> Rule {
-        let ended = self.leases.settled(said.line, said.number).is_some();
+        let ended = self.leases.is_over(said.line, said.number);
         let what = if ended { "was ended" } else { "was never granted" };
         Rule::new(RuleName::LeaseNotInForce, format!("lease {} {what}", said.number))
     }
@@ -412,7 +431,7 @@ impl SettlementBook {
         same(name, "payment", order.order.terms.payment, said.payment)?;
         same(name, "terms", order.order.terms_digest, said.terms)?;
         same(name, "lease", order.number, said.number)?;
-        same(name, "institution", order.line.institution, said.line.institution)?;
+        same(name, "institution", order.order.debtor.permit.institution, said.line.institution)?;
         if order.line == said.line {
             return Ok(());
         }
@@ -428,12 +447,6 @@ impl SettlementBook {
         spending: &Spending,
     ) -> Result<(Change, Option<RuleName>), Rule> {
         let (grant, said, order) = (&open.grant, &spending.said, &spending.order.order);
-        let skew = Duration::from_secs(grant.skew_seconds.into());
-        let too_early = said.accepted_at.plus(skew) < grant.granted_at;
-        if too_early || said.accepted_at >= grant.ends_at || said.accepted_at > at.plus(skew) {
-            let detail = format!("accepted at `{}`", said.accepted_at);
-            return Err(Rule::new(RuleName::LeaseNotInForce, detail));
-        }
         let Takes { debit, credit } = crate::under_lease::judge(grant, order, said.accepted_at)?;
         same(RuleName::AcceptanceDiffers, "debit", debit, said.debit)?;
         same(RuleName::AcceptanceDiffers, "credit", credit, said.credit)?;
@@ -451,15 +464,29 @@ impl SettlementBook {
             return Err(Rule::new(RuleName::QuoteUsed, order.quote.quote.to_string()));
         }
         let despite = self.in_force_now(at, order).err().map(|rule| rule.name);
-        let claims = judge::claims(order)?;
         let draft = self.draft(at, grant, order)?;
-        let counted = Draft { claims, ..draft.clone() };
-        match self.one_posting(at, counted) {
-            Err(rule) if rule.name == RuleName::LimitExceeded => {
-                Ok((self.one_posting(at, draft)?, despite.or(Some(rule.name))))
+        let (claims, passed) = self.claims_that_fit(at, &draft, judge::claims(order)?);
+        let posted = self.one_posting(at, Draft { claims, ..draft })?;
+        Ok((posted, despite.or(passed)))
+    }
+
+    /// The claims of both permits that still fit their limits, and the rule where one does not: a
+    /// limit that is passed now is full, and every other one goes on counting.
+    fn claims_that_fit(
+        &self,
+        at: Instant,
+        draft: &Draft,
+        all: Vec<Claim>,
+    ) -> (Vec<Claim>, Option<RuleName>) {
+        let (mut fit, mut passed) = (Vec::new(), None);
+        for claim in all {
+            let claims = fit.iter().copied().chain([claim]).collect();
+            match self.one_posting(at, Draft { claims, ..draft.clone() }) {
+                Err(rule) if rule.name == RuleName::LimitExceeded => passed = Some(rule.name),
+                Ok(_) | Err(_) => fit.push(claim),
             }
-            posted => Ok((posted?, despite)),
         }
+        (fit, passed)
     }
 
     fn one_posting(&self, at: Instant, draft: Draft) -> Result<Change, Rule> {
@@ -513,12 +540,21 @@ impl SettlementBook {
         &self,
         at: Instant,
         slot: SaltSlot,
-        (line, number): (LeaseLine, u64),
-        spent: Minor,
+        FinalReport { reporter, signed, said }: &FinalReport,
     ) -> Result<Vec<Fact>, Rule> {
-        let refused = |detail: String| Rule::new(RuleName::LeaseNotInForce, detail);
+        let LeaseFinal { line, number, debit: spent, credit, .. } = *said;
+        let name = RuleName::LeaseNotInForce;
+        same(name, "layout", 1, said.layout)?;
+        same(RuleName::EnvironmentsDiffer, "environment", self.environment, said.environment)?;
+        same(RuleName::BooksDiffer, "book", self.book, said.book)?;
+        same(RuleName::SignerNotTrusted, "institution", line.institution, *reporter)?;
+        let refused = |detail: String| Rule::new(name, detail);
         let known = self.leases.lines.get(&line);
         let known = known.ok_or_else(|| refused(format!("lease {number} was never granted")))?;
+        // It is over, by a report or because persons ended it: the holder need not go on.
+        if known.grantor.is_over(number) {
+            return Ok(vec![]);
+        }
         let report = LeaseReport { number, spent, is_final: true };
         let reported = known.grantor.clone().reported(&report);
         match reported.map_err(|error| refused(error.to_string()))? {
@@ -528,10 +564,14 @@ impl SettlementBook {
         let open = known.open.get(&number);
         let open = open.ok_or_else(|| refused(format!("lease {number} is not open")))?;
         if open.spent != spent {
-            let detail = format!("{spent} spent, and spendings of {} were reported", open.spent);
+            let detail = format!("{spent} spent, and spendings of {} were counted", open.spent);
             return Err(refused(detail));
         }
-        self.lease_over(at, slot, open, LeaseEndedBy::Report)
+        if open.credit != credit {
+            let detail = format!("{credit} of the provider's, and {} were counted", open.credit);
+            return Err(refused(detail));
+        }
+        self.lease_over(at, slot, open, LeaseEndedBy::Report(Box::new(signed.clone())))
     }
 
     fn end_lease(
@@ -549,7 +589,7 @@ impl SettlementBook {
         if characters == 0 || characters > LEASE_WORDS_MAX {
             return Err(Rule::new(name, "what became of the money is not said"));
         }
-        if self.leases.settled(asked.line, asked.number).is_some() {
+        if self.leases.is_over(asked.line, asked.number) {
             return Ok(vec![]);
         }
         let open = self.leases.get(asked.line, asked.number);
@@ -571,10 +611,12 @@ impl SettlementBook {
         by: LeaseEndedBy,
     ) -> Result<Vec<Fact>, Rule> {
         let OpenLease { grant, spent, .. } = open;
-        let evidence = [to_canonical(&grant.line), to_canonical(&grant.number)].concat();
-        let document = seal::digest(RELEASE, &evidence);
+        let of_lease = [to_canonical(&grant.line), to_canonical(&grant.number)].concat();
+        let document = seal::digest(RELEASE, &of_lease);
         let ground = match &by {
-            LeaseEndedBy::Report => NotDone { source: NotDoneSource::NeverSent, document },
+            LeaseEndedBy::Report(said) => {
+                NotDone { source: NotDoneSource::NeverSent, document: said.digest() }
+            }
             LeaseEndedBy::Persons(_) => NotDone { source: NotDoneSource::TwoPersons, document },
         };
         let mut freed = Vec::new();
@@ -600,12 +642,16 @@ impl SettlementBook {
             let LeaseGrant { number, debit: amount, ends_at, .. } = grant;
             line.grantor.note_granted(Lease { number, amount, ends_at });
             let counted = BTreeSet::new();
-            line.open.insert(number, OpenLease { grant, counted, spent: Minor::ZERO });
+            let (spent, credit) = (Minor::ZERO, Minor::ZERO);
+            line.open.insert(number, OpenLease { grant, counted, spent, credit });
         } else if fact.kind == LEASE_ENDED {
-            let LeaseEnded { line, number, spent, freed, .. } = read(fact);
+            let LeaseEnded { line, number, spent, by, freed } = read(fact);
             freed.iter().for_each(|change| self.apply_change(stamp, change));
             if let Some(line) = self.leases.lines.get_mut(&line) {
-                line.open.remove(&number);
+                let open = line.open.remove(&number);
+                if let (LeaseEndedBy::Persons(_), Some(open)) = (by, open) {
+                    line.gone.insert(number, open.grant);
+                }
                 line.grantor.note_ended(number, spent);
             }
         } else {
@@ -624,14 +670,37 @@ impl Leases {
         let Some(open) = line.open.get_mut(&said.number) else { return };
         if open.counted.insert(said.payment) {
             open.spent = open.spent.plus(said.debit).unwrap_or(Minor::MAX);
+            open.credit = open.credit.plus(said.credit).unwrap_or(Minor::MAX);
             line.grantor.note_known(said.number, open.spent);
         }
     }
 }
 
-/// An account that is frozen or does not take the entry now may do so later.
+/// An account that is frozen, not opened yet or does not take the entry now may do so later. The
+/// bank could not know it.
 const fn waits(name: RuleName) -> bool {
-    matches!(name, RuleName::AccountFrozen | RuleName::LedgerRefuses | RuleName::BusinessDayOver)
+    use RuleName::{AccountFrozen, AccountUnknown, BusinessDayOver, LedgerRefuses};
+    matches!(name, AccountFrozen | AccountUnknown | LedgerRefuses | BusinessDayOver)
+}
+
+impl LeaseAsk {
+    /// Whether the contract can be kept at all.
+    ///
+    /// # Errors
+    /// What is expected.
+    pub fn fits(&self) -> Result<(), String> {
+        let Self { seconds, skew_seconds, .. } = *self;
+        if self.debit.is_zero() || self.credit.is_zero() {
+            return Err("an amount of each side".into());
+        }
+        if !(LEASE_SECONDS_MIN..=LEASE_SECONDS_MAX).contains(&seconds) {
+            return Err(format!("{LEASE_SECONDS_MIN} to {LEASE_SECONDS_MAX} seconds"));
+        }
+        if seconds <= skew_seconds.saturating_mul(2) {
+            return Err(format!("more than twice the skew of {skew_seconds} seconds"));
+        }
+        Ok(())
+    }
 }
 
 fn provider_of(line: LeaseLine) -> Result<InstitutionName, Rule> {

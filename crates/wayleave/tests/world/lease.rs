@@ -16,6 +16,7 @@ use wayleave::demo::acts::permitted;
 use wayleave::demo::setup::{OwnBooks, Stage, write_json};
 
 use super::bank::all_agree;
+use super::operations::{decide, propose};
 use super::stage::{BINARY, World, play, until};
 
 const EUR: &str = "EUR.2@tcb-sandbox";
@@ -229,5 +230,58 @@ fn a_lease_that_ends_while_the_core_is_dead_accepts_no_more_and_is_settled_at_th
         let (fine, text) = wayleave(&world, &["lease", "list"], "core");
         assert!(fine && text.contains("bank-nl  lease "), "{text}");
         all_agree(&world).await
+    });
+}
+
+#[test]
+fn a_payer_undoes_nothing_at_the_core_that_its_bank_accepted_under_a_lease() {
+    play(async {
+        let mut world = World::written("lease-cancel", OwnBooks::Both, leased).await?;
+        one_is_taken(&world).await?;
+        let before = world.balance("lim").await?;
+        let one = ordered(&world, "LC-1", 1_000).await?;
+        let (payment, order) = (one.payment(), one.order.clone());
+        // The payee's bank takes nothing now: what is reported waits, and the window stays open.
+        let freeze = ["freeze", "bank-sg", "--asset", SGD, "--stop", "credits"];
+        let (code, told) = propose(&world, "ada", &freeze);
+        assert_eq!(code, Some(0), "{told}");
+        world.process("core").kill()?;
+        accepted(&world, one).await?;
+        world.process("core").start_again()?;
+        world.process("core").ready().await?;
+        until("it is reported and waits", || async {
+            let rows = leases(&world).await?;
+            Ok(rows.iter().any(|row| !row.waits.is_empty()).then_some(()))
+        })
+        .await?;
+        let request = record::CancellationRequest {
+            layout: 1,
+            environment: "sandbox".parse()?,
+            terms: order.terms.clone(),
+            reason: "CUST".into(),
+            asked_at: server::system::now(),
+        };
+        let key = world.stage.key("brightwater", server::keys::REQUEST_KEY)?;
+        let (request, quote) = (Signed::sign(&request, &key), Some(order.quote.clone()));
+        let ask = api::after::CancellationAsk { layout: 1, request, quote };
+        let mut malformed = order.clone();
+        malformed.identifiers.end_to_end_id = "x".repeat(64);
+        for (target, body) in [
+            ("/v1/cancellations", seal::to_canonical(&ask)),
+            ("/v1/orders", seal::to_canonical(&malformed)),
+        ] {
+            let request = Outgoing::post(target, api::wire::CBOR, body);
+            let said = format!("{:?}", world.send("brightwater", "core", request).await);
+            assert!(said.contains("accepted it under a lease"), "{target}: {said}");
+        }
+        let (_, told) = propose(&world, "ben", &["thaw", "bank-sg", "--asset", SGD]);
+        let id = told["act"].as_str().unwrap().to_owned();
+        assert_eq!(decide(&world, "ada", "approve", &id).0, Some(0));
+        settled(&world, payment).await?;
+        all_agree(&world).await?;
+        until("the payee is credited", || async {
+            Ok((world.balance("lim").await?.units() - before.units() == 1_000).then_some(()))
+        })
+        .await
     });
 }

@@ -36,11 +36,11 @@ fn act(world: &World, words: &[&str]) -> (Option<i32>, Value) {
     (output.status.code(), line.unwrap_or_else(|| panic!("{words:?}: {output:?}")))
 }
 
-fn propose(world: &World, who: &str, words: &[&str]) -> (Option<i32>, Value) {
+pub(super) fn propose(world: &World, who: &str, words: &[&str]) -> (Option<i32>, Value) {
     act(world, &[&["propose"], words, &["--reason", "a drill", "--as", who]].concat())
 }
 
-fn decide(world: &World, who: &str, word: &str, id: &str) -> (Option<i32>, Value) {
+pub(super) fn decide(world: &World, who: &str, word: &str, id: &str) -> (Option<i32>, Value) {
     act(world, &[word, id, "--reason", "looked at it", "--as", who])
 }
 

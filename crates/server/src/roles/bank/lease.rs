@@ -1,5 +1,6 @@
 //! Leases of a bank: taken from the core, spent while it is cut off, reported when it asks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::lease::{
@@ -7,16 +8,20 @@ use api::lease::{
     SPENDINGS_PAGE,
 };
 use api::{Caller, Problem, wire};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use clearing::customers::lease::{HeldLine, LeaseBankWork, acceptance_of};
+use clearing::lease::LeaseReport;
 use clearing::rule::RuleName;
 use clearing::under_lease::line_of;
 use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use record::{LeaseSpent, PaymentTerms, SettleOrder, Signed};
+use seal::sha256;
+use serde::Deserialize;
+use terms::PaymentId;
 
 use super::Bank;
 use super::routes::{Answer, Shared, only_core};
@@ -71,32 +76,49 @@ async fn told(State(bank): Shared, Extension(caller): Extension<Caller>, body: B
     }
 }
 
-async fn reports(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct After {
+    after: Option<String>,
+}
+
+async fn reports(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(page): Query<After>,
+) -> Answer {
     only_core(&bank, &caller)?;
+    let after: Option<PaymentId> =
+        page.after.map(|text| wire::read_text("after", &text)).transpose()?;
     // What has ended by this book's own stamp is closed before it is reported as final.
     let ended = |state: &CustomersBook| state.leases().has_ended(system::now());
     if bank.book.look(ended).await.map_err(failed)?.outcome {
         work(&bank, LeaseBankWork::Close { also: None }).await?;
     }
-    let look = |state: &CustomersBook| {
-        let mut spendings: Vec<_> = state.open_spendings().take(SPENDINGS_PAGE + 1).collect();
-        let more = spendings.len() > SPENDINGS_PAGE;
-        spendings.truncate(SPENDINGS_PAGE);
-        let leases = state.leases().reports().map(|(line, report)| ReportedLease {
-            line,
-            number: report.number,
-            spent: report.spent,
-            is_final: report.is_final,
-        });
-        (spendings, more, leases.collect::<Vec<_>>())
+    let here = (bank.pins.environment, bank.pins.settlement);
+    let look = move |state: &CustomersBook| {
+        let open = state.open_spendings(after);
+        let leases = state.leases();
+        let finals: BTreeMap<_, _> =
+            leases.finals(here).map(|last| ((last.line, last.number), last)).collect();
+        let leases: Vec<_> = leases.reports().collect();
+        (open.take(SPENDINGS_PAGE).collect::<Vec<_>>(), leases, finals)
     };
-    let (spendings, more, leases) = bank.book.look(look).await.map_err(failed)?.outcome;
+    let (spendings, leases, finals) = bank.book.look(look).await.map_err(failed)?.outcome;
+    let full = spendings.len() == SPENDINGS_PAGE;
+    let after = spendings.last().map(|one| one.spent.payment).filter(|_| full);
+    let leases = leases.into_iter().map(|(line, LeaseReport { number, spent, .. })| {
+        let last = finals.get(&(line, number));
+        let closed = last.map(|last| Signed::sign(last, &bank.key));
+        ReportedLease { line, number, spent, closed }
+    });
+    let leases = leases.collect();
     let reported = spendings.into_iter().map(|one| ReportedSpending {
         order: one.order,
         blind: one.blind,
         acceptance: accepted(&bank, &one.spent),
     });
-    Ok(cbor(&LeaseReports { layout: 1, spendings: reported.collect(), more, leases }))
+    Ok(cbor(&LeaseReports { layout: 1, spendings: reported.collect(), after, leases }))
 }
 
 /// Accepts a payment of a customer while the core cannot be reached. The same order again gets the
@@ -115,7 +137,14 @@ async fn order(State(bank): Shared, Extension(caller): Extension<Caller>, body: 
     };
     let known = bank.book.look(look).await.map_err(failed)?.outcome;
     let (before, grant) = known.ok_or_else(|| not_accepted("there is no such account of yours"))?;
-    if before.is_none() && !bank.link.is_cut(system::now()) {
+    if let Some(before) = before {
+        if before.terms == sha256(order.terms.as_bytes()) {
+            return Ok(cbor(&accepted(&bank, &before)));
+        }
+        let rule = Rule::new(RuleName::PaymentIdUsed, "accepted with other terms");
+        return Err(refused(&rule).into());
+    }
+    if !bank.link.is_cut() {
         return Err(refused(&Rule::new(RuleName::CoreReachable, "the core was just heard")).into());
     }
     let Some(grant) = grant else {
@@ -148,7 +177,7 @@ async fn held(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answ
     only_operator(&caller, &bank.config.operator)?;
     let look = |state: &CustomersBook| state.leases().lines().filter_map(row).collect::<Vec<_>>();
     let lines = bank.book.look(look).await.map_err(failed)?.outcome;
-    let cut = bank.link.is_cut(system::now());
+    let cut = bank.link.is_cut();
     let link = if cut { LinkStanding::Cut } else { LinkStanding::Heard };
     Ok(Json(HeldLeases { link, lines }).into_response())
 }

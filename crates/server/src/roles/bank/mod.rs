@@ -74,7 +74,7 @@ pub async fn run_on(
     let readiness = Readiness::waiting("the book is read");
     let folder = dir.join("books").join(config.book.as_str()).join("statements");
     let statements = statements_of(&book, &folder, None);
-    let link = Link::begun(system::now(), Duration::from_millis(config.link_patience_ms));
+    let link = Link::begun(Duration::from_millis(config.link_patience_ms));
     let key = keys.signing_key(REQUEST_KEY)?;
     let bank = Arc::new(Bank { book, statements, pins, config, link, key });
     let router = routes::routes(&bank, &gate).merge(health_routes(readiness.clone()));

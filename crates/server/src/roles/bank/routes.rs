@@ -34,7 +34,6 @@ use crate::roles::core::routes::{
 };
 use crate::roles::start::only_operator;
 use crate::statements::Asked;
-use crate::system;
 use crate::web::{Gate, Refuse};
 
 pub(super) type Shared = State<Arc<Bank>>;
@@ -147,6 +146,7 @@ async fn payment(
             terms: debtor.terms,
             credited: s.credited_at(payment),
             in_suspense: s.credit_standing(payment) == CreditStanding::Suspense,
+            accepted: s.leases().spent(payment).is_some(),
         }
     };
     Ok(cbor(&bank.book.look(look).await.map_err(failed)?.outcome))
@@ -357,7 +357,7 @@ async fn freeze(State(bank): Shared, Extension(caller): Extension<Caller>, body:
 /// Another core's steps are nobody's here.
 pub(super) fn only_core(bank: &Bank, caller: &Caller) -> Result<(), Refuse> {
     if caller.role() == Role::Core && caller.name() == bank.config.core {
-        bank.link.heard(system::now());
+        bank.link.heard();
         return Ok(());
     }
     Err(forbidden(caller, &bank.config.core))

@@ -28,7 +28,7 @@ use record::{
     Document, Ending, ReturnAsk, Signed, TwoPersons,
 };
 use seal::PublicKey;
-use terms::{InstitutionName, Minor, PaymentId};
+use terms::{AccountId, InstitutionName, Minor, PaymentId};
 use tokio::task::JoinSet;
 
 use super::admin;
@@ -196,13 +196,16 @@ impl Clearing {
     ) -> Result<CancellationTaken, NoPromise> {
         let CancellationAsk { request: signed, quote, .. } = ask;
         let room = self.refusals.room(caller, system::now())?;
-        let key = self.client_key_of(&signed, caller.key()).await?;
+        let account = account_of_cancellation(&signed)
+            .ok_or_else(|| NoPromise::Malformed("the request's terms do not read".into()))?;
+        let key = self.client_key_of(&signed, account, caller.key()).await?;
         let (here, trust) = ((self.environment, self.book), self.trust());
         let quote = quote.as_ref().map(|quote| (quote, &*trust));
         let checked =
             check_cancellation(&signed, key, here, quote).map_err(|rule| malformed(&rule))?;
         let (payment, terms) = (checked.payment(), checked.terms_digest());
         self.nothing_else_held(payment, terms).await?;
+        self.account_not_under_a_lease(payment, account).await?;
         let work = SettlementWork::After(AfterWork::Cancel(Box::new(checked)));
         let repeated = match self.books.settlement.ask(work).await? {
             Placed { outcome: SettlementAnswer::After(AfterAnswer::Asked(entry)), .. } => {
@@ -230,10 +233,9 @@ impl Clearing {
     async fn client_key_of(
         &self,
         signed: &Signed<CancellationRequest>,
+        account: AccountId,
         caller: PublicKey,
     ) -> Result<Option<PublicKey>, NoPromise> {
-        let account = account_of_cancellation(signed)
-            .ok_or_else(|| NoPromise::Malformed("the request's terms do not read".into()))?;
         for book in self.books.customers.values().filter_map(CustomersPort::hosted) {
             let look = move |s: &clearing::CustomersBook| s.profile(account).map(|p| p.client_key);
             if let Some(key) = book.look(look).await?.outcome {
@@ -281,7 +283,10 @@ impl Clearing {
         let entry = match check_return(ask, original, self.environment, self.book, &trust) {
             Ok(checked) => self.client_route_to_its_end(Route::of_return(checked), terms).await?,
             Err(rule) if rule.name == RuleName::SignerNotTrusted => return Err(malformed(&rule)),
-            Err(rule) => self.refuse(payment, terms, rule).await?,
+            Err(rule) => {
+                self.not_under_a_lease(payment, None).await?;
+                self.refuse(payment, terms, rule).await?
+            }
         };
         self.promise(payment, entry, Repeated::First).await
     }

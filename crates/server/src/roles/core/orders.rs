@@ -168,14 +168,23 @@ impl Clearing {
         let (here, book, blind) = (self.environment, self.book, in_book::fresh_blind()?);
         self.recent.note(payment, &order);
         let entry = match check_order(order, terms, here, book, &trust, blind) {
-            Ok(order) => match self.linked(order).await? {
-                Ok(order) => self.client_route_to_its_end(Route::of_client(order), digest).await?,
-                Err(rule) => self.refuse(payment, digest, rule).await?,
-            },
+            Ok(order) => {
+                let payers = order.permit(Side::Debtor).institution;
+                match self.linked(order).await? {
+                    Ok(order) => {
+                        self.client_route_to_its_end(Route::of_client(order), digest).await?
+                    }
+                    Err(rule) => {
+                        self.not_under_a_lease(payment, Some(payers)).await?;
+                        self.refuse(payment, digest, rule).await?
+                    }
+                }
+            }
             Err(rule)
                 if is_on_record(&rule, payment, (&permit, &quote), &trust)
                     && self.asks_for(debited, caller.key()).await =>
             {
+                self.account_not_under_a_lease(payment, debited).await?;
                 self.refuse(payment, digest, rule).await?
             }
             Err(rule) => return Err(NoPromise::Malformed(rule.to_string())),
@@ -228,6 +237,8 @@ impl Clearing {
             return self.promise(refusal.payment, entry, Repeated::Again).await;
         }
         self.nothing_else_held(refusal.payment, refusal.terms).await?;
+        let payers = (refusal.side == Side::Debtor).then_some(refusal.institution);
+        self.not_under_a_lease(refusal.payment, payers).await?;
         let room = self.refusals.room(caller, system::now())?;
         let work = SettlementWork::RecordEdgeRefusal(Box::new(signed));
         let entry = self.record(refusal.payment, refusal.terms, work).await?;
@@ -270,7 +281,11 @@ impl Clearing {
     ) -> Result<PaymentEntry, NoPromise> {
         let elsewhere = |name: &InstitutionName| !self.books.customers.contains_key(name);
         match route.institutions().into_iter().find(elsewhere) {
-            Some(name) => self.refuse(route.payment(), got, not_hosted(name)).await,
+            Some(name) => {
+                let [payers, _] = route.institutions();
+                self.not_under_a_lease(route.payment(), Some(payers)).await?;
+                self.refuse(route.payment(), got, not_hosted(name)).await
+            }
             None => self.route(route, got).await,
         }
     }

@@ -205,7 +205,7 @@ async fn returning(clearing: &Clearing, book: &CustomersPort) -> Result<Vec<Rout
 }
 
 /// The route that completes a settled payment, refund or return.
-fn completing(fact: &Fact) -> Result<Option<Route>, Failed> {
+pub(super) fn completing(fact: &Fact) -> Result<Option<Route>, Failed> {
     if let Ok(returned) = PaymentReturned::from_fact(fact) {
         return Ok(Route::of_return_recovery(&returned.order, returned.parties));
     }

@@ -99,9 +99,17 @@ impl RemoteBook {
         })
     }
 
-    /// What it has to report of its leases.
-    pub async fn lease_reports(&self) -> Result<LeaseReports, Failed> {
-        self.ask(Outgoing::get("/v1/leases")).await
+    /// What it has to report of its leases: a page of spendings after a payment.
+    pub async fn lease_reports(&self, after: Option<PaymentId>) -> Result<LeaseReports, Failed> {
+        match after {
+            Some(after) => self.ask(Outgoing::get(&format!("/v1/leases?after={after}"))).await,
+            None => self.ask(Outgoing::get("/v1/leases")).await,
+        }
+    }
+
+    /// Whether it accepted a payment under a lease, and has not heard its ending.
+    pub async fn has_accepted(&self, payment: PaymentId) -> Result<bool, Failed> {
+        Ok(self.sides(payment).await?.accepted)
     }
 
     /// Tells it something of a lease; durable there when this returns.

@@ -1,6 +1,8 @@
 //! What is asked of the customers' books before a payment is ended from outside of its route: is
 //! money held under its id for other terms, and does its account belong to who asks?
 
+use std::collections::BTreeSet;
+
 use clearing::order::check_shown;
 use clearing::saga::DebtorSide;
 use clearing::{DebtorSeen, SettlementBook};
@@ -27,6 +29,52 @@ impl Clearing {
             }
         }
         Ok(())
+    }
+
+    /// Refuses to end a payment that its payer's bank may have accepted under a lease: that bank's
+    /// word binds, and the payment settles out of the lease. `of` is the payer's bank where that is
+    /// known; else every bank with a lease that is not settled is asked. One that is away may have
+    /// accepted it, so nothing is done before it answers.
+    ///
+    /// The question is also what the bank hears: it accepts nothing by itself for its patience
+    /// after it, and by then the ending is recorded.
+    pub(super) async fn not_under_a_lease(
+        &self,
+        payment: PaymentId,
+        of: Option<InstitutionName>,
+    ) -> Result<(), NoPromise> {
+        let look = move |state: &SettlementBook| {
+            let ended = state.payment(payment).is_some();
+            let leased = state.leases().open().map(|one| one.grant.line.institution);
+            let asked = leased.filter(|name| !ended && of.is_none_or(|of| of == *name));
+            asked.collect::<BTreeSet<_>>()
+        };
+        for name in self.books.settlement.look(look).await?.outcome {
+            let book = self.books.customers.get(&name).and_then(CustomersPort::remote);
+            let Some(book) = book else { continue };
+            let detail = match book.has_accepted(payment).await {
+                Ok(false) => continue,
+                Ok(true) => format!("bank `{name}` accepted it under a lease: it settles"),
+                Err(Failed::NotDone(reason)) => reason,
+                Err(Failed::Unknown) => format!("bank `{name}` does not answer now"),
+            };
+            return Err(Failed::NotDone(detail).into());
+        }
+        Ok(())
+    }
+
+    /// The same, of an order or a request on an account: one that is here is not elsewhere.
+    pub(super) async fn account_not_under_a_lease(
+        &self,
+        payment: PaymentId,
+        account: AccountId,
+    ) -> Result<(), NoPromise> {
+        for book in self.books.customers.values().filter_map(CustomersPort::hosted) {
+            if book.look(move |state| state.profile(account).is_some()).await?.outcome {
+                return Ok(());
+            }
+        }
+        self.not_under_a_lease(payment, None).await
     }
 
     /// Whether a bank that keeps its own book says that `caller` asks for `account`, as far as it

@@ -257,6 +257,8 @@ fn parties(ticket: &OutTicket, terms: &OutgoingTerms, inputs: &Inputs<'_>) -> Ou
             town: address.town.clone(),
             country: address.country.to_string(),
         }),
+        payer_account: Some(terms.debited_account),
+        purpose: Some(terms.purpose.clone()),
     }
 }
 

@@ -233,6 +233,9 @@ pub struct DecisionAnswer {
     pub pack: String,
     /// When a referral is decided anew at the earliest: RFC 3339.
     pub next: Option<String>,
+    /// Of a payment out: whom the order commits to, base64url, for its payer only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parties: Option<String>,
 }
 
 impl DecisionAnswer {

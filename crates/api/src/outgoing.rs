@@ -20,6 +20,10 @@ pub struct OutgoingRequest {
     /// Who pays whom, as the order commits to it; the payer's bank's own book keeps it.
     #[n(2)]
     pub parties: OutgoingParties,
+    /// The terms string that the payer's mandate key signed: of orders of layout 2, which name its
+    /// digest. It is compared with both, and not kept.
+    #[n(3)]
+    pub terms: Option<String>,
 }
 
 /// Asks the payer's edge to prepare a payment out: the body of `POST /v1/outgoing-preparations`.

@@ -15,8 +15,8 @@ use core::time::Duration;
 use minicbor::{Decode, Encode};
 use record::edges::is_instance_of;
 use record::{
-    Document, Ending, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX, ReleaseReason, Side,
-    Signed,
+    Document, Ending, OutgoingParties, OutgoingPayment, OutgoingTerms, PERMIT_SECONDS_MAX,
+    ReleaseReason, Side, Signed,
 };
 use seal::{Digest, PublicKey};
 use terms::{AccountId, BookName, Environment, Instant, OutsideId, PaymentId, Position, Uetr};
@@ -123,10 +123,12 @@ impl CheckedOutgoing {
     }
 }
 
-/// Checks everything of an outgoing payment that needs no writer's turn.
+/// Checks everything of an outgoing payment that needs no writer's turn. `terms` is the string
+/// that the payer's mandate key signed: of layout 2 it is asked for, and order and parties say what
+/// it says.
 pub fn check_outgoing(
     signed: Signed<OutgoingPayment>,
-    parties: OutgoingParties,
+    (parties, terms): (OutgoingParties, Option<&str>),
     environment: Environment,
     book: BookName,
     trust: &TrustView,
@@ -150,6 +152,7 @@ pub fn check_outgoing(
         return Err(Rule::permit(side, "amount", "an amount", order.amount));
     }
     committed(&order, &parties)?;
+    as_agreed(&order, &parties, terms)?;
     one_sided(&order, trust)?;
     let listed = trust
         .institution(order.institution)
@@ -175,14 +178,51 @@ pub fn check_outgoing(
 /// The parties are those that the order commits to, and its references are sound.
 fn committed(order: &OutgoingPayment, parties: &OutgoingParties) -> Result<(), Rule> {
     same(RuleName::PermitDiffers, "parties", order.parties, parties.commitment())?;
-    let layout = if parties.payer_address.is_some() { 2 } else { 1 };
-    same(RuleName::PermitDiffers, "layout of the parties", layout, parties.layout)?;
+    let more = [
+        parties.payer_address.is_some(),
+        parties.payer_account.is_some(),
+        parties.purpose.is_some(),
+    ];
+    // One layout for both: an order that names its terms has parties that can say all of them.
+    let expected = [order.layout == 2; 3];
+    same(RuleName::PermitDiffers, "layout of the parties", order.layout, parties.layout)?;
+    if more != expected {
+        let got = format!("{more:?}");
+        let expected = format!("{expected:?}");
+        return Err(Rule::permit(Side::Debtor, "payer's address, account, purpose", expected, got));
+    }
+    if parties.payer_account.is_some_and(|account| account != order.debited_account) {
+        let got = parties.payer_account.map(|account| account.to_string()).unwrap_or_default();
+        return Err(Rule::permit(Side::Debtor, "payer's account", order.debited_account, got));
+    }
     same(RuleName::PermitDiffers, "uetr", order.uetr, parties.identifiers.uetr)?;
     if let Some(field) = parties.identifiers.fault() {
         let detail = format!("`{field}`: expected a reference of ISO 20022");
         return Err(Rule::new(RuleName::ReferencesMalformed, detail));
     }
     Ok(())
+}
+
+/// What is ordered, and whom it names, is what the payer signed. Nobody signs for an order of
+/// layout 1: it has no terms.
+fn as_agreed(
+    order: &OutgoingPayment,
+    parties: &OutgoingParties,
+    terms: Option<&str>,
+) -> Result<(), Rule> {
+    let side = Side::Debtor;
+    let (named, text) = match (order.terms, terms) {
+        (Some(named), Some(text)) => (named, text),
+        (None, None) => return Ok(()),
+        (Some(_), None) => return Err(Rule::permit(side, "terms", "the terms string", "none")),
+        (None, Some(_)) => return Err(Rule::permit(side, "terms", "none", "a terms string")),
+    };
+    let agreed = OutgoingTerms::from_terms_string(text)
+        .map_err(|error| Rule::permit(side, "terms", "terms of a payment out", error))?;
+    same(RuleName::PermitDiffers, "terms", agreed.terms_digest(), named)?;
+    agreed
+        .covers(order, parties)
+        .map_err(|differ| Rule::permit(side, differ.field, differ.expected, differ.got))
 }
 
 /// Where somebody stands for the payee, the payee's bank must accept: then this is no way around.

@@ -27,8 +27,8 @@ use journal::Image;
 use record::outgoing::OUTGOING_ENDED;
 use record::{
     CorridorSide, Ending, FactBody, Heading, LimitClaim, LimitPeriod, OutgoingEnded,
-    OutgoingParties, OutgoingPayment, OutsideEvidence, OutsideNote, PackNotice, PackStanding, Side,
-    Signed, StuckAct, StuckDecision, TrustList,
+    OutgoingParties, OutgoingPayment, OutgoingTerms, OutsideEvidence, OutsideNote, PackNotice,
+    PackStanding, Side, Signed, StuckAct, StuckDecision, TrustList,
 };
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, Instant, Minor, PaymentId, Uetr};
@@ -106,6 +106,36 @@ fn order(number: u64) -> OutgoingPayment {
     }
 }
 
+/// The parties of an order of layout 2.
+fn named_parties(number: u64) -> OutgoingParties {
+    let parties = outgoing_parties(number);
+    OutgoingParties {
+        layout: 2,
+        payer_address: Some(parties.address.clone()),
+        payer_account: Some(account(Side::Debtor, 0)),
+        purpose: Some("SUPP".into()),
+        ..parties
+    }
+}
+
+/// What the payer signs for an order and its parties.
+fn agreed(order: &OutgoingPayment, parties: &OutgoingParties) -> OutgoingTerms {
+    OutgoingTerms {
+        payment: order.payment,
+        environment: order.environment,
+        book: order.book,
+        corridor: order.corridor,
+        debited_account: order.debited_account,
+        amount: order.amount,
+        fee: order.fee,
+        to: parties.to.clone(),
+        address: parties.address.clone(),
+        end_to_end_id: parties.identifiers.end_to_end_id.clone(),
+        purpose: "SUPP".into(),
+        expires_at: Instant::from_seconds(order.valid_until.seconds() + 60),
+    }
+}
+
 /// The order with a claim that this mandate pays so much a month at most: layout 2.
 fn bounded(order: &mut OutgoingPayment, most: u128, asset: &str) {
     let claim = LimitClaim {
@@ -113,7 +143,7 @@ fn bounded(order: &mut OutgoingPayment, most: u128, asset: &str) {
         amount: Amount::new(Minor::new(most), name(asset)),
         period: LimitPeriod::Month,
     };
-    (order.layout, order.terms) = (2, Some(sha256(b"terms")));
+    order.layout = 2;
     order.limits = Some(vec![claim]);
 }
 
@@ -123,7 +153,17 @@ fn checked_with(
     who: Who,
 ) -> Result<CheckedOutgoing, Rule> {
     let signed = Signed::sign(order, &who.key());
-    check_outgoing(signed, parties, environment(), settlement_name(), &trust())
+    check_outgoing(signed, (parties, None), environment(), settlement_name(), &trust())
+}
+
+/// An order of layout 2, over terms that somebody signed.
+fn checked_over(
+    order: &OutgoingPayment,
+    parties: OutgoingParties,
+    text: Option<&str>,
+) -> Result<CheckedOutgoing, Rule> {
+    let signed = Signed::sign(order, &Who::BankNl.key());
+    check_outgoing(signed, (parties, text), environment(), settlement_name(), &trust())
 }
 
 fn checked_by(order: &OutgoingPayment, who: Who) -> Result<CheckedOutgoing, Rule> {
@@ -131,6 +171,14 @@ fn checked_by(order: &OutgoingPayment, who: Who) -> Result<CheckedOutgoing, Rule
 }
 
 fn checked(number: u64, order: &OutgoingPayment) -> CheckedOutgoing {
+    if order.layout == 2 {
+        let parties = named_parties(number);
+        let mut order = order.clone();
+        order.parties = parties.commitment();
+        let terms = agreed(&order, &parties);
+        order.terms = Some(terms.terms_digest());
+        return checked_over(&order, parties, Some(&terms.to_terms_string())).expect("valid");
+    }
     checked_with(order, outgoing_parties(number), Who::BankNl).expect("valid")
 }
 
@@ -264,11 +312,46 @@ fn what_the_payers_bank_did_not_sign_so_is_not_taken() {
 }
 
 #[test]
+fn what_is_ordered_and_whom_it_names_is_what_the_payer_signed() {
+    let parties = named_parties(1);
+    let mut good = order(1);
+    (good.layout, good.limits) = (2, Some(vec![]));
+    good.parties = parties.commitment();
+    let terms = agreed(&good, &parties);
+    good.terms = Some(terms.terms_digest());
+    let text = terms.to_terms_string();
+    assert!(checked_over(&good, parties.clone(), Some(&text)).is_ok());
+    let refused = |order: &OutgoingPayment, parties: OutgoingParties, text: Option<&str>| {
+        let told = checked_over(order, parties, text).expect_err("refused");
+        assert_eq!(told.name, RuleName::PermitDiffers, "{told}");
+    };
+    refused(&good, parties.clone(), None);
+    let other = OutgoingTerms { fee: good.amount, ..terms.clone() }.to_terms_string();
+    refused(&good, parties.clone(), Some(&other));
+    // Signed for one payee, ordered for another: the bank's own key over both does not help.
+    let changes: [fn(&mut OutgoingParties); 5] = [
+        |p| p.to.account = "FR1420041010050500013M02606".into(),
+        |p| p.to.name = "Somebody Else".into(),
+        |p| p.address.town = "Paris".into(),
+        |p| p.purpose = Some("GAMB".into()),
+        |p| p.payer_account = Some(AccountId::from_bytes([9; 16])),
+    ];
+    for change in changes {
+        let mut parties = parties.clone();
+        change(&mut parties);
+        let order = OutgoingPayment { parties: parties.commitment(), ..good.clone() };
+        refused(&order, parties, Some(&text));
+    }
+    let dearer = OutgoingPayment { fee: good.amount, ..good };
+    refused(&dearer, parties, Some(&text));
+}
+
+#[test]
 fn a_months_limit_counts_over_payments_out() {
     let mut books = books();
     for (number, taken) in [(1, true), (2, true), (3, false)] {
         let mut order = order(number);
-        bounded(&mut order, 2 * SENT, "EUR.2@tcb-sandbox");
+        bounded(&mut order, 2 * (SENT + FEE), "EUR.2@tcb-sandbox");
         let answer = take(&mut books, now(), &checked(number, &order));
         match answer {
             SettlementAnswer::EndedNow(ended) if !taken => {
@@ -285,9 +368,12 @@ fn a_months_limit_counts_over_payments_out() {
 #[test]
 fn what_is_not_in_force_in_the_writers_turn_ends_the_payment_as_refused() {
     type Change = fn(&mut OutgoingPayment);
-    let table: [(Change, RuleName); 6] = [
+    let table: [(Change, RuleName); 9] = [
+        (|o| o.mark.edge = name("bank-nl.9"), RuleName::EdgeNotInService),
+        (|o| o.decided_at = now().plus(Duration::from_secs(6)), RuleName::PermitFromTheFuture),
+        (|o| bounded(o, SENT + FEE - 1, "EUR.2@tcb-sandbox"), RuleName::LimitExceeded),
         (|o| bounded(o, SENT - 1, "EUR.2@tcb-sandbox"), RuleName::LimitExceeded),
-        (|o| bounded(o, SENT, "SGD.2@mas-sandbox"), RuleName::PermitDiffers),
+        (|o| bounded(o, SENT + FEE, "SGD.2@mas-sandbox"), RuleName::PermitDiffers),
         (|o| o.basis.pack = sha256(b"another"), RuleName::PackNotInForce),
         (|o| o.basis.schema = sha256(b"another"), RuleName::PackNotInForce),
         (|o| o.basis.snapshot = sha256(b"another"), RuleName::SnapshotTooOld),

@@ -107,7 +107,14 @@ fn transaction(n: u8, entries: &[Entry]) -> Transaction {
 
 fn limit(key: u8, asset: AssetCode, period: Period) -> VelocityLimit {
     let key = ledger::LimitKey(Digest::from_bytes([key; 32]));
-    VelocityLimit { key, asset, period, amount_max: Minor::new(5_000), count_max: 20 }
+    VelocityLimit {
+        key,
+        asset,
+        period,
+        amount_max: Minor::new(5_000),
+        count_max: 20,
+        besides: None,
+    }
 }
 
 fn place(n: u8, of: u8, amount: u128, term: Term, limits: Vec<VelocityLimit>) -> Command {

@@ -103,7 +103,7 @@ impl Ledger {
     fn apply_placement(&mut self, stamp: Instant, placement: &Placement) {
         for limit in &placement.limits {
             let bucket = limit.bucket(placement.business_date, stamp);
-            self.count(stamp, &bucket, placement.amount);
+            self.count(stamp, &bucket, limit.counts(placement.amount));
         }
         let slot = self.slot_to_change(placement.account);
         let (side, amount) = (placement.side, placement.amount);
@@ -148,7 +148,8 @@ impl Ledger {
             let slot = self.counter_slot(&bucket);
             let row = slot.and_then(|slot| self.counters.get_mut(slot));
             if let Some(Some(row)) = row {
-                let left = row.counter.amount.units().saturating_sub(released.units());
+                let back = if posted { released } else { limit.counts(released) };
+                let left = row.counter.amount.units().saturating_sub(back.units());
                 row.counter.amount = Minor::new(left);
                 row.counter.count = row.counter.count.saturating_sub(u32::from(!posted));
             }

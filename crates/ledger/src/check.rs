@@ -177,7 +177,7 @@ impl Ledger {
         let claims: SmallVec<[Claim; 2]> = placement
             .limits
             .iter()
-            .map(|limit| Claim { limit: *limit, amount: placement.amount })
+            .map(|limit| Claim { limit: *limit, amount: limit.counts(placement.amount) })
             .collect();
         check_sizes(&claims, &placement.links)?;
         if placement.amount.is_zero() {

@@ -160,7 +160,7 @@ impl FullLedger {
             let counts = last.units().saturating_add(hold.taken().units());
             for limit in &placement.limits {
                 let bucket = limit.bucket(placement.business_date, *placed_at);
-                count(bucket, terms::Minor::new(counts));
+                count(bucket, limit.counts(terms::Minor::new(counts)));
             }
         }
         let known = self.open.counters();

@@ -108,9 +108,21 @@ pub struct VelocityLimit {
     /// At most how many holds and transactions.
     #[n(4)]
     pub count_max: u32,
+    /// Of a hold's limit: what counts beside the held amount, such as a fee that another book
+    /// takes. Given back only when nothing of the hold is ever posted. A transaction's claim names
+    /// its own amount, and this is not read there.
+    #[n(5)]
+    pub besides: Option<Minor>,
 }
 
 impl VelocityLimit {
+    /// How much a hold of `held` counts.
+    #[must_use]
+    pub(crate) fn counts(&self, held: Minor) -> Minor {
+        let besides = self.besides.unwrap_or(Minor::ZERO);
+        Minor::new(held.units().saturating_add(besides.units()))
+    }
+
     /// The bucket into which counts what is stamped `at` and counts for `date`: the last one of
     /// the total that it bounds.
     #[must_use]

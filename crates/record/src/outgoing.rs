@@ -103,7 +103,7 @@ pub struct OutgoingPayment {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct OutgoingParties {
-    /// Layout version: 2; of layout 1 there is no `payer_address`.
+    /// Layout version: 2; of layout 1 there is nothing after `identifiers`.
     #[n(0)]
     pub layout: u8,
     /// Makes the commitment mute: names and accounts could be guessed. 32 bytes that are drawn or
@@ -125,6 +125,12 @@ pub struct OutgoingParties {
     /// Where the payer lives: goes with a transfer that leaves the payer's own market. Layout 2.
     #[n(6)]
     pub payer_address: Option<OutsideAddress>,
+    /// The payer's account, as the rail is told: what goes with a transfer names it. Layout 2.
+    #[n(7)]
+    pub payer_account: Option<AccountId>,
+    /// ISO 20022 purpose code, as the payer agreed to it. Layout 2.
+    #[n(8)]
+    pub purpose: Option<String>,
 }
 
 impl OutgoingParties {

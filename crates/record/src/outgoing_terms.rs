@@ -9,7 +9,7 @@ use seal::{Digest, sha256};
 use serde::{Deserialize, Serialize};
 use terms::{AccountId, Amount, BookName, CorridorName, Environment, Instant, PaymentId};
 
-use crate::outgoing::OutsideAddress;
+use crate::outgoing::{OutgoingParties, OutgoingPayment, OutsideAddress};
 use crate::rails::OutsideParty;
 use crate::terms_string::{
     MANDATE_QUERY_ID, PaymentTerms, TERMS_STRING_CHARACTERS_MAX, TermsDiffer, TermsStringError,
@@ -126,6 +126,38 @@ impl OutgoingTerms {
             }
         }
         Ok(())
+    }
+
+    /// Whether an order, and the parties that it commits to, say what was agreed to; else the first
+    /// field that differs. The order may not live longer than the terms do.
+    pub fn covers(
+        &self,
+        order: &OutgoingPayment,
+        parties: &OutgoingParties,
+    ) -> Result<(), TermsDiffer> {
+        let said = Self {
+            payment: order.payment,
+            environment: order.environment,
+            book: order.book,
+            corridor: order.corridor,
+            debited_account: order.debited_account,
+            amount: order.amount,
+            fee: order.fee,
+            to: parties.to.clone(),
+            address: parties.address.clone(),
+            end_to_end_id: parties.identifiers.end_to_end_id.clone(),
+            purpose: parties.purpose.clone().unwrap_or_default(),
+            expires_at: self.expires_at,
+        };
+        said.compare(self)?;
+        let differs = |field, expected: String, got: String| {
+            if expected == got { Ok(()) } else { Err(TermsDiffer { field, expected, got }) }
+        };
+        differs("terms", self.terms_digest().to_string(), digest_text(order.terms))?;
+        differs("parties", order.parties.to_string(), parties.commitment().to_string())?;
+        differs("uetr", order.uetr.to_string(), parties.identifiers.uetr.to_string())?;
+        let latest = order.valid_until.min(self.expires_at);
+        differs("valid_until", latest.to_string(), order.valid_until.to_string())
     }
 
     /// Each field by its JSON name, as text: for a consent view and for comparison.
@@ -251,6 +283,10 @@ impl Wire {
             expires_at: Instant::from_seconds(self.expires_at),
         })
     }
+}
+
+fn digest_text(digest: Option<Digest>) -> String {
+    digest.map(|digest| digest.to_string()).unwrap_or_default()
 }
 
 /// Text for people that may be absent: empty.

@@ -51,6 +51,8 @@ fn parties() -> OutgoingParties {
             instruction_id: "1".into(),
         },
         payer_address: None,
+        payer_account: None,
+        purpose: None,
     }
 }
 

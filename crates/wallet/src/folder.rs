@@ -52,6 +52,10 @@ pub enum Kept {
     OutgoingPreparation,
     /// The institution's order of a payment out.
     OutgoingOrder,
+    /// Whom that order commits to.
+    OutgoingParties,
+    /// How a payment out ended, in one word: a like one may follow.
+    OutgoingEnd,
     /// The core's promise.
     Promise,
     /// The receipt.
@@ -72,6 +76,8 @@ impl Kept {
             Self::Order => "order",
             Self::OutgoingPreparation => "preparation-out",
             Self::OutgoingOrder => "order-out",
+            Self::OutgoingParties => "parties-out",
+            Self::OutgoingEnd => "end-out",
             Self::Promise => "promise",
             Self::Receipt => "receipt.wayleave",
             Self::Accepted => "accepted.wayleave",

@@ -4,15 +4,18 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use api::messages::{DecisionAnswer, MissingThing};
+use api::messages::{DecisionAnswer, MissingThing, PaymentStatus};
 use api::outgoing::{OutgoingAsk, OutgoingConsent, OutgoingPreparation};
 use credential::PresentationRequest;
+use credential::holder::PresentationResponse;
 use record::outgoing::OUTGOING_ORDER_FIELD;
+use record::settlement::ENDING_FIELD;
 use record::{
-    Ending, OutgoingPayment, OutgoingTerms, OutsideAddress, OutsideParty, Refusal, Signed,
+    Ending, OutgoingParties, OutgoingPayment, OutgoingTerms, OutsideAddress, OutsideParty, Refusal,
+    Signed,
 };
 use seal::text::{from_base64url, to_base64url};
-use seal::to_canonical;
+use seal::{from_canonical, to_canonical};
 use serde_json::{Value, json};
 use terms::{Amount, CorridorName, PaymentId, Position};
 
@@ -67,6 +70,8 @@ pub enum OutOutcome {
     UnderWay {
         /// The payment.
         payment: PaymentId,
+        /// What went wrong on the way to its end, if anything did.
+        why: Option<String>,
     },
     /// Something is missing; nobody was asked for anything.
     NotReady {
@@ -79,12 +84,16 @@ pub enum OutOutcome {
 
 /// What the edge said.
 enum Said {
-    Order(Signed<OutgoingPayment>),
+    Order(Signed<OutgoingPayment>, Box<OutgoingParties>),
     Refused(Box<RefusedPayment>),
 }
 
 impl Wallet {
     /// Pays out. `agree` sees the exact terms, with the fee that the bank takes.
+    ///
+    /// From the consent on, whatever goes wrong here is no refusal: the order may be on its way, so
+    /// the payment is under way until its end is known. A like payment whose end is not known is
+    /// told instead of paying a second time.
     pub async fn pay_out(
         &self,
         draft: &OutDraft,
@@ -92,6 +101,10 @@ impl Wallet {
         when_missing: WhenMissing,
     ) -> Result<OutOutcome, WalletError> {
         let edge = self.own_edge()?;
+        if let Some(payment) = self.like_one_open(draft).await? {
+            let why = Some("the like was ordered before, and its end is not known".to_owned());
+            return Ok(OutOutcome::UnderWay { payment, why });
+        }
         let ask = OutgoingAsk {
             layout: 1,
             corridor: draft.corridor,
@@ -135,25 +148,68 @@ impl Wallet {
         note(Disclosure::Shown)?;
         // Durable before anybody can act on it: after a crash the payment's id is known here.
         self.folder.keep(payment, Kept::OutgoingPreparation, &prepared)?;
+        let outcome = self.consented(edge, terms, prepared, (asked, response), draft).await;
+        outcome.or_else(|error| {
+            let why = Some(error.to_string());
+            Ok(OutOutcome::UnderWay { payment, why })
+        })
+    }
+
+    /// Sends the consent and waits for the end.
+    async fn consented(
+        &self,
+        edge: &EdgeEntry,
+        terms: OutgoingTerms,
+        prepared: OutgoingPreparation,
+        (asked, response): (PresentationRequest, PresentationResponse),
+        draft: &OutDraft,
+    ) -> Result<OutOutcome, WalletError> {
+        let payment = terms.payment;
         let consent = OutgoingConsent { layout: 1, ticket: prepared.ticket, terms: prepared.terms };
         let state = to_base64url(&to_canonical(&consent));
         let form = [("vp_token", response.vp_token.as_str()), ("state", state.as_str())];
         let target = target_on(&edge.peer, &asked.response_uri)?;
         let answer: DecisionAnswer = self.post_form(&edge.peer, target, &form).await?;
         match read_said(edge, &terms, &answer)? {
-            Said::Order(order) => {
-                self.check_order_out(edge, &terms, &order)?;
+            Said::Order(order, parties) => {
+                self.check_order_out(edge, &terms, &order, &parties)?;
                 self.folder.keep(payment, Kept::OutgoingOrder, &order)?;
+                self.folder.keep(payment, Kept::OutgoingParties, parties.as_ref())?;
                 self.wait_for_rail(terms, draft.patience).await
             }
             Said::Refused(mut refused) => {
                 if let Some(document) = &refused.document {
                     self.folder.keep(payment, Kept::Refusal, document)?;
-                    refused.receipt = self.receipt_of_refusal(payment).await?;
+                }
+                self.folder.keep_bytes(payment, Kept::OutgoingEnd, b"not ordered")?;
+                if refused.document.is_some() {
+                    // Refused it is, whether its receipt can be had or not.
+                    refused.receipt = self.receipt_of_refusal(payment).await.unwrap_or(None);
                 }
                 Ok(OutOutcome::Refused(refused))
             }
         }
+    }
+
+    /// A payment that says the same as this draft, was consented to, and has no end that is known.
+    /// Another reference makes it another payment.
+    async fn like_one_open(&self, draft: &OutDraft) -> Result<Option<PaymentId>, WalletError> {
+        for payment in self.folder.payments()? {
+            let prepared: Option<OutgoingPreparation> =
+                self.folder.kept(payment, Kept::OutgoingPreparation)?;
+            let Some(prepared) = prepared else { continue };
+            let Ok(terms) = OutgoingTerms::from_terms_string(&prepared.terms) else { continue };
+            let ended = self.folder.path_of(payment, Kept::OutgoingEnd).exists();
+            if ended || !is_like(draft, &terms) {
+                continue;
+            }
+            let known = self.ask(payment).await.ok().and_then(|status| status.ending);
+            if known.is_none() {
+                return Ok(Some(payment));
+            }
+            self.folder.keep_bytes(payment, Kept::OutgoingEnd, b"ended")?;
+        }
+        Ok(None)
     }
 
     /// All but payment id, fee and end must be what was asked for; those three the owner sees.
@@ -195,21 +251,14 @@ impl Wallet {
         edge: &EdgeEntry,
         terms: &OutgoingTerms,
         signed: &Signed<OutgoingPayment>,
+        parties: &OutgoingParties,
     ) -> Result<(), WalletError> {
         let by = edge.peer.name.as_str();
         let order =
             signed.verify(&edge.permit_key).map_err(|error| WalletError::answer(by, error))?;
-        same(by, "payment", &terms.payment, &order.payment)?;
-        same(by, "environment", &terms.environment, &order.environment)?;
-        same(by, "book", &terms.book, &order.book)?;
-        same(by, "corridor", &terms.corridor, &order.corridor)?;
         same(by, "institution", &edge.institution, &order.institution)?;
         same(by, "owner", &self.config.company, &order.owner)?;
-        same(by, "account", &terms.debited_account, &order.debited_account)?;
-        same(by, "amount", &terms.amount, &order.amount)?;
-        same(by, "fee", &terms.fee, &order.fee)?;
-        let named = order.terms.map(|digest| digest.to_string()).unwrap_or_default();
-        same(by, "terms", &terms.terms_digest().to_string(), &named)
+        covered(by, terms, &order, parties)
     }
 
     async fn wait_for_rail(
@@ -220,25 +269,20 @@ impl Wallet {
         let payment = terms.payment;
         let looking = async {
             loop {
-                match self.ask(payment).await {
-                    Ok(status) => {
-                        if let Some(ended) = status.ending {
-                            return Ok(ended);
-                        }
-                    }
-                    Err(WalletError::Unknown(_) | WalletError::NotDone(_)) => {}
-                    Err(error) => return Err(error),
+                // Whatever comes instead of an answer says nothing about the payment.
+                if let Ok(PaymentStatus { ending: Some(ended), .. }) = self.ask(payment).await {
+                    return ended;
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         let Ok(ended) = tokio::time::timeout(patience, looking).await else {
-            return Ok(OutOutcome::UnderWay { payment });
+            return Ok(OutOutcome::UnderWay { payment, why: None });
         };
-        let ended = ended?;
         let receipt = self.wait_for_receipt(payment, None).await?;
         if let Some(path) = &receipt {
-            self.check_receipt_out(&terms, path)?;
+            self.check_receipt_out(&terms, &ended.ending, path)?;
+            self.folder.keep_bytes(payment, Kept::OutgoingEnd, b"ended")?;
         }
         Ok(match ended.ending {
             Ending::Settled => {
@@ -259,21 +303,64 @@ impl Wallet {
         })
     }
 
-    /// The receipt's order is one for the very terms that this wallet signed. A refusal before the
-    /// order was taken opens none.
+    /// What the core said without a signature is what the receipt proves.
     fn check_receipt_out(
         &self,
         terms: &OutgoingTerms,
+        ending: &Ending,
         path: &std::path::Path,
     ) -> Result<(), WalletError> {
         let trust = VerifyTrust { log: self.trust.clone(), lists: Vec::new() };
         let (_, read) = read_receipt(&read_file(path)?, Some(&trust));
+        let opened = read.as_ref().and_then(|read| read.value::<Ending>(ENDING_FIELD));
         let order: Option<Signed<OutgoingPayment>> =
-            read.and_then(|read| read.value(OUTGOING_ORDER_FIELD));
-        let Some(Ok(order)) = order.map(|order| order.read_unverified()) else { return Ok(()) };
-        let named = order.terms.map(|digest| digest.to_string()).unwrap_or_default();
-        same(&self.config.core.name, "terms", &terms.terms_digest().to_string(), &named)
+            read.as_ref().and_then(|read| read.value(OUTGOING_ORDER_FIELD));
+        let order = order.and_then(|order| order.read_unverified().ok());
+        proves(&self.config.core.name, terms, ending, (opened, order.as_ref()))
     }
+}
+
+/// A receipt proves an ending when it opens this very one; that money left, only with the order for
+/// the terms that this wallet signed. A refusal before the order was taken opens no order.
+fn proves(
+    by: &str,
+    terms: &OutgoingTerms,
+    ending: &Ending,
+    (opened, order): (Option<Ending>, Option<&OutgoingPayment>),
+) -> Result<(), WalletError> {
+    let opened = opened.map_or_else(|| "none".to_owned(), |opened| opened.to_string());
+    same(by, "ending in the receipt", &ending.to_string(), &opened)?;
+    match order {
+        Some(order) => {
+            let named = order.terms.map(|digest| digest.to_string()).unwrap_or_default();
+            same(by, "terms", &terms.terms_digest().to_string(), &named)
+        }
+        None if *ending == Ending::Settled => {
+            Err(WalletError::answer(by, "the receipt opens no order"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Order and parties say what was agreed to.
+fn covered(
+    by: &str,
+    terms: &OutgoingTerms,
+    order: &OutgoingPayment,
+    parties: &OutgoingParties,
+) -> Result<(), WalletError> {
+    terms.covers(order, parties).map_err(|differ| WalletError::Differs {
+        by: by.to_owned(),
+        what: differ.field,
+        expected: differ.expected,
+        got: differ.got,
+    })
+}
+
+fn is_like(draft: &OutDraft, terms: &OutgoingTerms) -> bool {
+    (draft.corridor, draft.amount) == (terms.corridor, terms.amount)
+        && draft.to == terms.to
+        && draft.end_to_end_id == terms.end_to_end_id
 }
 
 fn read_said(
@@ -299,8 +386,13 @@ fn read_said(
     match answer.outcome.as_str() {
         "permit" => {
             let bytes = answer.document.as_deref().and_then(from_base64url).ok_or_else(unsigned)?;
-            let order = Signed::<OutgoingPayment>::from_bytes(&bytes);
-            Ok(Said::Order(order.map_err(|error| WalletError::answer(by, error))?))
+            let order = Signed::<OutgoingPayment>::from_bytes(&bytes)
+                .map_err(|error| WalletError::answer(by, error))?;
+            let parties = answer.parties.as_deref().and_then(from_base64url);
+            let parties = parties.ok_or_else(|| WalletError::answer(by, "an order to nobody"))?;
+            let parties = from_canonical(&parties);
+            let parties = parties.map_err(|error| WalletError::answer(by, error))?;
+            Ok(Said::Order(order, Box::new(parties)))
         }
         "refusal" => {
             let signed = answer.refusal().ok_or_else(unsigned)?;
@@ -326,7 +418,10 @@ impl CommandResult for OutOutcome {
         match self {
             Self::Left { terms, position, receipt } => {
                 let receipt = receipt.as_ref().map_or_else(
-                    || "receipt   not cosigned yet: ask again".to_owned(),
+                    || {
+                        "receipt   none yet: the core says so and has not proven it; ask again"
+                            .to_owned()
+                    },
                     |path| format!("receipt   {}", path.display()),
                 );
                 let debited = terms.debited().unwrap_or(terms.amount).for_people();
@@ -340,10 +435,13 @@ impl CommandResult for OutOutcome {
                 )
             }
             Self::Refused(refused) => refused_text(refused),
-            Self::UnderWay { payment } => format!(
-                "under way  {payment}: the money is held and the rail gave no end yet\n\
-                 ask with `wayleave wallet status {payment}`; do not pay anew"
-            ),
+            Self::UnderWay { payment, why } => {
+                let why = why.as_ref().map(|why| format!("because   {why}\n")).unwrap_or_default();
+                format!(
+                    "under way  {payment}: consented to, and its end is not known here\n{why}\
+                     ask with `wayleave wallet status {payment}`; do not pay anew"
+                )
+            }
             Self::NotReady { missing } => {
                 let lines = missing.iter().map(|one| format!("  {}: {}", one.what, one.mend));
                 let lines = lines.collect::<Vec<_>>().join("\n");
@@ -373,8 +471,8 @@ impl CommandResult for OutOutcome {
                 "by": refused.by,
                 "receipt": refused.receipt,
             }),
-            Self::UnderWay { payment } => {
-                json!({ "outcome": "under-way", "payment": payment.to_string() })
+            Self::UnderWay { payment, why } => {
+                json!({ "outcome": "under-way", "payment": payment.to_string(), "why": why })
             }
             Self::NotReady { missing } => {
                 let one = |thing: &MissingThing| json!({ "code": thing.code, "what": thing.what, "mend": thing.mend });

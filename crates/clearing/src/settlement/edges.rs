@@ -13,7 +13,7 @@ use record::edges::{
 };
 use record::settlement::EDGE_JOINED;
 use record::{
-    EdgeAccount, EdgeClosing, EdgeMark, EdgeNotice, Fact, Heading, Permit, SaltSlot, Signed,
+    EdgeAccount, EdgeClosing, EdgeMark, EdgeNotice, Fact, Heading, Permit, SaltSlot, Side, Signed,
     Snapshot, SpentNumber, SpentOn, StatusMark,
 };
 use seal::Digest;
@@ -357,16 +357,24 @@ impl SettlementBook {
 
     /// The instance has joined, and its count was not closed before this number.
     pub(super) fn edge_in_service(&self, permit: &Permit) -> Result<(), Rule> {
-        let mark = permit.mark;
+        self.mark_in_service(permit.side, permit.mark, permit.institution)
+    }
+
+    pub(super) fn mark_in_service(
+        &self,
+        side: Side,
+        mark: EdgeMark,
+        institution: InstitutionName,
+    ) -> Result<(), Rule> {
         let standing = self.instances.get(mark.edge);
-        let standing = standing.filter(|found| found.institution == permit.institution);
+        let standing = standing.filter(|found| found.institution == institution);
         let why = match standing.map(|standing| standing.closed) {
             Some(None) => return Ok(()),
             Some(Some(closed)) if mark.sequence < closed.end => return Ok(()),
             Some(Some(closed)) => format!("closed at number {}", closed.end),
             None => "not joined".to_owned(),
         };
-        let detail = format!("{} permit: edge `{}`: {why}", permit.side, mark.edge);
+        let detail = format!("{side} permit: edge `{}`: {why}", mark.edge);
         Err(Rule::new(RuleName::EdgeNotInService, detail))
     }
 

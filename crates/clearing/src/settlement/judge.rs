@@ -258,13 +258,17 @@ pub(crate) fn permit_bounded(permit: &Permit, quote_expires: Instant) -> Result<
 }
 
 pub(crate) fn permit_open(stamp: Instant, permit: &Permit) -> Result<(), Rule> {
-    let side = permit.side;
-    let ahead = Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX);
-    if permit.decided_at > stamp.plus(ahead) {
-        let detail = format!("{side} permit: decided at `{}`, it is `{stamp}`", permit.decided_at);
+    decided_by_now(stamp, permit.side, permit.decided_at)?;
+    open(stamp, permit.valid_until, RuleName::PermitExpired)
+}
+
+/// Else whoever sets a clock forward makes a permit that is good later than sixty seconds from now.
+pub(crate) fn decided_by_now(stamp: Instant, side: Side, decided_at: Instant) -> Result<(), Rule> {
+    if decided_at > stamp.plus(Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX)) {
+        let detail = format!("{side} permit: decided at `{decided_at}`, it is `{stamp}`");
         return Err(Rule::new(RuleName::PermitFromTheFuture, detail));
     }
-    open(stamp, permit.valid_until, RuleName::PermitExpired)
+    Ok(())
 }
 
 /// Limit claims of both permits, as velocity limits counted by the ledger in this very turn. A
@@ -300,5 +304,6 @@ pub(super) fn velocity(institution: InstitutionName, limit: &LimitClaim) -> Velo
         },
         amount_max: limit.amount.minor,
         count_max: u32::MAX,
+        besides: None,
     }
 }

@@ -17,7 +17,7 @@ use record::{
 use seal::Digest;
 use terms::{Instant, OutsideId, PaymentId, Position};
 
-use super::judge::{open, velocity};
+use super::judge::{decided_by_now, open, velocity};
 use super::rails::of_liquidity;
 use super::{PackKey, SettlementAnswer, SettlementBook, read, stop};
 use crate::outgoing::{CheckedOutgoing, OutgoingSide, one_sided, transfer_of};
@@ -94,6 +94,7 @@ impl SettlementBook {
             return Err(Rule::new(RuleName::SignerNotTrusted, detail));
         }
         one_sided(order, &self.trust)?;
+        self.mark_in_service(Side::Debtor, order.mark, order.institution)?;
         let key = PackKey {
             institution: order.institution,
             corridor: order.corridor,
@@ -112,6 +113,8 @@ impl SettlementBook {
             let detail = format!("outgoing payment: snapshot `{}`", order.basis.snapshot);
             return Err(Rule::new(RuleName::SnapshotTooOld, detail));
         }
+        self.outgoing_not_stopped(stamp, order)?;
+        decided_by_now(stamp, Side::Debtor, order.decided_at)?;
         open(stamp, order.valid_until, RuleName::PermitExpired)?;
         let asset = order.amount.asset;
         if let Some(why) = self.defunding_stopped(asset) {
@@ -193,12 +196,14 @@ pub(super) fn not_paid(evidence: &OutsideEvidence) -> Ending {
 }
 
 /// What the order's pack claims to be bounded, counted with the hold in this very turn. A claim
-/// that this payment cannot be counted into is refused: dropped, it would bound nothing.
+/// that this payment cannot be counted into is refused: dropped, it would bound nothing. The fee
+/// counts, as it does in a payment between participants: it leaves the payer's account, too.
 fn velocity_limits(order: &OutgoingPayment) -> Result<Vec<VelocityLimit>, Rule> {
     let asset = order.amount.asset;
     let one = |claim: &LimitClaim| {
         if claim.amount.asset == asset {
-            Ok(velocity(order.institution, claim))
+            let besides = Some(order.fee.minor).filter(|fee| !fee.is_zero());
+            Ok(VelocityLimit { besides, ..velocity(order.institution, claim) })
         } else {
             Err(Rule::permit(Side::Debtor, "limits", asset, claim.amount.asset))
         }

@@ -49,5 +49,7 @@ pub fn outgoing_parties(number: u64) -> OutgoingParties {
             instruction_id: "1".into(),
         },
         payer_address: None,
+        payer_account: None,
+        purpose: None,
     }
 }

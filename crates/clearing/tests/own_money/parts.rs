@@ -239,7 +239,8 @@ pub(crate) fn outgoing(number: u64) -> CheckedOutgoing {
     trust.adopt(list(Side::Debtor));
     trust.adopt(trust_list(Side::Creditor, 1, Who::BankSg));
     let signed = Signed::sign(&order, &Who::BankNl.key());
-    check_outgoing(signed, parties, environment(), settlement_name(), &trust).expect("valid")
+    check_outgoing(signed, (parties, None), environment(), settlement_name(), &trust)
+        .expect("valid")
 }
 
 /// A correction between a bank and the provider.

@@ -305,6 +305,7 @@ fn limit(
         period: period(period_text)?,
         amount_max: amount_of("amount_max", amount_max, asset)?,
         count_max,
+        besides: None,
     };
     Ok((limit, asset))
 }

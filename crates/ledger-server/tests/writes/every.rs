@@ -224,6 +224,7 @@ fn limits_are_counted_given_back_and_told_in_numbers() {
         period,
         amount_max: Minor::new(100),
         count_max: 3,
+        besides: None,
     };
     let claim = |id, period, amount, date| {
         let mut transaction = transaction(id, 1, 2, amount);

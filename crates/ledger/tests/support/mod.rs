@@ -52,6 +52,7 @@ pub(crate) fn limit(key: u8, asset: AssetCode, amount_max: u128, count_max: u32)
         period: Period::BusinessDay,
         amount_max: Minor::new(amount_max),
         count_max,
+        besides: None,
     }
 }
 

@@ -7,9 +7,9 @@ use clearing::outside::{RETURN, Report, Told, Transfer, id_of_message};
 use iso20022::{
     Account, AccountId, Address, Agent, Bic, CancellationStatus, ChargeBearer, Choice,
     CreditTransfer, CreditTransfers, Iban, InvestigationConfirmation, Message, Money,
-    OriginalGroup, OriginalGroupStatus, OtherAccount, Party, PaymentIds, Resolution,
-    ReturnedTransaction, SettlementInstruction, SettlementMethod, StatusReasonInformation,
-    StatusReport, TransactionStatus, TransferHeader,
+    OrganisationId, OriginalGroup, OriginalGroupStatus, OtherAccount, OtherId, Party, PaymentIds,
+    Resolution, ReturnedTransaction, SettlementInstruction, SettlementMethod,
+    StatusReasonInformation, StatusReport, Text, TransactionStatus, TransferHeader,
 };
 use record::{OutgoingParties, OutsideAddress, OutsideEvidence};
 use seal::{Digest, sha256};
@@ -55,7 +55,20 @@ fn named(field_name: &str, name: &str) -> Result<Party, String> {
 /// The payer of a payment out: name, and where it lives.
 fn payer(of: &OutgoingParties) -> Result<Party, String> {
     let address = of.payer_address.as_ref().map(address).transpose()?;
-    Ok(Party { address, ..named("payer name", &of.payer_name)? })
+    // The message has no place for an ultimate debtor's account: it goes as a number that its bank
+    // gave the payer.
+    let number = |id: &terms::AccountId| {
+        let id = field("payer account", &seal::text::to_hex(&id.bytes()))?;
+        let scheme = Some(Choice::Code(field("scheme", "BANK")?));
+        Ok::<_, String>(OtherId { id, scheme, issuer: None })
+    };
+    let other = of.payer_account.as_ref().map(number).transpose()?;
+    let organisation = other.map(|one| OrganisationId { other: vec![one], ..Default::default() });
+    Ok(Party { address, organisation, ..named("payer name", &of.payer_name)? })
+}
+
+fn purpose(code: &str) -> Result<Choice<Text<4>>, String> {
+    Ok(Choice::Code(field("purpose", code)?))
 }
 
 /// Town and country must be there: a rail refuses an address without them.
@@ -150,7 +163,7 @@ pub fn credit_transfer(
             },
             creditor_account: Some(account("to.account", &to.account)?),
             ultimate_creditor: None,
-            purpose: None,
+            purpose: carried.and_then(|of| of.purpose.as_deref()).map(purpose).transpose()?,
             remittance: None,
         }],
     };

@@ -434,6 +434,7 @@ fn answered(world: &World, permit: &Permit, seed: u8) -> Result<Answer, WalletEr
         rules: 9,
         pack: String::new(),
         next: None,
+        parties: None,
     };
     let edge = world.wallet.own_edge().unwrap();
     read_answer(edge, Side::Debtor, &world.hand, &answer)

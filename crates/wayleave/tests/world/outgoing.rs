@@ -92,6 +92,8 @@ fn parties(payment: PaymentId) -> anyhow::Result<OutgoingParties> {
             instruction_id: "1".into(),
         },
         payer_address: None,
+        payer_account: None,
+        purpose: None,
     })
 }
 
@@ -124,7 +126,7 @@ fn order(world: &World, like: &Permit) -> anyhow::Result<OutgoingRequest> {
         limits: None,
     };
     let order = Signed::sign(&order, &world.stage.key("bank-nl.1", "permit")?);
-    Ok(OutgoingRequest { layout: 1, order, parties })
+    Ok(OutgoingRequest { layout: 1, order, parties, terms: None })
 }
 
 async fn pay(world: &World, order: &OutgoingRequest) -> Result<OutgoingStanding, String> {

@@ -161,7 +161,7 @@ fn an_order_that_was_decided_is_delivered_once_whoever_dies() {
             Agreement::Yes
         };
         let outcome = payer.pay_out(&draft, agree, WhenMissing::GoOn).await?;
-        let OutOutcome::UnderWay { payment } = outcome else { panic!("{outcome:?}") };
+        let OutOutcome::UnderWay { payment, .. } = outcome else { panic!("{outcome:?}") };
         // Then the edge dies, with the order in its outbox.
         world.process("bank-nl.1").kill()?;
         for name in ["core", "bank-nl.1"] {

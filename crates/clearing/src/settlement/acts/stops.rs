@@ -6,7 +6,7 @@
 
 use ledger::{Change, Command, Entry, Resolved, Side as EntrySide};
 use minicbor::{Decode, Encode};
-use record::{ActAccount, Side, Stop, Subject};
+use record::{ActAccount, OutgoingPayment, Side, Stop, Subject};
 use terms::{AccountId, ActId, AssetCode, CorridorName, Instant, InstitutionName, Position};
 
 use crate::after::{CheckedReturn, Original};
@@ -320,6 +320,18 @@ impl SettlementBook {
         let terms = order.terms();
         let assets = [terms.debited.asset, terms.credited.asset];
         self.not_suspended(at, &who, Some(terms.corridor), &assets)
+    }
+
+    /// A payment that leaves: nobody stands for the payee, and no provider.
+    pub(in crate::settlement) fn outgoing_not_stopped(
+        &self,
+        at: Instant,
+        order: &OutgoingPayment,
+    ) -> Result<(), Rule> {
+        let (who, asset) = (order.institution, order.amount.asset);
+        self.not_suspended(at, &[who], Some(order.corridor), &[asset])?;
+        let payer = ActAccount::Customer(who, order.debited_account);
+        self.acts.stops.frozen(at, payer, EntrySide::Debit)
     }
 
     pub(in crate::settlement) fn return_not_suspended(

@@ -66,13 +66,14 @@ impl Clearing {
         asked: OutgoingRequest,
         caller: &Caller,
     ) -> Result<OutgoingStanding, NoPromise> {
-        let OutgoingRequest { order: signed, parties, .. } = asked;
+        let OutgoingRequest { order: signed, parties, terms: agreed, .. } = asked;
         let claimed = signed.read_unverified().map_err(|e| NoPromise::Malformed(e.to_string()))?;
         let (payment, terms) = (claimed.payment, signed.digest());
         if self.ended_before(payment, terms).await?.is_none() {
             let room = self.refusals.room(caller, system::now())?;
             let trust = self.trust();
-            let checked = check_outgoing(signed, parties, self.environment, self.book, &trust)
+            let said = (parties, agreed.as_deref());
+            let checked = check_outgoing(signed, said, self.environment, self.book, &trust)
                 .and_then(|order| self.reachable(outside, order));
             match checked {
                 Ok(order) => self.begin(order).await?,

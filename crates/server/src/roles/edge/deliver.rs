@@ -8,6 +8,8 @@ use client::{Outcome, Outgoing};
 use record::edges::{ACCOUNT_MARKS_MAX, ACCOUNT_NUMBERS_MAX};
 use record::{EdgeAccount, EdgeMark, Signed};
 
+use terms::Instant;
+
 use super::outbox::{Destination, Item};
 use super::state::Edge;
 use crate::roles::RoleError;
@@ -75,9 +77,7 @@ pub(super) async fn deliver_one(edge: &Edge, to: Destination, refusals: &mut u32
                 let renamed = edge.outbox().rename(number, parcel, kind);
                 return if renamed.is_ok() { Delivery::Done } else { Delivery::Waits };
             }
-            // The payment ended otherwise, or it will never be taken: the item stays in the file,
-            // and the way is free for the next.
-            problem.status == 409 || *refusals >= REFUSALS_MAX
+            given_up(&item, problem.status, *refusals, edge.now())
         }
         Outcome::NotDone(why) => {
             tracing::debug!(target, number, %why, "delivery waits");
@@ -93,6 +93,27 @@ pub(super) async fn deliver_one(edge: &Edge, to: Destination, refusals: &mut u32
         Delivery::Done
     } else {
         Delivery::Waits
+    }
+}
+
+/// Whether what was refused is not said again: the payment ended otherwise, or it will never be
+/// taken. The item stays in the file, and the way is free for the next.
+fn given_up(item: &Item, status: u16, refusals: u32, now: Instant) -> bool {
+    if status == 409 {
+        return true;
+    }
+    match item {
+        Item::Parcel(_) | Item::Refusal(_) => refusals >= REFUSALS_MAX,
+        // However often it was refused, while its time runs it may be taken yet, and somebody waits
+        // for its end. After that no core takes it.
+        Item::Order(request) => {
+            let order = request.order.read_unverified();
+            let over = order.is_ok_and(|order| now >= order.valid_until);
+            if over {
+                tracing::error!(order = %request.order.digest(), "its time is over: never taken");
+            }
+            over
+        }
     }
 }
 

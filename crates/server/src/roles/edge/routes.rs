@@ -366,7 +366,7 @@ fn conclude(
         && let Some(first) = edge.outbox().order(payment).map_err(|error| disk_fault(&error))?
     {
         // Decided before, and on its way: another order for the same payment would be another.
-        return Ok(super::out::answer(way, &first.order));
+        return Ok(super::out::answer(way, &first.order, &first.parties));
     }
     let sequence = edge.outbox().take(payment).map_err(|error| disk_fault(&error))?;
     let answer = numbered((edge, way), open, sequence, &lists, at_hand);
@@ -408,6 +408,13 @@ fn numbered(
     // In one turn: two consents to one payment at the same time would both be the first, and the
     // core would keep one record of the two.
     let mut outbox = edge.outbox();
+    if let Opened::Out(..) = open
+        && let Some(first) = outbox.order(payment).map_err(disk)?
+    {
+        // The other consent was first after all: there is one order, and this number has none.
+        outbox.came_to_nothing(sequence).map_err(disk)?;
+        return Ok(super::out::answer(way, &first.order, &first.parties));
+    }
     let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
     let items = leave_behind(way.side, open, (&data_key, kind), &decided)?;
     outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
@@ -450,8 +457,14 @@ fn leave_behind(
             items.push(Item::Refusal(Box::new(document.clone())));
         }
         Verdict::Order { order, parties } => {
+            let Opened::Out(out, _) = open else {
+                return Err(Problem::of(&problem::FAULT)
+                    .detail("an order of no payment out")
+                    .into());
+            };
             let (order, parties) = (order.clone(), (**parties).clone());
-            items.push(Item::Order(Box::new(OutgoingRequest { layout: 1, order, parties })));
+            let terms = Some(out.terms().to_terms_string());
+            items.push(Item::Order(Box::new(OutgoingRequest { layout: 1, order, parties, terms })));
         }
         Verdict::Permit(_) | Verdict::Referral { .. } => {}
     }
@@ -468,6 +481,7 @@ pub(super) fn blank_answer(rules: u32, pack: Digest) -> DecisionAnswer {
         rules,
         pack: pack.to_string(),
         next: None,
+        parties: None,
     }
 }
 
@@ -478,7 +492,7 @@ fn answer_of(way: &Way, pack: &policy::Pack, decided: Decided) -> DecisionAnswer
             answer.document = Some(to_base64url(&permit.to_bytes()));
             ("permit", None)
         }
-        Verdict::Order { order, .. } => return super::out::answer(way, &order),
+        Verdict::Order { order, parties } => return super::out::answer(way, &order, &parties),
         Verdict::Refusal { document, code, sentence, mend } => {
             answer.document = Some(to_base64url(&document.to_bytes()));
             ("refusal", Some((code, sentence, mend)))

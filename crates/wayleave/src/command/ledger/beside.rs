@@ -101,6 +101,7 @@ fn limit(text: &str, asset: AssetCode) -> anyhow::Result<VelocityLimit> {
             .with_context(|| format!("expected {}, got `{period}`", limits::PERIODS))?,
         amount_max: parse(amount, asset)?,
         count_max: count.parse().with_context(|| format!("a count in `{text}`"))?,
+        besides: None,
     })
 }
 

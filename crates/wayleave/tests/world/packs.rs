@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use policy::PackFiles;
+use server::keys::KeyStore;
+use server::roles::edge::{CERTIFICATE, PackKeys, write_pack};
 use wallet::PaymentOutcome;
 
 use super::stage::{BINARY, World, play, until};
@@ -18,22 +21,30 @@ fn policy(arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
-/// A copy of an edge's pack under which one payment may be 30 EUR at most.
+/// A copy of an edge's pack under which one payment may be 30 EUR at most, certified.
 fn tighter(world: &World, edge: &str) -> PathBuf {
     let (from, to) = (world.stage.folder(edge).join("pack"), world.folder.path().join("tighter"));
-    std::fs::create_dir_all(&to).unwrap();
-    for entry in std::fs::read_dir(&from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-    let path = to.join("parameters.json");
-    let mut file: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let text = |name: &str| std::fs::read_to_string(from.join(name)).unwrap();
+    let mut file: serde_json::Value = serde_json::from_str(&text("parameters.json")).unwrap();
     let rows = file["parameters"].as_array_mut().unwrap();
     let row = rows.iter_mut().find(|row| row["name"] == "amountLimit").unwrap();
     row["values"] = serde_json::json!([{ "from": "2026-01-01", "value": 3_000 }]);
-    std::fs::write(path, file.to_string()).unwrap();
-    to
+    let [schema, decide, oblige, gate, assumptions] =
+        ["corridor.cedarschema", "decide.cedar", "oblige.cedar", "gate.cedar", "assumptions.cedar"]
+            .map(text);
+    let files = PackFiles {
+        schema: &schema,
+        decide: &decide,
+        oblige: &oblige,
+        gate: &gate,
+        assumptions: &assumptions,
+        parameters: &file.to_string(),
+    };
+    let keys = KeyStore::open(&world.stage.folder("operator")).unwrap();
+    let key = |name: &str| keys.signing_key(name).unwrap();
+    let (author, operator) = (key("pack-author"), key("pack-operator"));
+    write_pack(&to, &files, PackKeys { author: &author, operator: &operator }).unwrap();
+    to.join("pack")
 }
 
 fn stage(pack: &Path, to: &str, edge: &Path) -> (bool, String) {
@@ -79,6 +90,12 @@ fn a_pack_is_rolled_out_and_back_by_one_command_each_while_payments_run() {
         // Nothing skips the shadow.
         let (done, said) = stage(&new, "active", &edge);
         assert!(!done && said.contains("does not become active"), "{said}");
+        // Nothing is staged that the edge would not decide under.
+        let (there, aside) = (new.join(CERTIFICATE), new.join("aside"));
+        std::fs::rename(&there, &aside)?;
+        let (done, said) = stage(&new, "shadow", &edge);
+        assert!(!done && said.contains("certifies a pack"), "{said}");
+        std::fs::rename(&aside, &there)?;
         let (done, said) = stage(&new, "shadow", &edge);
         assert!(done && said.contains("shadow") && said.contains("active"), "{said}");
         // Beside the pack in force and without effect: the payment settles, the difference stands.

@@ -20,7 +20,7 @@ use policy::Pack;
 use policy::shadow::Otherwise;
 use record::{DecisionRecord, Stage};
 use seal::Digest;
-use terms::{Instant, PaymentId};
+use terms::{CompanyId, Instant};
 
 use super::certified;
 use super::config::{Config, read_pack_in};
@@ -70,13 +70,15 @@ impl Packs {
         &self.own
     }
 
-    /// The pack that decides this payment: the canary's share first, then the active one. Without
+    /// The pack that decides a payment of this company: the canary's share first, then the active one. Without
     /// stages it is the folder's own.
-    pub(super) fn of(&self, payment: PaymentId, now: Instant) -> Result<Arc<Pack>, Refuse> {
+    pub(super) fn of(&self, owner: CompanyId, now: Instant) -> Result<Arc<Pack>, Refuse> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let Some(staged) = &state.staged else { return Ok(Arc::clone(&self.own)) };
         let canary = staged.packs.iter().find(|pack| match pack.stage {
-            Stage::Canary(canary) => now < canary.until && canary.takes(payment),
+            Stage::Canary(canary) => {
+                now < canary.until && canary.takes(pack.pack, self.own.side(), owner)
+            }
             Stage::Draft | Stage::Shadow | Stage::Active | Stage::Retired => false,
         });
         let active = staged.packs.iter().find(|pack| pack.stage == Stage::Active);

@@ -91,6 +91,7 @@ async fn step(args: &StageArgs, pack: Pack, speaker: Speaker) -> anyhow::Result<
     let step = PackStep {
         layout: 1,
         environment: config.common.environment.parse()?,
+        book: config.book.parse()?,
         institution: config.institution.parse()?,
         corridor: config.corridor.parse()?,
         side: speaker.side()?,
@@ -170,7 +171,7 @@ impl CommandResult for Shown {
     fn text(&self) -> String {
         let row = |one: &StagedPack| match one.stage {
             Stage::Canary(Canary { share, until }) => {
-                format!("canary    {}  {share} of 1000 payments until {until}", one.pack)
+                format!("canary    {}  {share} of 1000 companies until {until}", one.pack)
             }
             Stage::Draft | Stage::Shadow | Stage::Active | Stage::Retired => {
                 format!("{:<9} {}", one.stage.word(), one.pack)

@@ -32,10 +32,10 @@ const BROKEN: &[(&str, Change)] = &[
 /// The widest numbers that a record can hold break nothing: whoever pays may name any amount.
 #[test]
 fn no_amount_that_a_customer_can_name_breaks_an_assumption() {
-    for one in shipped::PACKS {
-        let pack = Pack::load(&one.files).unwrap();
-        let base = if pack.side() == record::Side::Debtor { debtor() } else { creditor() };
-        let decision = pack.decide(&base.number(v::AMOUNT, NUMBER_MAX).build(), now());
+    for side in &SIDES {
+        let pack = Pack::load(&side.files).unwrap();
+        let findings = (side.base)().number(v::AMOUNT, NUMBER_MAX).build();
+        let decision = pack.decide(&findings, now());
         assert_eq!((decision.outcome, decision.alarm()), (DecisionOutcome::Denial, false));
         let codes: Vec<&str> = decision.reasons.iter().map(|r| r.code.as_str()).collect();
         assert!(codes.contains(&"corridor-limit-exceeded"), "{} {codes:?}", pack.name());

@@ -78,8 +78,8 @@ pub fn apply(
         Forced::Refused => change.flag(v::REGISTRATION_ACTIVE, false).build(),
         Forced::Listed => change.text(own_screening, "Match").build(),
         Forced::Unclear => change.text(own_screening, "Possible").build(),
-        // The last minute of a day is the 1,439th: no institution is open in the one after it.
-        Forced::Closed => change.number(v::MINUTE_OF_DAY, 1_440).build(),
+        // The last minute of a week: a time that there is, and at which no institution is open.
+        Forced::Closed => change.number(v::WEEKDAY, 7).number(v::MINUTE_OF_DAY, 1_439).build(),
         // A payment out has no other side whose terms could match.
         Forced::Untold if findings.value("termsMatch").is_none() => findings.without("termsSigned"),
         Forced::Untold => findings.without("termsMatch"),

@@ -10,14 +10,14 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use clearing::testkit::{
-    Books, Deal, OrderParts, corridor, environment, institution, now, pack, pack_notice, schema,
-    settlement_genesis, signer,
+    Books, COMPANIES, Deal, OrderParts, company, corridor, environment, institution, now, pack,
+    pack_notice, schema, settlement_genesis, settlement_name, signer,
 };
 use clearing::{Action, Finish, Heard, Route, SettlementAnswer, SettlementWork};
 use proptest::prelude::*;
 use record::{Canary, Ending, PackStanding, PackStep, Side, Signed, Stage};
 use seal::{Digest, sha256};
-use terms::PaymentId;
+use terms::CompanyId;
 
 /// The pack of the setup, and two newer ones.
 fn digests() -> [Digest; 3] {
@@ -28,6 +28,7 @@ fn step(number: u64, pack: Digest, stage: Stage) -> PackStep {
     PackStep {
         layout: 1,
         environment: environment(),
+        book: settlement_name(),
         institution: institution(Side::Debtor),
         corridor: corridor(),
         side: Side::Debtor,
@@ -59,18 +60,26 @@ fn trial(share: u16) -> Stage {
     Stage::Canary(Canary { share, until: now().plus(Duration::from_secs(3_600)) })
 }
 
-fn order(number: u64, pack: Digest) -> OrderParts {
-    let mut parts = OrderParts::of(Deal { number, payer: 0, payee: 0, credit: 1_000, at: now() });
+fn order_of((number, payer): (u64, u8), pack: Digest) -> OrderParts {
+    let mut parts = OrderParts::of(Deal { number, payer, payee: 0, credit: 1_000, at: now() });
     parts.debtor.basis.pack = pack;
     parts
 }
 
-fn pay(books: &mut Books, number: u64, pack: Digest) -> Ending {
-    let order = order(number, pack).checked().expect("valid");
+fn order(number: u64, pack: Digest) -> OrderParts {
+    order_of((number, 0), pack)
+}
+
+fn pays(books: &mut Books, of: (u64, u8), pack: Digest) -> Ending {
+    let order = order_of(of, pack).checked().expect("valid");
     match books.drive(now(), Route::of_client(order)) {
         Finish::Ended(ending, _) => ending,
         other => panic!("{other:?}"),
     }
+}
+
+fn pay(books: &mut Books, number: u64, pack: Digest) -> Ending {
+    pays(books, (number, 0), pack)
 }
 
 fn not_in_force() -> Ending {
@@ -108,23 +117,57 @@ fn a_canary_takes_its_share_until_its_end_and_no_other_payment() {
     take(&mut books, &step(1, new, Stage::Shadow)).expect("a shadow");
     take(&mut books, &step(2, new, trial(500))).expect("a canary");
     let Stage::Canary(canary) = trial(500) else { panic!("a canary") };
+    let taken = |payer| canary.takes(new, Side::Debtor, company(Side::Debtor, payer));
     let mut seen = BTreeMap::new();
     for number in 1..30 {
-        let takes = canary.takes(order(number, new).terms.payment);
-        let expected = if takes { Ending::Settled } else { not_in_force() };
-        assert_eq!(pay(&mut books, number, new), expected);
-        *seen.entry(takes).or_insert(0) += 1;
+        let payer = u8::try_from(number % u64::from(COMPANIES)).expect("few");
+        let expected = if taken(payer) { Ending::Settled } else { not_in_force() };
+        // Whatever ids a wallet makes up, a company stays in the share, or out of it.
+        assert_eq!(pays(&mut books, (number, payer), new), expected);
+        *seen.entry(taken(payer)).or_insert(0) += 1;
         // The active pack decides all the others, and these too.
-        assert_eq!(pay(&mut books, 100 + number, old), Ending::Settled);
+        assert_eq!(pays(&mut books, (100 + number, payer), old), Ending::Settled);
     }
     assert_eq!(seen.len(), 2, "{seen:?}");
     let ended = Stage::Canary(Canary { share: 500, until: now().plus(Duration::from_nanos(1)) });
     take(&mut books, &step(3, new, ended)).expect("a shorter canary");
-    let number = (200..).find(|n| canary.takes(order(*n, new).terms.payment)).expect("one");
-    let late = order(number, new).checked().expect("valid");
+    let payer = (0..COMPANIES).find(|payer| taken(*payer)).expect("one");
+    let late = order_of((200, payer), new).checked().expect("valid");
     let at = now().plus(Duration::from_nanos(1));
     let finish = books.drive(at, Route::of_client(late));
     assert!(matches!(finish, Finish::Ended(ending, _) if ending == not_in_force()));
+}
+
+#[test]
+fn no_pack_skips_the_shadow_because_the_one_before_was_retired() {
+    let mut books = Books::ready();
+    let [old, new, newest] = digests();
+    take(&mut books, &step(1, old, Stage::Retired)).expect("retired");
+    let why = take(&mut books, &step(2, new, Stage::Active)).expect_err("nothing to compare with");
+    assert!(why.contains("a pack that is unknown does not become active"), "{why}");
+    take(&mut books, &step(2, newest, Stage::Shadow)).expect("a shadow");
+    take(&mut books, &step(3, newest, Stage::Active)).expect("active");
+    assert_eq!(pay(&mut books, 1, newest), Ending::Settled);
+}
+
+#[test]
+fn no_more_packs_are_in_use_than_are_remembered() {
+    let mut books = Books::ready();
+    let [old, new, _] = digests();
+    let shadow = |number: u64| sha256(&number.to_be_bytes());
+    // With the active one, 256.
+    for number in 1..256 {
+        take(&mut books, &step(number, shadow(number), Stage::Shadow)).expect("a shadow");
+    }
+    for stage in [Stage::Shadow, Stage::Draft] {
+        let why = take(&mut books, &step(256, new, stage)).expect_err("too many");
+        assert!(why.contains("retire some"), "{why}");
+    }
+    take(&mut books, &step(256, shadow(1), Stage::Retired)).expect("retired");
+    take(&mut books, &step(257, new, Stage::Shadow)).expect("room again");
+    let view = books.settlement.state.staged(institution(Side::Debtor), corridor(), Side::Debtor);
+    assert_eq!((view.packs.len(), view.packs[&old].stage), (256, Stage::Active));
+    assert!(!view.packs.contains_key(&shadow(1)));
 }
 
 #[test]
@@ -150,6 +193,10 @@ fn steps_that_do_not_fit_change_nothing() {
             },
             "or environment",
         ),
+        (
+            PackStep { book: "elsewhere".parse().expect("a name"), ..step(1, new, Stage::Draft) },
+            "another book",
+        ),
     ];
     for (bad, why) in table {
         let refused = take(&mut books, &bad).expect_err(why);
@@ -159,9 +206,9 @@ fn steps_that_do_not_fit_change_nothing() {
     take(&mut books, &step(1, new, Stage::Shadow)).expect("a shadow");
     for (bad, why) in [
         (other_schema, "another schema"),
-        (step(2, new, trial(0)), "expected 1 to 500 of 1000"),
-        (step(2, new, trial(501)), "expected 1 to 500 of 1000"),
-        (step(2, new, half()), "expected 1 to 500 of 1000"),
+        (step(2, new, trial(0)), "expected 1 to 500 of 1000 companies"),
+        (step(2, new, trial(501)), "expected 1 to 500 of 1000 companies"),
+        (step(2, new, half()), "expected 1 to 500 of 1000 companies"),
         (step(2, newest, Stage::Active), "a pack that is unknown does not become active"),
     ] {
         let refused = take(&mut books, &bad).expect_err(why);
@@ -215,9 +262,9 @@ impl Model {
         }
     }
 
-    fn in_force(&self, pack: Digest, payment: PaymentId) -> bool {
-        self.active == Some(pack)
-            || self.canary.get(&pack).is_some_and(|canary| canary.takes(payment))
+    fn in_force(&self, pack: Digest, payer: CompanyId) -> bool {
+        let takes = |canary: &Canary| canary.takes(pack, Side::Debtor, payer);
+        self.active == Some(pack) || self.canary.get(&pack).is_some_and(takes)
     }
 }
 
@@ -259,11 +306,12 @@ proptest! {
         let mut books = Books::ready();
         let packs = digests();
         let mut model = Model { active: Some(packs[0]), ..Model::default() };
-        let mut routes: Vec<(Route, Digest)> = (1..)
+        let mut routes: Vec<(Route, (Digest, CompanyId))> = (1..)
             .zip(&under)
             .map(|(number, which)| {
-                let order = order(number, packs[*which]);
-                (Route::of_client(order.checked().expect("valid")), packs[*which])
+                let payer = u8::try_from(number % u64::from(COMPANIES)).expect("few");
+                let order = order_of((number, payer), packs[*which]).checked().expect("valid");
+                (Route::of_client(order), (packs[*which], company(Side::Debtor, payer)))
             })
             .collect();
         let mut number = 1;
@@ -282,12 +330,12 @@ proptest! {
                     }
                 }
                 Turn::Payment(index, lost) => {
-                    let (route, pack) = index.get_mut(&mut routes);
+                    let (route, (pack, payer)) = index.get_mut(&mut routes);
                     let payment = route.payment();
                     let before = look(&books, payment);
                     let _over = carry(&mut books, route, lost);
                     if before.is_none() && let Some(ending) = look(&books, payment) {
-                        let expected = if model.in_force(*pack, payment) {
+                        let expected = if model.in_force(*pack, *payer) {
                             Ending::Settled
                         } else {
                             not_in_force()

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use cedar_policy::{ActionConstraint, Effect, Policy, PolicyId, PolicySet};
 use serde_json::{Value, json};
 
 use crate::json::canonical;
-use crate::pack::PackError;
+use crate::pack::{PackError, of_anybody};
 use crate::walk;
 
 /// The file's name in a pack's folder.
@@ -26,6 +26,7 @@ pub struct Assumption {
     /// Why it may be taken for granted.
     pub reference: String,
     reads: BTreeSet<String>,
+    actions: BTreeSet<String>,
 }
 
 /// The assumptions of a pack.
@@ -47,6 +48,9 @@ impl Assumptions {
         let syntax = |reason: String| PackError::Syntax { file: ASSUMPTIONS_FILE, reason };
         let parsed: PolicySet =
             text.parse().map_err(|e: cedar_policy::ParseErrors| syntax(e.to_string()))?;
+        if parsed.templates().next().is_some() {
+            return Err(syntax("expected policies without slots".to_owned()));
+        }
         let (mut named, mut compiled) = (BTreeMap::new(), Vec::new());
         let mut meaning = BTreeMap::new();
         for policy in parsed.policies() {
@@ -78,6 +82,18 @@ impl Assumptions {
             }
         }
         Ok(())
+    }
+
+    /// What is assumed is assumed of every payment that is decided: a proof puts all assumptions
+    /// before each rule, whatever its action.
+    pub(crate) fn check_actions(&self, decided: &BTreeSet<String>) -> Result<(), PackError> {
+        match self.named.iter().find(|(_, assumption)| assumption.actions != *decided) {
+            Some((id, _)) => {
+                let all = decided.iter().cloned().collect::<Vec<_>>().join(", ");
+                Err(form(id, &format!("of exactly the actions {all}")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Each by its id.
@@ -116,6 +132,15 @@ fn one(policy: &Policy) -> Result<(String, Assumption, Policy), PackError> {
     if policy.effect() != Effect::Permit {
         return Err(form(&id, "as a permit that says when all is well"));
     }
+    if !of_anybody(policy) {
+        return Err(PackError::ScopeNarrow { policy: id });
+    }
+    let actions = match policy.action_constraint() {
+        ActionConstraint::Any => Vec::new(),
+        ActionConstraint::Eq(action) => vec![action],
+        ActionConstraint::In(actions) => actions,
+    };
+    let actions = actions.iter().map(|action| action.id().unescaped().to_owned()).collect();
     let mut json = json_of(policy)?;
     let read = walk::reads(&json);
     if read.whole {
@@ -136,7 +161,7 @@ fn one(policy: &Policy) -> Result<(String, Assumption, Policy), PackError> {
     }
     let forbid = Policy::from_json(Some(PolicyId::new(&id)), json)
         .map_err(|e| PackError::Syntax { file: ASSUMPTIONS_FILE, reason: e.to_string() })?;
-    Ok((id, Assumption { sentence, reference, reads: read.context }, forbid))
+    Ok((id, Assumption { sentence, reference, reads: read.context, actions }, forbid))
 }
 
 fn json_of(policy: &Policy) -> Result<Value, PackError> {

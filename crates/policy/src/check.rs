@@ -299,6 +299,7 @@ impl Looked<'_> {
             | PackError::FindingTypeDiffers { .. }
             | PackError::ParameterUnread { .. }
             | PackError::AssumptionForm { .. }
+            | PackError::ScopeNarrow { .. }
             | PackError::Parameters { .. }) => at(piece.start, other.to_string()),
         }
     }
@@ -377,6 +378,7 @@ fn whole(files: &PackFiles<'_>, error: &PackError) -> Mistake {
         | PackError::IdTwice { .. }
         | PackError::ForbidInOblige
         | PackError::ReadsMoreThanItNames { .. }
+        | PackError::ScopeNarrow { .. }
         | PackError::OpenRuleReadsRestricted { .. }
         | PackError::TypeMissing { .. }
         | PackError::FindingUnknown { .. }

@@ -152,10 +152,9 @@ impl Pack {
             Ok(request) => request,
             Err(error) => return denied(vec![error]),
         };
-        let broken = self.broken(&request, period);
-        if !broken.is_empty() {
-            return denied(broken);
-        }
+        // A broken assumption denies, and takes no reason and no duty with it: what is due always
+        // is due of this payment too.
+        errors.extend(self.broken(&request, period));
         let whole = |whole| match asked {
             Asked::Whole => whole,
             Asked::OneByOne => None,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
-    Entities, Entity, EntityUid, PolicySet, Schema, SchemaFragment, ValidationMode, Validator,
+    Entities, Entity, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+    Schema, SchemaFragment, ValidationMode, Validator,
 };
 use record::{Side, Visibility};
 use seal::Digest;
@@ -122,6 +123,7 @@ impl Pack {
     /// Reads and checks a pack.
     pub fn load(files: &PackFiles<'_>) -> Result<Self, PackError> {
         let (schema, schema_json) = schema(files.schema)?;
+        let decided = requests(&schema_json)?;
         let (decide, decide_rules) = rule::chapter(Chapter::Decide, files.decide)?;
         let (oblige, oblige_rules) = rule::chapter(Chapter::Oblige, files.oblige)?;
         let (gate, gate_rules) = rule::chapter(Chapter::Gate, files.gate)?;
@@ -158,6 +160,7 @@ impl Pack {
         check_parameters(&parameters, &rules)?;
         let resource = uid("Corridor", parameters.corridor.as_str())?;
         assumptions.check_reads(&request_reads)?;
+        assumptions.check_actions(&decided)?;
         let sets = [&decide, &oblige, &gate];
         let digests = Digests::of(&schema_json, sets, &assumptions, files.parameters)?;
         Ok(Self {
@@ -305,6 +308,54 @@ impl Pack {
     }
 }
 
+/// The actions that are decided. The schema declares those that an edge asks for, each of the
+/// types that an edge asks with, and no other request: else a proof would speak of requests that
+/// nobody makes, and a rule of a principal that never comes.
+fn requests(schema: &Value) -> Result<BTreeSet<String>, PackError> {
+    let wrong = |reason: String| PackError::Invalid { file: SCHEMA_FILE, reason };
+    let only = schema.as_object().filter(|spaces| spaces.len() == 1).and_then(|all| all.get(""));
+    let actions = only.and_then(|space| space.get("actions")).and_then(Value::as_object);
+    let actions = actions.ok_or_else(|| wrong("expected actions and no namespace".to_owned()))?;
+    for (action, declared) in actions {
+        if !ACTIONS.contains(&action.as_str()) {
+            return Err(wrong(format!("expected no action `{action}`: no edge asks for it")));
+        }
+        let context = if action == SETTLE { "Gate" } else { "Findings" };
+        let applies = declared.get("appliesTo");
+        let of = |name: &str| applies.and_then(|applies| applies.get(name));
+        let one = |name: &str, kind: &str| of(name) == Some(&serde_json::json!([kind]));
+        let named = of("context").and_then(type_name);
+        let grouped = declared.get("memberOf").and_then(Value::as_array);
+        if !one("principalTypes", "Company")
+            || !one("resourceTypes", "Corridor")
+            || named.as_deref() != Some(context)
+            || grouped.is_some_and(|groups| !groups.is_empty())
+        {
+            return Err(wrong(format!(
+                "expected action `{action}` of a Company on a Corridor with {context}, alone"
+            )));
+        }
+    }
+    if !actions.contains_key(SETTLE) || !actions.contains_key("pay") {
+        return Err(wrong("expected the actions `pay` and `settle`".to_owned()));
+    }
+    Ok(actions.keys().filter(|action| *action != SETTLE).cloned().collect())
+}
+
+/// The name of a type of the schema's JSON form.
+fn type_name(value: &Value) -> Option<String> {
+    let word = value.get("name").or_else(|| value.get("type"))?.as_str()?.to_owned();
+    Some(word.trim_start_matches("__cedar::").to_owned())
+}
+
+/// Whether a policy is for whoever pays on whatever corridor: an edge asks with one of each, and a
+/// proof speaks of all.
+#[must_use]
+pub fn of_anybody(policy: &Policy) -> bool {
+    policy.principal_constraint() == PrincipalConstraint::Any
+        && policy.resource_constraint() == ResourceConstraint::Any
+}
+
 fn union<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> BTreeSet<String> {
     rules.into_iter().flat_map(|rule| rule.reads.iter().cloned()).collect()
 }
@@ -362,15 +413,11 @@ fn check_declared(schema: &Value, name: &str, reads: &BTreeSet<String>) -> Resul
 }
 
 pub(crate) fn kind(declared: &Value) -> Option<Kind> {
-    let name = |value: &Value| {
-        let word = value.get("name").or_else(|| value.get("type"))?.as_str()?.to_owned();
-        Some(word.trim_start_matches("__cedar::").to_owned())
-    };
-    match name(declared)?.as_str() {
+    match type_name(declared)?.as_str() {
         "Bool" | "Boolean" => Some(Kind::Flag),
         "Long" => Some(Kind::Number),
         "String" => Some(Kind::Text),
-        "Set" if name(declared.get("element")?)? == "String" => Some(Kind::Texts),
+        "Set" if type_name(declared.get("element")?)? == "String" => Some(Kind::Texts),
         _ => None,
     }
 }
@@ -463,7 +510,9 @@ pub(crate) fn uid(kind: &str, id: &str) -> Result<EntityUid, PackError> {
 }
 
 /// What may be asked of a pack.
-const ACTIONS: [&str; 3] = ["pay", "refund", "settle"];
+const ACTIONS: [&str; 3] = ["pay", "refund", SETTLE];
+/// What the gate is asked.
+const SETTLE: &str = "settle";
 
 /// The parameter that the calendar reads: minutes east of UTC, fixed.
 pub const UTC_OFFSET: &str = "utcOffsetMinutes";
@@ -522,6 +571,12 @@ pub enum PackError {
     NotOneWidePermit {
         /// The file.
         file: &'static str,
+    },
+    /// A policy that is for some payers or corridors only.
+    #[error("expected policy `{policy}` with a plain `principal` and a plain `resource`")]
+    ScopeNarrow {
+        /// The policy.
+        policy: String,
     },
     /// A policy reads more than single attributes of `context` and `resource`.
     #[error("expected policy `{policy}` to read named attributes of context and resource only")]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use record::{LimitPeriod, ReasonEffect, Visibility};
 
-use crate::pack::PackError;
+use crate::pack::{PackError, of_anybody};
 use crate::walk;
 
 /// Which file of a pack a rule stands in.
@@ -140,6 +140,9 @@ fn shape(chapter: Chapter, set: &PolicySet) -> Result<(), PackError> {
 pub(crate) fn rule(chapter: Chapter, policy: &Policy, id: &str) -> Result<Rule, PackError> {
     let file = chapter.file();
     let json = policy.to_json().map_err(|e| PackError::Syntax { file, reason: e.to_string() })?;
+    if !of_anybody(policy) {
+        return Err(PackError::ScopeNarrow { policy: id.to_owned() });
+    }
     let read = walk::reads(&json);
     if read.whole {
         return Err(PackError::ReadsMoreThanItNames { policy: id.to_owned() });

@@ -157,6 +157,9 @@ fn read(text: &str, side: Side) -> Result<Vec<Invariant>, SubjectError> {
     let parsed: PolicySet = text
         .parse()
         .map_err(|e: cedar_policy::ParseErrors| form("?", &format!("to parse: {e}")))?;
+    if parsed.templates().next().is_some() {
+        return Err(form("?", "without slots"));
+    }
     let mut policies: Vec<&Policy> = parsed.policies().collect();
     // `policy2` before `policy10`: in the order of the file.
     policies.sort_by_key(|policy| {
@@ -179,6 +182,9 @@ fn one(policy: &Policy) -> Result<Invariant, SubjectError> {
     };
     if policy.effect() != Effect::Permit {
         return Err(form(&id, "as a permit: the widest pack that one would accept"));
+    }
+    if !policy::pack::of_anybody(policy) {
+        return Err(form(&id, "with a plain `principal` and a plain `resource`"));
     }
     let about = match (policy.annotation("duty"), policy.annotation("chapter")) {
         (None, None | Some("decide")) => About::Decide,

@@ -4,8 +4,8 @@
 //! that it is, so that one that was signed for another state of things changes nothing.
 
 use minicbor::{Decode, Encode};
-use seal::{Digest, Domain, digest};
-use terms::{CorridorName, Environment, Instant, InstitutionName, PaymentId};
+use seal::{Digest, Domain, digest, to_canonical};
+use terms::{BookName, CompanyId, CorridorName, Environment, Instant, InstitutionName};
 
 use crate::Side;
 use crate::document::Document;
@@ -16,7 +16,7 @@ pub const PACK_STAGED: FactKind = FactKind { number: 85, version: 1 };
 
 /// The longest reason of a step, in bytes: a sentence or two.
 pub const STEP_REASON_MAX: usize = 1_000;
-/// The largest share of payments that a canary takes: half, in thousandths. More is no trial.
+/// The largest share of companies that a canary takes: half, in thousandths. More is no trial.
 pub const CANARY_SHARE_MAX: u16 = 500;
 /// The longest that a canary runs: thirty days.
 pub const CANARY_SECONDS_MAX: u64 = 30 * 86_400;
@@ -89,11 +89,11 @@ pub enum First {
     No,
 }
 
-/// Which payments a canary takes, and until when.
+/// Whose payments a canary takes, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Canary {
-    /// How many of a thousand payments, by their ids: 1 to [`CANARY_SHARE_MAX`].
+    /// How many of a thousand companies of its side, with all their payments: 1 to [`CANARY_SHARE_MAX`].
     #[n(0)]
     pub share: u16,
     /// When it ends by itself. Afterwards its permits are refused.
@@ -102,11 +102,14 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Whether a payment is one of the share. The same at every edge and in the book: the id
-    /// alone says it.
+    /// Whether a company's payments are of the share: the payer's on the debtor's side, the
+    /// payee's on the creditor's. The same at every edge and in the book, and nothing that whoever
+    /// pays can choose: a payment's id is made by a wallet, which would make another one until it
+    /// liked its pack. A larger share of the same pack takes the same companies, and more.
     #[must_use]
-    pub fn takes(&self, payment: PaymentId) -> bool {
-        let hashed = digest(CANARY_DOMAIN, &payment.bytes());
+    pub fn takes(&self, pack: Digest, side: Side, owner: CompanyId) -> bool {
+        let of = to_canonical(&(pack, side, owner));
+        let hashed = digest(CANARY_DOMAIN, &of);
         let number = hashed
             .as_bytes()
             .iter()
@@ -128,29 +131,32 @@ pub struct PackStep {
     /// Where it applies.
     #[n(1)]
     pub environment: Environment,
-    /// Whose pack it is.
+    /// The book that takes it.
     #[n(2)]
+    pub book: BookName,
+    /// Whose pack it is.
+    #[n(3)]
     pub institution: InstitutionName,
     /// The corridor.
-    #[n(3)]
+    #[n(4)]
     pub corridor: CorridorName,
     /// The side.
-    #[n(4)]
+    #[n(5)]
     pub side: Side,
     /// Digest of the pack.
-    #[n(5)]
+    #[n(6)]
     pub pack: Digest,
     /// Digest of its schema.
-    #[n(6)]
+    #[n(7)]
     pub schema: Digest,
     /// Which step of this side of the corridor it is, from 1.
-    #[n(7)]
+    #[n(8)]
     pub step: u64,
     /// Where the pack goes.
-    #[n(8)]
+    #[n(9)]
     pub stage: Stage,
     /// Why, for the record; at most [`STEP_REASON_MAX`] bytes.
-    #[n(9)]
+    #[n(10)]
     pub reason: String,
 }
 

@@ -4,12 +4,13 @@
 use record::{Canary, First, PackStep, Side, Stage};
 use seal::text::to_hex;
 use seal::{Digest, from_canonical, to_canonical};
-use terms::{Instant, PaymentId};
+use terms::{CompanyId, Instant};
 
 fn step(stage: Stage) -> PackStep {
     PackStep {
         layout: 1,
         environment: "sandbox".parse().unwrap(),
+        book: "settlement".parse().unwrap(),
         institution: "bank-nl".parse().unwrap(),
         corridor: "nl-sg".parse().unwrap(),
         side: Side::Debtor,
@@ -26,9 +27,10 @@ fn step(stage: Stage) -> PackStep {
 fn a_step_has_its_golden_bytes() {
     let canary = Canary { share: 50, until: Instant::from_seconds(1_795_380_600) };
     let pieces = [
-        ("head", "8a"),
+        ("head", "8b"),
         ("layout", "01"),
         ("environment", "6773616e64626f78"),
+        ("book", "6a736574746c656d656e74"),
         ("institution", "6762616e6b2d6e6c"),
         ("corridor", "656e6c2d7367"),
         ("side", "00"),
@@ -78,19 +80,23 @@ fn a_pack_goes_through_its_stages_in_order() {
 }
 
 #[test]
-fn a_canary_takes_its_share_of_the_ids_and_a_larger_one_takes_them_too() {
+fn a_canary_takes_its_share_of_companies_and_a_larger_one_takes_them_too() {
     let until = Instant::from_seconds(9);
-    let ids = |n: u32| {
-        let mut bytes = [0_u8; 16];
-        bytes[..4].copy_from_slice(&n.to_be_bytes());
-        PaymentId::from_bytes(bytes)
-    };
-    let taken = |share: u16| (0..10_000).filter(|n| Canary { share, until }.takes(ids(*n))).count();
+    let canary = |share: u16| Canary { share, until };
+    let company = |n: u32| format!("nl-kvk:{n}").parse::<CompanyId>().unwrap();
+    let pack = Digest::from_bytes([2; 32]);
+    let takes = |share: u16, n: u32| canary(share).takes(pack, Side::Debtor, company(n));
+    let taken = |share: u16| (0..10_000).filter(|n| takes(share, *n)).count();
     let (few, many) = (taken(50), taken(500));
     assert!((400..600).contains(&few), "{few}");
     assert!((4_800..5_200).contains(&many), "{many}");
     assert_eq!((taken(0), taken(1_000)), (0, 10_000));
-    assert!((0..10_000).all(|n| {
-        !Canary { share: 50, until }.takes(ids(n)) || Canary { share: 500, until }.takes(ids(n))
-    }));
+    assert!((0..10_000).all(|n| !takes(50, n) || takes(500, n)));
+    // Another pack, or another side, is tried on other companies.
+    let other = Digest::from_bytes([3; 32]);
+    let differ = |pack, side| {
+        (0..1_000).filter(|n| canary(500).takes(pack, side, company(*n)) != takes(500, *n)).count()
+    };
+    assert!((400..600).contains(&differ(other, Side::Debtor)));
+    assert!((400..600).contains(&differ(pack, Side::Creditor)));
 }

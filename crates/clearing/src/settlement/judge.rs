@@ -107,7 +107,7 @@ impl SettlementBook {
             side: permit.side,
             pack: permit.basis.pack,
         };
-        if !self.pack_in_force(stamp, &key, permit.basis.schema, permit.payment) {
+        if !self.pack_in_force(stamp, &key, permit.basis.schema, permit.owner) {
             let detail = format!("{} permit: pack `{}`", permit.side, permit.basis.pack);
             return Err(Rule::new(RuleName::PackNotInForce, detail));
         }

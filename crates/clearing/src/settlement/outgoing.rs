@@ -101,7 +101,7 @@ impl SettlementBook {
             side: Side::Debtor,
             pack: order.basis.pack,
         };
-        if !self.pack_in_force(stamp, &key, order.basis.schema, order.payment) {
+        if !self.pack_in_force(stamp, &key, order.basis.schema, order.owner) {
             let detail = format!("outgoing payment: pack `{}`", order.basis.pack);
             return Err(Rule::new(RuleName::PackNotInForce, detail));
         }

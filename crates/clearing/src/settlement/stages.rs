@@ -5,7 +5,7 @@
 //! notices.
 //!
 //! INVARIANT (NoRetiredPack): nothing is posted under a pack that is not in force in the writer's
-//! turn. Guard: [`SettlementBook::pack_in_force`] where a payment is judged, and the property
+//! turn, payments under a lease excepted, whose acceptance binds (ADR 0037). Guard: [`SettlementBook::pack_in_force`] where a payment is judged, and the property
 //! `no_interleaving_posts_under_a_pack_that_is_not_in_force` of `tests/stages.rs`. Without it a
 //! permit that was open when a pack was rolled back would still move money by its rules.
 
@@ -17,12 +17,12 @@ use minicbor::{Decode, Encode};
 use record::stages::{CANARY_SECONDS_MAX, CANARY_SHARE_MAX, PACK_STAGED, STEP_REASON_MAX};
 use record::{Fact, First, PackStanding, PackStep, SaltSlot, Side, Signed, Stage};
 use seal::Digest;
-use terms::{CorridorName, Instant, InstitutionName, PaymentId};
+use terms::{CompanyId, CorridorName, Instant, InstitutionName};
 
 use super::{PackKey, SettlementAnswer, SettlementBook, done, not_accepted, signed_document};
 
-/// Packs that one side of a corridor remembers: the newest steps' ones. What is in force is never
-/// forgotten.
+/// Packs that one side of a corridor remembers: the newest steps' ones. What is in use is never
+/// forgotten, and no more than these are in use: a step beyond them is refused.
 const PACKS_MAX: usize = 256;
 
 /// The stages of all sides of all corridors.
@@ -108,8 +108,9 @@ impl SettlementBook {
         let Ok(step) = signed.read_unverified() else {
             return not_accepted("the pack step does not read".to_owned());
         };
-        if step.layout != 1 || step.environment != self.environment {
-            return not_accepted("the pack step is of another layout or environment".to_owned());
+        if (step.layout, step.environment, step.book) != (1, self.environment, self.book) {
+            let why = "the pack step is of another layout or environment, or for another book";
+            return not_accepted(why.to_owned());
         }
         let staged = self.stages.sides.get(&side_of(&step));
         if staged.is_some_and(|staged| staged.last == Some(signed.digest())) {
@@ -138,18 +139,22 @@ impl SettlementBook {
         if before.is_some_and(|before| before.schema != step.schema) {
             return Some("the pack has another schema than in its steps before".to_owned());
         }
-        let first = if self.anything_in_force(step, staged) { First::No } else { First::Yes };
+        let first = if self.anything_known(step, staged) { First::No } else { First::Yes };
         let stage = before.map(|before| before.stage).or_else(|| self.noticed(step));
         if !step.stage.may_follow(stage.as_ref(), first) {
             let from = stage.map_or("unknown", |stage| stage.word());
             return Some(format!("a pack that is {from} does not become {}", step.stage.word()));
+        }
+        let others = staged.map_or(0, |staged| staged.busy_beside(step.pack));
+        if step.stage != Stage::Retired && others >= PACKS_MAX {
+            return Some(format!("{others} packs are in use: retire some of them first"));
         }
         match step.stage {
             Stage::Canary(canary) => {
                 let last = stamp.plus(Duration::from_secs(CANARY_SECONDS_MAX));
                 let share = (1..=CANARY_SHARE_MAX).contains(&canary.share);
                 (!share || canary.until <= stamp || canary.until > last).then(|| {
-                    format!("expected 1 to {CANARY_SHARE_MAX} of 1000 payments, until {last}")
+                    format!("expected 1 to {CANARY_SHARE_MAX} of 1000 companies, until {last}")
                 })
             }
             Stage::Draft | Stage::Shadow | Stage::Active | Stage::Retired => None,
@@ -173,15 +178,15 @@ impl SettlementBook {
         })
     }
 
-    fn anything_in_force(&self, step: &PackStep, staged: Option<&StagedPacks>) -> bool {
-        if let Some(staged) = staged {
-            return staged.packs.values().any(|pack| pack.stage == Stage::Active);
-        }
-        self.packs.iter().any(|(key, entry)| {
-            (key.institution, key.corridor, key.side)
-                == (step.institution, step.corridor, step.side)
-                && entry.standing == PackStanding::InForce
-        })
+    /// Whether this side ever had a pack, by a step or by a notice, in force or retired. One that
+    /// had does not begin anew by retiring it.
+    fn anything_known(&self, step: &PackStep, staged: Option<&StagedPacks>) -> bool {
+        let here = (step.institution, step.corridor, step.side);
+        let noticed = || {
+            let mut keys = self.packs.keys();
+            keys.any(|key| (key.institution, key.corridor, key.side) == here)
+        };
+        staged.is_some() || noticed()
     }
 
     /// Whether steps say which pack is in force here, and not notices.
@@ -197,13 +202,13 @@ impl SettlementBook {
         staged.packs.get(&pack).map(|pack| pack.stage)
     }
 
-    /// Whether a pack may decide this payment now.
+    /// Whether a pack may decide a payment of this company now.
     pub(super) fn pack_in_force(
         &self,
         stamp: Instant,
         key: &PackKey,
         schema: Digest,
-        payment: PaymentId,
+        owner: CompanyId,
     ) -> bool {
         let PackKey { institution, corridor, side, pack } = *key;
         let Some(staged) = self.stages.sides.get(&StagedSide { institution, corridor, side })
@@ -216,7 +221,9 @@ impl SettlementBook {
             entry.schema == schema
                 && match entry.stage {
                     Stage::Active => true,
-                    Stage::Canary(canary) => stamp < canary.until && canary.takes(payment),
+                    Stage::Canary(canary) => {
+                        stamp < canary.until && canary.takes(pack, side, owner)
+                    }
                     Stage::Draft | Stage::Shadow | Stage::Retired => false,
                 }
         })
@@ -280,6 +287,13 @@ impl SettlementBook {
 }
 
 impl StagedPacks {
+    /// How many other packs than this are in use: neither drafts nor retired. A canary that is
+    /// over is one until a step takes it back.
+    fn busy_beside(&self, pack: Digest) -> usize {
+        let others = self.packs.iter().filter(|(other, _)| **other != pack);
+        others.filter(|(_, one)| !matches!(one.stage, Stage::Retired | Stage::Draft)).count()
+    }
+
     /// Drops the oldest retired and drafted packs beyond [`PACKS_MAX`].
     fn forget(&mut self) {
         while self.packs.len() > PACKS_MAX {

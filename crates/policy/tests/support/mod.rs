@@ -111,7 +111,7 @@ pub(crate) const SIDES: [SideCase; 5] = [
 pub(crate) struct Row(pub(crate) String, pub(crate) Findings, pub(crate) Vec<String>);
 
 /// All cases of a pack's folder.
-pub(crate) fn rows(pack: &Pack) -> Vec<Row> {
+pub(crate) fn rows(pack: &policy::Pack) -> Vec<Row> {
     let cases = policy::cases::read(cases_text(pack.name()), pack).unwrap();
     let row = |case: &policy::cases::Case| {
         assert_eq!(case.at, now(), "{}", case.name);

@@ -135,7 +135,7 @@ pub enum StageName {
     Draft,
     /// Decides beside the pack in force, without effect; what differs stands in `shadow.log`.
     Shadow,
-    /// Decides a share of the payments, for some hours.
+    /// Decides the payments of a share of the companies, for some hours.
     Canary,
     /// Decides; the pack that did is retired.
     Active,
@@ -156,7 +156,7 @@ pub struct StageArgs {
     /// Why: it is recorded.
     #[arg(long)]
     pub reason: String,
-    /// Of a canary: how many of a thousand payments, 1 to 500.
+    /// Of a canary: how many of a thousand companies, 1 to 500.
     #[arg(long, default_value_t = 50)]
     pub share: u16,
     /// Of a canary: for how many hours, 720 at most.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use policy::PackFiles;
 use record::Side;
-use server::roles::edge::{PackKeys, write_more_pack};
+use server::roles::edge::{CERTIFICATE, PackKeys, write_more_pack};
 use wallet::PaymentOutcome;
 use wayleave::demo::setup::{PACK_AUTHOR, PACK_OPERATOR};
 use wayleave::demo::subjects;
@@ -82,6 +82,12 @@ fn a_pack_is_rolled_out_and_back_by_one_command_each_while_payments_run() {
         // Nothing skips the shadow.
         let (done, said) = stage(&new, "active", &edge);
         assert!(!done && said.contains("does not become active"), "{said}");
+        // Nothing is staged that the edge would not decide under.
+        let (there, aside) = (new.join(CERTIFICATE), new.join("aside"));
+        std::fs::rename(&there, &aside)?;
+        let (done, said) = stage(&new, "shadow", &edge);
+        assert!(!done && said.contains("certifies a pack"), "{said}");
+        std::fs::rename(&aside, &there)?;
         let (done, said) = stage(&new, "shadow", &edge);
         assert!(done && said.contains("shadow") && said.contains("active"), "{said}");
         // Beside the pack in force and without effect: the payment settles, the difference stands.

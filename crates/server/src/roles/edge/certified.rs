@@ -72,29 +72,15 @@ fn write_certified(
     written().map_err(RoleError::world("writing the pack"))
 }
 
-/// Whose signatures an edge takes for a pack.
-#[derive(Clone, Debug)]
-pub(super) struct Pins {
-    author: PublicKey,
-    operator: PublicKey,
-    environment: String,
-}
-
-impl Pins {
-    pub(super) fn of(config: &Config) -> Result<Self, RoleError> {
-        let key = |field: &str, text: &str| named::<PublicKey>(field, text);
-        let author = key("pack_author", &config.pack_author)?;
-        let operator = key("pack_operator", &config.pack_operator)?;
-        if author == operator {
-            return Err(wrong("pack_operator", "expected another key than the author's"));
-        }
-        Ok(Self { author, operator, environment: config.common.environment.clone() })
-    }
-}
-
 /// Whether the pack in a folder may be decided under: proved, signed by the author that the
 /// configuration pins, countersigned by the operator that it pins.
-pub(super) fn check(folder: &Path, pins: &Pins, pack: &Pack) -> Result<(), RoleError> {
+pub(super) fn check(folder: &Path, config: &Config, pack: &Pack) -> Result<(), RoleError> {
+    let key = |field: &str, text: &str| named::<PublicKey>(field, text);
+    let author = key("pack_author", &config.pack_author)?;
+    let operator = key("pack_operator", &config.pack_operator)?;
+    if author == operator {
+        return Err(wrong("pack_operator", "expected another key than the author's"));
+    }
     let read = |name: &str| {
         let path = folder.join(name);
         std::fs::read(&path).map_err(|error| {
@@ -102,15 +88,15 @@ pub(super) fn check(folder: &Path, pins: &Pins, pack: &Pack) -> Result<(), RoleE
         })
     };
     let signed = Signed::<PackCertificate>::from_bytes(&read(CERTIFICATE)?).map_err(refused)?;
-    let certificate = signed.verify(&pins.author).map_err(refused)?;
+    let certificate = signed.verify(&author).map_err(refused)?;
     certifies(&certificate, pack).map_err(refused)?;
     let counter = read(COUNTERSIGNATURE)?;
     let counter = Signed::<PackCountersignature>::from_bytes(&counter).map_err(refused)?;
-    let counter = counter.verify(&pins.operator).map_err(refused)?;
+    let counter = counter.verify(&operator).map_err(refused)?;
     if (counter.certificate, counter.pack) != (signed.digest(), pack.digest()) {
         return Err(refused("the countersignature is of another certificate"));
     }
-    let environment = pins.environment.as_str();
+    let environment = config.common.environment.as_str();
     if counter.environment.as_str() != environment {
         let of = counter.environment;
         return Err(refused(format!("the countersignature is for the environment `{of}`")));
@@ -175,8 +161,7 @@ mod tests {
 
     fn says(dir: &Path, config: &Config) -> String {
         let pack = read_pack_in(&dir.join("pack")).unwrap();
-        Pins::of(config)
-            .and_then(|pins| check(&dir.join("pack"), &pins, &pack))
+        check(&dir.join("pack"), config, &pack)
             .map_or_else(|error| error.to_string(), |()| "good".to_owned())
     }
 

@@ -283,7 +283,7 @@ where
 }
 
 /// The files of a pack, in the order of [`PackFiles`].
-const FILES: [&str; 6] = [
+pub const FILES: [&str; 6] = [
     "corridor.cedarschema",
     "decide.cedar",
     "oblige.cedar",

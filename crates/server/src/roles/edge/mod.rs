@@ -45,10 +45,12 @@ use record::{EdgeMark, EdgeNotice, PackNotice, PackStanding, RegisteredVerifier,
 use tokio::net::TcpListener;
 
 pub use self::certified::{CERTIFICATE, COUNTERSIGNATURE, PackKeys, write_more_pack, write_pack};
+pub use self::config::FILES as PACK_FILES;
 use self::config::wrong;
 pub use self::config::{Config, Customer, Example, ListSource, WayConfig, example_config};
 use self::keeper::Keeper;
 use self::outbox::Destination;
+pub use self::packs::fits;
 pub use self::retire::{Retired, retire};
 use self::state::Edge;
 use self::ways::Way;
@@ -146,7 +148,9 @@ async fn keep(edge: Arc<Edge>, mut keeper: Keeper, pause: Duration) {
         } else if edge.lists().is_ok() {
             packs::refresh(&edge).await;
             noticed = noticed || notice(&edge).await;
-            if noticed {
+            if edge.ways.all().any(|way| way.packs.staged() == Some(false)) {
+                edge.readiness.not_ready("a pack in force is not at hand in `packs/`");
+            } else if noticed {
                 edge.readiness.ready();
             }
         }

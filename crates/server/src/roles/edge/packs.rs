@@ -2,14 +2,16 @@
 //!
 //! Each corridor and side has a pack of its own, `pack/` or a folder below `packs/` that `role.json`
 //! names. Further folders below `packs/` hold other versions, found while the edge runs, of the
-//! corridor and side that they are for. One that asks wallets for other claims is not taken up: what may be asked is registered
-//! on the trust list and was asked before this decision. Activation is one look at the core: the
-//! next decision goes by it, and none waits.
+//! corridor and side that they are for. One that is not certified is not taken up, nor one that
+//! asks wallets for other claims: what may be asked is registered on the trust list and was asked
+//! before this decision. Activation is one look at the core: the next decision goes by it, and
+//! none waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use api::messages::StagedPacks;
 use api::problem::{self, Problem};
@@ -18,15 +20,16 @@ use policy::Pack;
 use policy::shadow::Otherwise;
 use record::{DecisionRecord, Stage};
 use seal::Digest;
-use terms::{Instant, PaymentId};
+use terms::{CompanyId, Instant};
 
-use super::certified::{self, Pins};
-use super::config::read_pack_in;
+use super::certified;
+use super::config::{Config, read_pack_in};
 use super::state::Edge;
-use super::ways::Way;
+use super::ways::{Way, Ways};
+use crate::roles::RoleError;
 use crate::web::Refuse;
 
-/// Folders below `packs/` that are looked at most.
+/// Folders below `packs/` that are looked at: what is staged first, then the newest.
 const FURTHER_MAX: usize = 256;
 /// How far `shadow.log` grows; then what differs is only counted in the log of the role.
 const SHADOW_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -34,22 +37,32 @@ const SHADOW_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The packs of one side of one corridor.
 pub(super) struct Packs {
     dir: PathBuf,
+    config: Arc<Config>,
     own: Arc<Pack>,
-    pins: Pins,
     state: RwLock<State>,
 }
 
 #[derive(Default)]
 struct State {
-    further: BTreeMap<PathBuf, Option<Arc<Pack>>>,
+    further: BTreeMap<PathBuf, Found>,
     /// What the book says; `None` before the first look, and where nothing is staged.
     staged: Option<StagedPacks>,
 }
 
+/// What a folder below `packs/` holds.
+enum Found {
+    /// A pack that may decide here.
+    Here(Arc<Pack>),
+    /// One of another way of this edge.
+    Elsewhere,
+    /// None, as far as was seen: looked at again each time, for it may be mended.
+    Unfit(String),
+}
+
 impl Packs {
-    pub(super) fn new(dir: &Path, own: Pack, pins: Pins) -> Self {
-        let state = RwLock::new(State::default());
-        Self { dir: dir.to_owned(), own: Arc::new(own), pins, state }
+    pub(super) fn new(dir: &Path, config: &Arc<Config>, own: Pack) -> Self {
+        let (config, state) = (Arc::clone(config), RwLock::new(State::default()));
+        Self { dir: dir.to_owned(), config, own: Arc::new(own), state }
     }
 
     /// The pack that `role.json` names: what this edge is registered for.
@@ -57,13 +70,15 @@ impl Packs {
         &self.own
     }
 
-    /// The pack that decides this payment: the canary's share first, then the active one. Without
+    /// The pack that decides a payment of this company: the canary's share first, then the active one. Without
     /// stages it is the folder's own.
-    pub(super) fn of(&self, payment: PaymentId, now: Instant) -> Result<Arc<Pack>, Refuse> {
+    pub(super) fn of(&self, owner: CompanyId, now: Instant) -> Result<Arc<Pack>, Refuse> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let Some(staged) = &state.staged else { return Ok(Arc::clone(&self.own)) };
         let canary = staged.packs.iter().find(|pack| match pack.stage {
-            Stage::Canary(canary) => now < canary.until && canary.takes(payment),
+            Stage::Canary(canary) => {
+                now < canary.until && canary.takes(pack.pack, self.own.side(), owner)
+            }
             Stage::Draft | Stage::Shadow | Stage::Active | Stage::Retired => false,
         });
         let active = staged.packs.iter().find(|pack| pack.stage == Stage::Active);
@@ -80,7 +95,10 @@ impl Packs {
     }
 
     fn at_hand(&self, state: &State, digest: Digest) -> Option<Arc<Pack>> {
-        let further = state.further.values().flatten();
+        let further = state.further.values().filter_map(|found| match found {
+            Found::Here(pack) => Some(pack),
+            Found::Elsewhere | Found::Unfit(_) => None,
+        });
         core::iter::once(&self.own).chain(further).find(|p| p.digest() == digest).cloned()
     }
 
@@ -91,48 +109,74 @@ impl Packs {
         shadows.filter_map(|pack| self.at_hand(&state, pack.pack)).collect()
     }
 
-    /// Looks for packs that came into the folder.
+    /// Looks for packs that came into the folder, and forgets what is gone from it. A pack that
+    /// decides stays, whatever becomes of its folder.
     fn look_for_more(&self) {
-        let Ok(entries) = std::fs::read_dir(self.dir.join("packs")) else { return };
-        for folder in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-            let known = {
+        let folders = self.folders();
+        for folder in &folders {
+            let said = {
                 let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-                state.further.contains_key(&folder) || state.further.len() >= FURTHER_MAX
+                match state.further.get(folder) {
+                    Some(Found::Here(_) | Found::Elsewhere) => continue,
+                    Some(Found::Unfit(said)) => Some(said.clone()),
+                    None => None,
+                }
             };
-            if known || !folder.is_dir() {
-                continue;
+            let found = self.found(folder);
+            match &found {
+                Found::Here(pack) => {
+                    tracing::info!(pack = pack.name(), digest = %pack.digest(), "a further pack");
+                }
+                Found::Unfit(why) if said.as_ref() != Some(why) => {
+                    tracing::error!(why, place = %folder.display(), "no pack to decide under");
+                }
+                Found::Elsewhere | Found::Unfit(_) => {}
             }
-            let pack = self.taken_up(&folder);
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            state.further.insert(folder, pack);
+            state.further.insert(folder.clone(), found);
         }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let State { further, staged } = &mut *state;
+        let staged = staged.iter().flat_map(|staged| &staged.packs);
+        let deciding: BTreeSet<Digest> = staged
+            .filter(|one| !matches!(one.stage, Stage::Draft | Stage::Retired))
+            .map(|one| one.pack)
+            .collect();
+        further.retain(|folder, found| {
+            let decides = matches!(found, Found::Here(p) if deciding.contains(&p.digest()));
+            decides || folders.contains(folder)
+        });
     }
 
-    fn taken_up(&self, folder: &Path) -> Option<Arc<Pack>> {
-        match read_pack_in(folder) {
-            // Of another way of this edge.
-            Ok(pack)
-                if pack.side() != self.own.side() || pack.corridor() != self.own.corridor() =>
-            {
-                None
-            }
-            Ok(pack) if pack.asks() == self.own.asks() => {
-                if let Err(error) = certified::check(folder, &self.pins, &pack) {
-                    tracing::error!(%error, place = %folder.display(), "the pack is not taken up");
-                    return None;
-                }
-                tracing::info!(pack = pack.name(), digest = %pack.digest(), "a further pack");
-                Some(Arc::new(pack))
-            }
-            Ok(pack) => {
-                let (name, place) = (pack.name().to_owned(), folder.display());
-                tracing::error!(name, %place, "the pack is not for here");
-                None
-            }
-            Err(error) => {
-                tracing::error!(%error, place = %folder.display(), "this folder is no pack");
-                None
-            }
+    /// The folders below `packs/` that are looked at.
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let named: BTreeSet<String> = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            let staged = state.staged.iter().flat_map(|staged| &staged.packs);
+            let staged = staged.filter(|one| one.stage != Stage::Retired);
+            staged.map(|one| one.pack.to_string()).collect()
+        };
+        let Ok(entries) = std::fs::read_dir(self.dir.join("packs")) else {
+            return BTreeSet::new();
+        };
+        let mut folders: Vec<(bool, SystemTime, PathBuf)> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| {
+                let changed = entry.metadata().and_then(|meta| meta.modified());
+                let staged = entry.file_name().to_str().is_some_and(|name| named.contains(name));
+                (staged, changed.unwrap_or(SystemTime::UNIX_EPOCH), entry.path())
+            })
+            .collect();
+        folders.sort_unstable_by(|a, b| b.cmp(a));
+        folders.into_iter().take(FURTHER_MAX).map(|(_, _, folder)| folder).collect()
+    }
+
+    fn found(&self, folder: &Path) -> Found {
+        match taken_up(folder, &self.config, &self.own) {
+            Ok(Some(pack)) => Found::Here(Arc::new(pack)),
+            Ok(None) => Found::Elsewhere,
+            Err(error) => Found::Unfit(error.to_string()),
         }
     }
 
@@ -168,6 +212,35 @@ impl Packs {
     }
 }
 
+/// A pack of a folder that may decide beside an edge's own, or nothing where it is of another way.
+fn taken_up(folder: &Path, config: &Config, own: &Pack) -> Result<Option<Pack>, RoleError> {
+    let pack = read_pack_in(folder)?;
+    if pack.side() != own.side() || pack.corridor() != own.corridor() {
+        return Ok(None);
+    }
+    certified::check(folder, config, &pack)?;
+    if pack.asks() != own.asks() {
+        let why = "asks wallets for other claims than are registered for this edge";
+        return Err(RoleError::Unsound(format!("pack `{}` {why}", pack.name())));
+    }
+    Ok(Some(pack))
+}
+
+/// Whether the edge of the folder `dir` would decide under the pack in `folder`, which is this one:
+/// what an operator asks before a step makes it do so.
+pub fn fits(dir: &Path, folder: &Path, digest: Digest) -> Result<(), RoleError> {
+    let config: Config = crate::roles::read_config(dir)?;
+    let unsound = |why: &str| RoleError::Unsound(format!("`{}`: {why}", folder.display()));
+    let pack = read_pack_in(folder)?;
+    if pack.digest() != digest {
+        return Err(unsound("the folder holds another pack"));
+    }
+    let ways = Ways::open(dir, &config)?;
+    let way = ways.find(pack.corridor(), pack.side());
+    let own = way.ok_or_else(|| unsound("the edge decides no such side"))?.packs.own();
+    taken_up(folder, &config, own)?.map_or_else(|| Err(unsound("for another way")), |_| Ok(()))
+}
+
 /// Asks the core what is staged, and looks for packs that came. What cannot be asked stays as it
 /// is: the book refuses a permit whose pack is not in force.
 pub(super) async fn refresh(edge: &Edge) {
@@ -197,4 +270,108 @@ async fn refresh_way(edge: &Edge, way: &Way) {
 fn no_pack() -> Refuse {
     let problem = Problem::of(&problem::NOT_READY).detail("the pack in force is not at hand here");
     problem.mend("put it into `packs/` of this edge: `wayleave policy stage` does").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::PackFiles;
+    use policy::shipped::NL_SG;
+    use record::Side;
+    use seal::SigningKey;
+
+    use super::super::certified::{CERTIFICATE, PackKeys, write_more_pack, write_pack};
+    use super::super::config::{Example, example_config};
+    use super::*;
+    use crate::roles::Common;
+
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&[seed; 32])
+    }
+
+    fn packs(name: &str) -> (Folder, Packs) {
+        let dir = std::env::temp_dir().join(format!("wayleave-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let dir = Folder(dir);
+        let common = Common {
+            environment: "sandbox".to_owned(),
+            name: "bank-nl.1".to_owned(),
+            url: "http://localhost:1".to_owned(),
+            port: 1,
+            peers: vec![],
+        };
+        let example = Example {
+            side: Side::Debtor,
+            institution: "bank-nl".to_owned(),
+            jurisdiction: "NL".to_owned(),
+            other_edge: "bank-sg.1".to_owned(),
+            supervisors: vec![],
+            operator: "operator".to_owned(),
+            pack_author: key(1).public_key(),
+            pack_operator: key(2).public_key(),
+            customers: vec![],
+        };
+        let config = Arc::new(example_config(common, "core", example));
+        write_pack(&dir.0, &NL_SG, PackKeys { author: &key(1), operator: &key(2) }).unwrap();
+        let own = read_pack_in(&dir.0.join("pack")).unwrap();
+        let packs = Packs::new(&dir.0, &config, own);
+        (dir, packs)
+    }
+
+    /// The shipped pack with another limit, below `packs/`.
+    fn further(dir: &Folder, limit: u32) -> (PathBuf, Digest) {
+        let text = NL_SG.parameters.replace("50000000", &limit.to_string());
+        let files = PackFiles { parameters: &text, ..NL_SG };
+        let name = format!("limit-{limit}");
+        let keys = PackKeys { author: &key(1), operator: &key(2) };
+        write_more_pack(&dir.0, &name, &files, keys).unwrap();
+        let folder = dir.0.join("packs").join(name);
+        let digest = read_pack_in(&folder).unwrap().digest();
+        (folder, digest)
+    }
+
+    fn here(packs: &Packs, digest: Digest) -> bool {
+        packs.at_hand(&packs.state.read().unwrap(), digest).is_some()
+    }
+
+    #[test]
+    fn a_further_pack_without_its_certificate_is_not_taken_up_until_it_has_one() {
+        let (dir, packs) = packs("further-certified");
+        let (folder, digest) = further(&dir, 3_000);
+        let certificate = std::fs::read(folder.join(CERTIFICATE)).unwrap();
+        std::fs::remove_file(folder.join(CERTIFICATE)).unwrap();
+        packs.look_for_more();
+        assert!(!here(&packs, digest));
+        // Mended, it is taken up at the next look, without a restart.
+        std::fs::write(folder.join(CERTIFICATE), certificate).unwrap();
+        packs.look_for_more();
+        assert!(here(&packs, digest));
+    }
+
+    #[test]
+    fn folders_that_are_no_packs_keep_no_new_one_out() {
+        let (dir, packs) = packs("further-many");
+        for number in 0..FURTHER_MAX + 3 {
+            std::fs::create_dir_all(dir.0.join("packs").join(format!("z-{number}"))).unwrap();
+        }
+        packs.look_for_more();
+        let (folder, digest) = further(&dir, 3_000);
+        // Newest of all, whatever the clock's grain.
+        let later = SystemTime::now() + core::time::Duration::from_secs(60);
+        std::fs::File::open(&folder).unwrap().set_modified(later).unwrap();
+        packs.look_for_more();
+        assert!(here(&packs, digest));
+        assert_eq!(packs.state.read().unwrap().further.len(), FURTHER_MAX);
+        // What is gone from the folder is forgotten where no step names it.
+        std::fs::remove_dir_all(&folder).unwrap();
+        packs.look_for_more();
+        assert!(!here(&packs, digest));
+    }
 }

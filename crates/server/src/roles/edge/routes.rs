@@ -26,7 +26,7 @@ use minicbor::bytes::ByteVec;
 use record::{EdgeMark, Invoice, Parcel, PartyStatement, PaymentTerms, Side, Signed, SpentOn};
 use seal::text::{from_base64url, to_base64url};
 use seal::{DataKey, Digest, Domain, open_with, seal_with, to_canonical};
-use terms::{CorridorName, DecisionId, PaymentId, Sequence};
+use terms::{CompanyId, CorridorName, DecisionId, PaymentId, Sequence};
 
 use super::form::read_form;
 use super::outbox::{Item, STATEMENTS};
@@ -339,6 +339,15 @@ impl Opened {
         }
     }
 
+    /// Whose payment it is on this side.
+    const fn owner(&self) -> CompanyId {
+        match self {
+            Self::Debtor(open, _) => open.ticket().owner,
+            Self::Creditor(open) => open.ticket().owner,
+            Self::Out(open, _) => open.ticket().owner,
+        }
+    }
+
     const fn statements(&self) -> Option<(&Signed<PartyStatement>, &Signed<PartyStatement>)> {
         match self {
             Self::Debtor(open, _) => Some((&open.ticket().sent, &open.ticket().received)),
@@ -393,7 +402,7 @@ fn numbered(
         data_key: &data_key,
         statuses: at_hand.statuses(),
     };
-    let pack = way.packs.of(payment, edge.now())?;
+    let pack = way.packs.of(open.owner(), edge.now())?;
     let desk = edge.desk_with(way, lists, &pack);
     let decided = match open {
         Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),

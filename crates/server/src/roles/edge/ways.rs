@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use client::Peer;
 use policy::Pack;
@@ -55,6 +56,7 @@ pub(super) struct Ways {
 impl Ways {
     /// Reads every pack that `role.json` names and checks that each is for the way it is named for.
     pub(super) fn open(dir: &Path, config: &Config) -> Result<Self, RoleError> {
+        let config = &Arc::new(config.clone());
         let mut ways = Self { debtor: BTreeMap::new(), creditor: BTreeMap::new() };
         let first = WayConfig {
             corridor: config.corridor.clone(),
@@ -79,7 +81,7 @@ impl Ways {
         &mut self,
         dir: &Path,
         folder: &str,
-        config: &Config,
+        config: &Arc<Config>,
         of: &WayConfig,
     ) -> Result<(), RoleError> {
         let folder = dir.join(folder);
@@ -95,8 +97,7 @@ impl Ways {
             let reason = format!("the pack in `{}` is for the {got}", folder.display());
             return Err(wrong("side", reason));
         }
-        let pins = certified::Pins::of(config)?;
-        certified::check(&folder, &pins, &pack)?;
+        certified::check(&folder, config, &pack)?;
         let other = match &of.other_edge {
             Some(name) => Some(Other {
                 name: name.clone(),
@@ -110,7 +111,7 @@ impl Ways {
             return Err(wrong("more.other_edge", reason));
         }
         let fee = of.fee.as_deref().map_or(Ok(Minor::ZERO), |fee| named("more.fee", fee))?;
-        let packs = Packs::new(dir, pack, pins);
+        let packs = Packs::new(dir, config, pack);
         let slice = self.slice_mut(side);
         if slice.insert(corridor, Way { corridor, side, packs, other, fee }).is_some() {
             return Err(wrong("more", format!("expected the {side} side of `{corridor}` once")));

@@ -12,7 +12,7 @@ use record::{Canary, PackStep, Side, Signed, Stage};
 use seal::SigningKey;
 use serde_json::{Value, json};
 use server::keys::{KeyStore, REQUEST_KEY};
-use server::roles::edge::{CERTIFICATE, COUNTERSIGNATURE, Config};
+use server::roles::edge::{CERTIFICATE, COUNTERSIGNATURE, Config, PACK_FILES, fits};
 use server::roles::read_config;
 use server::system;
 use terms::CorridorName;
@@ -23,15 +23,8 @@ use crate::command::operator::online;
 use crate::command::replay::read_pack;
 use crate::command::{say, show, tell};
 
-/// Files of a pack that an edge loads.
-const FILES: [&str; 6] = [
-    "corridor.cedarschema",
-    "decide.cedar",
-    "oblige.cedar",
-    "gate.cedar",
-    "assumptions.cedar",
-    "parameters.json",
-];
+/// What a pack is certified by, beside the files that it is made of.
+const CERTIFIED_BY: [&str; 3] = [CERTIFICATE, COUNTERSIGNATURE, "invariants.cedar"];
 
 /// One side of one corridor.
 type Place = (CorridorName, Side);
@@ -114,6 +107,7 @@ async fn step(args: &StageArgs, pack: Pack, speaker: Speaker) -> anyhow::Result<
     let step = PackStep {
         layout: 1,
         environment: config.common.environment.parse()?,
+        book: config.book.parse()?,
         institution: config.institution.parse()?,
         corridor: pack.corridor(),
         side: pack.side(),
@@ -145,29 +139,36 @@ async fn step(args: &StageArgs, pack: Pack, speaker: Speaker) -> anyhow::Result<
     }
 }
 
-/// Copies a pack into an edge's folder, under its digest, where the edge finds it while it runs.
+/// Copies a pack into an edge's folder, under its digest, where the edge finds it while it runs,
+/// and sees that the edge would decide under it.
 fn put(from: &Path, edge: &Path, pack: &Pack) -> anyhow::Result<()> {
     let name = pack.digest().to_string();
     let further = edge.join("packs");
     let folder = further.join(&name);
-    if folder.exists() {
-        return Ok(());
-    }
     // Whole or not at all: the edge looks for folders, and a half of one is no pack.
     let half = edge.join(format!(".pack-{name}"));
     let place = || format!("`{}`", edge.display());
     std::fs::create_dir_all(&half).with_context(place)?;
     std::fs::create_dir_all(&further).with_context(place)?;
-    for file in FILES {
-        std::fs::copy(from.join(file), half.join(file)).with_context(place)?;
+    for file in PACK_FILES.into_iter().chain(CERTIFIED_BY) {
+        let path = from.join(file);
+        std::fs::copy(&path, half.join(file)).with_context(|| {
+            format!("`{}`; `wayleave policy prove` certifies a pack", path.display())
+        })?;
     }
-    // No edge takes up a pack without them; it says so itself.
-    for file in [CERTIFICATE, COUNTERSIGNATURE] {
-        if from.join(file).exists() {
-            std::fs::copy(from.join(file), half.join(file)).with_context(place)?;
+    if let Err(error) = fits(edge, &half, pack.digest()) {
+        std::fs::remove_dir_all(&half).with_context(place)?;
+        return Err(error).with_context(|| format!("{} would not decide under it", place()));
+    }
+    if folder.exists() {
+        // It lay there already, perhaps without its certificate. Each file alone is whole.
+        for file in PACK_FILES.into_iter().chain(CERTIFIED_BY) {
+            std::fs::rename(half.join(file), folder.join(file)).with_context(place)?;
         }
+        std::fs::remove_dir_all(&half).with_context(place)
+    } else {
+        std::fs::rename(&half, &folder).with_context(place)
     }
-    std::fs::rename(&half, &folder).with_context(place)
 }
 
 /// What is staged.
@@ -187,7 +188,7 @@ impl CommandResult for Shown {
     fn text(&self) -> String {
         let row = |one: &StagedPack| match one.stage {
             Stage::Canary(Canary { share, until }) => {
-                format!("canary    {}  {share} of 1000 payments until {until}", one.pack)
+                format!("canary    {}  {share} of 1000 companies until {until}", one.pack)
             }
             Stage::Draft | Stage::Shadow | Stage::Active | Stage::Retired => {
                 format!("{:<9} {}", one.stage.word(), one.pack)

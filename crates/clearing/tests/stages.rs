@@ -115,9 +115,16 @@ fn a_canary_takes_its_share_until_its_end_and_no_other_payment() {
     let mut books = Books::ready();
     let [old, new, _] = digests();
     take(&mut books, &step(1, new, Stage::Shadow)).expect("a shadow");
-    take(&mut books, &step(2, new, trial(500))).expect("a canary");
-    let Stage::Canary(canary) = trial(500) else { panic!("a canary") };
-    let taken = |payer| canary.takes(new, Side::Debtor, company(Side::Debtor, payer));
+    let taken_by = |share: u16, payer| match trial(share) {
+        Stage::Canary(canary) => canary.takes(new, Side::Debtor, company(Side::Debtor, payer)),
+        other => panic!("{other:?}"),
+    };
+    // The first share that some of these few companies fall into, and others do not.
+    let some = |share: &u16| (0..COMPANIES).filter(|payer| taken_by(*share, *payer)).count();
+    let share = (1..=500).find(|share| some(share) > 0).expect("one");
+    assert!(some(&share) < usize::from(COMPANIES));
+    let taken = |payer| taken_by(share, payer);
+    take(&mut books, &step(2, new, trial(share))).expect("a canary");
     let mut seen = BTreeMap::new();
     for number in 1..30 {
         let payer = u8::try_from(number % u64::from(COMPANIES)).expect("few");
@@ -129,7 +136,7 @@ fn a_canary_takes_its_share_until_its_end_and_no_other_payment() {
         assert_eq!(pays(&mut books, (100 + number, payer), old), Ending::Settled);
     }
     assert_eq!(seen.len(), 2, "{seen:?}");
-    let ended = Stage::Canary(Canary { share: 500, until: now().plus(Duration::from_nanos(1)) });
+    let ended = Stage::Canary(Canary { share, until: now().plus(Duration::from_nanos(1)) });
     take(&mut books, &step(3, new, ended)).expect("a shorter canary");
     let payer = (0..COMPANIES).find(|payer| taken(*payer)).expect("one");
     let late = order_of((200, payer), new).checked().expect("valid");

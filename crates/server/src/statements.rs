@@ -20,8 +20,7 @@ use ledger::{Reason, Side};
 use serde::Deserialize;
 use store::BookHandle;
 use store::views::{
-    Config, Feed, Filter, OpenError, Order, QueryError, Start, StatementEntry, StatementQuery,
-    Views,
+    Config, Feed, Filter, Order, QueryError, Start, StatementEntry, StatementQuery, Views,
 };
 use terms::{AccountId, AssetCode, Position};
 
@@ -283,16 +282,8 @@ impl StatementFeed {
         std::fs::create_dir_all(folder).map_err(|error| words(&error))?;
         let seed = system::random().map(u64::from_be_bytes).map_err(|error| words(&error))?;
         let (path, config) = (folder.join("statements.redb"), Config::standard(seed));
-        let opened = match Views::open(&path, &config) {
-            Ok((feed, views)) if fits(&feed, tip_at) => Some((feed, views)),
-            Ok(_) | Err(OpenError::Version { .. }) => None,
-            Err(OpenError::Store(fault)) if fault.needs_rebuild() => None,
-            Err(error) => return Err(words(&error)),
-        };
-        let (feed, views) = match opened {
-            Some(opened) => opened,
-            None => Views::rebuild(&path, &config).map_err(|error| words(&error))?,
-        };
+        let opened = Views::open_of(&path, &config, tip_at);
+        let (feed, views) = opened.map_err(|error| words(&error))?;
         let next = feed.stored().map_err(|error| words(&error))?.next;
         Ok((
             Self { feed, last: None, next },
@@ -335,11 +326,4 @@ impl StatementFeed {
             None => Ok(()),
         }
     }
-}
-
-/// Whether what the file holds is a prefix of this journal.
-fn fits(feed: &Feed, tip_at: impl FnOnce(Position) -> Option<Tip>) -> bool {
-    let Ok(stored) = feed.stored() else { return false };
-    let Some(last) = stored.next.number().checked_sub(1) else { return true };
-    tip_at(Position::new(last)).is_some_and(|tip| feed.resume(&tip).is_ok())
 }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -188,8 +189,8 @@ impl Packs {
                 Otherwise::Untold(_) => "unknown: findings are not recorded".to_owned(),
                 Otherwise::Differs { change, .. } => change,
             };
-            let (payment, pack_name) = (record.payment, pack.name());
-            tracing::info!(%payment, pack_name, line, "the shadow differs");
+            // Not which payment and how: that may say who met a rule of which nobody is told.
+            tracing::info!(pack = pack.name(), "the shadow differs");
             if let Err(error) = self.note(&pack, record, &line) {
                 tracing::warn!(%error, "`shadow.log` cannot be written");
             }
@@ -198,7 +199,9 @@ impl Packs {
 
     fn note(&self, pack: &Pack, record: &DecisionRecord, change: &str) -> std::io::Result<()> {
         let path = self.dir.join("shadow.log");
-        let mut file = std::fs::File::options().create(true).append(true).open(path)?;
+        // Its owner's alone: what a shadow denies is nobody else's to know.
+        let mut file =
+            std::fs::File::options().create(true).append(true).mode(0o600).open(path)?;
         if file.metadata()?.len() > SHADOW_LOG_BYTES_MAX {
             return Ok(());
         }

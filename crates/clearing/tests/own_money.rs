@@ -214,13 +214,16 @@ fn an_image_without_the_own_money_does_not_load() {
     let mut decoder = minicbor::Decoder::new(&saved);
     let fields = decoder.array().expect("an array").expect("of a length");
     let head = decoder.position();
-    assert_eq!((fields, head), (31, 2), "own money is the last of them");
-    let mut at = head;
-    for _ in 0..30 {
+    assert_eq!((fields > 30, head), (true, 2), "own money is the 31st of them");
+    for kept in 1..fields {
         decoder.skip().expect("a field");
-        at = decoder.position();
+        let at = decoder.position();
+        // Own money, and what came to a book's state after it: none may be missing.
+        if kept >= 30 {
+            let kept = u8::try_from(kept).expect("few");
+            let older = [&[0x98, kept], &saved[head..at]].concat();
+            assert!(SettlementBook::load(&older).is_err(), "{kept} of {fields} fields");
+        }
     }
-    let older = [&[0x98, 30], &saved[head..at]].concat();
-    assert!(SettlementBook::load(&older).is_err());
     assert!(SettlementBook::load(&saved).is_ok());
 }

@@ -1,8 +1,9 @@
 //! Statements of customers' accounts: read models of one customers' book, beside it.
 //!
 //! They hold nothing of their own. What they were told of is in the book's journal, and a file
-//! that is of another journal, or damaged, is built again from it at a start. A feed that fails
-//! stops alone: payments go on, and statements are *not ready* until the next start.
+//! that is of another journal, or damaged, is built again from it at a start. A file that cannot
+//! be opened, or a feed that fails, stops alone: payments go on, and statements are *not ready*
+//! until the next start.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,7 +37,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(10);
 /// Where statements are asked.
 #[derive(Clone)]
 pub struct Statements {
-    views: Arc<Views>,
+    /// Absent where they could not be opened.
+    views: Option<Arc<Views>>,
     /// Why nothing more comes, if so.
     stopped: Arc<Mutex<Option<String>>>,
 }
@@ -125,6 +127,14 @@ impl Statements {
         Ok(self)
     }
 
+    /// Statements that could not be opened, for this reason: nothing waits for them.
+    #[must_use]
+    pub fn unopened(why: String) -> Self {
+        let none = Self { views: None, stopped: Arc::default() };
+        none.stop(why);
+        none
+    }
+
     /// Nothing more comes, for this reason.
     pub fn stop(&self, why: String) {
         tracing::error!(why, "statements stop");
@@ -144,7 +154,7 @@ impl Statements {
         let waiting = tokio::time::timeout(PATIENCE, self.wait(least)).await;
         waiting.map_err(|_| self.not_ready(least))??;
         let query = query(account, asked)?;
-        let views = Arc::clone(&self.views);
+        let views = self.views.clone().ok_or_else(|| not_ready(self.why_stopped()))?;
         let page = tokio::task::spawn_blocking(move || views.statement(&query)).await;
         let seen = match page.map_err(|error| not_ready(error.to_string()))? {
             Ok(seen) => seen,
@@ -158,19 +168,27 @@ impl Statements {
 
     async fn wait(&self, least: Position) -> Result<(), Refuse> {
         loop {
-            let seen = self.views.status().map_err(|error| not_ready(error.to_string()))?;
+            let views = self.views.as_ref().ok_or_else(|| not_ready(self.why_stopped()))?;
+            let seen = views.status().map_err(|error| not_ready(error.to_string()))?;
             if seen.next >= least {
                 return Ok(());
             }
-            if let Some(why) = self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                return Err(not_ready(why));
+            let stopped = self.why_stopped();
+            if !stopped.is_empty() {
+                return Err(not_ready(stopped));
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
+    /// Empty while they go on.
+    fn why_stopped(&self) -> String {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
     fn not_ready(&self, least: Position) -> Refuse {
-        let next = self.views.status().map_or(Position::ZERO, |seen| seen.next);
+        let seen = self.views.as_ref().and_then(|views| views.status().ok());
+        let next = seen.map_or(Position::ZERO, |seen| seen.next);
         not_ready(format!("statements are at position {next}, {least} was asked for"))
     }
 }
@@ -276,7 +294,10 @@ impl StatementFeed {
             None => Views::rebuild(&path, &config).map_err(|error| words(&error))?,
         };
         let next = feed.stored().map_err(|error| words(&error))?.next;
-        Ok((Self { feed, last: None, next }, Statements { views, stopped: Arc::default() }))
+        Ok((
+            Self { feed, last: None, next },
+            Statements { views: Some(views), stopped: Arc::default() },
+        ))
     }
 
     /// The first position that it has not seen.

@@ -17,6 +17,7 @@ async fn page(world: &World, firm: &str, question: &str) -> Result<StatementPage
     match world.send(firm, at, Outgoing::get(&target)).await {
         Outcome::Answer(answer) => Ok(seal::from_canonical(&answer.body).unwrap()),
         Outcome::Refused(problem) => Err(problem.code),
+        Outcome::NotDone(client::NotDone::NotBegun { problem, .. }) => Err(problem.code),
         other => panic!("{target}: {other:?}"),
     }
 }
@@ -78,6 +79,16 @@ fn a_statement_says_every_line_once_and_is_there_again_after_a_kill_and_a_damage
         world.process("core").start_again()?;
         world.process("core").ready().await?;
         assert_eq!(whole(&world, "brightwater").await.lines, before.lines, "built again");
+
+        // What cannot be opened keeps no payment waiting.
+        world.process("core").kill()?;
+        let folder = file.parent().expect("a folder");
+        std::fs::remove_dir_all(folder)?;
+        std::fs::write(folder, b"not a folder")?;
+        world.process("core").start_again()?;
+        world.process("core").ready().await?;
+        world.settled("ST-3", PAID).await?;
+        assert_eq!(page(&world, "brightwater", "").await.unwrap_err(), "not-ready");
         Ok(())
     });
 }

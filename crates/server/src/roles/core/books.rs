@@ -266,8 +266,7 @@ pub fn open_from(begun: Beginnings, config: &Config, run: RunId) -> Result<Books
     for (institution, mut book) in begun.customers {
         let (fed, folder) = (book.fed.take(), book.statements_folder());
         let book = open_book(book, config, run, &told)?;
-        let of = statements_of(&book, &folder, fed)?;
-        statements.insert(institution, of);
+        statements.insert(institution, statements_of(&book, &folder, fed));
         customers.insert(institution, CustomersPort::of_hosted(book));
     }
     let durability = match &config.journal {
@@ -277,17 +276,18 @@ pub fn open_from(begun: Beginnings, config: &Config, run: RunId) -> Result<Books
     Ok(Books { settlement, customers, statements, durability, ended })
 }
 
-/// Follows a customers' book with its statements, from where they were fed.
+/// Follows a customers' book with its statements, from where they were fed. No payment waits for
+/// a statement: what keeps them from being opened keeps nothing else.
 pub(crate) fn statements_of(
     book: &Running<CustomersBook>,
     folder: &Path,
     fed: Option<(StatementFeed, Statements)>,
-) -> Result<Statements, RoleError> {
+) -> Statements {
     let followed = match fed {
         Some((feed, statements)) => statements.go_on(feed, &book.handle),
         None => Statements::follow(folder, &book.handle),
     };
-    followed.map_err(|error| unsound(book.name, "statements", &error))
+    followed.unwrap_or_else(Statements::unopened)
 }
 
 /// Opens a book in segment files below `dir/books`.

@@ -17,13 +17,15 @@ use clearing::CustomersBook;
 use clearing::customers::change_of;
 use journal::{Batch, Tip};
 use ledger::{Reason, Side};
+use seal::Domain;
+use seal::digest::digest_of;
 use serde::Deserialize;
 use store::BookHandle;
 use store::views::{
     Config, Feed, Filter, OpenError, Order, QueryError, Start, StatementEntry, StatementQuery,
     Views,
 };
-use terms::{AccountId, AssetCode, Position};
+use terms::{AccountId, AssetCode, Position, TransactionId};
 
 use crate::system;
 use crate::web::Refuse;
@@ -48,6 +50,21 @@ impl std::fmt::Debug for Statements {
         f.debug_struct("Statements").finish_non_exhaustive()
     }
 }
+
+/// For whom a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The account's institution, by its edge.
+    Institution,
+    /// The account's owner. That the law blocked money is told by its bank, if it may be told at
+    /// all: to the owner such a line is one that the bank made, as a correction is.
+    Owner,
+}
+
+/// What an owner reads of money that its bank moved by itself.
+const BY_THE_BANK: &str = "by-the-bank";
+/// Domain of the names that such lines have for an owner.
+const NEUTRAL_ID: Domain = Domain::new("wayleave/statement-line/v1");
 
 /// What a question may say.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -148,6 +165,7 @@ impl Statements {
     pub async fn page(
         &self,
         (account, asset): (AccountId, AssetCode),
+        reader: Reader,
         least: Position,
         asked: &Asked,
     ) -> Result<StatementPage, Refuse> {
@@ -162,7 +180,7 @@ impl Statements {
             Err(error) => return Err(asked_wrong(&error)),
         };
         let next = (!seen.answer.at_end).then(|| seen.answer.next.to_string());
-        let lines = seen.answer.lines.iter().map(line).collect();
+        let lines = seen.answer.lines.iter().map(|entry| line(entry, account, reader)).collect();
         Ok(StatementPage { layout: 1, account, asset, head: seen.next, lines, next })
     }
 
@@ -226,13 +244,19 @@ fn query(account: AccountId, asked: &Asked) -> Result<StatementQuery, Refuse> {
     Ok(StatementQuery { account, filter: Filter::ALL, order, start, limit })
 }
 
-fn line(entry: &StatementEntry) -> StatementLine {
+fn line(entry: &StatementEntry, account: AccountId, reader: Reader) -> StatementLine {
+    let (transaction, reason) = match (entry.reason, reader) {
+        (Reason::Blocking | Reason::Correction, Reader::Owner) => {
+            (neutral_id(entry.transaction, account), BY_THE_BANK)
+        }
+        (reason, Reader::Owner | Reader::Institution) => (entry.transaction, word_of(reason)),
+    };
     StatementLine {
         position: entry.position,
         at: entry.stamp,
         date: entry.business_date,
-        transaction: entry.transaction,
-        reason: word_of(entry.reason).to_owned(),
+        transaction,
+        reason: reason.to_owned(),
         way: match entry.side {
             Side::Debit => Way::Out,
             Side::Credit => Way::In,
@@ -241,6 +265,16 @@ fn line(entry: &StatementEntry) -> StatementLine {
         debits: entry.debits_posted,
         credits: entry.credits_posted,
     }
+}
+
+/// A name of a line that leads to no order of a block or a correction.
+fn neutral_id(transaction: TransactionId, account: AccountId) -> TransactionId {
+    let digest = digest_of(NEUTRAL_ID, &[&transaction.bytes(), &account.bytes()]);
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
+        *to = *from;
+    }
+    TransactionId::from_bytes(id)
 }
 
 const fn word_of(reason: Reason) -> &'static str {
@@ -342,4 +376,44 @@ fn fits(feed: &Feed, tip_at: impl FnOnce(Position) -> Option<Tip>) -> bool {
     let Ok(stored) = feed.stored() else { return false };
     let Some(last) = stored.next.number().checked_sub(1) else { return true };
     tip_at(Position::new(last)).is_some_and(|tip| feed.resume(&tip).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::{BusinessDate, Instant, Minor};
+
+    use super::*;
+
+    #[test]
+    fn that_money_was_blocked_is_told_to_the_institution_alone() {
+        let entry = |reason| StatementEntry {
+            position: Position::new(7),
+            stamp: Instant::from_seconds(1_795_380_600),
+            effective: None,
+            transaction: TransactionId::from_bytes([0x66; 16]),
+            business_date: BusinessDate::from_days(20_780),
+            reason,
+            side: Side::Debit,
+            amount: Minor::new(500),
+            debits_posted: Minor::new(500),
+            credits_posted: Minor::ZERO,
+        };
+        let account = AccountId::from_bytes([1; 16]);
+        let told = |reason, reader| line(&entry(reason), account, reader);
+        let blocked = told(Reason::Blocking, Reader::Owner);
+        assert_eq!(blocked, told(Reason::Correction, Reader::Owner), "one cannot be told apart");
+        assert_ne!(blocked.transaction, entry(Reason::Blocking).transaction);
+        assert_eq!(blocked.amount, Minor::new(500));
+        for reason in [Reason::Blocking, Reason::Correction, Reason::Payment] {
+            let line = told(reason, Reader::Institution);
+            assert_eq!(
+                (line.reason.as_str(), line.transaction),
+                (word_of(reason), entry(reason).transaction)
+            );
+        }
+        assert_eq!(
+            told(Reason::Payment, Reader::Owner),
+            told(Reason::Payment, Reader::Institution)
+        );
+    }
 }

@@ -33,7 +33,7 @@ use crate::roles::core::routes::{
     cbor, done, failed, keep_parcel, not_accepted, not_done, side_named, signed,
 };
 use crate::roles::start::only_operator;
-use crate::statements::Asked;
+use crate::statements::{Asked, Reader};
 use crate::web::{Gate, Refuse};
 
 type Shared = State<Arc<Bank>>;
@@ -288,7 +288,8 @@ async fn account_statement(
     let view = account_for(&bank, &caller, account).await?;
     let least = asked.at_least.map_or(view.head, Position::new);
     let of = (account, view.available.asset);
-    Ok(cbor(&bank.statements.page(of, least, &asked).await?))
+    let reader = if caller.role() == Role::Edge { Reader::Institution } else { Reader::Owner };
+    Ok(cbor(&bank.statements.page(of, reader, least, &asked).await?))
 }
 
 async fn duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {

@@ -37,7 +37,7 @@ use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
 use super::transfers::Outside;
 use super::{in_book, mirrors, outgoing};
-use crate::statements;
+use crate::statements::{self, Reader};
 use crate::web::{Gate, Refuse};
 
 /// What the handlers share.
@@ -247,7 +247,8 @@ async fn statement(
         if own.is_some() || view.profile.client_key == caller.key() {
             let least = asked.at_least.map_or(view.head, Position::new);
             let of = (account, view.available.asset);
-            return Ok(cbor(&statements.page(of, least, &asked).await?));
+            let reader = if own.is_some() { Reader::Institution } else { Reader::Owner };
+            return Ok(cbor(&statements.page(of, reader, least, &asked).await?));
         }
     }
     Err(not_accepted("there is no such account of yours").into())

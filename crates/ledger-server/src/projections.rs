@@ -15,7 +15,7 @@ use evidence::tree::TreeHead;
 use evidence::{NoteSigner, SignedCheckpoint};
 use journal::Tip;
 use store::log::{LogConfig, LogFeed, LogThread, LogWatch, PackedLog, Reopen};
-use store::views::{Config as ViewsConfig, Feed, OpenError, Views};
+use store::views::{Config as ViewsConfig, Feed, Views};
 use store::{BookHandle, FileDisk, SegmentReader};
 use terms::Position;
 
@@ -396,17 +396,9 @@ impl ViewsProjection {
         let failed = |error: &dyn std::fmt::Display| error.to_string();
         std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         let (path, config) = (folder.join("views.redb"), ViewsConfig::standard(seed));
-        let fits = match Views::open(&path, &config) {
-            Ok(opened) if follows(&opened.0, reader) => Some(opened),
-            // Of another journal, damaged, or of another version: built again from the journal.
-            Ok(_) | Err(OpenError::Version { .. }) => None,
-            Err(OpenError::Store(fault)) if fault.needs_rebuild() => None,
-            Err(error) => return Err(failed(&error)),
-        };
-        let (feed, views) = match fits {
-            Some(opened) => opened,
-            None => Views::rebuild(&path, &config).map_err(|error| failed(&error))?,
-        };
+        let tip_at = |at| reader.read_from(at, 1).ok()?.first().map(journal::Batch::tip);
+        let opened = Views::open_of(&path, &config, tip_at);
+        let (feed, views) = opened.map_err(|error| failed(&error))?;
         let from = feed.stored().map_err(|error| failed(&error))?.next;
         let progress = Progress::new(from);
         let (batches, reached) = (handle.subscribe(from), progress.clone());
@@ -428,14 +420,6 @@ impl ViewsProjection {
     pub fn join(self) {
         let _ = self.follower.join();
     }
-}
-
-/// Whether what the read models hold is a prefix of this journal.
-fn follows(feed: &Feed, reader: &SegmentReader<FileDisk>) -> bool {
-    let Ok(stored) = feed.stored() else { return false };
-    let Some(last) = stored.next.number().checked_sub(1) else { return true };
-    let read = reader.read_from(Position::new(last), 1).unwrap_or_default();
-    read.first().is_some_and(|batch| feed.resume(&batch.tip()).is_ok())
 }
 
 fn project(

@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::messages::AccountView;
 use api::statement::{LINES_MAX, LINES_USUAL, StatementLine, StatementPage, Way};
-use api::{Problem, problem};
+use api::{Caller, Problem, Role, problem};
 use axum::extract::Query;
 use axum::http::Uri;
 use clearing::CustomersBook;
@@ -22,10 +23,9 @@ use seal::digest::digest_of;
 use serde::Deserialize;
 use store::BookHandle;
 use store::views::{
-    Config, Feed, Filter, OpenError, Order, QueryError, Start, StatementEntry, StatementQuery,
-    Views,
+    Config, Feed, Filter, Order, QueryError, Start, StatementEntry, StatementQuery, Views,
 };
-use terms::{AccountId, AssetCode, Position, TransactionId};
+use terms::{AccountId, Position, TransactionId};
 
 use crate::system;
 use crate::web::Refuse;
@@ -53,12 +53,18 @@ impl std::fmt::Debug for Statements {
 
 /// For whom a statement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+enum Reader {
     /// The account's institution, by its edge.
     Institution,
     /// The account's owner. That the law blocked money is told by its bank, if it may be told at
     /// all: to the owner such a line is one that the bank made, as a correction is.
     Owner,
+}
+
+impl Reader {
+    fn of(caller: &Caller) -> Self {
+        if caller.role() == Role::Edge { Self::Institution } else { Self::Owner }
+    }
 }
 
 /// What an owner reads of money that its bank moved by itself.
@@ -158,17 +164,20 @@ impl Statements {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
-    /// One page, once everything before `least` has been seen.
+    /// One page of an account that its institution or its owner sees, once everything before the
+    /// position that was asked for has been seen: without one, all that the view had.
     ///
     /// # Errors
     /// *Not ready* when that takes too long or the feed has stopped; what the question asks wrong.
     pub async fn page(
         &self,
-        (account, asset): (AccountId, AssetCode),
-        reader: Reader,
-        least: Position,
+        view: &AccountView,
+        caller: &Caller,
         asked: &Asked,
     ) -> Result<StatementPage, Refuse> {
+        let (account, asset) = (view.profile.account, view.available.asset);
+        let reader = Reader::of(caller);
+        let least = asked.at_least.map_or(view.head, Position::new);
         let waiting = tokio::time::timeout(PATIENCE, self.wait(least)).await;
         waiting.map_err(|_| self.not_ready(least))??;
         let query = query(account, asked)?;
@@ -249,7 +258,7 @@ fn line(entry: &StatementEntry, account: AccountId, reader: Reader) -> Statement
         (Reason::Blocking | Reason::Correction, Reader::Owner) => {
             (neutral_id(entry.transaction, account), BY_THE_BANK)
         }
-        (reason, Reader::Owner | Reader::Institution) => (entry.transaction, word_of(reason)),
+        (reason, Reader::Owner | Reader::Institution) => (entry.transaction, reason.name()),
     };
     StatementLine {
         position: entry.position,
@@ -269,25 +278,9 @@ fn line(entry: &StatementEntry, account: AccountId, reader: Reader) -> Statement
 
 /// A name of a line that leads to no order of a block or a correction.
 fn neutral_id(transaction: TransactionId, account: AccountId) -> TransactionId {
-    let digest = digest_of(NEUTRAL_ID, &[&transaction.bytes(), &account.bytes()]);
-    let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
-        *to = *from;
-    }
-    TransactionId::from_bytes(id)
-}
-
-const fn word_of(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Payment => "payment",
-        Reason::Fee => "fee",
-        Reason::Funding => "funding",
-        Reason::Defunding => "defunding",
-        Reason::Return => "return",
-        Reason::Refund => "refund",
-        Reason::Correction => "correction",
-        Reason::Blocking => "blocking",
-    }
+    TransactionId::from_bytes(
+        digest_of(NEUTRAL_ID, &[&transaction.bytes(), &account.bytes()]).half(),
+    )
 }
 
 /// Who tells the read models what was posted.
@@ -317,16 +310,8 @@ impl StatementFeed {
         std::fs::create_dir_all(folder).map_err(|error| words(&error))?;
         let seed = system::random().map(u64::from_be_bytes).map_err(|error| words(&error))?;
         let (path, config) = (folder.join("statements.redb"), Config::standard(seed));
-        let opened = match Views::open(&path, &config) {
-            Ok((feed, views)) if fits(&feed, tip_at) => Some((feed, views)),
-            Ok(_) | Err(OpenError::Version { .. }) => None,
-            Err(OpenError::Store(fault)) if fault.needs_rebuild() => None,
-            Err(error) => return Err(words(&error)),
-        };
-        let (feed, views) = match opened {
-            Some(opened) => opened,
-            None => Views::rebuild(&path, &config).map_err(|error| words(&error))?,
-        };
+        let opened = Views::open_of(&path, &config, tip_at);
+        let (feed, views) = opened.map_err(|error| words(&error))?;
         let next = feed.stored().map_err(|error| words(&error))?.next;
         Ok((
             Self { feed, last: None, next },
@@ -371,13 +356,6 @@ impl StatementFeed {
     }
 }
 
-/// Whether what the file holds is a prefix of this journal.
-fn fits(feed: &Feed, tip_at: impl FnOnce(Position) -> Option<Tip>) -> bool {
-    let Ok(stored) = feed.stored() else { return false };
-    let Some(last) = stored.next.number().checked_sub(1) else { return true };
-    tip_at(Position::new(last)).is_some_and(|tip| feed.resume(&tip).is_ok())
-}
-
 #[cfg(test)]
 mod tests {
     use terms::{BusinessDate, Instant, Minor};
@@ -408,7 +386,7 @@ mod tests {
             let line = told(reason, Reader::Institution);
             assert_eq!(
                 (line.reason.as_str(), line.transaction),
-                (word_of(reason), entry(reason).transaction)
+                (reason.name(), entry(reason).transaction)
             );
         }
         assert_eq!(

@@ -56,6 +56,13 @@ impl Feed {
         if same { Ok(stored) } else { Err(ResumeError::AnotherJournal { stored }) }
     }
 
+    /// Whether what is stored is a prefix of this journal.
+    pub(super) fn is_of(&self, tip_at: impl FnOnce(Position) -> Option<Tip>) -> bool {
+        let Ok(stored) = self.stored() else { return false };
+        let Some(last) = stored.next.number().checked_sub(1) else { return true };
+        tip_at(Position::new(last)).is_some_and(|tip| self.resume(&tip).is_ok())
+    }
+
     /// Takes what happened at a position; one that was taken before is passed over. Facts that are
     /// no changes may be left out. It is seen by who asks when the batch ends, or before.
     ///

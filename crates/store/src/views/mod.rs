@@ -35,6 +35,7 @@ mod walk;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
+use journal::Tip;
 use terms::{AccountId, Instant, Position};
 
 pub use balance::{AccountBalance, AsOf, Pending};
@@ -176,6 +177,26 @@ impl Views {
     pub fn rebuild(path: &Path, config: &Config) -> Result<(Feed, Arc<Self>), OpenError> {
         tables::erase(path)?;
         Self::open(path, config)
+    }
+
+    /// Opens the file, or begins a new one where it is of another journal, damaged, or of another
+    /// version: all of it can be made again from the journal. `tip_at` says how the journal's batch
+    /// that holds a position ends.
+    ///
+    /// # Errors
+    /// [`OpenError`]: neither helps.
+    pub fn open_of(
+        path: &Path,
+        config: &Config,
+        tip_at: impl FnOnce(Position) -> Option<Tip>,
+    ) -> Result<(Feed, Arc<Self>), OpenError> {
+        match Self::open(path, config) {
+            Ok((feed, views)) if feed.is_of(tip_at) => return Ok((feed, views)),
+            Ok(_) | Err(OpenError::Version { .. }) => {}
+            Err(OpenError::Store(fault)) if fault.needs_rebuild() => {}
+            Err(error) => return Err(error),
+        }
+        Self::rebuild(path, config)
     }
 
     /// Walks over the whole file and compares every check, the library's and ours. Nobody may have

@@ -21,7 +21,7 @@ use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use ledger::{Command, Freeze};
 use record::{Blind, Parcel, SandboxStatement};
 use serde::Deserialize;
-use terms::{AccountId, PaymentId, Position};
+use terms::{AccountId, PaymentId};
 
 use super::Bank;
 use crate::roles::core::admin::open_statement;
@@ -33,7 +33,7 @@ use crate::roles::core::routes::{
     cbor, done, failed, keep_parcel, not_accepted, not_done, side_named, signed,
 };
 use crate::roles::start::only_operator;
-use crate::statements::{Asked, Reader};
+use crate::statements::Asked;
 use crate::web::{Gate, Refuse};
 
 type Shared = State<Arc<Bank>>;
@@ -286,10 +286,7 @@ async fn account_statement(
     let asked = Asked::of(&uri)?;
     let account: AccountId = wire::read_text("account", &id)?;
     let view = account_for(&bank, &caller, account).await?;
-    let least = asked.at_least.map_or(view.head, Position::new);
-    let of = (account, view.available.asset);
-    let reader = if caller.role() == Role::Edge { Reader::Institution } else { Reader::Owner };
-    Ok(cbor(&bank.statements.page(of, reader, least, &asked).await?))
+    Ok(cbor(&bank.statements.page(&view, &caller, &asked).await?))
 }
 
 async fn duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {

@@ -32,7 +32,7 @@ use super::files::TileFiles;
 use super::in_book::account_seen;
 use super::receipts::institution_of;
 use super::routes::{Answer, Known, cbor, not_accepted};
-use crate::statements::{self, Reader, Statements};
+use crate::statements::{self, Statements};
 use crate::web::{Gate, Readiness, Refuse, health_routes};
 
 /// How long a question waits until its position is here.
@@ -275,10 +275,7 @@ async fn statement(
     let here =
         replica.statements.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
     let statements = here.ok_or_else(|| replica.refuse_because("no statements are here"))?;
-    let least = Position::new(asked.at_least.unwrap_or_default());
-    let of = (account, view.available.asset);
-    let reader = if caller.role() == Role::Edge { Reader::Institution } else { Reader::Owner };
-    let page = statements.page(of, reader, least, &asked).await?;
+    let page = statements.page(&view, &caller, &asked).await?;
     Ok(at(page.head, cbor(&page)))
 }
 

@@ -23,7 +23,7 @@ use record::{
     TrustList,
 };
 use seal::{KeyId, PublicKey};
-use terms::{AccountId, InstitutionName, PaymentId, Position};
+use terms::{AccountId, InstitutionName, PaymentId};
 
 use super::admin::{self, NotDone};
 use super::after;
@@ -37,7 +37,7 @@ use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
 use super::transfers::Outside;
 use super::{in_book, mirrors, outgoing};
-use crate::statements::{self, Reader};
+use crate::statements;
 use crate::web::{Gate, Refuse};
 
 /// What the handlers share.
@@ -245,10 +245,7 @@ async fn statement(
             continue;
         };
         if own.is_some() || view.profile.client_key == caller.key() {
-            let least = asked.at_least.map_or(view.head, Position::new);
-            let of = (account, view.available.asset);
-            let reader = if own.is_some() { Reader::Institution } else { Reader::Owner };
-            return Ok(cbor(&statements.page(of, reader, least, &asked).await?));
+            return Ok(cbor(&statements.page(&view, &caller, &asked).await?));
         }
     }
     Err(not_accepted("there is no such account of yours").into())

@@ -57,7 +57,8 @@ pub struct StatementLine {
     /// By which transaction.
     #[n(3)]
     pub transaction: TransactionId,
-    /// Why: `payment`, `fee`, `funding`, …
+    /// Why: `payment`, `fee`, `funding`, …; to an owner `by-the-bank` for what its bank moved by
+    /// itself, and the transaction then has another name than in the book.
     #[n(4)]
     pub reason: String,
     /// Which way.

@@ -574,12 +574,9 @@ fn post(at: Instant, payment: PaymentId, entries: Vec<Entry>, side: Side) -> Com
 /// the book of its side.
 #[must_use]
 pub fn transaction_of(payment: PaymentId, part: &str) -> TransactionId {
-    let digest = digest_of(TRANSACTION_ID, &[&payment.bytes(), part.as_bytes()]);
-    let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
-        *to = *from;
-    }
-    TransactionId::from_bytes(id)
+    TransactionId::from_bytes(
+        digest_of(TRANSACTION_ID, &[&payment.bytes(), part.as_bytes()]).half(),
+    )
 }
 
 fn quote_of(order: &SettleOrder) -> Result<Quote, Rule> {

@@ -291,12 +291,7 @@ pub fn hold_until(stamp: Instant) -> Instant {
 }
 
 fn made_of(id: OutsideId, part: &str) -> [u8; 16] {
-    let whole = digest(OUTSIDE_ID, &[id.bytes().as_slice(), part.as_bytes()].concat());
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(whole.as_bytes()) {
-        *to = *from;
-    }
-    bytes
+    digest(OUTSIDE_ID, &[id.bytes().as_slice(), part.as_bytes()].concat()).half()
 }
 
 /// What the settlement book can be asked to do for a transfer.

@@ -51,6 +51,16 @@ impl Digest {
         &self.0
     }
 
+    /// The first 16 bytes: an id that is made of what was hashed.
+    #[must_use]
+    pub fn half(&self) -> [u8; 16] {
+        let mut half = [0; 16];
+        for (to, from) in half.iter_mut().zip(&self.0) {
+            *to = *from;
+        }
+        half
+    }
+
     /// The first eight hex digits, for people. Never compared.
     #[must_use]
     pub fn short(&self) -> String {

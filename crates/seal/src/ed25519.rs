@@ -130,11 +130,7 @@ impl PublicKey {
     /// The name of this key.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        let mut id = [0; 16];
-        for (to, from) in id.iter_mut().zip(digest(KEY_ID, &self.0).as_bytes()) {
-            *to = *from;
-        }
-        KeyId(id)
+        KeyId(digest(KEY_ID, &self.0).half())
     }
 
     /// Checks a signature over `domain ‖ 0x00 ‖ bytes`.

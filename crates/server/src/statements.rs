@@ -9,20 +9,23 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::messages::AccountView;
 use api::statement::{LINES_MAX, LINES_USUAL, StatementLine, StatementPage, Way};
-use api::{Problem, problem};
+use api::{Caller, Problem, Role, problem};
 use axum::extract::Query;
 use axum::http::Uri;
 use clearing::CustomersBook;
 use clearing::customers::change_of;
 use journal::{Batch, Tip};
 use ledger::{Reason, Side};
+use seal::Domain;
+use seal::digest::digest_of;
 use serde::Deserialize;
 use store::BookHandle;
 use store::views::{
     Config, Feed, Filter, Order, QueryError, Start, StatementEntry, StatementQuery, Views,
 };
-use terms::{AccountId, AssetCode, Position};
+use terms::{AccountId, Position, TransactionId};
 
 use crate::system;
 use crate::web::Refuse;
@@ -47,6 +50,27 @@ impl std::fmt::Debug for Statements {
         f.debug_struct("Statements").finish_non_exhaustive()
     }
 }
+
+/// For whom a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// The account's institution, by its edge.
+    Institution,
+    /// The account's owner. That the law blocked money is told by its bank, if it may be told at
+    /// all: to the owner such a line is one that the bank made, as a correction is.
+    Owner,
+}
+
+impl Reader {
+    fn of(caller: &Caller) -> Self {
+        if caller.role() == Role::Edge { Self::Institution } else { Self::Owner }
+    }
+}
+
+/// What an owner reads of money that its bank moved by itself.
+const BY_THE_BANK: &str = "by-the-bank";
+/// Domain of the names that such lines have for an owner.
+const NEUTRAL_ID: Domain = Domain::new("wayleave/statement-line/v1");
 
 /// What a question may say.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -140,16 +164,20 @@ impl Statements {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
-    /// One page, once everything before `least` has been seen.
+    /// One page of an account that its institution or its owner sees, once everything before the
+    /// position that was asked for has been seen: without one, all that the view had.
     ///
     /// # Errors
     /// *Not ready* when that takes too long or the feed has stopped; what the question asks wrong.
     pub async fn page(
         &self,
-        (account, asset): (AccountId, AssetCode),
-        least: Position,
+        view: &AccountView,
+        caller: &Caller,
         asked: &Asked,
     ) -> Result<StatementPage, Refuse> {
+        let (account, asset) = (view.profile.account, view.available.asset);
+        let reader = Reader::of(caller);
+        let least = asked.at_least.map_or(view.head, Position::new);
         let waiting = tokio::time::timeout(PATIENCE, self.wait(least)).await;
         waiting.map_err(|_| self.not_ready(least))??;
         let query = query(account, asked)?;
@@ -161,7 +189,7 @@ impl Statements {
             Err(error) => return Err(asked_wrong(&error)),
         };
         let next = (!seen.answer.at_end).then(|| seen.answer.next.to_string());
-        let lines = seen.answer.lines.iter().map(line).collect();
+        let lines = seen.answer.lines.iter().map(|entry| line(entry, account, reader)).collect();
         Ok(StatementPage { layout: 1, account, asset, head: seen.next, lines, next })
     }
 
@@ -225,13 +253,19 @@ fn query(account: AccountId, asked: &Asked) -> Result<StatementQuery, Refuse> {
     Ok(StatementQuery { account, filter: Filter::ALL, order, start, limit })
 }
 
-fn line(entry: &StatementEntry) -> StatementLine {
+fn line(entry: &StatementEntry, account: AccountId, reader: Reader) -> StatementLine {
+    let (transaction, reason) = match (entry.reason, reader) {
+        (Reason::Blocking | Reason::Correction, Reader::Owner) => {
+            (neutral_id(entry.transaction, account), BY_THE_BANK)
+        }
+        (reason, Reader::Owner | Reader::Institution) => (entry.transaction, reason.name()),
+    };
     StatementLine {
         position: entry.position,
         at: entry.stamp,
         date: entry.business_date,
-        transaction: entry.transaction,
-        reason: word_of(entry.reason).to_owned(),
+        transaction,
+        reason: reason.to_owned(),
         way: match entry.side {
             Side::Debit => Way::Out,
             Side::Credit => Way::In,
@@ -242,17 +276,11 @@ fn line(entry: &StatementEntry) -> StatementLine {
     }
 }
 
-const fn word_of(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Payment => "payment",
-        Reason::Fee => "fee",
-        Reason::Funding => "funding",
-        Reason::Defunding => "defunding",
-        Reason::Return => "return",
-        Reason::Refund => "refund",
-        Reason::Correction => "correction",
-        Reason::Blocking => "blocking",
-    }
+/// A name of a line that leads to no order of a block or a correction.
+fn neutral_id(transaction: TransactionId, account: AccountId) -> TransactionId {
+    TransactionId::from_bytes(
+        digest_of(NEUTRAL_ID, &[&transaction.bytes(), &account.bytes()]).half(),
+    )
 }
 
 /// Who tells the read models what was posted.
@@ -325,5 +353,45 @@ impl StatementFeed {
             Some(tip) => self.feed.flush(&tip).map_err(|error| error.to_string()),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::{BusinessDate, Instant, Minor};
+
+    use super::*;
+
+    #[test]
+    fn that_money_was_blocked_is_told_to_the_institution_alone() {
+        let entry = |reason| StatementEntry {
+            position: Position::new(7),
+            stamp: Instant::from_seconds(1_795_380_600),
+            effective: None,
+            transaction: TransactionId::from_bytes([0x66; 16]),
+            business_date: BusinessDate::from_days(20_780),
+            reason,
+            side: Side::Debit,
+            amount: Minor::new(500),
+            debits_posted: Minor::new(500),
+            credits_posted: Minor::ZERO,
+        };
+        let account = AccountId::from_bytes([1; 16]);
+        let told = |reason, reader| line(&entry(reason), account, reader);
+        let blocked = told(Reason::Blocking, Reader::Owner);
+        assert_eq!(blocked, told(Reason::Correction, Reader::Owner), "one cannot be told apart");
+        assert_ne!(blocked.transaction, entry(Reason::Blocking).transaction);
+        assert_eq!(blocked.amount, Minor::new(500));
+        for reason in [Reason::Blocking, Reason::Correction, Reason::Payment] {
+            let line = told(reason, Reader::Institution);
+            assert_eq!(
+                (line.reason.as_str(), line.transaction),
+                (reason.name(), entry(reason).transaction)
+            );
+        }
+        assert_eq!(
+            told(Reason::Payment, Reader::Owner),
+            told(Reason::Payment, Reader::Institution)
+        );
     }
 }

@@ -484,11 +484,7 @@ pub fn line_id(account: &OutsideAccount, claim: &LineClaim, booked_on: BusinessD
 #[must_use]
 pub fn line_transaction(line: LineId, part: &str) -> TransactionId {
     let digest = digest_of(LINE_TRANSACTION, &[line.0.as_bytes(), part.as_bytes()]);
-    let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
-        *to = *from;
-    }
-    TransactionId::from_bytes(id)
+    TransactionId::from_bytes(digest.half())
 }
 
 const fn entry(account: AccountId, side: EntrySide, amount: Minor) -> Entry {

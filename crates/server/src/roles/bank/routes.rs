@@ -21,7 +21,7 @@ use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use ledger::{Command, Freeze};
 use record::{Blind, Parcel, SandboxStatement};
 use serde::Deserialize;
-use terms::{AccountId, PaymentId, Position};
+use terms::{AccountId, PaymentId};
 
 use super::{Bank, lease};
 use crate::roles::core::admin::open_statement;
@@ -297,9 +297,7 @@ async fn account_statement(
     let asked = Asked::of(&uri)?;
     let account: AccountId = wire::read_text("account", &id)?;
     let view = account_for(&bank, &caller, account).await?;
-    let least = asked.at_least.map_or(view.head, Position::new);
-    let of = (account, view.available.asset);
-    Ok(cbor(&bank.statements.page(of, least, &asked).await?))
+    Ok(cbor(&bank.statements.page(&view, &caller, &asked).await?))
 }
 
 async fn duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {

@@ -137,12 +137,7 @@ pub fn account_id(
 ) -> AccountId {
     let pieces: [&[u8]; 4] =
         [book.as_str().as_bytes(), owner.as_bytes(), asset.as_str().as_bytes(), purpose.as_bytes()];
-    let digest = digest_of(ACCOUNT_ID, &pieces);
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(digest.as_bytes()) {
-        *to = *from;
-    }
-    AccountId::from_bytes(bytes)
+    AccountId::from_bytes(digest_of(ACCOUNT_ID, &pieces).half())
 }
 
 impl Config {

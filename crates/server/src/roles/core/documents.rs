@@ -1,12 +1,10 @@
 //! What a settlement fact only commits to: from the payer's bank's own book, checked against the
 //! commitments before anybody gets it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use record::{
-    Documents, Fact, KeptDocuments, NotTheDocument, OpenedField, SettleOrder, Settled, Withheld,
-};
+use record::{Documents, Fact, KeptDocuments, NotTheDocument, OpenedField, Settled, Withheld};
 use seal::sha256;
 use terms::{InstitutionName, PaymentId};
 
@@ -17,24 +15,40 @@ use super::orders::Clearing;
 const RECENT_MAX: usize = 1024;
 
 /// Terms strings of orders that this process was sent, so that a payee's own bank can be told of
-/// its credit while the payer's is away. The oldest ids go first.
+/// its credit while the payer's is away. Those that came first go first, whatever their ids.
 #[derive(Debug, Default)]
-pub struct RecentTerms(Mutex<BTreeMap<PaymentId, String>>);
+pub struct RecentTerms(Mutex<Recent>);
+
+#[derive(Debug, Default)]
+struct Recent {
+    terms: BTreeMap<PaymentId, String>,
+    came: VecDeque<PaymentId>,
+}
 
 impl RecentTerms {
-    /// Remembers an order's.
-    pub fn note(&self, payment: PaymentId, order: &SettleOrder) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(payment, order.terms.clone());
-        while known.len() > RECENT_MAX {
-            known.pop_first();
+    /// Remembers the terms of an order that holds, or of one whose payment has ended with them:
+    /// nobody else pushes these out. What is known of a payment stays.
+    pub fn note(&self, payment: PaymentId, terms: &str) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.terms.contains_key(&payment) {
+            return;
+        }
+        recent.terms.insert(payment, terms.to_owned());
+        recent.came.push_back(payment);
+        while recent.came.len() > RECENT_MAX {
+            if let Some(first) = recent.came.pop_front() {
+                recent.terms.remove(&first);
+            }
         }
     }
 
     fn of(&self, settled: &Settled) -> Option<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = known.get(&settled.payment())?;
-        (sha256(text.as_bytes()) == settled.ended.terms).then(|| text.clone())
+        self.known(settled.payment()).filter(|text| sha256(text.as_bytes()) == settled.ended.terms)
+    }
+
+    fn known(&self, payment: PaymentId) -> Option<String> {
+        let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.terms.get(&payment).cloned()
     }
 }
 
@@ -125,5 +139,31 @@ impl Clearing {
             None => NoDocuments::NoneKept(bank, payment),
             Some(what) => NoDocuments::NotTheSettled { bank, payment, what },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> PaymentId {
+        PaymentId::from_bytes(u128::from(number).to_be_bytes())
+    }
+
+    #[test]
+    fn terms_go_in_the_order_in_which_they_came_and_are_not_overwritten() {
+        let recent = RecentTerms::default();
+        let last = u64::try_from(RECENT_MAX).unwrap();
+        // From the highest id down: the lowest is the newest.
+        for number in (1..=last).rev() {
+            recent.note(id(number), "first");
+        }
+        recent.note(id(1), "second");
+        assert_eq!(recent.known(id(1)).as_deref(), Some("first"));
+        assert_eq!(recent.known(id(last)).as_deref(), Some("first"));
+        recent.note(id(0), "one more");
+        assert_eq!(recent.known(id(last)), None, "it came first");
+        assert_eq!(recent.known(id(1)).as_deref(), Some("first"));
+        assert_eq!(recent.known(id(0)).as_deref(), Some("one more"));
     }
 }

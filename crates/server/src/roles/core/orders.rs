@@ -159,6 +159,9 @@ impl Clearing {
             .map_err(|error| NoPromise::Malformed(error.to_string()))?;
         let (payment, digest) = (terms.payment, sha256(order.terms.as_bytes()));
         if let Some(entry) = self.ended_before(payment, digest).await? {
+            // The very terms that it ended with: whoever sends them again helps a credit that
+            // waits for them.
+            self.recent.note(payment, &order.terms);
             return self.promise(payment, entry, Repeated::Again).await;
         }
         let room = self.refusals.room(caller, system::now())?;
@@ -166,12 +169,13 @@ impl Clearing {
         let (permit, quote) = (order.debtor_permit.clone(), order.quote.clone());
         let debited = terms.debited_account;
         let (here, book, blind) = (self.environment, self.book, in_book::fresh_blind()?);
-        self.recent.note(payment, &order);
+        let text = order.terms.clone();
         let entry = match check_order(order, terms, here, book, &trust, blind) {
             Ok(order) => {
                 let payers = order.permit(Side::Debtor).institution;
                 match self.linked(order).await? {
                     Ok(order) => {
+                        self.recent.note(payment, &text);
                         self.client_route_to_its_end(Route::of_client(order), digest).await?
                     }
                     Err(rule) => {
@@ -356,6 +360,13 @@ impl Clearing {
     pub fn waits_for_a_bank(&self, route: &Route) -> bool {
         let ports = route.institutions().map(|name| self.books.customers.get(&name));
         ports.into_iter().flatten().any(CustomersPort::is_away)
+    }
+
+    /// Whether a bank of this route keeps its own book.
+    #[must_use]
+    pub fn is_of_remote_banks(&self, route: &Route) -> bool {
+        let ports = route.institutions().map(|name| self.books.customers.get(&name));
+        ports.into_iter().flatten().any(|port| port.remote().is_some())
     }
 
     /// Drives a route to its finish: behind a promise, and in recovery. `None` when the books do

@@ -214,13 +214,20 @@ pub(super) fn completing(fact: &Fact) -> Result<Option<Route>, Failed> {
         .map_err(|error| Failed::NotDone(error.to_string()))
 }
 
-/// Drives a payment to its end; `None` when it is stuck or waits for a bank that is away.
+/// Drives a payment to its end; `None` when it is stuck, or waits for a bank that keeps its own
+/// book: that is away, or does not show what a settled payment needs of it. [`behind`] asks such a
+/// bank again; nobody else waits for it, a start neither.
 async fn finish(clearing: &Arc<Clearing>, mut route: Route) -> Result<Option<Resolved>, Failed> {
     let payment = route.payment();
     let _live = clearing.live.enter(payment);
     let known = settled_before(clearing, payment).await?;
     match clearing.drive(&mut route).await {
         None if clearing.waits_for_a_bank(&route) => Ok(None),
+        // Settled: `in_transit` shows it again to whoever asks one of its banks.
+        None if known.is_some() && clearing.is_of_remote_banks(&route) => {
+            tracing::error!(%payment, "a bank that keeps its own book holds it up");
+            Ok(None)
+        }
         None => Err(Failed::Unknown),
         Some(Finish::Stuck { .. }) => Ok(None),
         Some(finish) => Ok(Some(Resolved { payment, end: end_of(known, &finish) })),

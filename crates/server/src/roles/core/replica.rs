@@ -275,8 +275,7 @@ async fn statement(
     let here =
         replica.statements.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
     let statements = here.ok_or_else(|| replica.refuse_because("no statements are here"))?;
-    let least = Position::new(asked.at_least.unwrap_or_default());
-    let page = statements.page((account, view.available.asset), least, &asked).await?;
+    let page = statements.page(&view, &caller, &asked).await?;
     Ok(at(page.head, cbor(&page)))
 }
 

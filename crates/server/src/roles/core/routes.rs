@@ -23,7 +23,7 @@ use record::{
     TrustList,
 };
 use seal::{KeyId, PublicKey};
-use terms::{AccountId, InstitutionName, PaymentId, Position};
+use terms::{AccountId, InstitutionName, PaymentId};
 
 use super::admin::{self, NotDone};
 use super::after;
@@ -248,9 +248,7 @@ async fn statement(
             continue;
         };
         if own.is_some() || view.profile.client_key == caller.key() {
-            let least = asked.at_least.map_or(view.head, Position::new);
-            let of = (account, view.available.asset);
-            return Ok(cbor(&statements.page(of, least, &asked).await?));
+            return Ok(cbor(&statements.page(&view, &caller, &asked).await?));
         }
     }
     Err(not_accepted("there is no such account of yours").into())

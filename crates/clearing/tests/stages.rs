@@ -66,10 +66,6 @@ fn order_of((number, payer): (u64, u8), pack: Digest) -> OrderParts {
     parts
 }
 
-fn order(number: u64, pack: Digest) -> OrderParts {
-    order_of((number, 0), pack)
-}
-
 fn pays(books: &mut Books, of: (u64, u8), pack: Digest) -> Ending {
     let order = order_of(of, pack).checked().expect("valid");
     match books.drive(now(), Route::of_client(order)) {

@@ -1,7 +1,7 @@
 //! Base payments that the shipped packs permit, and ways to change them.
 
 use policy::vocabulary as v;
-use policy::{Action, DecisionEnvelope, Findings, FindingsBuilder, Pack, PackFiles, shipped};
+use policy::{Action, DecisionEnvelope, Findings, FindingsBuilder, PackFiles, shipped};
 use record::EdgeMark;
 use screening::Outcome;
 use seal::Digest;

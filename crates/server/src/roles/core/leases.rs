@@ -287,7 +287,7 @@ async fn settle_up(
             return Ok(None);
         }
     };
-    clearing.recent.note(payment, &reported.order);
+    clearing.recent.note(payment, &reported.order.terms);
     let work = SettlementWork::Lease(Box::new(LeaseWork::Spent(spending)));
     let answer = clearing.books.settlement.ask(work).await?.outcome;
     if let SettlementAnswer::NotAccepted(rule) = answer {

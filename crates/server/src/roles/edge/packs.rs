@@ -200,8 +200,7 @@ impl Packs {
     fn note(&self, pack: &Pack, record: &DecisionRecord, change: &str) -> std::io::Result<()> {
         let path = self.dir.join("shadow.log");
         // Its owner's alone: what a shadow denies is nobody else's to know.
-        let mut file =
-            std::fs::File::options().create(true).append(true).mode(0o600).open(path)?;
+        let mut file = std::fs::File::options().create(true).append(true).mode(0o600).open(path)?;
         if file.metadata()?.len() > SHADOW_LOG_BYTES_MAX {
             return Ok(());
         }
@@ -367,7 +366,8 @@ mod tests {
         packs.look_for_more();
         let (folder, digest) = further(&dir, 3_000);
         // Newest of all, whatever the clock's grain.
-        let later = SystemTime::now() + core::time::Duration::from_secs(60);
+        let written = std::fs::metadata(&folder).unwrap().modified().unwrap();
+        let later = written + core::time::Duration::from_secs(60);
         std::fs::File::open(&folder).unwrap().set_modified(later).unwrap();
         packs.look_for_more();
         assert!(here(&packs, digest));

@@ -83,6 +83,12 @@ impl Original {
         .filter(|original| settled.given.is_none() == (original.terms.action == Action::Pay))
     }
 
+    /// The quote that it used, by its digest.
+    #[must_use]
+    pub const fn quote_digest(&self) -> Digest {
+        self.quote_digest
+    }
+
     /// The payment.
     #[must_use]
     pub const fn payment(&self) -> PaymentId {
@@ -324,6 +330,7 @@ fn rate_fits(original: &Original, order: &ReturnOrder, trust: &TrustView) -> Res
             same(name, "debit", order.amount, quote.debit)?;
             same(name, "credit", order.credited, quote.credit)?;
             same(name, "fees", 0, quote.fees.len())?;
+            earlier_rate_fits(&quote, original)?;
             if quote.adds_up() {
                 Ok(())
             } else {
@@ -343,6 +350,14 @@ fn rate_fits(original: &Original, order: &ReturnOrder, trust: &TrustView) -> Res
             let back = back.ok_or_else(|| Rule::new(name, "the amount overflows"))?;
             same(name, "credited", back, order.credited)
         }
+    }
+}
+
+/// A quote at an earlier rate is at the rate of the payment that is given back, of no other.
+fn earlier_rate_fits(quote: &Quote, original: &Original) -> Result<(), Rule> {
+    match quote.at_rate_of {
+        Some(earlier) => same(RuleName::QuoteDiffers, "at_rate_of", original.quote_digest, earlier),
+        None => Ok(()),
     }
 }
 
@@ -394,6 +409,7 @@ impl CheckedOrder {
         let (debtor, creditor) = (self.debtor.permit.institution, self.creditor.permit.institution);
         same(name, "debtor's institution", original.creditor_institution, debtor)?;
         same(name, "creditor's institution", original.debtor_institution, creditor)?;
+        earlier_rate_fits(&self.quote, &original)?;
         let counted = counted_of(&self.quote)?;
         counted_fits(&original, counted)?;
         self.original = Some(Box::new(original));

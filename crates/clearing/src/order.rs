@@ -380,6 +380,10 @@ pub(crate) fn quote_fits(quote: &Quote, digest: Digest, terms: &PaymentTerms) ->
         same(name, "fee", fee.amount, stated.amount)?;
         same(name, "fee taker", fee.taker.as_str(), stated.taker.as_str())?;
     }
+    // A rate of yesterday is guaranteed to who gives back, not to who pays: else it were an option.
+    if quote.at_rate_of.is_some() && terms.action != Action::Refund {
+        return Err(Rule::new(name, "a quote at an earlier rate serves a refund only"));
+    }
     if quote.adds_up() {
         Ok(())
     } else {

@@ -585,6 +585,7 @@ fn quote_of(deal: Deal) -> Quote {
         ],
         issued_at: deal.at,
         expires_at: deal.at.plus(Duration::from_secs(120)),
+        at_rate_of: None,
     }
 }
 

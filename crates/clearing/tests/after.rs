@@ -36,6 +36,7 @@ use record::{
     CaseNotice, Correction, CorrectionMove, Document, Ending, PackStanding, ReleaseTo, ReturnRate,
     Side, Signed, TwoPersons,
 };
+use seal::Digest;
 use terms::{AccountId, Amount, Instant, Minor, Position, TransactionId};
 
 #[path = "after/blocked.rs"]
@@ -368,12 +369,19 @@ fn of_two_in_parallel_for_the_whole_exactly_one_settles() {
     }
 }
 
+/// The quote says at whose rate it is, and the terms and permits follow it.
+fn quoted_at_rate_of(parts: &mut OrderParts, earlier: Digest) {
+    parts.quote.at_rate_of = Some(earlier);
+    parts.terms.quote_hash = parts.quote.digest();
+    parts.relink_permits();
+}
+
 #[test]
 fn a_refund_needs_both_decisions_and_the_payees_own() {
     let mut books = books();
     let original = pay(&mut books, 1, PAID);
     type Alter = fn(&mut OrderParts);
-    let table: [(&str, Alter, RuleName); 9] = [
+    let table: [(&str, Alter, RuleName); 10] = [
         ("for another owner", |p| p.debtor.owner = company(Side::Creditor, 1), OwnersDiffer),
         ("the payee's bank did not decide", |p| p.debtor_signer = Who::Stranger, SignerNotTrusted),
         (
@@ -412,6 +420,11 @@ fn a_refund_needs_both_decisions_and_the_payees_own() {
             LinkDiffers,
         ),
         ("at an old quote", |p| p.quote.expires_at = now(), QuoteDiffers),
+        (
+            "at another payment's rate",
+            |p| quoted_at_rate_of(p, p.terms.terms_digest()),
+            QuoteDiffers,
+        ),
     ];
     for (number, (what, alter, rule)) in (10..).zip(table) {
         let mut parts = refund(&original, number, 50_000);
@@ -423,7 +436,9 @@ fn a_refund_needs_both_decisions_and_the_payees_own() {
     let alone = refund(&original, 30, 50_000).checked_against(&trust_both_ways()).unwrap();
     let finish = books.drive(now(), Route::of_client(alone));
     assert_eq!(ended(&finish), Err(OriginalUnknown));
-    assert_eq!(pay_back(&mut books, &original, &refund(&original, 31, 50_000)), Ok(()));
+    let mut at_its_own_rate = refund(&original, 31, 50_000);
+    quoted_at_rate_of(&mut at_its_own_rate, original.quote_digest());
+    assert_eq!(pay_back(&mut books, &original, &at_its_own_rate), Ok(()));
     assert_eq!(payee(&books), PAID - 50_000 - REFUND_FEE);
 }
 

@@ -382,6 +382,7 @@ fn each_field_of_the_quote_is_refused_when_it_is_another() {
             },
             "sum",
         ),
+        ("at an earlier rate", |p| p.quote.at_rate_of = Some(other()), "a refund only"),
     ];
     for (row, alter, detail) in rows {
         let mut parts = OrderParts::of(Deal::number(1));

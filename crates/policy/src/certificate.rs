@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::findings::Action;
+use crate::invariants::{Invariant, InvariantError, invariants_digest};
 use crate::pack::Pack;
 
 /// The kind of check that a chapter allows something at all.
@@ -56,6 +57,27 @@ pub enum CertificateError {
         /// Of what.
         subject: String,
     },
+    /// It was made under other invariants than those that hold now.
+    #[error("expected proofs of the invariants `{expected}`, got some of `{got}`")]
+    OtherInvariants {
+        /// Those of all packs as they are now, and the pack's own.
+        expected: Digest,
+        /// Those that it names.
+        got: Digest,
+    },
+    /// What stands beside the pack are no invariants.
+    #[error(transparent)]
+    Invariants(#[from] InvariantError),
+    /// One solver alone said so.
+    #[error("expected two solvers to agree on {kind} of `{subject}` for `{action}`")]
+    OneSolver {
+        /// The kind of check.
+        kind: String,
+        /// What was checked.
+        subject: String,
+        /// For which action.
+        action: String,
+    },
     /// The text is none.
     #[error("expected a certificate: {reason}")]
     Malformed {
@@ -65,18 +87,39 @@ pub enum CertificateError {
 }
 
 /// Whether a certificate says of this very pack all that must be said: every rule cannot fail and
-/// is no dead letter, every chapter allows something, some invariant was asked for, and all of it
-/// holds.
-pub fn certifies(certificate: &PackCertificate, pack: &Pack) -> Result<(), CertificateError> {
+/// is no dead letter, every chapter allows something, every one of `invariants` (those of
+/// [`crate::invariants::invariants_of`] the pack) was asked for of each action that it is about,
+/// and all of it holds.
+pub fn certifies(
+    certificate: &PackCertificate,
+    pack: &Pack,
+    invariants: &[Invariant],
+) -> Result<(), CertificateError> {
     let (expected, got) = (pack.digest(), certificate.pack);
     if expected != got {
         return Err(CertificateError::OtherPack { expected, got });
     }
-    about_rules(certificate, pack)
+    about_rules(certificate, pack, invariants)
+}
+
+/// Whether two solvers agreed on every check that a solver was asked for.
+pub fn seconded(certificate: &PackCertificate) -> Result<(), CertificateError> {
+    let alone = |check: &&PackCheck| check.script.is_some() && check.second != Some(true);
+    certificate.checks.iter().find(alone).map_or(Ok(()), |check| {
+        Err(CertificateError::OneSolver {
+            kind: check.kind.clone(),
+            subject: check.subject.clone(),
+            action: check.action.clone(),
+        })
+    })
 }
 
 /// As [`certifies`], whatever the parameters: proofs hold for all their values.
-pub fn about_rules(certificate: &PackCertificate, pack: &Pack) -> Result<(), CertificateError> {
+pub fn about_rules(
+    certificate: &PackCertificate,
+    pack: &Pack,
+    invariants: &[Invariant],
+) -> Result<(), CertificateError> {
     let (expected, got) = (pack.rules_digest(), certificate.rules);
     if expected != got {
         return Err(CertificateError::OtherRules { expected, got });
@@ -111,9 +154,32 @@ pub fn about_rules(certificate: &PackCertificate, pack: &Pack) -> Result<(), Cer
     if let Some(action) = needed.find(|action| !allowed.contains(action)) {
         return Err(CertificateError::Missing { kind: NOT_VACUOUS, subject: action.to_owned() });
     }
-    if seen(INVARIANT).is_empty() {
-        let subject = "anything".to_owned();
-        return Err(CertificateError::Missing { kind: INVARIANT, subject });
+    every_invariant(certificate, pack, invariants)
+}
+
+/// Whether the certificate asked for each invariant, of each action that it is about.
+fn every_invariant(
+    certificate: &PackCertificate,
+    pack: &Pack,
+    invariants: &[Invariant],
+) -> Result<(), CertificateError> {
+    let (expected, got) = (invariants_digest(invariants)?, certificate.invariants);
+    if expected != got {
+        return Err(CertificateError::OtherInvariants { expected, got });
+    }
+    let asked: BTreeSet<(&str, &str)> = certificate
+        .checks
+        .iter()
+        .filter(|check| check.kind == INVARIANT)
+        .map(|check| (check.subject.as_str(), check.action.as_str()))
+        .collect();
+    for action in [Action::Pay.word(), Action::Refund.word(), "settle"] {
+        let about = |one: &&Invariant| pack.declares(action) && one.is_about(action);
+        let missing = |one: &&Invariant| !asked.contains(&(one.id.as_str(), action));
+        if let Some(one) = invariants.iter().filter(about).find(missing) {
+            let subject = format!("{} ({action})", one.id);
+            return Err(CertificateError::Missing { kind: INVARIANT, subject });
+        }
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod decide;
 pub mod describe;
 pub mod export;
 pub mod findings;
+pub mod invariants;
 pub mod pack;
 pub mod parameters;
 pub mod preflight;

@@ -3,6 +3,7 @@
 use record::PackCertificate;
 
 use crate::certificate::{about_rules, of_json};
+use crate::invariants::invariants_of;
 use crate::pack::{Pack, PackError, PackFiles};
 
 /// The debtor side of the corridor NL → SG, decided by a bank in the Netherlands.
@@ -110,7 +111,8 @@ pub const PACKS: [Proved; 5] = [
 pub fn proved(pack: &Pack) -> Option<(PackCertificate, &'static str)> {
     PACKS.iter().find_map(|shipped| {
         let certificate = of_json(shipped.certificate).ok()?;
-        about_rules(&certificate, pack).ok()?;
+        let invariants = invariants_of(pack, shipped.invariants).ok()?;
+        about_rules(&certificate, pack, &invariants).ok()?;
         let name = pack.name().to_owned();
         Some((PackCertificate { pack: pack.digest(), name, ..certificate }, shipped.invariants))
     })

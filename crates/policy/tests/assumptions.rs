@@ -4,8 +4,9 @@
 #[expect(dead_code, reason = "the rows of the table are not read here")]
 mod support;
 
-use policy::certificate::{CertificateError, certifies, of_json, to_json};
+use policy::certificate::{CertificateError, certifies, of_json, seconded, to_json};
 use policy::findings::NUMBER_MAX;
+use policy::invariants::invariants_of;
 use policy::vocabulary as v;
 use policy::{
     EvaluationError, FindingsBuilder, Pack, PackError, PackFiles, Replay, replay, shipped,
@@ -202,30 +203,59 @@ fn a_certificate_must_speak_of_every_rule_and_all_of_it_must_hold() {
     for one in shipped::PACKS {
         let pack = Pack::load(&one.files).unwrap();
         let good = of_json(one.certificate).unwrap();
-        assert_eq!(certifies(&good, &pack), Ok(()));
+        let invariants = invariants_of(&pack, one.invariants).unwrap();
+        assert_eq!(seconded(&good), Ok(()));
+        assert_eq!(certifies(&good, &pack, &invariants), Ok(()));
         assert_eq!(of_json(&to_json(&good)), Ok(good.clone()));
         for index in 0..good.checks.len() {
             let mut bad = good.clone();
             bad.checks[index].holds = false;
-            assert!(matches!(certifies(&bad, &pack), Err(CertificateError::NotHeld { .. })));
+            assert!(matches!(
+                certifies(&bad, &pack, &invariants),
+                Err(CertificateError::NotHeld { .. })
+            ));
             let mut bad = good.clone();
             bad.checks[index].second = Some(false);
-            assert!(certifies(&bad, &pack).is_err());
+            assert!(certifies(&bad, &pack, &invariants).is_err());
         }
         for kind in ["not-vacuous", "never-errors", "alive", "invariant"] {
             let mut bad = good.clone();
             bad.checks.retain(|check| check.kind != kind);
-            assert!(matches!(certifies(&bad, &pack), Err(CertificateError::Missing { .. })));
+            assert!(matches!(
+                certifies(&bad, &pack, &invariants),
+                Err(CertificateError::Missing { .. })
+            ));
         }
+        // Each invariant for each action: one that was not asked for is missing.
+        for index in 0..good.checks.len() {
+            let mut bad = good.clone();
+            let check = bad.checks.remove(index);
+            let refused = certifies(&bad, &pack, &invariants);
+            if check.kind == "invariant" {
+                assert!(matches!(refused, Err(CertificateError::Missing { .. })), "{check:?}");
+            }
+            let mut alone = good.clone();
+            alone.checks[index].second = None;
+            assert_eq!(seconded(&alone).is_err(), check.script.is_some());
+        }
+        let fewer = &invariants[1..];
+        let refused = certifies(&good, &pack, fewer);
+        assert!(matches!(refused, Err(CertificateError::OtherInvariants { .. })));
         let mut bad = good.clone();
         bad.rules = seal::Digest::ZERO;
-        assert!(matches!(certifies(&bad, &pack), Err(CertificateError::OtherRules { .. })));
+        assert!(matches!(
+            certifies(&bad, &pack, &invariants),
+            Err(CertificateError::OtherRules { .. })
+        ));
         // Other parameters are another pack, of which the same was proved.
         let parameters =
             one.files.parameters.replace("\"tightens\": \"fewer\"", "\"tightens\": \"neither\"");
         let other = Pack::load(&PackFiles { parameters: &parameters, ..one.files }).unwrap();
-        assert!(matches!(certifies(&good, &other), Err(CertificateError::OtherPack { .. })));
+        assert!(matches!(
+            certifies(&good, &other, &invariants),
+            Err(CertificateError::OtherPack { .. })
+        ));
         let (for_it, _) = shipped::proved(&other).unwrap();
-        assert_eq!(certifies(&for_it, &other), Ok(()));
+        assert_eq!(certifies(&for_it, &other, &invariants), Ok(()));
     }
 }

@@ -85,11 +85,11 @@ pub fn difference(said: &PackCertificate, again: &PackCertificate) -> Option<Str
 
 /// Whether a certificate beside a pack is still about its rules and the invariants of today.
 pub fn fresh(certificate: &PackCertificate, subject: &Subject) -> Result<(), String> {
-    about_rules(certificate, &subject.pack).map_err(|error| error.to_string())?;
+    about_rules(certificate, &subject.pack, &subject.invariants)
+        .map_err(|error| error.to_string())?;
     let pairs = [
         ("pack", certificate.pack, subject.pack.digest()),
         ("schema", certificate.schema, subject.pack.schema_digest()),
-        ("invariants", certificate.invariants, subject.invariants_digest),
     ];
     let differs = pairs.into_iter().find(|(_, said, is)| said != is);
     differs.map_or(Ok(()), |(name, said, is)| {

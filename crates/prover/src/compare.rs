@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::Policy;
 use cedar_policy_symcc::implies_asserts;
+use policy::invariants::{json_of, takes};
 use policy::parameters::{ParameterValue, Tightens};
 use policy::rule::Chapter;
 use seal::Digest;
@@ -18,7 +19,7 @@ use crate::prove::{
     Of, ProveError, Prover, SETTLE, action_of, compiled, environments, left, nothing, of_json, set,
 };
 use crate::sample::Sample;
-use crate::subject::{Subject, json_of, takes};
+use crate::subject::Subject;
 
 /// Of a list that loses more than one entry in so many, somebody says yes first: 2 %.
 const LIST_SHRINKS_BY: usize = 50;

@@ -16,7 +16,8 @@ pub mod subject;
 
 pub use certificate::certificate;
 pub use compare::{Comparison, Difference};
+pub use policy::invariants::Invariant;
 pub use prove::{Check, Proof, ProveError, Prover};
 pub use sample::Sample;
 pub use solver::{SolverMissing, Solvers};
-pub use subject::{Invariant, Subject, SubjectError};
+pub use subject::{Subject, SubjectError};

@@ -11,6 +11,7 @@ use cedar_policy_symcc::{
     never_matches_asserts,
 };
 use policy::certificate::{ALIVE, INVARIANT, NEVER_ERRORS, NOT_VACUOUS};
+use policy::invariants::{About, Invariant, InvariantError, json_of, takes};
 use policy::parameters::ParameterValue;
 use policy::rule::Chapter;
 use policy::vocabulary::definition;
@@ -19,7 +20,7 @@ use thiserror::Error;
 
 use crate::sample::{Expected, Sample};
 use crate::solver::{Both, Call, Solvers};
-use crate::subject::{About, Invariant, Subject, SubjectError, json_of, takes};
+use crate::subject::{Subject, SubjectError};
 
 /// The action of `gate`.
 pub(crate) const SETTLE: &str = "settle";
@@ -33,6 +34,9 @@ pub enum ProveError {
     /// The pack or an invariant cannot be read.
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    /// An invariant has no form that solvers are asked in.
+    #[error(transparent)]
+    Invariant(#[from] InvariantError),
     /// A policy cannot be put to a solver: most often it reads what this pack does not declare.
     #[error("`{subject}` for `{action}` cannot be put to a solver: {reason}")]
     Compile {
@@ -145,7 +149,7 @@ impl Prover {
         for env in environments(subject) {
             let action = action_of(&env);
             for invariant in subject.invariants.iter().filter(|known| known.id == id) {
-                if concerns(invariant, &action) {
+                if invariant.is_about(&action) {
                     checks.push(self.invariant(subject, &env, invariant)?);
                 }
             }
@@ -193,7 +197,7 @@ impl Prover {
                 let about = match (&invariant.about, chapter) {
                     (About::Decide, Chapter::Decide)
                     | (About::Duty(_), Chapter::Oblige)
-                    | (About::Gate, Chapter::Gate) => concerns(invariant, &action),
+                    | (About::Gate, Chapter::Gate) => invariant.is_about(&action),
                     _ => false,
                 };
                 if about {
@@ -217,7 +221,7 @@ impl Prover {
         let action = action_of(env);
         let mut checks = vec![self.not_vacuous(subject, env, &action)?];
         for invariant in &subject.invariants {
-            if concerns(invariant, &action) {
+            if invariant.is_about(&action) {
                 checks.push(self.invariant(subject, env, invariant)?);
             }
         }
@@ -358,10 +362,6 @@ pub(crate) fn environments(subject: &Subject) -> Vec<RequestEnv> {
 pub(crate) fn action_of(env: &RequestEnv) -> String {
     let id: &str = env.action().id().as_ref();
     id.to_owned()
-}
-
-fn concerns(invariant: &Invariant, action: &str) -> bool {
-    (invariant.about == About::Gate) == (action == SETTLE) && takes(&invariant.policy, action)
 }
 
 /// The rules that allow, with what is assumed beside them.

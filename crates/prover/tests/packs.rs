@@ -194,8 +194,9 @@ const HOLES_NL_CH: &[Hole] = &[
     (
         "payments-count-toward-the-mandates-month",
         "oblige",
-        "  action == Action::\"pay\",\n  resource\n);",
-        "  action == Action::\"pay\",\n  resource\n) when { context.amount > 100000 };",
+        "限额。\")\npermit (\n  principal,\n  action == Action::\"pay\",\n  resource\n);",
+        "限额。\")\npermit (\n  principal,\n  action == Action::\"pay\",\n  resource\n) \
+         when { context.amount > 100000 };",
     ),
 ];
 
@@ -285,7 +286,7 @@ mod on_solver {
             let failing: Vec<&Check> = proof.checks.iter().filter(|c| !c.holds).collect();
             assert!(failing.is_empty(), "{}: {failing:?}", one.name);
             let made = certificate(&subject, &proof, (prover.solvers(), None));
-            assert_eq!(certifies(&made, &subject.pack), Ok(()));
+            assert_eq!(certifies(&made, &subject.pack, &subject.invariants), Ok(()));
             assert_eq!(difference(&of_json(one.certificate).unwrap(), &made), None);
             println!("{}: {} checks, {} questions", one.name, proof.checks.len(), proof.asked);
         }

@@ -57,6 +57,10 @@ pub struct Quote {
     /// It is open while the writer's stamp is before this.
     #[n(13)]
     pub expires_at: Instant,
+    /// The earlier quote at whose rate it was made, the other way round: it serves a refund of the
+    /// payment that used that quote, and nothing else. Absent at the day's rate.
+    #[n(14)]
+    pub at_rate_of: Option<Digest>,
 }
 
 impl Document for Quote {

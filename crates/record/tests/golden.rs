@@ -136,6 +136,7 @@ fn quote() -> Quote {
         ],
         issued_at: at(0),
         expires_at: at(120),
+        at_rate_of: None,
     }
 }
 

@@ -516,6 +516,7 @@ fn quote() -> Quote {
         }],
         issued_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(60)),
+        at_rate_of: None,
     }
 }
 

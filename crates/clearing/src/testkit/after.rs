@@ -250,6 +250,7 @@ pub fn back_quote(
         fees,
         issued_at: now(),
         expires_at: now().plus(Duration::from_secs(120)),
+        at_rate_of: None,
     }
 }
 

@@ -124,8 +124,6 @@ struct Provider {
     rates: PathBuf,
     key: SigningKey,
     desk: Mutex<Desk>,
-    quotes: PathBuf,
-    guaranteed_for: core::time::Duration,
 }
 
 impl Provider {
@@ -146,9 +144,8 @@ impl Provider {
                 &quotes,
                 system::now(),
                 config.open_quotes_per_client_max,
+                core::time::Duration::from_secs(config.rate_guarantee_seconds),
             )?),
-            quotes,
-            guaranteed_for: core::time::Duration::from_secs(config.rate_guarantee_seconds),
         })
     }
 
@@ -188,6 +185,7 @@ impl Provider {
             fees: price.fees,
             issued_at: now,
             expires_at: now.plus(QUOTE_LIFETIME.min(wished)),
+            at_rate_of: request.at_rate_of,
         };
         // INVARIANT (QuoteAddsUp): what is signed is the exact sum of its parts. A quote that did
         // not add up would be refused by the core after the customer has consented.
@@ -205,16 +203,15 @@ impl Provider {
     /// A quote that it handed out and whose rate it still guarantees, and until when. Whoever knows
     /// the digest took part in the payment.
     fn guaranteed(&self, digest: Digest) -> Result<(Quote, Instant), Refuse> {
-        let found =
-            desk::find(&self.quotes, digest).map_err(|error| disk_fault("the quote", &error))?;
+        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = desk.place_of(digest, system::now());
+        drop(desk);
         let mend = "ask for a new quote the other way round";
-        let quote = found.ok_or_else(|| refused("no quote of ours has this digest", mend))?;
-        let valid_until = quote.issued_at.plus(self.guaranteed_for);
-        if system::now() >= valid_until {
-            let detail = format!("the rate was guaranteed until {valid_until}");
-            return Err(refused(detail, mend));
-        }
-        Ok((quote, valid_until))
+        let place = place.ok_or_else(|| {
+            refused("no quote of ours has this digest, or its rate is guaranteed no more", mend)
+        })?;
+        let quote = place.read().map_err(|error| disk_fault("the quote", &error))?;
+        Ok((quote, place.until))
     }
 
     /// The price of a refund at the rate of what it refunds, for no more than was exchanged then.

@@ -78,7 +78,10 @@ impl Wallet {
         };
         let quote: Signed<Quote> =
             self.post(&self.config.provider.peer, "/v1/quotes", &asked).await?;
-        self.check_quote(&quote, &invoice, payment)?;
+        if self.check_quote(&quote, &invoice, payment)?.at_rate_of != at_rate_of {
+            let by = self.config.provider.peer.name.as_str();
+            return Err(WalletError::answer(by, "the quote is not at the rate that was asked for"));
+        }
         self.folder.keep(payment, Kept::Quote, &quote)?;
         Ok(quote)
     }

@@ -187,6 +187,7 @@ fn documents() -> (RequestToPay, Signed<Quote>) {
         fees: Vec::new(),
         issued_at: now,
         expires_at: now.plus(Duration::from_secs(60)),
+        at_rate_of: None,
     };
     let request = RequestToPay {
         layout: 1,

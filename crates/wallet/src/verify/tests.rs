@@ -167,6 +167,7 @@ fn quote() -> Quote {
         }],
         issued_at: NOW,
         expires_at: later(60),
+        at_rate_of: None,
     }
 }
 

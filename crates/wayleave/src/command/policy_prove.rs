@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use policy::certificate::{NEVER_ERRORS, certifies, of_json, to_json};
+use policy::invariants::About;
 use prover::certificate::difference;
-use prover::subject::About;
 use prover::{Check, Comparison, Proof, Prover, Solvers, Subject, certificate};
 use record::{Document, PackCertificate, PackCountersignature, Signed};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ impl Proved {
             return Ok(());
         }
         let certificate = said.unwrap_or_else(|| self.made.clone());
-        certifies(&certificate, &self.subject.pack)?;
+        certifies(&certificate, &self.subject.pack, &self.subject.invariants)?;
         if let Some(folder) = &args.sign {
             let key = KeyStore::open(folder)?.signing_key(PACK_AUTHOR)?;
             let signed = Signed::sign(&certificate, &key);

@@ -90,6 +90,7 @@ impl Mint {
             payment,
             issued_at: now,
             expires_at: until,
+            at_rate_of: None,
             ..hand.quoted.clone()
         };
         let quote = Signed::sign(&quote, &self.quote_key);

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use policy::certificate::certifies;
+use policy::certificate::{certifies, seconded};
+use policy::invariants::invariants_of;
 use policy::{Pack, PackFiles, shipped};
 use record::{Document, PackCertificate, PackCountersignature, Signed};
 use seal::{PublicKey, SigningKey};
@@ -15,6 +16,8 @@ use crate::roles::RoleError;
 pub const CERTIFICATE: &str = "certificate";
 /// The countersignature of the edge's operator, beside it.
 pub const COUNTERSIGNATURE: &str = "countersignature";
+/// The invariants of the pack alone, beside it.
+pub const INVARIANTS: &str = "invariants.cedar";
 /// The environment in which an operator may countersign without running the proofs again.
 const SANDBOX: &str = "sandbox";
 
@@ -63,7 +66,7 @@ fn write_certified(
     };
     let written = || {
         write_texts(folder, files)?;
-        std::fs::write(folder.join("invariants.cedar"), invariants)?;
+        std::fs::write(folder.join(INVARIANTS), invariants)?;
         let signed = Signed::sign(&certificate, keys.author).to_bytes();
         std::fs::write(folder.join(CERTIFICATE), signed)?;
         let signed = Signed::sign(&countersignature, keys.operator).to_bytes();
@@ -89,14 +92,19 @@ pub(super) fn check(folder: &Path, config: &Config, pack: &Pack) -> Result<(), R
     };
     let signed = Signed::<PackCertificate>::from_bytes(&read(CERTIFICATE)?).map_err(refused)?;
     let certificate = signed.verify(&author).map_err(refused)?;
-    certifies(&certificate, pack).map_err(refused)?;
+    let own = String::from_utf8(read(INVARIANTS)?).map_err(refused)?;
+    let invariants = invariants_of(pack, &own).map_err(refused)?;
+    certifies(&certificate, pack, &invariants).map_err(refused)?;
+    let environment = config.common.environment.as_str();
+    if environment != SANDBOX {
+        seconded(&certificate).map_err(refused)?;
+    }
     let counter = read(COUNTERSIGNATURE)?;
     let counter = Signed::<PackCountersignature>::from_bytes(&counter).map_err(refused)?;
     let counter = counter.verify(&operator).map_err(refused)?;
     if (counter.certificate, counter.pack) != (signed.digest(), pack.digest()) {
         return Err(refused("the countersignature is of another certificate"));
     }
-    let environment = config.common.environment.as_str();
     if counter.environment.as_str() != environment {
         let of = counter.environment;
         return Err(refused(format!("the countersignature is for the environment `{of}`")));

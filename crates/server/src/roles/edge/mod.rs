@@ -44,7 +44,9 @@ use policy::Pack;
 use record::{EdgeMark, EdgeNotice, PackNotice, PackStanding, RegisteredVerifier, Side, Signed};
 use tokio::net::TcpListener;
 
-pub use self::certified::{CERTIFICATE, COUNTERSIGNATURE, PackKeys, write_more_pack, write_pack};
+pub use self::certified::{
+    CERTIFICATE, COUNTERSIGNATURE, INVARIANTS, PackKeys, write_more_pack, write_pack,
+};
 pub use self::config::FILES as PACK_FILES;
 use self::config::wrong;
 pub use self::config::{Config, Customer, Example, ListSource, WayConfig, example_config};

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use record::{Quote, Signed};
 use seal::Digest;
@@ -24,6 +25,8 @@ pub const EXPOSURE_MINOR_MAX: u128 = 10_000_000_000;
 
 /// How long a payment id is its first client's: far longer than a payment waits for its order.
 pub(super) const ID_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// The longest line of the log that is read: a quote of every fee that one may have is a tenth.
+const LINE_MAX: u64 = 1 << 16;
 /// How many ids are kept before the old ones are looked for.
 const IDS_SWEPT_AT: usize = 4_096;
 
@@ -45,6 +48,32 @@ pub(super) struct Desk {
     of_client_max: usize,
     log: LineLog,
     ids: Ids,
+    guaranteed: Guaranteed,
+    guarantee: Duration,
+    path: PathBuf,
+}
+
+/// Where the quotes stand in the log whose rates are still guaranteed: some 60 bytes each.
+#[derive(Default)]
+struct Guaranteed {
+    at: BTreeMap<Digest, (u64, Instant)>,
+    end: u64,
+    sweep_at: usize,
+}
+
+impl Guaranteed {
+    /// Notes the log's next line: whose quote, and until when its rate may be asked for.
+    fn note(&mut self, digest: Digest, line: &str, until: Instant, now: Instant) {
+        if now < until {
+            self.at.insert(digest, (self.end, until));
+        }
+        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        self.end = self.end.saturating_add(length).saturating_add(1);
+        if self.at.len() >= self.sweep_at.max(IDS_SWEPT_AT) {
+            self.at.retain(|_, (_, until)| now < *until);
+            self.sweep_at = self.at.len().saturating_mul(2);
+        }
+    }
 }
 
 /// Whose each payment id is.
@@ -79,24 +108,44 @@ struct Open {
     expires_at: Instant,
 }
 
+impl Open {
+    const fn of(client: String, quote: &Quote) -> Self {
+        Self { client, credit: quote.credit, expires_at: quote.expires_at }
+    }
+}
+
 impl Desk {
-    /// Reads what was handed out before; what is still open counts.
-    pub(super) fn open(path: &Path, now: Instant, of_client_max: usize) -> Result<Self, RoleError> {
+    /// Reads what was handed out before; what is still open counts. Rates are guaranteed for
+    /// `guarantee`.
+    pub(super) fn open(
+        path: &Path,
+        now: Instant,
+        of_client_max: usize,
+        guarantee: Duration,
+    ) -> Result<Self, RoleError> {
         let (log, lines) = LineLog::open(path)
             .map_err(RoleError::world(format!("opening `{}`", path.display())))?;
         let (mut open, mut ids) = (Vec::new(), Ids::default());
+        let mut guaranteed = Guaranteed::default();
         for line in &lines {
-            let (read, payment, issued_at) = read_line(line).ok_or_else(|| {
+            let read = read_line(line).ok_or_else(|| {
                 RoleError::Unsound(format!("`{}` holds a line that is no quote", path.display()))
             })?;
-            if now < issued_at.plus(ID_KEPT) {
-                ids.keep(&read.client, payment, issued_at);
+            guaranteed.note(read.digest, line, read.quote.issued_at.plus(guarantee), now);
+            if now < read.quote.issued_at.plus(ID_KEPT) {
+                ids.keep(&read.client, read.quote.payment, read.quote.issued_at);
             }
-            if now < read.expires_at {
-                open.push(read);
+            if now < read.quote.expires_at {
+                open.push(Open::of(read.client, &read.quote));
             }
         }
-        Ok(Self { open, of_client_max, log, ids })
+        Ok(Self { open, of_client_max, log, ids, guaranteed, guarantee, path: path.to_owned() })
+    }
+
+    /// Where the quote with this digest stands in the log, if its rate is still guaranteed.
+    pub(super) fn place_of(&self, digest: Digest, now: Instant) -> Option<Place> {
+        let (start, until) = *self.guaranteed.at.get(&digest)?;
+        (now < until).then(|| Place { path: self.path.clone(), start, until })
     }
 
     /// Hands a quote out: durable when this returns. Stopped before, nobody has it.
@@ -126,38 +175,114 @@ impl Desk {
         }
         let line = format!("{client} {}", to_base64url(&signed.to_bytes()));
         self.log.append(&line).map_err(DeskRefusal::Disk)?;
+        let until = quote.issued_at.plus(self.guarantee);
+        self.guaranteed.note(signed.digest(), &line, until, quote.issued_at);
         self.ids.keep(client, quote.payment, quote.issued_at);
-        self.open.push(Open {
-            client: client.to_owned(),
-            credit: quote.credit,
-            expires_at: quote.expires_at,
-        });
+        self.open.push(Open::of(client.to_owned(), quote));
         Ok(())
     }
 }
 
-/// The quote with this digest that was handed out, read from the log of all: asked for rarely,
-/// when something comes back.
-pub(super) fn find(path: &Path, digest: Digest) -> io::Result<Option<Quote>> {
-    let text = std::fs::read_to_string(path)?;
-    Ok(text.lines().find_map(|line| {
-        let (_, quote) = line.rsplit_once(' ')?;
-        let signed = Signed::<Quote>::from_bytes(&from_base64url(quote)?).ok()?;
-        if signed.digest() == digest { signed.read_unverified().ok() } else { None }
-    }))
+/// Where a quote stands in the log, and until when its rate is guaranteed.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    start: u64,
+    pub(super) until: Instant,
 }
 
-fn read_line(line: &str) -> Option<(Open, PaymentId, Instant)> {
+impl Place {
+    /// Reads the quote there; the desk is not held meanwhile: what stands in the log stays.
+    pub(super) fn read(&self) -> io::Result<Quote> {
+        let mut file = BufReader::new(File::open(&self.path)?);
+        file.seek(SeekFrom::Start(self.start))?;
+        let mut line = String::new();
+        file.take(LINE_MAX).read_line(&mut line)?;
+        let read = read_line(line.trim_end_matches('\n'));
+        let read = read.ok_or_else(|| io::Error::other("the log of quotes was altered"))?;
+        Ok(read.quote)
+    }
+}
+
+/// One line of the log.
+struct Handed {
+    client: String,
+    quote: Quote,
+    digest: Digest,
+}
+
+fn read_line(line: &str) -> Option<Handed> {
     let (client, quote) = line.rsplit_once(' ')?;
     let signed = Signed::<Quote>::from_bytes(&from_base64url(quote)?).ok()?;
     let quote = signed.read_unverified().ok()?;
-    let (client, credit, expires_at) = (client.to_owned(), quote.credit, quote.expires_at);
-    Some((Open { client, credit, expires_at }, quote.payment, quote.issued_at))
+    Some(Handed { client: client.to_owned(), quote, digest: signed.digest() })
 }
 
 #[cfg(test)]
 mod tests {
+    use record::Rate;
+    use seal::SigningKey;
+    use terms::QuoteId;
+
     use super::*;
+
+    fn handed_out(number: u8, at: Instant) -> Quote {
+        let amount = |minor, asset: &str| Amount::new(Minor::new(minor), asset.parse().unwrap());
+        Quote {
+            layout: 1,
+            environment: "sandbox".parse().unwrap(),
+            quote: QuoteId::from_bytes([number; 16]),
+            payment: PaymentId::from_bytes([number; 16]),
+            provider: "fx-dealer".parse().unwrap(),
+            corridor: "nl-sg".parse().unwrap(),
+            debit: amount(500, "EUR.2@tcb-sandbox"),
+            credit: amount(1_000, "SGD.2@mas-sandbox"),
+            mid: Rate {
+                debit_units: Minor::new(1),
+                credit_units: Minor::new(2),
+                source: "x".repeat(usize::from(number)),
+            },
+            principal: amount(500, "EUR.2@tcb-sandbox"),
+            margin: amount(0, "EUR.2@tcb-sandbox"),
+            fees: Vec::new(),
+            issued_at: at,
+            expires_at: at.plus(QUOTE_LIFETIME),
+            at_rate_of: None,
+        }
+    }
+
+    #[test]
+    fn a_quote_is_found_while_its_rate_is_guaranteed_also_after_a_restart() {
+        let folder = std::env::temp_dir().join(format!("wayleave-desk-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("quotes.log");
+        let at = |seconds| Instant::from_seconds(1_795_000_000 + seconds);
+        let hour = Duration::from_secs(3_600);
+        let key = SigningKey::from_seed(&[7; 32]);
+        let mut desk = Desk::open(&path, at(0), 64, hour).unwrap();
+        let mut digests = Vec::new();
+        for number in 1..=5 {
+            let quote = handed_out(number, at(u64::from(number)));
+            let signed = Signed::sign(&quote, &key);
+            desk.take("lim", &quote, &signed).unwrap();
+            digests.push((signed.digest(), quote));
+        }
+        let check = |desk: &Desk| {
+            for (digest, quote) in &digests {
+                let place = desk.place_of(*digest, at(60)).unwrap();
+                assert_eq!(&place.read().unwrap(), quote);
+                assert_eq!(place.until, quote.issued_at.plus(hour));
+                assert!(desk.place_of(*digest, place.until).is_none(), "guaranteed no more");
+            }
+        };
+        check(&desk);
+        drop(desk);
+        check(&Desk::open(&path, at(60), 64, hour).unwrap());
+        // What is guaranteed no more is not even kept in mind.
+        let late = Desk::open(&path, at(3_604), 64, hour).unwrap();
+        assert_eq!(late.guaranteed.at.len(), 1);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_payment_id_is_its_first_clients_for_a_day() {

@@ -12,7 +12,7 @@ use record::{Canary, PackStep, Side, Signed, Stage};
 use seal::SigningKey;
 use serde_json::{Value, json};
 use server::keys::{KeyStore, REQUEST_KEY};
-use server::roles::edge::{CERTIFICATE, COUNTERSIGNATURE, Config, PACK_FILES, fits};
+use server::roles::edge::{CERTIFICATE, COUNTERSIGNATURE, Config, INVARIANTS, PACK_FILES, fits};
 use server::roles::read_config;
 use server::system;
 use terms::CorridorName;
@@ -24,7 +24,7 @@ use crate::command::replay::read_pack;
 use crate::command::{say, show, tell};
 
 /// What a pack is certified by, beside the files that it is made of.
-const CERTIFIED_BY: [&str; 3] = [CERTIFICATE, COUNTERSIGNATURE, "invariants.cedar"];
+const CERTIFIED_BY: [&str; 3] = [CERTIFICATE, COUNTERSIGNATURE, INVARIANTS];
 
 /// One side of one corridor.
 type Place = (CorridorName, Side);

@@ -247,7 +247,7 @@ fn of_lists(
 }
 
 /// Annotations that are more than words.
-const EFFECTS: &[&str] = &[
+pub const EFFECTS: &[&str] = &[
     "outcome",
     "precedence",
     "visibility",

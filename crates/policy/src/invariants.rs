@@ -9,6 +9,7 @@ use seal::digest::{Domain, digest_of};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::compare::EFFECTS;
 use crate::pack::{Pack, of_anybody};
 use crate::{json, walk};
 
@@ -52,6 +53,9 @@ pub struct Invariant {
     pub reference: String,
     /// What it is about.
     pub about: About,
+    /// What a duty must say of itself to be the one that is meant: `key`, `max`, `period` and the
+    /// like, as the invariant's own annotations say them.
+    pub duty_says: BTreeMap<String, String>,
     /// The findings that it trusts: nothing is proved of how they were made.
     pub findings: BTreeSet<String>,
     /// The parameters that it compares with.
@@ -169,6 +173,13 @@ fn one(policy: &Policy) -> Result<Invariant, InvariantError> {
         (Some(kind), None) => About::Duty(kind.to_owned()),
         _ => return Err(form(&id, "with a `@duty`, or a `@chapter` of decide or gate")),
     };
+    let duty_says: BTreeMap<String, String> = EFFECTS
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), policy.annotation(name)?.to_owned())))
+        .collect();
+    if !duty_says.is_empty() && !matches!(about, About::Duty(_)) {
+        return Err(form(&id, "with a `@duty`, since it says what that must say"));
+    }
     let reads = walk::reads(&json_of(policy, &id)?);
     if reads.whole {
         return Err(form(&id, "to read named attributes of context and resource only"));
@@ -177,6 +188,7 @@ fn one(policy: &Policy) -> Result<Invariant, InvariantError> {
         sentence: need("sentence")?,
         reference: need("ref")?,
         about,
+        duty_says,
         findings: reads.context,
         parameters: reads.resource,
         policy: policy.new_id(PolicyId::new(&id)),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::Policy;
 use cedar_policy_symcc::implies_asserts;
+use policy::compare::EFFECTS;
 use policy::invariants::{json_of, takes};
 use policy::parameters::{ParameterValue, Tightens};
 use policy::rule::Chapter;
@@ -79,6 +80,7 @@ impl Prover {
             }
         }
         differences.extend(loosened(new, old));
+        differences.extend(effects(new, old));
         let signed: BTreeSet<String> = differences
             .iter()
             .filter(|one| yes.contains(&one.id))
@@ -132,7 +134,11 @@ impl Prover {
         for rule in rules.into_iter().filter(|rule| takes(rule, &action)) {
             let id = rule.id().to_string();
             let of = Of { kind: KIND, subject: &id, action: &action };
-            let same = |policy: &&Policy| policy.annotation("kind") == rule.annotation("kind");
+            // The same rule, whose annotations are compared by themselves, or one of like effect.
+            let same = |policy: &&Policy| {
+                let kind = policy.annotation("kind") == rule.annotation("kind");
+                kind && (policy.id() == rule.id() || effects_changed(rule, policy).is_empty())
+            };
             let duties = new.pack.policies(Chapter::Oblige).policies().filter(same).cloned();
             let is = set(of, concrete(&duties.collect::<Vec<_>>(), now)?)?;
             let was = concrete(std::slice::from_ref(rule), before)?;
@@ -204,6 +210,40 @@ fn loosened(new: &Subject, old: &Subject) -> Vec<Difference> {
     });
     found.extend(direction);
     found
+}
+
+/// Rules whose annotations say otherwise what they do: a limit's key, a duty's deadline.
+fn effects(new: &Subject, old: &Subject) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for chapter in [Chapter::Decide, Chapter::Oblige, Chapter::Gate] {
+        let mut rules: Vec<&Policy> = old.pack.policies(chapter).policies().collect();
+        rules.sort_by_key(|rule| rule.id().to_string());
+        for rule in rules {
+            let Some(now) = new.pack.policies(chapter).policy(rule.id()) else { continue };
+            let changed = effects_changed(rule, now);
+            if !changed.is_empty() {
+                let words =
+                    format!("`{}` takes effect otherwise: {}", rule.id(), changed.join(", "));
+                found.push(Difference { id: format!("effect:{}", rule.id()), words, sample: None });
+            }
+        }
+    }
+    found
+}
+
+/// The annotations with an effect that differ, in words.
+fn effects_changed(old: &Policy, new: &Policy) -> Vec<String> {
+    let mut words = Vec::new();
+    for name in EFFECTS {
+        let (was, is) = (old.annotation(name), new.annotation(name));
+        if was != is {
+            let shown = |said: Option<&str>| {
+                said.map_or_else(|| "absent".to_owned(), |text| format!("`{text}`"))
+            };
+            words.push(format!("`@{name}` was {}, is {}", shown(was), shown(is)));
+        }
+    }
+    words
 }
 
 /// In which way a value is looser than another.

@@ -2,7 +2,7 @@
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Policy, PolicyId, PolicySet, RequestEnv};
 use cedar_policy_symcc::{
@@ -253,7 +253,7 @@ impl Prover {
         let mut may = vec![invariant.policy.clone()];
         if let About::Duty(kind) = &invariant.about {
             allowed.push(only_where(&invariant.policy)?);
-            may = due(subject, kind);
+            may = due(subject, kind, &invariant.duty_says);
         }
         let (left, right) = (set(of, allowed.clone())?, set(of, may)?);
         let a = compiled(subject, env, of, &left)?;
@@ -381,10 +381,15 @@ fn assumptions(subject: &Subject) -> impl Iterator<Item = Policy> + '_ {
         .map(|forbid| forbid.new_id(PolicyId::new(format!("assumed: {}", forbid.id()))))
 }
 
-/// The permits of `oblige` that make this kind of duty due.
-pub(crate) fn due(subject: &Subject, kind: &str) -> Vec<Policy> {
+/// The permits of `oblige` that make this kind of duty due, and say of it what is to be said.
+fn due(subject: &Subject, kind: &str, says: &BTreeMap<String, String>) -> Vec<Policy> {
     let oblige = subject.pack.policies(Chapter::Oblige);
-    oblige.policies().filter(|policy| policy.annotation("kind") == Some(kind)).cloned().collect()
+    let meant = |policy: &&Policy| {
+        let mut says = says.iter();
+        policy.annotation("kind") == Some(kind)
+            && says.all(|(name, value)| policy.annotation(name) == Some(value))
+    };
+    oblige.policies().filter(meant).cloned().collect()
 }
 
 /// A permit's conditions as a forbid of everything else.

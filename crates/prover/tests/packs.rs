@@ -140,6 +140,12 @@ const HOLES_NL_SG: &[Hole] = &[
         "!context.dutiesDone.contains(\"evidence-escrow\")",
         "!context.dutiesDone.contains(\"travel-rule\")",
     ),
+    (
+        "payments-count-toward-the-mandates-month",
+        "oblige",
+        "@period(\"month\")",
+        "@period(\"day\")",
+    ),
 ];
 
 const HOLES_SG_NL: &[Hole] = &[
@@ -393,6 +399,16 @@ mod on_solver {
                 "loosens:reportThreshold"
             ]
         );
+        // What only an annotation says is no payment's, and counts all the same.
+        for (from, to, rule) in [
+            ("@max(\"mandateMonthLimit\")", "@max(\"mandateLimit\")", "mandate-month-limit"),
+            ("@hours(\"336\")", "@hours(\"33600\")", "report-large"),
+        ] {
+            assert!(NL_SG.oblige.contains(from), "{from}");
+            let oblige = NL_SG.oblige.replacen(from, to, 1);
+            let found = ids(&PackFiles { oblige: &oblige, ..NL_SG }, &[]).0;
+            assert_eq!(found, [format!("effect:{rule}")]);
+        }
         // What broke an assumption was denied: one dropped lets more pass.
         assert_eq!(
             ids(&PackFiles { assumptions: "", ..NL_SG }, &[]).0,

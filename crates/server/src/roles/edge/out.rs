@@ -20,7 +20,7 @@ use super::routes::{
     Answer, Shared, blank_answer, cbor, consent_refused, customer_of, only_owner, refused,
 };
 use super::state::Edge;
-use super::ways::Way;
+use super::ways::{Way, rules_of};
 use crate::system;
 use crate::web::Refuse;
 
@@ -44,7 +44,8 @@ pub(super) async fn preparation(
     let account = edge.account(asked.debited_account).await?;
     only_owner(&caller, account.client_key)?;
     let customer = customer_of(&edge, account.owner)?;
-    let desk = edge.desk(way, &lists);
+    let pack = way.packs.of(account.owner, edge.now())?;
+    let desk = edge.desk(way, &lists, &pack);
     let id = system::time_ordered_bytes().map_err(|_| Problem::of(&problem::FAULT))?;
     let end = desk.now.plus(Duration::from_secs(OUT_TERMS_SECONDS));
     let terms = OutgoingTerms {
@@ -74,7 +75,7 @@ pub(super) async fn preparation(
         ticket: prepared.ticket.into(),
         ask: prepared.ask.to_json().to_string(),
         missing: missing.collect(),
-        rules: way.rules(),
+        rules: rules_of(&pack),
     }))
 }
 
@@ -89,7 +90,8 @@ pub(super) fn opened(
         .corridor;
     let way = edge.way(corridor, Side::Debtor)?;
     let lists = edge.lists()?;
-    let open = open_out_consent(&edge.desk(way, &lists), &consent.ticket, &consent.terms)
+    let pack = way.packs.in_force()?;
+    let open = open_out_consent(&edge.desk(way, &lists, &pack), &consent.ticket, &consent.terms)
         .map_err(|error| consent_refused(&error))?;
     only_owner(caller, open.ticket().client_key)?;
     Ok((open, (way.corridor, way.side)))

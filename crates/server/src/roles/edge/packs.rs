@@ -19,7 +19,7 @@ use api::problem::{self, Problem};
 use client::{Outcome, Outgoing};
 use policy::Pack;
 use policy::shadow::Otherwise;
-use record::{DecisionRecord, Stage};
+use record::{Canary, DecisionRecord, Stage};
 use seal::Digest;
 use terms::{CompanyId, Instant};
 
@@ -74,12 +74,19 @@ impl Packs {
     /// The pack that decides a payment of this company: the canary's share first, then the active one. Without
     /// stages it is the folder's own.
     pub(super) fn of(&self, owner: CompanyId, now: Instant) -> Result<Arc<Pack>, Refuse> {
+        self.chosen(|pack, canary| now < canary.until && canary.takes(pack, self.own.side(), owner))
+    }
+
+    /// The pack that decides for whoever is in no canary's share: while nobody is known yet.
+    pub(super) fn in_force(&self) -> Result<Arc<Pack>, Refuse> {
+        self.chosen(|_, _| false)
+    }
+
+    fn chosen(&self, takes: impl Fn(Digest, &Canary) -> bool) -> Result<Arc<Pack>, Refuse> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let Some(staged) = &state.staged else { return Ok(Arc::clone(&self.own)) };
-        let canary = staged.packs.iter().find(|pack| match pack.stage {
-            Stage::Canary(canary) => {
-                now < canary.until && canary.takes(pack.pack, self.own.side(), owner)
-            }
+        let canary = staged.packs.iter().find(|pack| match &pack.stage {
+            Stage::Canary(canary) => takes(pack.pack, canary),
             Stage::Draft | Stage::Shadow | Stage::Active | Stage::Retired => false,
         });
         let active = staged.packs.iter().find(|pack| pack.stage == Stage::Active);

@@ -92,7 +92,8 @@ async fn invoice(
     let lists = edge.lists()?;
     let account = edge.account(claimed.account).await?;
     only_owner(&caller, account.client_key)?;
-    let desk = edge.desk(way, &lists);
+    let pack = way.packs.of(account.owner, edge.now())?;
+    let desk = edge.desk(way, &lists, &pack);
     let request = ask_payee(&desk, &signed, &account).map_err(|error| payee_refused(&error))?;
     Ok(Json(request.to_json()).into_response())
 }
@@ -124,7 +125,9 @@ async fn payee_presents(State(edge): Shared, body: Bytes) -> Answer {
     let statuses = at_hand.statuses();
     let corridor = corridor_of_state(edge.secret(), &state, edge.now());
     let corridor = corridor.map_err(|error| payee_refused(&error))?;
-    let desk = edge.desk(edge.way(corridor, Side::Creditor)?, &lists);
+    let way = edge.way(corridor, Side::Creditor)?;
+    let pack = way.packs.in_force()?;
+    let desk = edge.desk(way, &lists, &pack);
     // Whatever comes of the presentation: a list that was seen is never older again.
     let seen = lists_seen(&desk, &vp_token, statuses);
     edge.statuses.raise(&seen).map_err(|error| disk_fault(&error))?;
@@ -148,12 +151,13 @@ async fn preparation(
     let wanted = Wanted { request: &asked.request, quote: &asked.quote, refund_of };
     let way = edge.way(corridor_of(&asked.quote)?, Side::Debtor)?;
     let other = way.other.as_ref().ok_or_else(|| nobody_stands_there(way))?;
-    let desk = edge.desk(way, &lists);
+    let pack = way.packs.of(account.owner, edge.now())?;
+    let desk = edge.desk(way, &lists, &pack);
     let stated = state_payer(&desk, wanted, &account, customer, entropy()?)
         .map_err(|error| exchange_refused(&error))?;
     let reply = exchange(&edge, other, &asked, (&stated.sealed, &stated.terms)).await?;
     let said = Reply { sealed: &reply.sealed, acceptance: &reply.acceptance };
-    let desk = edge.desk(way, &lists);
+    let desk = edge.desk(way, &lists, &pack);
     let prepared = prepare(&desk, wanted, &account, &stated, said)
         .map_err(|error| exchange_refused(&error))?;
     let missing = prepared.missing.into_iter().map(|one| MissingThing {
@@ -170,7 +174,7 @@ async fn preparation(
         creditor_ticket: reply.ticket,
         ask: prepared.ask.map(|ask| ask.to_json().to_string()).unwrap_or_default(),
         missing: missing.collect(),
-        rules: way.rules(),
+        rules: rules_of(&pack),
     };
     Ok(cbor(&answer))
 }
@@ -229,7 +233,8 @@ async fn statements(
     let wanted = Wanted { request: &asked.request, quote: &asked.quote, refund_of };
     let way = edge.way(corridor_of(&asked.quote)?, Side::Creditor)?;
     let said = (wanted, asked.sealed.as_slice(), asked.terms.as_str());
-    let desk = edge.desk(way, &lists);
+    let pack = way.packs.of(account.owner, edge.now())?;
+    let desk = edge.desk(way, &lists, &pack);
     let Answered { sealed, acceptance, ticket } =
         answer_statement(&desk, said, asked.from, &account, entropy()?)
             .map_err(|error| exchange_refused(&error))?;
@@ -259,7 +264,8 @@ async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body:
     let terms = PaymentTerms::from_terms_string(&consent.terms);
     let corridor = terms.map_err(|error| bad_document(&error.to_string()))?.corridor;
     let way = decided_here(&edge, corridor, vp_token.is_some())?;
-    let desk = edge.desk(way, &lists);
+    let pack = way.packs.in_force()?;
+    let desk = edge.desk(way, &lists, &pack);
     let (open, uris) = match way.side {
         Side::Debtor => {
             let open =
@@ -403,7 +409,7 @@ fn numbered(
         statuses: at_hand.statuses(),
     };
     let pack = way.packs.of(open.owner(), edge.now())?;
-    let desk = edge.desk_with(way, lists, &pack);
+    let desk = edge.desk(way, lists, &pack);
     let decided = match open {
         Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
         Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),

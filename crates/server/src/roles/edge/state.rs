@@ -135,18 +135,8 @@ impl Edge {
         })
     }
 
-    /// The desk of a way at this instant, with the pack that the way is registered for.
-    pub(super) fn desk<'a>(&'a self, way: &'a Way, lists: &'a Lists) -> Desk<'a> {
-        self.desk_with(way, lists, way.packs.own())
-    }
-
     /// The desk of a way at this instant, with the pack that decides.
-    pub(super) fn desk_with<'a>(
-        &'a self,
-        way: &'a Way,
-        lists: &'a Lists,
-        pack: &'a Pack,
-    ) -> Desk<'a> {
+    pub(super) fn desk<'a>(&'a self, way: &'a Way, lists: &'a Lists, pack: &'a Pack) -> Desk<'a> {
         let settings = &self.settings;
         Desk {
             environment: settings.environment,

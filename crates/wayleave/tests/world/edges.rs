@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use wallet::{Agreement, PaymentOutcome, Wallet, WhenMissing};
 use wayleave::demo::acts::invoice;
 use wayleave::demo::fleet::Fleet;
+use wayleave::demo::setup::Stage;
 
 use super::stage::{BINARY, World, play, until};
 
@@ -130,8 +131,16 @@ fn instances_of_the_payees_edge_come_die_and_go_under_load_too() {
     play(one_to_three_and_back("bank-sg"));
 }
 
+/// One firm's wallets pay without a pause here: more than a clerk has quotes open at a time.
+fn more_quotes(stage: &Stage) -> anyhow::Result<()> {
+    let path = stage.folder("fx-dealer").join("role.json");
+    let mut role: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+    role["open_quotes_per_client_max"] = 10_000.into();
+    Ok(std::fs::write(&path, role.to_string())?)
+}
+
 async fn one_to_three_and_back(institution: &'static str) -> anyhow::Result<()> {
-    let mut world = World::new(&format!("edges-{institution}")).await?;
+    let mut world = World::changed(&format!("edges-{institution}"), more_quotes).await?;
     let own = world.stage.folder(&format!("{institution}.1"));
     let first = world.processes.iter_mut().find(|process| process.dir() == own);
     let first = first.context("the edge")?;

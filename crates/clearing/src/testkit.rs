@@ -556,8 +556,7 @@ fn linked_terms(quote: &Quote, invoice: &Invoice, debited: AccountId) -> Payment
 
 fn quote_of(deal: Deal) -> Quote {
     let euro = |units| Amount::new(Minor::new(units), eur());
-    let principal = (deal.credit * 684).div_ceil(1000);
-    let margin = 25;
+    let (principal, margin) = ((deal.credit * 684).div_ceil(1000), 25);
     let fee = |taker, units, purpose: &str| Fee {
         taker,
         amount: euro(units),

@@ -93,7 +93,8 @@ pub enum First {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Canary {
-    /// How many of a thousand companies of its side, with all their payments: 1 to [`CANARY_SHARE_MAX`].
+    /// How many of a thousand companies of its side, with all their payments: 1 to
+    /// [`CANARY_SHARE_MAX`].
     #[n(0)]
     pub share: u16,
     /// When it ends by itself. Afterwards its permits are refused.

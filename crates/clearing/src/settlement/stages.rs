@@ -5,7 +5,8 @@
 //! notices.
 //!
 //! INVARIANT (NoRetiredPack): nothing is posted under a pack that is not in force in the writer's
-//! turn, payments under a lease excepted, whose acceptance binds (ADR 0037). Guard: [`SettlementBook::pack_in_force`] where a payment is judged, and the property
+//! turn, payments under a lease excepted, whose acceptance binds (ADR 0037). Guard:
+//! [`SettlementBook::pack_in_force`] where a payment is judged, and the property
 //! `no_interleaving_posts_under_a_pack_that_is_not_in_force` of `tests/stages.rs`. Without it a
 //! permit that was open when a pack was rolled back would still move money by its rules.
 

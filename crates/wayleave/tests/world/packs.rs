@@ -23,7 +23,7 @@ fn policy(arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
-/// An edge's pack under which one payment may be 30 EUR at most, certified as packs of the demo are.
+/// An edge's pack under which one payment may be 30 EUR at most, certified as the demo's are.
 fn tighter(world: &World) -> anyhow::Result<PathBuf> {
     let pack = subjects::pack(Side::Debtor);
     let files = pack.files();

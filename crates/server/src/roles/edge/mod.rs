@@ -9,9 +9,9 @@
 //! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
 //! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
 //!
-//! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`, `lists/` (newest lists
-//! and snapshot), `outbox` (sequence, decisions on their way), `data-keys`, `status-marks`. Nothing
-//! of a payment lives in memory between two of its requests.
+//! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`,
+//! `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on their way), `data-keys`,
+//! `status-marks`. Nothing of a payment lives in memory between two of its requests.
 
 mod certified;
 mod config;

@@ -1,11 +1,11 @@
 //! The packs at hand, and which one decides a payment: what the settlement book says is staged.
 //!
-//! Each corridor and side has a pack of its own, `pack/` or a folder below `packs/` that `role.json`
-//! names. Further folders below `packs/` hold other versions, found while the edge runs, of the
-//! corridor and side that they are for. One that is not certified is not taken up, nor one that
-//! asks wallets for other claims: what may be asked is registered on the trust list and was asked
-//! before this decision. Activation is one look at the core: the next decision goes by it, and
-//! none waits.
+//! Each corridor and side has a pack of its own, `pack/` or a folder below `packs/` that
+//! `role.json` names. Further folders below `packs/` hold other versions, found while the edge
+//! runs, of the corridor and side that they are for. One that is not certified is not taken up,
+//! nor one that asks wallets for other claims: what may be asked is registered on the trust list
+//! and was asked before this decision. Activation is one look at the core: the next decision goes
+//! by it, and none waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -71,8 +71,8 @@ impl Packs {
         &self.own
     }
 
-    /// The pack that decides a payment of this company: the canary's share first, then the active one. Without
-    /// stages it is the folder's own.
+    /// The pack that decides a payment of this company: the canary's share first, then the active
+    /// one. Without stages it is the folder's own.
     pub(super) fn of(&self, owner: CompanyId, now: Instant) -> Result<Arc<Pack>, Refuse> {
         self.chosen(|pack, canary| now < canary.until && canary.takes(pack, self.own.side(), owner))
     }

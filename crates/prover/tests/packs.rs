@@ -401,7 +401,7 @@ mod on_solver {
         );
         // What only an annotation says is no payment's, and counts all the same.
         for (from, to, rule) in [
-            ("@max(\"mandateMonthLimit\")", "@max(\"mandateLimit\")", "mandate-month-limit"),
+            ("@period(\"month\")", "@period(\"day\")", "mandate-month-limit"),
             ("@hours(\"336\")", "@hours(\"33600\")", "report-large"),
         ] {
             assert!(NL_SG.oblige.contains(from), "{from}");

@@ -6,16 +6,12 @@
 
 use core::time::Duration;
 
-use credential::sd_jwt_vc::CredentialRefused;
-use credential::status::StatusRefused;
-use credential::{
-    CredentialStatus, Expectation, HighWater, PartyRefused, VerifiedParty, verify_response,
-};
+use credential::{Expectation, HighWater, PartyRefused, VerifiedParty, verify_response};
 use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
     Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
-    NEUTRAL_CODE, OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX,
-    PartyStatement, PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TermsStringError,
+    OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX, PartyStatement,
+    PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TermsStringError,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
 use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
@@ -23,11 +19,12 @@ use thiserror::Error;
 
 use crate::desk::{Desk, Statuses};
 use crate::exchange::{believe, debtor_request};
-use crate::findings::{self, AgainRefused};
+use crate::findings;
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
+use crate::told::{OwnReason, Told};
 
 /// Domain of a decision record's commitment.
 pub const RECORD_COMMITMENT: Domain = Domain::new("wayleave/decision-commitment/v1");
@@ -121,21 +118,13 @@ pub enum Verdict {
     Refusal {
         /// The signed refusal.
         document: Signed<Refusal>,
-        /// Its code, open or neutral.
-        code: String,
-        /// What happened, in words.
-        sentence: String,
-        /// What to do about it.
-        mend: String,
+        /// What the customer is told.
+        told: Box<Told>,
     },
     /// Not now.
     Referral {
-        /// The first open reason's code.
-        code: String,
-        /// What happened, in words.
-        sentence: String,
-        /// What to do about it.
-        mend: String,
+        /// What the first open reason says.
+        told: Box<Told>,
         /// When the institution opens next.
         next: Option<Instant>,
     },
@@ -279,13 +268,6 @@ struct Matter<'a> {
     acceptance: Option<Digest>,
 }
 
-/// A reason that the edge itself has, where a rule could only say that it was told too little.
-pub(crate) struct OwnReason {
-    code: &'static str,
-    sentence: String,
-    mend: &'static str,
-}
-
 fn check_parts(
     about: &About,
     consented: &Consented<'_>,
@@ -318,13 +300,9 @@ fn believe_sender(
     from: Option<InstitutionName>,
     terms: &PaymentTerms,
 ) -> Result<PartyStatement, OwnReason> {
-    let not_believed = |why: String| OwnReason {
-        code: "InstitutionNotRecognised",
-        sentence: format!("The other side's statement does not count here: {why}."),
-        mend: "Ask the other side's institution.",
-    };
-    let from = from.ok_or_else(|| not_believed("it names no sender".to_owned()))?;
-    believe(desk, signed, (terms.payment, from)).map_err(|error| not_believed(error.to_string()))
+    let from = from.ok_or_else(|| OwnReason::not_believed("it names no sender"))?;
+    believe(desk, signed, (terms.payment, from))
+        .map_err(|error| OwnReason::not_believed(&error.to_string()))
 }
 
 fn verify(
@@ -415,19 +393,14 @@ impl Ruled {
         match part.outcome {
             OpenOutcome::Permit => permit(&self.decision),
             OpenOutcome::Referral { next_opening } if own.is_none() => {
-                let why = part.reasons.first();
-                Verdict::Referral {
-                    code: why.map_or_else(|| NEUTRAL_CODE.to_owned(), |why| why.code.clone()),
-                    sentence: why.map(|why| why.sentence.clone()).unwrap_or_default(),
-                    mend: why.map(|why| why.mend.clone()).unwrap_or_default(),
-                    next: next_opening,
-                }
+                let told = Box::new(Told::of(None, desk.pack, &part.reasons));
+                Verdict::Referral { told, next: next_opening }
             }
             OpenOutcome::Denial | OpenOutcome::Referral { .. } | OpenOutcome::NotExecuted => {
-                let (code, sentence, mend) = words(own, &part.reasons);
-                let refusal = refusal(desk, about, inputs, &code, self.commitment);
+                let told = Box::new(Told::of(own, desk.pack, &part.reasons));
+                let refusal = refusal(desk, about, inputs, &told.code, self.commitment);
                 let document = Signed::sign(&refusal, desk.permit_key);
-                Verdict::Refusal { document, code, sentence, mend }
+                Verdict::Refusal { document, told }
             }
         }
     }
@@ -451,24 +424,6 @@ fn conclude(
     });
     let alarm = ruled.decision.alarm();
     Decided { record: ruled.record, verdict, high_water, alarm }
-}
-
-/// What the customer reads. Own reasons are about what it showed or whom it pays through, never
-/// about screening; without an open reason there is one neutral answer for all.
-fn words(own: Option<&OwnReason>, open: &[record::Reason]) -> (String, String, String) {
-    if let Some(own) = own {
-        return (own.code.to_owned(), own.sentence.clone(), own.mend.to_owned());
-    }
-    open.first().map_or_else(
-        || {
-            (
-                NEUTRAL_CODE.to_owned(),
-                "The institution does not execute this payment.".to_owned(),
-                "Ask your institution.".to_owned(),
-            )
-        },
-        |why| (why.code.clone(), why.sentence.clone(), why.mend.clone()),
-    )
 }
 
 fn permit(
@@ -542,74 +497,4 @@ fn refusal(
 /// The same findings without what the register would have told.
 fn without_register(findings: &Findings) -> Findings {
     findings.without("registrationStatusAge").without("registrationActive")
-}
-
-impl OwnReason {
-    pub(crate) fn of_presentation(refused: &PartyRefused) -> Self {
-        let sentence = format!("The presentation was refused: {refused}.");
-        let (code, mend) = match refused {
-            PartyRefused::Status { reason, .. } => Self::status_words(reason),
-            PartyRefused::Issuer { .. } | PartyRefused::StatusIssuer { .. } => {
-                ("IssuerNotTrusted", "Present a credential of an issuer on the trust list.")
-            }
-            PartyRefused::SubjectsDiffer { .. } => {
-                ("SubjectsDiffer", "Present credentials that carry the same company identifier.")
-            }
-            PartyRefused::Query(_) => {
-                ("PresentationIncomplete", "Present exactly the claims that were asked for.")
-            }
-            PartyRefused::Credential {
-                reason: CredentialRefused::OtherTransactionData, ..
-            } => ("SignatureOverOtherTerms", "Open the order in the wallet again and sign it."),
-            PartyRefused::MandateMissing | PartyRefused::MandateMayNotPay => {
-                ("MandateMissing", "Present a mandate that allows to pay.")
-            }
-            PartyRefused::Malformed { .. }
-            | PartyRefused::Claim { .. }
-            | PartyRefused::Credential { .. } => {
-                ("PresentationRefused", "Present again, to this edge, with live credentials.")
-            }
-        };
-        Self { code, sentence, mend }
-    }
-
-    fn of_status(refused: &AgainRefused) -> Self {
-        let (code, mend) = match refused {
-            AgainRefused::Status(reason) => Self::status_words(reason),
-            AgainRefused::CredentialExpired => {
-                ("CredentialExpired", "Ask the payee for a new request to pay.")
-            }
-            AgainRefused::IssuerNotTrusted => {
-                ("IssuerNotTrusted", "Ask the payee for a new request to pay.")
-            }
-        };
-        // What the payee's register says is the payee's own business: the payer reads the code.
-        let sentence = "The payee's credentials do not hold any more.".to_owned();
-        Self { code, sentence, mend }
-    }
-
-    fn status_words(refused: &StatusRefused) -> (&'static str, &'static str) {
-        match refused {
-            StatusRefused::NotValid { status: CredentialStatus::Suspended, .. } => {
-                ("StatusSuspended", "Ask the issuer why the credential is suspended.")
-            }
-            StatusRefused::NotValid { .. } => {
-                ("StatusRevoked", "Ask the issuer for a new credential.")
-            }
-            StatusRefused::Unavailable { .. } => {
-                ("StatusUnavailable", "Try again shortly; the list is fetched anew.")
-            }
-            StatusRefused::OlderThanSeen { .. }
-            | StatusRefused::TwoListsForOneMoment { .. }
-            | StatusRefused::Stale { .. } => {
-                ("StatusTooOld", "Try again shortly; the list is fetched anew.")
-            }
-            StatusRefused::Token(_)
-            | StatusRefused::OtherList { .. }
-            | StatusRefused::FromTheFuture { .. }
-            | StatusRefused::List { .. } => {
-                ("StatusNotReadable", "Ask the issuer to publish its status list properly.")
-            }
-        }
-    }
 }

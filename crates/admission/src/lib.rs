@@ -22,6 +22,7 @@ pub mod marks;
 pub mod out;
 pub mod payee;
 pub mod ticket;
+pub mod told;
 
 pub use asking::{Asks, edge_client_id, registered_claims};
 pub use decide::{
@@ -38,3 +39,4 @@ pub use marks::lists_seen;
 pub use out::{OUT_TERMS_SECONDS, OpenOut, OutRefused, decide_out, open_out_consent, prepare_out};
 pub use payee::{PayeeRefused, accept_payee, ask_payee, corridor_of_state};
 pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, TicketError};
+pub use told::Told;

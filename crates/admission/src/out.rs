@@ -19,13 +19,14 @@ use terms::{PaymentId, Uetr};
 use thiserror::Error;
 
 use crate::asking::{Asks, DECISIONS_PATH, payment_nonce};
-use crate::decide::{Asked, ConsentRefused, Decided, Inputs, OwnReason, Ruled, Verdict, ruled};
+use crate::decide::{Asked, ConsentRefused, Decided, Inputs, Ruled, Verdict, ruled};
 use crate::desk::{AccountFacts, Desk, Onboarding};
 use crate::exchange::missing;
 use crate::findings;
 use crate::marks::lists_seen;
 use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{Active, OutTicket, Ticket, TicketError};
+use crate::told::OwnReason;
 
 /// How long terms of a payment out are good: time to read and agree.
 pub const OUT_TERMS_SECONDS: u64 = 300;

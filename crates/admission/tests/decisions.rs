@@ -12,14 +12,12 @@ mod support;
 use std::time::Duration;
 
 use admission::{
-    ConsentRefused, Decided, ExchangeRefused, PayeeRefused, TicketError, Untrusted, Verdict,
+    ConsentRefused, Decided, ExchangeRefused, PayeeRefused, TicketError, Told, Untrusted, Verdict,
     open_creditor_consent, open_debtor_consent, record_commitment,
 };
 use credential::PartyRefused;
 use policy::{Replay, replay, shipped};
-use record::{
-    DecisionOutcome, NEUTRAL_CODE, PartyStatement, Permit, SEALED_STATEMENT, Side, Signed,
-};
+use record::{DecisionOutcome, PartyStatement, Permit, SEALED_STATEMENT, Side, Signed};
 use seal::{BoxSecretKey, DataKey, open_box};
 use support::*;
 use terms::{AccountId, Instant};
@@ -31,7 +29,7 @@ fn code(decided: &Decided) -> &str {
     match &decided.verdict {
         Verdict::Permit(_) => "permit",
         Verdict::Order { .. } => "order",
-        Verdict::Refusal { code, .. } | Verdict::Referral { code, .. } => code,
+        Verdict::Refusal { told, .. } | Verdict::Referral { told, .. } => &told.code,
     }
 }
 
@@ -364,8 +362,10 @@ fn outside_opening_hours_it_waits_for_the_next_opening() {
     world.nl_status(world.now, &[]);
     world.sg_status(world.now, &[]);
     let decided = world.debtor_decides(&world.exchange());
-    let Verdict::Referral { code, next, .. } = &decided.verdict else { panic!("{decided:#?}") };
-    assert_eq!(code, "closed-now");
+    let Verdict::Referral { told, next } = &decided.verdict else { panic!("{decided:#?}") };
+    assert_eq!(told.code, "closed-now");
+    let law = told.reference.as_deref().unwrap_or_default();
+    assert!(!law.is_empty() && !told.sentence.chinese.is_empty() && !told.mend.chinese.is_empty());
     // Thursday 07:00 at UTC+1.
     assert_eq!(next.unwrap().to_string(), "2026-11-19T06:00:00.000Z");
     replays(&decided);
@@ -386,12 +386,12 @@ fn what_is_restricted_looks_the_same_to_the_customer() {
         for (rule, change) in cases {
             let decided = later(side, change);
             assert!(decided.record.determining.iter().any(|d| d == rule), "{side} {rule}");
-            let Verdict::Refusal { document, code, sentence, mend } = &decided.verdict else {
+            let Verdict::Refusal { document, told } = &decided.verdict else {
                 panic!("{rule}: {:?}", decided.verdict)
             };
-            assert_eq!(code, NEUTRAL_CODE);
+            assert_eq!(**told, Told::neutral());
             let size = document.to_bytes().len();
-            seen.insert((code.clone(), sentence.clone(), mend.clone(), size));
+            seen.insert(size);
             replays(&decided);
         }
         assert_eq!(seen.len(), 1, "{side}: one answer for all");

@@ -31,8 +31,8 @@ fn outcome(world: &World) -> (&'static str, String, bool) {
     match decided.verdict {
         Verdict::Permit(_) => ("permit", String::new(), decided.alarm),
         Verdict::Order { .. } => ("order", String::new(), decided.alarm),
-        Verdict::Refusal { code, .. } => ("refusal", code, decided.alarm),
-        Verdict::Referral { code, .. } => ("referral", code, decided.alarm),
+        Verdict::Refusal { told, .. } => ("refusal", told.code, decided.alarm),
+        Verdict::Referral { told, .. } => ("referral", told.code, decided.alarm),
     }
 }
 

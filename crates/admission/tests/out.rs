@@ -137,8 +137,8 @@ fn what_a_rule_forbids_is_refused_with_a_record() {
         let mut terms = terms(&world);
         change(&mut world, &mut terms);
         match decided(&world, &terms, 51).verdict {
-            Verdict::Refusal { document, code: got, .. } => {
-                assert_eq!(got, code);
+            Verdict::Refusal { document, told } => {
+                assert_eq!(told.code, code);
                 assert_eq!(document.read_unverified().unwrap().terms, terms.terms_digest());
             }
             other => panic!("{code}: {other:?}"),

@@ -186,6 +186,15 @@ pub struct MissingThing {
     /// How to mend it.
     #[n(2)]
     pub mend: String,
+    /// The law or agreement that the rule follows.
+    #[n(3)]
+    pub reference: String,
+    /// What is missing, in Chinese.
+    #[n(4)]
+    pub what_zh: String,
+    /// How to mend it, in Chinese.
+    #[n(5)]
+    pub mend_zh: String,
 }
 
 /// What comes with a consent, as the `state` of the direct post: base64url of this document. The
@@ -227,6 +236,15 @@ pub struct DecisionAnswer {
     pub sentence: Option<String>,
     /// How to mend it.
     pub mend: Option<String>,
+    /// The law or agreement that the open rule follows; none of a restricted outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What happened, in Chinese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence_zh: Option<String>,
+    /// How to mend it, in Chinese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend_zh: Option<String>,
     /// How many policies of the pack were asked and passed.
     pub rules: u32,
     /// Digest of the pack, hex.

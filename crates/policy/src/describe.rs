@@ -55,6 +55,13 @@ impl Pack {
         all.sort_by_key(|one| (one.chapter, one.code));
         all
     }
+
+    /// What the rule of this code says in both languages; nothing for an unknown code and for the
+    /// wide permit.
+    #[must_use]
+    pub fn words(&self, code: &str) -> Option<&Words> {
+        self.rules.get(code).and_then(|(_, rule)| rule.words.as_ref())
+    }
 }
 
 fn described(chapter: Chapter, rule: &Rule) -> Described<'_> {

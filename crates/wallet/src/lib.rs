@@ -50,7 +50,7 @@ pub use invoice::{InvoiceDraft, RequestMade};
 pub use keys::KeyFolder;
 pub use outcome::{CommandResult, EXIT_NOBODY_VOUCHES, EXIT_REFUSED, EXIT_UNKNOWN};
 pub use pay::{
-    Accepted, Agreement, CheckedPromise, Decided, Letters, OrderSent, PaymentInHand,
+    Accepted, Agreement, CheckedPromise, Chinese, Decided, Letters, OrderSent, PaymentInHand,
     PaymentOutcome, Permitted, RefusedPayment, Settled, Shown, WhenMissing,
 };
 pub use pay_out::{OutDraft, OutOutcome};

@@ -24,7 +24,9 @@ use crate::config::EdgeEntry;
 use crate::error::{WalletError, same};
 use crate::folder::{Kept, read_file};
 use crate::outcome::{CommandResult, EXIT_REFUSED, EXIT_UNKNOWN};
-use crate::pay::{Agreement, RefusedPayment, Shown, WhenMissing};
+use crate::pay::{
+    Agreement, Chinese, RefusedPayment, Shown, WhenMissing, missing_json, missing_text,
+};
 use crate::privacy::Disclosure;
 use crate::system;
 use crate::verify::{VerifyTrust, read_receipt};
@@ -294,6 +296,8 @@ impl Wallet {
                 code,
                 words: "nothing left, the money is released".to_owned(),
                 mend: None,
+                law: None,
+                chinese: None,
                 next: None,
                 by: self.config.core.name.clone(),
                 document: None,
@@ -376,6 +380,8 @@ fn read_said(
             code,
             words: answer.sentence.clone().unwrap_or_default(),
             mend: answer.mend.clone(),
+            law: answer.reference.clone(),
+            chinese: Chinese::of(answer),
             next: answer.next.clone(),
             by: by.to_owned(),
             document,
@@ -434,7 +440,7 @@ impl CommandResult for OutOutcome {
                     terms.payment,
                 )
             }
-            Self::Refused(refused) => refused_text(refused),
+            Self::Refused(refused) => refused.lines("nothing left"),
             Self::UnderWay { payment, why } => {
                 let why = why.as_ref().map(|why| format!("because   {why}\n")).unwrap_or_default();
                 format!(
@@ -443,9 +449,7 @@ impl CommandResult for OutOutcome {
                 )
             }
             Self::NotReady { missing } => {
-                let lines = missing.iter().map(|one| format!("  {}: {}", one.what, one.mend));
-                let lines = lines.collect::<Vec<_>>().join("\n");
-                format!("not ready: nothing was shown to anybody\n{lines}")
+                format!("not ready: nothing was shown to anybody\n{}", missing_text(missing))
             }
             Self::Declined => "declined: nothing left the wallet".to_owned(),
         }
@@ -461,23 +465,12 @@ impl CommandResult for OutOutcome {
                 "position": position.number(),
                 "receipt": receipt,
             }),
-            Self::Refused(refused) => json!({
-                "outcome": "refused",
-                "payment": refused.payment.to_string(),
-                "code": refused.code,
-                "words": refused.words,
-                "mend": refused.mend,
-                "next": refused.next,
-                "by": refused.by,
-                "receipt": refused.receipt,
-            }),
+            Self::Refused(refused) => refused.json(),
             Self::UnderWay { payment, why } => {
                 json!({ "outcome": "under-way", "payment": payment.to_string(), "why": why })
             }
             Self::NotReady { missing } => {
-                let one = |thing: &MissingThing| json!({ "code": thing.code, "what": thing.what, "mend": thing.mend });
-                let missing: Vec<Value> = missing.iter().map(one).collect();
-                json!({ "outcome": "not-ready", "missing": missing })
+                json!({ "outcome": "not-ready", "missing": missing_json(missing) })
             }
             Self::Declined => json!({ "outcome": "declined" }),
         }
@@ -490,14 +483,4 @@ impl CommandResult for OutOutcome {
             Self::UnderWay { .. } => EXIT_UNKNOWN,
         }
     }
-}
-
-fn refused_text(refused: &RefusedPayment) -> String {
-    let mut lines =
-        vec![format!("refused   {} by {}: {}", refused.code, refused.by, refused.words)];
-    lines.extend(refused.mend.iter().map(|mend| format!("mend      {mend}")));
-    lines.extend(refused.next.iter().map(|next| format!("next      {next}")));
-    lines.push(format!("payment   {}   nothing left", refused.payment));
-    lines.extend(refused.receipt.iter().map(|path| format!("receipt   {}", path.display())));
-    lines.join("\n")
 }

@@ -8,7 +8,7 @@ use seal::text::to_base64url;
 use seal::{Es256SigningKey, sha256, to_canonical};
 use terms::Instant;
 
-use super::outcome::RefusedPayment;
+use super::outcome::{Chinese, RefusedPayment};
 use super::prepare::PaymentInHand;
 use crate::calls::target_on;
 use crate::config::EdgeEntry;
@@ -200,6 +200,8 @@ fn refused(
         code,
         words: answer.sentence.clone().unwrap_or_default(),
         mend: answer.mend.clone(),
+        law: answer.reference.clone(),
+        chinese: Chinese::of(answer),
         next: answer.next.clone(),
         by: by.to_owned(),
         document,

@@ -18,7 +18,8 @@ use seal::Digest;
 use terms::PaymentId;
 
 pub use decide::{Decided, Letters, Permitted};
-pub use outcome::{Accepted, PaymentOutcome, RefusedPayment, Settled, Shown};
+pub use outcome::{Accepted, Chinese, PaymentOutcome, RefusedPayment, Settled, Shown};
+pub(crate) use outcome::{missing_json, missing_text};
 pub use prepare::PaymentInHand;
 pub use settle::{CheckedPromise, OrderSent};
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use api::messages::{MissingThing, Repeated};
+use api::messages::{DecisionAnswer, MissingThing, Repeated};
 use credential::ConsentView;
 use record::{LeaseAcceptance, OutgoingTerms, PaymentTerms, Quote, Refusal, Signed};
 use serde_json::{Value, json};
@@ -129,6 +129,10 @@ pub struct RefusedPayment {
     pub words: String,
     /// How to mend it.
     pub mend: Option<String>,
+    /// The law or agreement that an edge's open rule follows.
+    pub law: Option<String>,
+    /// An edge's words in Chinese: what happened, and how to mend it.
+    pub chinese: Option<Chinese>,
     /// When a referral is decided anew at the earliest.
     pub next: Option<String>,
     /// Who refused.
@@ -139,6 +143,23 @@ pub struct RefusedPayment {
     pub position: Option<Position>,
     /// The receipt's file; `None` while there is none.
     pub receipt: Option<PathBuf>,
+}
+
+/// What an edge says in Chinese.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chinese {
+    /// What happened.
+    pub words: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+impl Chinese {
+    /// What the answer says in Chinese, if it does.
+    pub(crate) fn of(answer: &DecisionAnswer) -> Option<Self> {
+        let (words, mend) = (answer.sentence_zh.clone()?, answer.mend_zh.clone()?);
+        Some(Self { words, mend })
+    }
 }
 
 impl CommandResult for Shown {
@@ -244,8 +265,7 @@ impl CommandResult for PaymentOutcome {
                 "unknown  {payment}: {words}\nask again with `resume {payment}`; do not pay anew"
             ),
             Self::NotReady { payment, missing } => {
-                let lines = missing.iter().map(|one| format!("  {}: {}", one.what, one.mend));
-                let lines = lines.collect::<Vec<_>>().join("\n");
+                let lines = missing_text(missing);
                 format!("not ready  {payment}: nothing was shown to anybody\n{lines}")
             }
             Self::Declined { payment } => format!("declined  {payment}: nothing left the wallet"),
@@ -261,8 +281,7 @@ impl CommandResult for PaymentOutcome {
                 json!({ "outcome": "unknown", "payment": payment.to_string(), "words": words })
             }
             Self::NotReady { payment, missing } => {
-                let one = |thing: &MissingThing| json!({ "code": thing.code, "what": thing.what, "mend": thing.mend });
-                let missing: Vec<Value> = missing.iter().map(one).collect();
+                let missing = missing_json(missing);
                 let payment = payment.to_string();
                 json!({ "outcome": "not-ready", "payment": payment, "missing": missing })
             }
@@ -316,23 +335,60 @@ impl Settled {
     }
 }
 
+/// What is missing, a thing a line, and what it follows from; in both languages.
+pub(crate) fn missing_text(missing: &[MissingThing]) -> String {
+    let lines = missing.iter().flat_map(|one| {
+        let english = format!("  {}: {}", one.what, one.mend);
+        let chinese = format!("  {}{}", one.what_zh, one.mend_zh);
+        [english, chinese, format!("  ({}, {})", one.code, one.reference)]
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The same for programs.
+pub(crate) fn missing_json(missing: &[MissingThing]) -> Value {
+    let one = |thing: &MissingThing| {
+        json!({
+            "code": thing.code,
+            "what": thing.what,
+            "mend": thing.mend,
+            "law": thing.reference,
+            "what_zh": thing.what_zh,
+            "mend_zh": thing.mend_zh,
+        })
+    };
+    missing.iter().map(one).collect()
+}
+
 impl RefusedPayment {
     fn text(&self) -> String {
+        self.lines("nothing was posted")
+    }
+
+    /// What is told of it; `came_of_it` says what the refusal left behind.
+    pub(crate) fn lines(&self, came_of_it: &str) -> String {
         let mut lines = vec![format!("refused   {} by {}: {}", self.code, self.by, self.words)];
         lines.extend(self.mend.iter().map(|mend| format!("mend      {mend}")));
+        let chinese = self.chinese.iter().map(|zh| format!("          {}{}", zh.words, zh.mend));
+        lines.extend(chinese);
+        lines.extend(self.law.iter().map(|law| format!("law       {law}")));
         lines.extend(self.next.iter().map(|next| format!("next      {next}")));
-        lines.push(format!("payment   {}   nothing was posted", self.payment));
+        lines.push(format!("payment   {}   {came_of_it}", self.payment));
         lines.extend(self.receipt.iter().map(|path| format!("receipt   {}", path.display())));
         lines.join("\n")
     }
 
-    fn json(&self) -> Value {
+    /// The same for programs.
+    pub(crate) fn json(&self) -> Value {
         json!({
             "outcome": "refused",
             "payment": self.payment.to_string(),
             "code": self.code,
             "words": self.words,
             "mend": self.mend,
+            "law": self.law,
+            "words_zh": self.chinese.as_ref().map(|zh| &zh.words),
+            "mend_zh": self.chinese.as_ref().map(|zh| &zh.mend),
             "next": self.next,
             "by": self.by,
             "position": self.position.map(Position::number),

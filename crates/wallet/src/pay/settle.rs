@@ -264,6 +264,8 @@ impl Wallet {
                 code: code.clone(),
                 words: promise.words.clone(),
                 mend: None,
+                law: None,
+                chinese: None,
                 next: None,
                 by: self.config.core.name.clone(),
                 document: None,

@@ -9,6 +9,7 @@ use terms::{BookName, CompanyId, EdgeName, Environment, InstitutionName, Jurisdi
 
 use admission::Onboarding;
 
+use super::rate::PREPARATIONS_A_MINUTE;
 use crate::keys::Descriptor;
 use crate::roles::{Common, RoleError};
 
@@ -60,6 +61,10 @@ pub struct Config {
     pub status_cache_seconds: u64,
     /// What the institution grants per mandate and month, in minor units of the debited asset.
     pub mandate_month_limit: String,
+    /// How often one customer may ask in a minute what is missing before money moves, of each
+    /// instance. Absent: 600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preparations_a_minute: Option<u32>,
     /// Seconds added to the clock; anything but 0 is accepted in the environment `sandbox` only.
     pub clock_offset_seconds: i64,
     /// The institution's customers, as onboarding learned of them.
@@ -123,6 +128,7 @@ pub(super) struct Settings {
     pub(super) institution: InstitutionName,
     pub(super) book: BookName,
     pub(super) mandate_month_limit: Minor,
+    pub(super) preparations_a_minute: u32,
     pub(super) customers: Vec<Onboarding>,
 }
 
@@ -181,6 +187,7 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         refresh_milliseconds: 1_000,
         status_cache_seconds: 1,
         mandate_month_limit: "100000000".to_owned(),
+        preparations_a_minute: None,
         clock_offset_seconds: 0,
         customers: example.customers,
     }
@@ -234,6 +241,13 @@ impl Config {
             institution: named("institution", &self.institution)?,
             book: named("book", &self.book)?,
             mandate_month_limit: named("mandate_month_limit", &self.mandate_month_limit)?,
+            preparations_a_minute: match self.preparations_a_minute {
+                Some(0) => {
+                    let why = "expected at least 1, or no such field for 600; got 0";
+                    return Err(wrong("preparations_a_minute", why.to_owned()));
+                }
+                said => said.unwrap_or(PREPARATIONS_A_MINUTE),
+            },
             customers: self.customers.iter().map(Customer::parse).collect::<Result<_, _>>()?,
         };
         if self.clock_offset_seconds != 0 && settings.environment.as_str() != "sandbox" {

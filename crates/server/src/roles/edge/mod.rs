@@ -23,6 +23,7 @@ mod keeper;
 mod out;
 mod outbox;
 mod packs;
+mod rate;
 mod retire;
 mod routes;
 mod state;

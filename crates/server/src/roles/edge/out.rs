@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use admission::{OUT_TERMS_SECONDS, OpenOut, OutRefused, open_out_consent, prepare_out};
-use api::messages::{DecisionAnswer, MissingThing};
+use api::messages::DecisionAnswer;
 use api::outgoing::{OutgoingAsk, OutgoingConsent, OutgoingPreparation};
 use api::{Caller, Problem, problem, wire};
 use axum::Extension;
@@ -17,7 +17,8 @@ use seal::text::to_base64url;
 use terms::{Amount, CorridorName, Instant, PaymentId};
 
 use super::routes::{
-    Answer, Shared, blank_answer, cbor, consent_refused, customer_of, only_owner, refused,
+    Answer, Shared, blank_answer, cbor, consent_refused, customer_of, missing_thing, only_owner,
+    refused,
 };
 use super::state::Edge;
 use super::ways::{Way, rules_of};
@@ -30,6 +31,7 @@ pub(super) async fn preparation(
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Answer {
+    edge.may_ask(&caller)?;
     let asked: OutgoingAsk = wire::read_cbor(&body)?;
     edge.look.notify_one();
     let way = edge.way(asked.corridor, Side::Debtor)?;
@@ -64,11 +66,7 @@ pub(super) async fn preparation(
     };
     let prepared =
         prepare_out(&desk, &terms, &account, customer).map_err(|error| not_prepared(&error))?;
-    let missing = prepared.missing.into_iter().map(|one| MissingThing {
-        code: one.reason.code,
-        what: one.reason.sentence,
-        mend: one.reason.mend,
-    });
+    let missing = prepared.missing.iter().map(|one| missing_thing(&pack, &one.reason));
     Ok(cbor(&OutgoingPreparation {
         layout: 1,
         terms: prepared.terms,

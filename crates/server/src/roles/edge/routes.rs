@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use admission::{
     Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
-    Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Untrusted, Verdict, Wanted,
+    Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Told, Untrusted, Verdict, Wanted,
     accept_payee, answer_statement, ask_payee, corridor_of_state, decide_creditor, decide_debtor,
     decide_out, lists_seen, open_creditor_consent, open_debtor_consent, prepare, sealed_record,
     state_payer,
@@ -86,6 +86,7 @@ async fn invoice(
     Query(along): Query<Along>,
     body: Bytes,
 ) -> Answer {
+    edge.may_ask(&caller)?;
     let way = paid_along(&edge, along.corridor.as_deref())?;
     let signed = signed_invoice(&body)?;
     let claimed = signed.read_unverified().map_err(|e| bad_document(&e.to_string()))?;
@@ -141,6 +142,7 @@ async fn preparation(
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Answer {
+    edge.may_ask(&caller)?;
     let asked: PreparationRequest = wire::read_cbor(&body)?;
     edge.look.notify_one();
     let lists = edge.lists()?;
@@ -160,11 +162,7 @@ async fn preparation(
     let desk = edge.desk(way, &lists, &pack);
     let prepared = prepare(&desk, wanted, &account, &stated, said)
         .map_err(|error| exchange_refused(&error))?;
-    let missing = prepared.missing.into_iter().map(|one| MissingThing {
-        code: one.reason.code,
-        what: one.reason.sentence,
-        mend: one.reason.mend,
-    });
+    let missing = prepared.missing.iter().map(|one| missing_thing(&pack, &one.reason));
     let answer = Preparation {
         layout: 1,
         terms: stated.terms,
@@ -493,6 +491,9 @@ pub(super) fn blank_answer(rules: u32, pack: Digest) -> DecisionAnswer {
         code: None,
         sentence: None,
         mend: None,
+        reference: None,
+        sentence_zh: None,
+        mend_zh: None,
         rules,
         pack: pack.to_string(),
         next: None,
@@ -502,26 +503,47 @@ pub(super) fn blank_answer(rules: u32, pack: Digest) -> DecisionAnswer {
 
 fn answer_of(way: &Way, pack: &policy::Pack, decided: Decided) -> DecisionAnswer {
     let mut answer = blank_answer(rules_of(pack), pack.digest());
-    let (outcome, words) = match decided.verdict {
+    let (outcome, told) = match decided.verdict {
         Verdict::Permit(permit) => {
             answer.document = Some(to_base64url(&permit.to_bytes()));
             ("permit", None)
         }
         Verdict::Order { order, parties } => return super::out::answer(way, &order, &parties),
-        Verdict::Refusal { document, code, sentence, mend } => {
+        Verdict::Refusal { document, told } => {
             answer.document = Some(to_base64url(&document.to_bytes()));
-            ("refusal", Some((code, sentence, mend)))
+            ("refusal", Some(told))
         }
-        Verdict::Referral { code, sentence, mend, next } => {
+        Verdict::Referral { told, next } => {
             answer.next = next.map(|next| next.to_string());
-            ("referral", Some((code, sentence, mend)))
+            ("referral", Some(told))
         }
     };
     outcome.clone_into(&mut answer.outcome);
-    if let Some((code, sentence, mend)) = words {
-        (answer.code, answer.sentence, answer.mend) = (Some(code), Some(sentence), Some(mend));
+    if let Some(told) = told {
+        tell(&mut answer, *told);
     }
     answer
+}
+
+fn tell(answer: &mut DecisionAnswer, told: Told) {
+    answer.code = Some(told.code);
+    answer.reference = told.reference;
+    (answer.sentence, answer.sentence_zh) =
+        (Some(told.sentence.english), Some(told.sentence.chinese));
+    (answer.mend, answer.mend_zh) = (Some(told.mend.english), Some(told.mend.chinese));
+}
+
+/// What an open rule misses, for the customer.
+pub(super) fn missing_thing(pack: &policy::Pack, why: &record::Reason) -> MissingThing {
+    let told = Told::of_reason(pack, why);
+    MissingThing {
+        code: told.code,
+        what: told.sentence.english,
+        mend: told.mend.english,
+        reference: told.reference.unwrap_or_default(),
+        what_zh: told.sentence.chinese,
+        mend_zh: told.mend.chinese,
+    }
 }
 
 /// The whole record of a payment's newest decision here: what `wayleave replay` reads.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use admission::{AccountFacts, Desk, Lists};
 use api::messages::{AccountView, Taken};
-use api::{Problem, Role, problem, wire};
+use api::{Caller, Problem, Role, problem, wire};
 use client::{Client, Outcome, Outgoing, Peer};
 use policy::Pack;
 use record::Side;
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::config::{Config, Settings, wrong};
 use super::outbox::{DataKeys, Outbox};
+use super::rate::Rate;
 use super::statuses::StatusKeeper;
 use super::ways::{Other, Way, Ways};
 use crate::keys::{KeyStore, REQUEST_KEY};
@@ -41,6 +42,7 @@ pub(super) struct Edge {
     /// Where the institution's book is: its own process, or the core.
     book: Peer,
     pub(super) operator: String,
+    rate: Rate,
     pub(super) statuses: StatusKeeper,
     pub(super) readiness: Readiness,
     /// Wakes the keeper: somebody has a reason to look at the lists now.
@@ -72,8 +74,10 @@ impl Edge {
         lock.try_lock().map_err(|error| {
             RoleError::Unsound(format!("`{}` is in use by another process: {error}", dir.display()))
         })?;
+        let settings = config.settings()?;
         Ok(Self {
-            settings: config.settings()?,
+            rate: Rate::new(settings.preparations_a_minute),
+            settings,
             url: common.url.trim_end_matches('/').to_owned(),
             ways: Ways::open(&dir, config)?,
             permit_key: keys.signing_key("permit")?,
@@ -108,6 +112,19 @@ impl Edge {
         } else {
             system::now().plus(offset)
         }
+    }
+
+    /// Counts a question of what is missing; one too many is turned away.
+    pub(super) fn may_ask(&self, caller: &Caller) -> Result<(), Refuse> {
+        self.rate.ask(caller.key().key_id(), self.now()).map_err(|wait| {
+            let most = self.rate.most();
+            let seconds = wait.as_secs().max(1);
+            Problem::of(&problem::TOO_MANY)
+                .detail(format!("you asked {most} times within a minute what is missing"))
+                .expected(format!("at most {most} a minute"))
+                .mend(format!("ask again in {seconds} seconds"))
+                .into()
+        })
     }
 
     /// The lists in force, once the core knows their snapshot.

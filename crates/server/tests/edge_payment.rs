@@ -30,7 +30,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path as Segment, State};
 use axum::routing::{get, post};
-use client::{AddressGuard, CLIENT_LIMITS, Client, Outcome, Outgoing, Peer};
+use client::{AddressGuard, CLIENT_LIMITS, Client, NotDone, Outcome, Outgoing, Peer};
 use credential::PresentationRequest;
 use policy::{Replay, replay, shipped};
 use record::{
@@ -48,6 +48,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// The keys of the packs' author and of their operator.
+/// How often a customer may ask here in a minute.
+const ASKED_MOST: u32 = 30;
+
 fn pack_key(number: u8) -> SigningKey {
     SigningKey::from_seed(&[0x90 + number; 32])
 }
@@ -244,6 +247,7 @@ impl Town {
         let mut config = example_config(common, "core", example);
         config.refresh_milliseconds = 50;
         config.status_cache_seconds = 0;
+        config.preparations_a_minute = Some(ASKED_MOST);
         // The payment's Wednesday, whatever the day on which the test runs.
         let system = server::system::now().seconds();
         config.clock_offset_seconds =
@@ -377,6 +381,9 @@ fn answer(outcome: Outcome) -> Vec<u8> {
 fn status(outcome: &Outcome) -> (u16, String) {
     match outcome {
         Outcome::Refused(problem) => (problem.status, problem.code.clone()),
+        Outcome::NotDone(NotDone::NotBegun { problem, .. }) => {
+            (problem.status, problem.code.clone())
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -451,6 +458,7 @@ async fn two_edges_decide_one_payment_and_lose_nothing() {
     })
     .await;
     the_record_opens_to_the_operator_only(&town).await;
+    who_asks_too_often_is_turned_away_alone(&town).await;
     after_a_restart_nothing_begins_anew(&town, a, &prepared).await;
     b.stop().await;
     // The words of its last account of numbers lie there once a second has passed.
@@ -486,6 +494,19 @@ async fn strangers_and_bad_input_are_refused(town: &Town) {
     assert_eq!(status(&outcome).0, 403);
     let outcome = town.post(Side::Creditor, "/v1/invoices", invoice, 22).await;
     assert_eq!(status(&outcome), (422, "refused".to_owned()));
+}
+
+/// Questions that turn out to be none count, too: feeling for the format is no cheaper.
+async fn who_asks_too_often_is_turned_away_alone(town: &Town) {
+    let ask =
+        async |seed| status(&town.post(Side::Debtor, "/v1/preparations", vec![1], seed).await);
+    let mut answered = 0;
+    while ask(21).await == (400, "bad-cbor".to_owned()) {
+        answered += 1;
+        assert!(answered < ASKED_MOST, "nobody counts");
+    }
+    assert_eq!(ask(21).await, (429, "too-many-requests".to_owned()));
+    assert_eq!(ask(22).await, (400, "bad-cbor".to_owned()), "another customer");
 }
 
 /// Another instance was shown a newer list: the older one judges nobody any more.

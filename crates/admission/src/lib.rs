@@ -21,6 +21,8 @@ pub mod lists;
 pub mod marks;
 pub mod out;
 pub mod payee;
+pub mod raw;
+pub mod replay;
 pub mod ticket;
 
 pub use asking::{Asks, edge_client_id, registered_claims};

@@ -6,7 +6,11 @@
 
 use core::time::Duration;
 
-use credential::{Expectation, HighWater, PartyRefused, VerifiedParty, verify_response};
+use credential::query::QueryError;
+use credential::{
+    Expectation, HighWater, PartyRefused, PresentationRequest, VerifiedParty, verify_response,
+};
+use minicbor::{Decode, Encode};
 use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
     Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
@@ -18,7 +22,7 @@ use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
 use thiserror::Error;
 
 use crate::desk::{Desk, Statuses};
-use crate::exchange::{believe, debtor_request};
+use crate::exchange::{believe, debtor_request_under, nonce_of};
 use crate::findings;
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
@@ -56,6 +60,25 @@ pub struct OpenConsent<T> {
     ticket: T,
     terms: PaymentTerms,
     quote: Quote,
+    parts: Parts,
+}
+
+/// The documents of a consent, as they were handed in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Parts {
+    /// The terms string.
+    #[n(0)]
+    pub terms: String,
+    /// The quote.
+    #[n(1)]
+    pub quote: Signed<Quote>,
+    /// The invoice.
+    #[n(2)]
+    pub invoice: Signed<Invoice>,
+    /// The acceptance.
+    #[n(3)]
+    pub acceptance: Signed<Acceptance>,
 }
 
 /// Why nothing is decided.
@@ -136,8 +159,9 @@ pub fn open_debtor_consent(
     consented: &Consented<'_>,
 ) -> Result<OpenConsent<DebtorTicket>, ConsentRefused> {
     let ticket = DebtorTicket::open(consented.ticket, desk.secret, desk.now)?;
-    let (terms, quote) = check_parts(&ticket.about, consented)?;
-    Ok(OpenConsent { ticket, terms, quote })
+    let parts = consented.parts();
+    let (terms, quote) = check_parts(&ticket.about, &parts)?;
+    Ok(OpenConsent { ticket, terms, quote, parts })
 }
 
 /// Opens a consent at the creditor's edge.
@@ -146,8 +170,9 @@ pub fn open_creditor_consent(
     consented: &Consented<'_>,
 ) -> Result<OpenConsent<CreditorTicket>, ConsentRefused> {
     let ticket = CreditorTicket::open(consented.ticket, desk.secret, desk.now)?;
-    let (terms, quote) = check_parts(&ticket.about, consented)?;
-    Ok(OpenConsent { ticket, terms, quote })
+    let parts = consented.parts();
+    let (terms, quote) = check_parts(&ticket.about, &parts)?;
+    Ok(OpenConsent { ticket, terms, quote, parts })
 }
 
 impl<T> OpenConsent<T> {
@@ -162,6 +187,34 @@ impl<T> OpenConsent<T> {
     pub const fn ticket(&self) -> &T {
         &self.ticket
     }
+
+    /// The documents, as they were handed in.
+    #[must_use]
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Consented<'_> {
+    fn parts(&self) -> Parts {
+        Parts {
+            terms: self.terms.to_owned(),
+            quote: self.quote.clone(),
+            invoice: self.invoice.clone(),
+            acceptance: self.acceptance.clone(),
+        }
+    }
+}
+
+/// What a side found out: what its rules are told, and what it says of itself.
+pub(crate) struct Found {
+    pub(crate) findings: Findings,
+    /// A reason of the edge's own, which refuses whatever the rules say.
+    pub(crate) own: Option<OwnReason>,
+    pub(crate) relied_on: Vec<ReliedOn>,
+    pub(crate) high_water: HighWater,
+    /// Whether rules that fail have nobody woken: they were told too little for a known cause.
+    pub(crate) told_too_little: bool,
 }
 
 /// Decides on the debtor's side.
@@ -173,9 +226,8 @@ pub fn decide_debtor(
     inputs: &Inputs<'_>,
 ) -> Decided {
     let (ticket, terms) = (&consent.ticket, &consent.terms);
-    let from = institution_of(&ticket.received);
-    let believed = believe_sender(desk, &ticket.received, from, terms);
-    let shown = verify(desk, ticket, terms, vp_token, inputs);
+    let nonce = nonce_of(desk, &ticket.about);
+    let found = found_debtor(desk, (ticket, terms), (vp_token, &nonce), inputs.statuses);
     let matter = Matter {
         about: &ticket.about,
         action: terms.action,
@@ -185,29 +237,54 @@ pub fn decide_debtor(
         received: ticket.received.digest(),
         acceptance: None,
     };
-    match shown {
-        Ok(party) => {
-            let findings = findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party);
-            let own = believed.err();
-            let relied_on = party.relied_on();
-            let high_water = party.high_water().clone();
-            let verdict = (own.as_ref(), relied_on, high_water);
-            conclude(desk, &matter, inputs, &findings, verdict)
-        }
+    conclude(desk, &matter, inputs, found)
+}
+
+/// What the debtor's side finds: a function of the desk's lists, rules and instant, the ticket, the
+/// presentation with the nonce that it was asked under, and the status lists. A replay calls it
+/// again.
+pub(crate) fn found_debtor(
+    desk: &Desk<'_>,
+    (ticket, terms): (&DebtorTicket, &PaymentTerms),
+    (vp_token, nonce): (&str, &str),
+    statuses: Statuses<'_>,
+) -> Found {
+    let from = institution_of(&ticket.received);
+    let believed = believe_sender(desk, &ticket.received, from, terms);
+    let request = debtor_request_under(desk, nonce.to_owned(), &terms.to_terms_string());
+    match verify(desk, request, vp_token, statuses) {
+        Ok(party) => Found {
+            findings: findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party),
+            own: believed.err(),
+            relied_on: party.relied_on(),
+            high_water: party.high_water().clone(),
+            told_too_little: false,
+        },
         Err(refused) => {
-            // Nothing was proved: what the presentation would have told stays untold, and rules
-            // that are told too little deny. The record replays; the customer reads why.
-            let own = OwnReason::of_presentation(&refused);
-            let mut builder = findings::before_debtor(desk, ticket, terms).change();
-            if matches!(refused, PartyRefused::SubjectsDiffer { .. }) {
-                builder = builder.flag(v::SUBJECTS_SAME, false);
-            }
-            let high_water = lists_seen(desk, vp_token, inputs.statuses);
-            let verdict = (Some(&own), Vec::new(), high_water);
-            let mut decided = conclude(desk, &matter, inputs, &builder.build(), verdict);
-            decided.alarm = false;
-            decided
+            let before = findings::before_debtor(desk, ticket, terms);
+            unshown(desk, &before, &refused, (vp_token, statuses))
         }
+    }
+}
+
+/// Nothing was proved: what the presentation would have told stays untold, and rules that are told
+/// too little deny. The record replays; the customer reads why.
+pub(crate) fn unshown(
+    desk: &Desk<'_>,
+    before: &Findings,
+    refused: &PartyRefused,
+    (vp_token, statuses): (&str, Statuses<'_>),
+) -> Found {
+    let mut builder = before.change();
+    if matches!(refused, PartyRefused::SubjectsDiffer { .. }) {
+        builder = builder.flag(v::SUBJECTS_SAME, false);
+    }
+    Found {
+        findings: builder.build(),
+        own: Some(OwnReason::of_presentation(refused)),
+        relied_on: Vec::new(),
+        high_water: lists_seen(desk, vp_token, statuses),
+        told_too_little: true,
     }
 }
 
@@ -219,9 +296,7 @@ pub fn decide_creditor(
     inputs: &Inputs<'_>,
 ) -> Decided {
     let (ticket, terms) = (&consent.ticket, &consent.terms);
-    let from = institution_of(&ticket.received);
-    let believed = believe_sender(desk, &ticket.received, from, terms);
-    let again = findings::look_again(desk, &ticket.payee, inputs.statuses);
+    let found = found_creditor(desk, (ticket, terms), inputs.statuses);
     let matter = Matter {
         about: &ticket.about,
         action: terms.action,
@@ -231,17 +306,29 @@ pub fn decide_creditor(
         received: ticket.received.digest(),
         acceptance: Some(ticket.about.acceptance),
     };
+    conclude(desk, &matter, inputs, found)
+}
+
+/// What the creditor's side finds: a function as [`found_debtor`] is.
+pub(crate) fn found_creditor(
+    desk: &Desk<'_>,
+    (ticket, terms): (&CreditorTicket, &PaymentTerms),
+    statuses: Statuses<'_>,
+) -> Found {
+    let from = institution_of(&ticket.received);
+    let believed = believe_sender(desk, &ticket.received, from, terms);
+    let again = findings::look_again(desk, &ticket.payee, statuses);
     let signed_at = again.as_ref().ok().copied().flatten();
     let found = findings::creditor(desk, ticket, (terms, believed.as_ref().ok()), signed_at);
     let failed = again.as_ref().err().map(OwnReason::of_status);
-    let found = if failed.is_some() { without_register(&found) } else { found };
-    let own = failed.or(believed.err());
-    let relied_on = ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect();
-    let high_water = lists_seen_again(desk, &ticket.payee, inputs.statuses);
-    let verdict = (own.as_ref(), relied_on, high_water);
-    let mut decided = conclude(desk, &matter, inputs, &found, verdict);
-    decided.alarm = decided.alarm && again.is_ok();
-    decided
+    let findings = if failed.is_some() { without_register(&found) } else { found };
+    Found {
+        findings,
+        own: failed.or(believed.err()),
+        relied_on: ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect(),
+        high_water: lists_seen_again(desk, &ticket.payee, statuses),
+        told_too_little: again.is_err(),
+    }
 }
 
 /// The commitment to a record that permits and refusals name: salted from the payment's data key,
@@ -268,23 +355,24 @@ struct Matter<'a> {
     acceptance: Option<Digest>,
 }
 
-fn check_parts(
+/// The terms and the quote, if all documents are those that the ticket was made for.
+pub(crate) fn check_parts(
     about: &About,
-    consented: &Consented<'_>,
+    parts: &Parts,
 ) -> Result<(PaymentTerms, Quote), ConsentRefused> {
-    let terms = PaymentTerms::from_terms_string(consented.terms)?;
+    let terms = PaymentTerms::from_terms_string(&parts.terms)?;
     for (part, expected, got) in [
         ("terms string", about.terms, terms.terms_digest()),
-        ("quote", about.quote, consented.quote.digest()),
-        ("invoice", about.invoice, consented.invoice.digest()),
-        ("acceptance", about.acceptance, consented.acceptance.digest()),
+        ("quote", about.quote, parts.quote.digest()),
+        ("invoice", about.invoice, parts.invoice.digest()),
+        ("acceptance", about.acceptance, parts.acceptance.digest()),
     ] {
         if expected != got {
             return Err(ConsentRefused::OtherThan { part });
         }
     }
     // The quote's signature was checked when the ticket was made, over these very bytes.
-    let quote = consented.quote.read_unverified();
+    let quote = parts.quote.read_unverified();
     let quote = quote.map_err(|_| ConsentRefused::OtherThan { part: "quote" })?;
     Ok((terms, quote))
 }
@@ -305,15 +393,14 @@ fn believe_sender(
         .map_err(|error| OwnReason::not_believed(&error.to_string()))
 }
 
-fn verify(
+pub(crate) fn verify(
     desk: &Desk<'_>,
-    ticket: &DebtorTicket,
-    terms: &PaymentTerms,
+    request: Result<Option<PresentationRequest>, QueryError>,
     vp_token: &str,
-    inputs: &Inputs<'_>,
+    statuses: Statuses<'_>,
 ) -> Result<VerifiedParty, PartyRefused> {
     let malformed = |reason: String| PartyRefused::Malformed { reason };
-    let request = debtor_request(desk, &ticket.about, &terms.to_terms_string())
+    let request = request
         .map_err(|error| malformed(error.to_string()))?
         .ok_or_else(|| malformed("the rules read nothing of the wallet".to_owned()))?;
     verify_response(
@@ -321,8 +408,8 @@ fn verify(
         &Expectation {
             request: &request,
             trust: desk.lists.trust(),
-            status_lists: inputs.statuses.tokens,
-            high_water: inputs.statuses.high_water,
+            status_lists: statuses.tokens,
+            high_water: statuses.high_water,
             status_age_max: STATUS_AGE_MAX,
             now: desk.now,
         },
@@ -344,39 +431,49 @@ pub(crate) struct Ruled {
     pub(crate) commitment: Digest,
 }
 
-/// Runs the rules and writes the record. What `failed` before them stays refused: a pack that reads
-/// nothing of what failed would permit.
+/// Runs the rules and writes the record.
 pub(crate) fn ruled(
     desk: &Desk<'_>,
     asked: &Asked<'_>,
     inputs: &Inputs<'_>,
-    findings: &Findings,
-    failed: bool,
+    found: &Found,
 ) -> Ruled {
-    let forced = forced::apply(desk, asked.owner, findings);
+    let (decision, record) = recorded(desk, asked, (inputs.decision, inputs.mark), found);
+    let commitment = record_commitment(inputs.data_key, &record);
+    Ruled { decision, record, commitment }
+}
+
+/// The decision on what was found, and its record: a function, which a replay calls again. What
+/// failed before the rules stays refused: a pack that reads nothing of what failed would permit.
+pub(crate) fn recorded(
+    desk: &Desk<'_>,
+    asked: &Asked<'_>,
+    (decision_id, edge): (DecisionId, EdgeMark),
+    found: &Found,
+) -> (Decision, DecisionRecord) {
+    let forced = forced::apply(desk, asked.owner, &found.findings);
     let (findings, mark) = match &forced {
         Some((led, mark)) => (led, Some(mark.clone())),
-        None => (findings, None),
+        None => (&found.findings, None),
     };
     let (payment, terms) = asked.about;
     let mut decision = desk.pack.decide(findings, desk.now);
-    if failed && decision.outcome == DecisionOutcome::Permit {
+    if found.own.is_some() && decision.outcome == DecisionOutcome::Permit {
         decision.outcome = DecisionOutcome::Denial;
     }
     let envelope = DecisionEnvelope {
         environment: desk.environment,
-        decision: inputs.decision,
+        decision: decision_id,
         payment,
         institution: desk.institution,
-        edge: inputs.mark,
+        edge,
         terms,
         snapshot: desk.lists.snapshot(),
         statements: asked.statements.iter().copied().collect(),
         lists: desk.lists.versions().into_iter().chain(mark).collect(),
     };
     let record = desk.pack.record(envelope, findings, &decision, desk.now);
-    let commitment = record_commitment(inputs.data_key, &record);
-    Ruled { decision, record, commitment }
+    (decision, record)
 }
 
 impl Ruled {
@@ -407,22 +504,17 @@ impl Ruled {
 }
 
 /// Runs the rules, writes the record and signs what the customer gets.
-fn conclude(
-    desk: &Desk<'_>,
-    matter: &Matter<'_>,
-    inputs: &Inputs<'_>,
-    findings: &Findings,
-    (own, relied_on, high_water): (Option<&OwnReason>, Vec<ReliedOn>, HighWater),
-) -> Decided {
+fn conclude(desk: &Desk<'_>, matter: &Matter<'_>, inputs: &Inputs<'_>, found: Found) -> Decided {
     let about = (matter.about.payment, matter.about.terms);
     let statements = [matter.sent, matter.received];
     let asked = Asked { about, owner: matter.owner, statements: &statements };
-    let ruled = ruled(desk, &asked, inputs, findings, own.is_some());
-    let verdict = ruled.verdict(desk, about, inputs, own, |decision| {
+    let ruled = ruled(desk, &asked, inputs, &found);
+    let Found { own, relied_on, high_water, told_too_little, .. } = found;
+    let verdict = ruled.verdict(desk, about, inputs, own.as_ref(), |decision| {
         let permit = permit(desk, matter, inputs, (decision, ruled.commitment), relied_on);
         Verdict::Permit(Signed::sign(&permit, desk.permit_key))
     });
-    let alarm = ruled.decision.alarm();
+    let alarm = ruled.decision.alarm() && !told_too_little;
     Decided { record: ruled.record, verdict, high_water, alarm }
 }
 

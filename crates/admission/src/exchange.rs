@@ -313,16 +313,29 @@ pub(crate) fn believe(
 }
 
 /// What the debtor's wallet has to present.
-pub(crate) fn debtor_request(
+fn debtor_request(
     desk: &Desk<'_>,
     about: &About,
+    terms: &str,
+) -> Result<Option<PresentationRequest>, QueryError> {
+    debtor_request_under(desk, nonce_of(desk, about), terms)
+}
+
+/// The nonce that a payment's presentation is asked under.
+pub(crate) fn nonce_of(desk: &Desk<'_>, about: &About) -> String {
+    payment_nonce(desk.secret, about.payment, about.quote, about.expires_at)
+}
+
+/// The request under a nonce: a replay knows the nonce and not the secret that it came from.
+pub(crate) fn debtor_request_under(
+    desk: &Desk<'_>,
+    nonce: String,
     terms: &str,
 ) -> Result<Option<PresentationRequest>, QueryError> {
     let asks = Asks::of_pack(desk.pack);
     if asks.is_empty() {
         return Ok(None);
     }
-    let nonce = payment_nonce(desk.secret, about.payment, about.quote, about.expires_at);
     asks.request((desk.url, DECISIONS_PATH), nonce, Some(terms.to_owned())).map(Some)
 }
 

@@ -21,6 +21,8 @@ pub mod lists;
 pub mod marks;
 pub mod out;
 pub mod payee;
+pub mod raw;
+pub mod replay;
 pub mod ticket;
 pub mod told;
 

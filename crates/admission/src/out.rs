@@ -6,8 +6,8 @@
 
 use core::time::Duration;
 
-use credential::{Expectation, query::QueryError};
-use credential::{PartyRefused, PresentationRequest, VerifiedParty, verify_response};
+use credential::PresentationRequest;
+use credential::query::QueryError;
 use policy::Missing;
 use policy::vocabulary as v;
 use record::{
@@ -19,14 +19,13 @@ use terms::{PaymentId, Uetr};
 use thiserror::Error;
 
 use crate::asking::{Asks, DECISIONS_PATH, payment_nonce};
-use crate::decide::{Asked, ConsentRefused, Decided, Inputs, Ruled, Verdict, ruled};
-use crate::desk::{AccountFacts, Desk, Onboarding};
+use crate::decide::{
+    Asked, ConsentRefused, Decided, Found, Inputs, Ruled, Verdict, ruled, unshown, verify,
+};
+use crate::desk::{AccountFacts, Desk, Onboarding, Statuses};
 use crate::exchange::missing;
 use crate::findings;
-use crate::marks::lists_seen;
-use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{Active, OutTicket, Ticket, TicketError};
-use crate::told::OwnReason;
 
 /// How long terms of a payment out are good: time to read and agree.
 pub const OUT_TERMS_SECONDS: u64 = 300;
@@ -160,25 +159,33 @@ pub fn decide_out(
     inputs: &Inputs<'_>,
 ) -> Decided {
     let OpenOut { ticket, terms } = consent;
+    let nonce = nonce_of(desk, ticket);
+    let found = found_out(desk, (ticket, terms), (vp_token, &nonce), inputs.statuses);
     let about = (ticket.payment, ticket.terms);
     let asked = Asked { about, owner: ticket.owner, statements: &[] };
-    match verify(desk, ticket, terms, vp_token, inputs) {
-        Ok(party) => {
-            let findings = findings::out(desk, ticket, terms, &party);
-            let ruled = ruled(desk, &asked, inputs, &findings, false);
-            conclude(desk, consent, inputs, ruled, (None, party.high_water().clone()))
-        }
+    let ruled = ruled(desk, &asked, inputs, &found);
+    conclude(desk, consent, inputs, (ruled, found))
+}
+
+/// What is found of a payment out: a function, which a replay calls again.
+pub(crate) fn found_out(
+    desk: &Desk<'_>,
+    (ticket, terms): (&OutTicket, &OutgoingTerms),
+    (vp_token, nonce): (&str, &str),
+    statuses: Statuses<'_>,
+) -> Found {
+    let request = request_under(desk, nonce.to_owned(), terms);
+    match verify(desk, request, vp_token, statuses) {
+        Ok(party) => Found {
+            findings: findings::out(desk, ticket, terms, &party),
+            own: None,
+            relied_on: Vec::new(),
+            high_water: party.high_water().clone(),
+            told_too_little: false,
+        },
         Err(refused) => {
-            let own = OwnReason::of_presentation(&refused);
-            let mut builder = findings::before_out(desk, ticket, terms).change();
-            if matches!(refused, PartyRefused::SubjectsDiffer { .. }) {
-                builder = builder.flag(v::SUBJECTS_SAME, false);
-            }
-            let high_water = lists_seen(desk, vp_token, inputs.statuses);
-            let ruled = ruled(desk, &asked, inputs, &builder.build(), true);
-            let mut decided = conclude(desk, consent, inputs, ruled, (Some(&own), high_water));
-            decided.alarm = false;
-            decided
+            let before = findings::before_out(desk, ticket, terms);
+            unshown(desk, &before, &refused, (vp_token, statuses))
         }
     }
 }
@@ -187,18 +194,17 @@ fn conclude(
     desk: &Desk<'_>,
     consent: &OpenOut,
     inputs: &Inputs<'_>,
-    ruled: Ruled,
-    (own, high_water): (Option<&OwnReason>, credential::HighWater),
+    (ruled, found): (Ruled, Found),
 ) -> Decided {
     let about = (consent.ticket.payment, consent.ticket.terms);
-    let verdict = ruled.verdict(desk, about, inputs, own, |decision| {
+    let verdict = ruled.verdict(desk, about, inputs, found.own.as_ref(), |decision| {
         let parties = parties(&consent.ticket, &consent.terms, inputs);
         let limits = decision.limits.clone();
         let order = order(desk, consent, inputs, (&parties, ruled.commitment, limits));
         Verdict::Order { order: Signed::sign(&order, desk.permit_key), parties: Box::new(parties) }
     });
-    let alarm = ruled.decision.alarm();
-    Decided { record: ruled.record, verdict, high_water, alarm }
+    let alarm = ruled.decision.alarm() && !found.told_too_little;
+    Decided { record: ruled.record, verdict, high_water: found.high_water, alarm }
 }
 
 fn order(
@@ -280,35 +286,23 @@ fn request(
     ticket: &OutTicket,
     terms: &OutgoingTerms,
 ) -> Result<Option<PresentationRequest>, QueryError> {
+    request_under(desk, nonce_of(desk, ticket), terms)
+}
+
+/// The nonce that its presentation is asked under.
+pub(crate) fn nonce_of(desk: &Desk<'_>, ticket: &OutTicket) -> String {
+    payment_nonce(desk.secret, ticket.payment, ticket.terms, ticket.expires_at)
+}
+
+fn request_under(
+    desk: &Desk<'_>,
+    nonce: String,
+    terms: &OutgoingTerms,
+) -> Result<Option<PresentationRequest>, QueryError> {
     let asks = Asks::of_pack(desk.pack);
     if asks.is_empty() {
         return Ok(None);
     }
-    let nonce = payment_nonce(desk.secret, ticket.payment, ticket.terms, ticket.expires_at);
     let terms = Some(terms.to_terms_string());
     asks.request((desk.url, DECISIONS_PATH), nonce, terms).map(Some)
-}
-
-fn verify(
-    desk: &Desk<'_>,
-    ticket: &OutTicket,
-    terms: &OutgoingTerms,
-    vp_token: &str,
-    inputs: &Inputs<'_>,
-) -> Result<VerifiedParty, PartyRefused> {
-    let malformed = |reason: String| PartyRefused::Malformed { reason };
-    let request = request(desk, ticket, terms)
-        .map_err(|error| malformed(error.to_string()))?
-        .ok_or_else(|| malformed("the rules read nothing of the wallet".to_owned()))?;
-    verify_response(
-        vp_token,
-        &Expectation {
-            request: &request,
-            trust: desk.lists.trust(),
-            status_lists: inputs.statuses.tokens,
-            high_water: inputs.statuses.high_water,
-            status_age_max: STATUS_AGE_MAX,
-            now: desk.now,
-        },
-    )
 }

@@ -5,7 +5,7 @@
     clippy::wildcard_enum_match_arm,
     reason = "a helper of tests may stop the test"
 )]
-#![expect(unreachable_pub, reason = "support is a module of this test only")]
+#![expect(unreachable_pub, dead_code, reason = "support is a module of several tests")]
 
 mod support;
 

@@ -29,6 +29,7 @@ pub mod settlement;
 pub mod status;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod totals;
 pub mod trusted;
 pub mod under_lease;
 

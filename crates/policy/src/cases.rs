@@ -172,6 +172,7 @@ pub fn read(text: &str, pack: &Pack) -> Result<Vec<Case>, CasesError> {
 #[must_use]
 pub fn run(pack: &Pack, cases: &[Case]) -> CasesRun {
     let mut untested: BTreeSet<String> = pack
+        .set
         .rules
         .iter()
         .filter(|(_, (_, rule))| rule.words.is_some())
@@ -194,10 +195,10 @@ impl Pack {
         let due = || {
             let period = self.period(case.at.date())?;
             let request = self.request(&case.findings).ok()?;
-            Some(evaluate(&self.oblige, &request, &period.entities).determining)
+            Some(evaluate(&self.set.oblige, &request, &period.entities).determining)
         };
         let limits = |id: &String| {
-            let rule = self.rules.get(id);
+            let rule = self.set.rules.get(id);
             rule.is_some_and(|(chapter, rule)| {
                 *chapter == Chapter::Oblige && (rule.is_limit() && !decision.limits.is_empty())
             })

@@ -77,7 +77,7 @@ pub fn compare(old: &PackFiles<'_>, new: &PackFiles<'_>) -> Result<Comparison, P
     let (before, after) = (Pack::load(old)?, Pack::load(new)?);
     let mut changes = Vec::new();
     for chapter in [Chapter::Decide, Chapter::Oblige, Chapter::Gate] {
-        let (a, b) = (texts(before.set(chapter)), texts(after.set(chapter)));
+        let (a, b) = (texts(before.policies(chapter)), texts(after.policies(chapter)));
         for id in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
             changes.extend(rule(chapter, id, a.get(id), b.get(id)));
         }
@@ -91,16 +91,6 @@ pub fn compare(old: &PackFiles<'_>, new: &PackFiles<'_>) -> Result<Comparison, P
     }
     changes.sort_unstable_by(|a, b| (a.file, &a.of, &a.what).cmp(&(b.file, &b.of, &b.what)));
     Ok(Comparison { old: before.digest(), new: after.digest(), changes })
-}
-
-impl Pack {
-    const fn set(&self, chapter: Chapter) -> &PolicySet {
-        match chapter {
-            Chapter::Decide => &self.decide,
-            Chapter::Oblige => &self.oblige,
-            Chapter::Gate => &self.gate,
-        }
-    }
 }
 
 fn file(files: &PackFiles<'_>) -> Result<ParameterFile, PackError> {

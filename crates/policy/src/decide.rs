@@ -154,19 +154,19 @@ impl Pack {
         };
         // A broken assumption denies, and takes no reason and no duty with it: what is due always
         // is due of this payment too.
-        errors.extend(self.broken(&request, period));
         let whole = |whole| match asked {
             Asked::Whole => whole,
             Asked::OneByOne => None,
         };
+        errors.extend(self.broken(whole(self.set.assumed_whole.as_ref()), &request, period));
         let entities = &period.entities;
         let mut main =
-            by_whole((whole(self.decide_whole.as_ref()), &self.decide), &request, entities);
-        let due = evaluate(&self.oblige, &request, entities);
+            by_whole((whole(self.set.decide_whole.as_ref()), &self.set.decide), &request, entities);
+        let due = evaluate(&self.set.oblige, &request, entities);
         let duties = self.duties(&due.determining, main.allowed, now);
         let gate = match self.gate_request(findings, &duties) {
             Ok(request) => {
-                by_whole((whole(self.gate_whole.as_ref()), &self.gate), &request, entities)
+                by_whole((whole(self.set.gate_whole.as_ref()), &self.set.gate), &request, entities)
             }
             Err(error) => return denied(vec![error]),
         };
@@ -218,7 +218,7 @@ impl Pack {
             action: findings.action().word().to_owned(),
             terms: envelope.terms,
             pack: self.digest,
-            schema: self.schema_digest,
+            schema: self.set.schema_digest,
             findings_layer: FINDINGS_LAYER,
             snapshot: envelope.snapshot,
             statements: envelope.statements.into_iter().collect(),
@@ -242,7 +242,7 @@ impl Pack {
     }
 
     fn recorded(&self, findings: &Findings) -> Vec<Finding> {
-        let rows = self.reads.iter().filter_map(|name| definition(name));
+        let rows = self.set.reads.iter().filter_map(|name| definition(name));
         rows.filter_map(|row| {
             Some(Finding {
                 name: row.name.to_owned(),
@@ -256,12 +256,17 @@ impl Pack {
     }
 
     /// Assumptions that this request breaks: what was proved of the pack says nothing of it.
-    fn broken(&self, request: &Request, period: &Period) -> Vec<EvaluationError> {
-        let assumptions = &self.assumptions;
+    fn broken(
+        &self,
+        whole: Option<&PolicySet>,
+        request: &Request,
+        period: &Period,
+    ) -> Vec<EvaluationError> {
+        let assumptions = &self.set.assumptions;
         if assumptions.is_empty() {
             return Vec::new();
         }
-        let answer = evaluate(assumptions.check(), request, &period.entities);
+        let answer = by_whole((whole, assumptions.check()), request, &period.entities);
         let mut errors = answer.errors;
         if !answer.allowed {
             errors.extend(answer.determining.iter().map(|id| EvaluationError::AssumptionBroken {
@@ -273,12 +278,12 @@ impl Pack {
     }
 
     fn input_errors(&self, findings: &Findings) -> Vec<EvaluationError> {
-        let missing = self.reads.iter().filter(|name| findings.value(name).is_none());
+        let missing = self.set.reads.iter().filter(|name| findings.value(name).is_none());
         missing.map(|name| EvaluationError::FindingMissing { finding: name.clone() }).collect()
     }
 
     pub(crate) fn request(&self, findings: &Findings) -> Result<Request, EvaluationError> {
-        let pairs = pairs(&self.request_reads, findings);
+        let pairs = pairs(&self.set.request_reads, findings);
         self.request_of(findings.action().word(), pairs)
     }
 
@@ -291,7 +296,7 @@ impl Pack {
         let due = RestrictedExpression::new_set(
             kinds.into_iter().map(|kind| RestrictedExpression::new_string(kind.to_owned())),
         );
-        let pairs = pairs(&self.gate_reads, findings).chain([(DUTIES_DUE.to_owned(), due)]);
+        let pairs = pairs(&self.set.gate_reads, findings).chain([(DUTIES_DUE.to_owned(), due)]);
         self.request_of("settle", pairs)
     }
 
@@ -302,14 +307,14 @@ impl Pack {
     ) -> Result<Request, EvaluationError> {
         let invalid = |reason: String| EvaluationError::RequestInvalid { reason };
         let context = Context::from_pairs(pairs).map_err(|e| invalid(e.to_string()))?;
-        let known = self.actions.get(action).cloned();
+        let known = self.set.actions.get(action).cloned();
         let action = known.ok_or_else(|| invalid(format!("action `{action}` is unknown")))?;
-        let (principal, resource) = (self.principal.clone(), self.resource.clone());
+        let (principal, resource) = (self.set.principal.clone(), self.resource.clone());
         Request::new(principal, action, resource, context, None).map_err(|e| invalid(e.to_string()))
     }
 
     fn rule(&self, id: &str) -> Option<&Rule> {
-        self.rules.get(id).map(|(_, rule)| rule)
+        self.set.rules.get(id).map(|(_, rule)| rule)
     }
 
     fn reasons(&self, determining: &BTreeSet<String>) -> Vec<Reason> {

@@ -51,7 +51,7 @@ impl Pack {
     #[must_use]
     pub fn described(&self) -> Vec<Described<'_>> {
         let mut all: Vec<Described<'_>> =
-            self.rules.values().map(|(chapter, rule)| described(*chapter, rule)).collect();
+            self.set.rules.values().map(|(chapter, rule)| described(*chapter, rule)).collect();
         all.sort_by_key(|one| (one.chapter, one.code));
         all
     }
@@ -60,7 +60,7 @@ impl Pack {
     /// wide permit.
     #[must_use]
     pub fn words(&self, code: &str) -> Option<&Words> {
-        self.rules.get(code).and_then(|(_, rule)| rule.words.as_ref())
+        self.set.rules.get(code).and_then(|(_, rule)| rule.words.as_ref())
     }
 }
 

@@ -19,32 +19,32 @@ impl Pack {
         let findings = Findings::of_record(&record.action, &record.findings)?;
         let period = self.period(record.decided_at.date())?;
         let request = self.request(&findings).ok()?;
-        let context = self.plain_context(&self.request_reads, &findings)?;
-        let main = (&self.decide, record.action.as_str(), &context);
+        let context = self.plain_context(&self.set.request_reads, &findings)?;
+        let main = (&self.set.decide, record.action.as_str(), &context);
         let duties = self.decide(&findings, record.decided_at).duties;
         let gate_request = self.gate_request(&findings, &duties).ok()?;
-        let mut gate_context = self.plain_context(&self.gate_reads, &findings)?;
+        let mut gate_context = self.plain_context(&self.set.gate_reads, &findings)?;
         let kinds: std::collections::BTreeSet<&str> =
             duties.iter().map(|duty| duty.kind.as_str()).collect();
         gate_context.insert(DUTIES_DUE.to_owned(), json!(kinds));
         let mut chapters = vec![
             self.chapter("decide", main, &request, period)?,
-            self.chapter("oblige", (&self.oblige, main.1, &context), &request, period)?,
-            self.chapter("gate", (&self.gate, "settle", &gate_context), &gate_request, period)?,
+            self.chapter("oblige", (&self.set.oblige, main.1, &context), &request, period)?,
+            self.chapter("gate", (&self.set.gate, "settle", &gate_context), &gate_request, period)?,
         ];
-        if !self.assumptions.is_empty() {
-            let check = (self.assumptions.check(), main.1, &context);
+        if !self.set.assumptions.is_empty() {
+            let check = (self.set.assumptions.check(), main.1, &context);
             chapters.push(self.chapter("assumptions", check, &request, period)?);
         }
         let value = json!({
             "pack": self.digest.to_string(),
-            "schemaDigest": self.schema_digest.to_string(),
+            "schemaDigest": self.set.schema_digest.to_string(),
             "engine": record.engine,
             "recorded": {
                 "permit": record.outcome == record::DecisionOutcome::Permit,
                 "determining": record.determining,
             },
-            "schema": self.schema_json,
+            "schema": self.set.schema_json,
             "entities": period.entities.to_json_value().ok()?,
             "chapters": chapters,
         });
@@ -62,7 +62,7 @@ impl Pack {
         Some(json!({
             "name": name,
             "policies": set.clone().to_json().ok()?,
-            "principal": uid(&self.principal),
+            "principal": uid(&self.set.principal),
             "action": {"type": "Action", "id": action},
             "resource": uid(&self.resource),
             "context": context,

@@ -38,7 +38,7 @@ pub use check::check;
 pub use compare::compare;
 pub use decide::{Decision, DecisionEnvelope, EvaluationError};
 pub use findings::{Action, Findings, FindingsBuilder, FindingsError};
-pub use pack::{Ask, Pack, PackError, PackFiles};
+pub use pack::{Ask, Pack, PackError, PackFiles, Shelf};
 pub use preflight::{Lack, Missing};
 pub use replay::{Difference, DigestCheck, Replay, ReplayError, replay, replay_with};
 pub use rule::{Chapter, Sentence, Words};

@@ -1,6 +1,7 @@
 //! A pack: loaded once, checked strictly, identified by what it means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cedar_policy::{
     Entities, Entity, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
@@ -82,6 +83,15 @@ pub struct Pack {
     pub(crate) digest: Digest,
     /// The digest that the same pack had before packs had assumptions.
     pub(crate) digest_v1: Digest,
+    pub(crate) set: Arc<RuleSet>,
+    pub(crate) periods: BTreeMap<BusinessDate, Period>,
+    pub(crate) resource: EntityUid,
+}
+
+/// All of a pack but its parameters. Corridors that differ in parameters only hold one of it
+/// ([`Shelf`]): a thousand copies would each be read from memory anew, decision by decision.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleSet {
     pub(crate) rules_digest: Digest,
     pub(crate) schema_digest: Digest,
     pub(crate) schema_json: Value,
@@ -92,6 +102,8 @@ pub struct Pack {
     /// All forbids of `decide` as one, and of `gate`: see [`crate::whole`].
     pub(crate) decide_whole: Option<PolicySet>,
     pub(crate) gate_whole: Option<PolicySet>,
+    /// All that is assumed, as one forbid.
+    pub(crate) assumed_whole: Option<PolicySet>,
     pub(crate) rules: BTreeMap<String, (Chapter, Rule)>,
     /// What the request of `decide` and `oblige` holds.
     pub(crate) request_reads: BTreeSet<String>,
@@ -99,11 +111,32 @@ pub struct Pack {
     pub(crate) gate_reads: BTreeSet<String>,
     /// All findings that the pack reads: what records hold.
     pub(crate) reads: BTreeSet<String>,
-    pub(crate) periods: BTreeMap<BusinessDate, Period>,
-    pub(crate) resource: EntityUid,
     pub(crate) principal: EntityUid,
     /// The actions of the schema, made once: reading a type's name costs more than a rule.
     pub(crate) actions: BTreeMap<&'static str, EntityUid>,
+}
+
+/// Packs loaded one after another, of which those with the same rules share them.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    known: BTreeMap<Digest, Arc<RuleSet>>,
+}
+
+impl Shelf {
+    /// Reads and checks a pack as [`Pack::load`] does.
+    pub fn load(&mut self, files: &PackFiles<'_>) -> Result<Pack, PackError> {
+        Ok(self.place(Pack::load(files)?))
+    }
+
+    /// The same pack, with rules that another one brought here already.
+    #[must_use]
+    pub fn place(&mut self, mut pack: Pack) -> Pack {
+        // The digest is over schema, rules with their annotations and assumptions: the same digest
+        // is the same set.
+        let set = self.known.entry(pack.set.rules_digest).or_insert_with(|| Arc::clone(&pack.set));
+        pack.set = Arc::clone(set);
+        pack
+    }
 }
 
 /// The one attribute that `gate` reads and that is no finding: the kinds of duties due.
@@ -163,14 +196,13 @@ impl Pack {
         assumptions.check_actions(&decided)?;
         let sets = [&decide, &oblige, &gate];
         let digests = Digests::of(&schema_json, sets, &assumptions, files.parameters)?;
-        Ok(Self {
-            digest: digests.pack,
-            digest_v1: digests.pack_v1,
+        let set = RuleSet {
             rules_digest: digests.rules,
             schema_digest: seal::digest(SCHEMA_DOMAIN, canonical(&schema_json).as_bytes()),
             schema_json,
             decide_whole: whole(&decide),
             gate_whole: whole(&gate),
+            assumed_whole: whole(assumptions.check()),
             decide,
             oblige,
             gate,
@@ -179,13 +211,18 @@ impl Pack {
             reads: request_reads.union(&gate_reads).cloned().collect(),
             request_reads,
             gate_reads,
-            periods: periods(&parameters, &resource, &schema)?,
-            resource,
             principal: uid("Company", "customer")?,
             actions: ACTIONS
                 .iter()
                 .map(|action| Ok((*action, uid("Action", action)?)))
                 .collect::<Result<_, PackError>>()?,
+        };
+        Ok(Self {
+            digest: digests.pack,
+            digest_v1: digests.pack_v1,
+            set: Arc::new(set),
+            periods: periods(&parameters, &resource, &schema)?,
+            resource,
             name: parameters.pack,
             corridor: parameters.corridor,
             side: parameters.side,
@@ -207,7 +244,7 @@ impl Pack {
     /// Whether the schema has an action: `pay`, `settle`, and `refund` where the pack refunds.
     #[must_use]
     pub fn declares(&self, action: &str) -> bool {
-        let namespaces = self.schema_json.as_object().into_iter().flat_map(|all| all.values());
+        let namespaces = self.set.schema_json.as_object().into_iter().flat_map(|all| all.values());
         namespaces
             .filter_map(|namespace| namespace.get("actions")?.as_object())
             .any(|actions| actions.contains_key(action))
@@ -235,24 +272,24 @@ impl Pack {
     /// The digest of all that a proof is about: schema, rules and assumptions. Proofs hold for
     /// every value of the parameters, so those are left out.
     #[must_use]
-    pub const fn rules_digest(&self) -> Digest {
-        self.rules_digest
+    pub fn rules_digest(&self) -> Digest {
+        self.set.rules_digest
     }
 
     /// The policies of a chapter.
     #[must_use]
-    pub const fn policies(&self, chapter: Chapter) -> &PolicySet {
+    pub fn policies(&self, chapter: Chapter) -> &PolicySet {
         match chapter {
-            Chapter::Decide => &self.decide,
-            Chapter::Oblige => &self.oblige,
-            Chapter::Gate => &self.gate,
+            Chapter::Decide => &self.set.decide,
+            Chapter::Oblige => &self.set.oblige,
+            Chapter::Gate => &self.set.gate,
         }
     }
 
     /// What the pack takes for granted.
     #[must_use]
-    pub const fn assumptions(&self) -> &Assumptions {
-        &self.assumptions
+    pub fn assumptions(&self) -> &Assumptions {
+        &self.set.assumptions
     }
 
     /// The values of all parameters from each day on which one changes.
@@ -265,23 +302,24 @@ impl Pack {
     /// The same pack as it was before packs had assumptions: for records of that time.
     pub(crate) fn before_assumptions(&self) -> Self {
         let assumptions = Assumptions::none();
-        Self { assumptions, digest: self.digest_v1, ..self.clone() }
+        let set = RuleSet { assumptions, assumed_whole: None, ..(*self.set).clone() };
+        Self { set: Arc::new(set), digest: self.digest_v1, ..self.clone() }
     }
 
     /// The digest of the schema alone.
     #[must_use]
-    pub const fn schema_digest(&self) -> Digest {
-        self.schema_digest
+    pub fn schema_digest(&self) -> Digest {
+        self.set.schema_digest
     }
 
     /// Names of the findings that the pack's rules read.
     pub fn reads(&self) -> impl Iterator<Item = &str> {
-        self.reads.iter().map(String::as_str)
+        self.set.reads.iter().map(String::as_str)
     }
 
     /// Ids of all rules, sorted.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
-        self.rules.keys().map(String::as_str)
+        self.set.rules.keys().map(String::as_str)
     }
 
     /// What to ask a wallet for: the claims from which the findings are made that the rules
@@ -289,7 +327,7 @@ impl Pack {
     #[must_use]
     pub fn asks(&self) -> Vec<Ask> {
         let mut asks: BTreeMap<&'static str, Ask> = BTreeMap::new();
-        for row in self.reads.iter().filter_map(|name| definition(name)) {
+        for row in self.set.reads.iter().filter_map(|name| definition(name)) {
             for claims in row.asks_on(self.side) {
                 let ask = asks.entry(claims.vct).or_insert_with(|| Ask {
                     vct: claims.vct,
@@ -638,4 +676,25 @@ pub enum PackError {
         /// What is wrong.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shipped;
+
+    #[test]
+    fn corridors_of_the_same_rules_share_them_and_no_others_do() {
+        let corridor = "\"corridor\": \"nl-sg\"";
+        let text = shipped::NL_SG.parameters.replace(corridor, "\"corridor\": \"nl-xaa\"");
+        assert_ne!(text, shipped::NL_SG.parameters);
+        let other = PackFiles { parameters: &text, ..shipped::NL_SG };
+        let mut shelf = Shelf::default();
+        let [first, second] = [shipped::NL_SG, other].map(|files| shelf.load(&files).unwrap());
+        assert!(Arc::ptr_eq(&first.set, &second.set));
+        assert_ne!((first.digest(), first.corridor()), (second.digest(), second.corridor()));
+        assert_eq!(second.digest(), Pack::load(&other).unwrap().digest());
+        let third = shelf.load(&shipped::SG_IN).unwrap();
+        assert!(!Arc::ptr_eq(&first.set, &third.set));
+    }
 }

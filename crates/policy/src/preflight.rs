@@ -36,7 +36,7 @@ impl Pack {
     #[must_use]
     pub fn preflight(&self, findings: &Findings, now: Instant) -> Vec<Missing> {
         let mut found: Vec<(u32, Missing)> = Vec::new();
-        for (chapter, rule) in self.rules.values() {
+        for (chapter, rule) in self.set.rules.values() {
             let Some(why) = &rule.why else { continue };
             let open = why.reason.visibility == Visibility::Open
                 && rule.reads.iter().all(|name| {
@@ -64,7 +64,7 @@ impl Pack {
     /// Whether a forbid, asked alone, neither forbids nor errs.
     fn holds(&self, id: &str, findings: &Findings, now: Instant) -> bool {
         let alone = || {
-            let policy = self.decide.policy(&PolicyId::new(id))?;
+            let policy = self.set.decide.policy(&PolicyId::new(id))?;
             let set = PolicySet::from_policies([policy.clone()]).ok()?;
             let request = self.request(findings).ok()?;
             let period = self.period(now.date())?;

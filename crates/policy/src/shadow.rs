@@ -37,7 +37,7 @@ impl Pack {
             return Otherwise::Untold(BTreeSet::new());
         };
         let untold: BTreeSet<String> =
-            self.reads.iter().filter(|name| findings.value(name).is_none()).cloned().collect();
+            self.set.reads.iter().filter(|name| findings.value(name).is_none()).cloned().collect();
         // What was missing then too was an alarm then, and is one now.
         if !untold.is_empty() && record.errors.is_empty() {
             return Otherwise::Untold(untold);

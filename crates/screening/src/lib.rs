@@ -8,6 +8,7 @@ pub mod import;
 mod index;
 pub mod list;
 pub mod matching;
+mod near;
 pub mod normal;
 mod words;
 

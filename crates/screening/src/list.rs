@@ -8,7 +8,7 @@ use serde::Deserialize;
 use terms::Instant;
 use thiserror::Error;
 
-use crate::index::Index;
+use crate::index::{At, Index};
 use crate::normal::{Normal, normal};
 
 /// Domain of a list's digest.
@@ -131,17 +131,25 @@ impl LoadedList {
         ListVersion { name: name.clone(), version: *version, digest: self.digest }
     }
 
-    /// Entries, each with its comparable names (main name first), that may be as like `name` as
-    /// `least` per mille, in the list's order.
-    pub(crate) fn entries_like(
-        &self,
-        name: &Normal,
-        least: u16,
-    ) -> impl Iterator<Item = (&Entry, &[Normal])> {
-        let like = self.index.entries_like(name, least).into_iter();
-        like.filter_map(|at| {
-            Some((self.list.entries.get(at)?, self.names.get(at).map(Vec::as_slice)?))
-        })
+    /// Names that may be as like `name` as `least` per mille, in the list's order.
+    pub(crate) fn names_like(&self, name: &Normal, least: u16) -> Vec<At> {
+        self.index.names_like(name, least)
+    }
+
+    /// A name of the list: its entry, as it is written, and made comparable.
+    pub(crate) fn named(&self, at: At) -> Option<(&Entry, &String, &Normal)> {
+        let entry = self.list.entries.get(at.entry)?;
+        let written = core::iter::once(&entry.name).chain(&entry.aliases).nth(at.name)?;
+        Some((entry, written, self.names.get(at.entry)?.get(at.name)?))
+    }
+
+    /// All names of the list, in its order: what a scan looks at.
+    #[cfg(test)]
+    pub(crate) fn all_names(&self) -> Vec<At> {
+        let names = |(entry, all): (usize, &Vec<Normal>)| {
+            (0..all.len()).map(move |name| At { entry, name }).collect::<Vec<_>>()
+        };
+        self.names.iter().enumerate().flat_map(names).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use record::ListVersion;
 use seal::Digest;
 
+use crate::index::At;
 use crate::list::{Entry, LoadedList};
 use crate::normal::{Normal, normal};
 
@@ -121,6 +122,16 @@ impl Outcome {
 /// Compares a party with every entry of every list.
 #[must_use]
 pub fn screen(party: &Party<'_>, lists: &[LoadedList], thresholds: Thresholds) -> Outcome {
+    screen_among(party, lists, thresholds, |list, name| list.names_like(name, thresholds.possible))
+}
+
+/// Compares a party with those names of each list that may be like it.
+fn screen_among(
+    party: &Party<'_>,
+    lists: &[LoadedList],
+    thresholds: Thresholds,
+    among: impl Fn(&LoadedList, &Normal) -> Vec<At>,
+) -> Outcome {
     let name = normal(party.name);
     if name.is_empty() {
         return Outcome::NotScreened(NotScreened::NameMissing);
@@ -131,7 +142,9 @@ pub fn screen(party: &Party<'_>, lists: &[LoadedList], thresholds: Thresholds) -
     if lists.is_empty() || lists.iter().any(|l| l.list().entries.is_empty()) {
         return Outcome::NotScreened(NotScreened::ListMissing);
     }
-    let hits = lists.iter().flat_map(|list| hits(party, &name, list, thresholds));
+    let hits = lists
+        .iter()
+        .flat_map(|list| hits(party, &name, (list, among(list, &name)), thresholds.possible));
     // The worst hit stands for all: one without contradiction first, then the highest score; among
     // equals the first in list order, so that a replay names the same entry.
     let worst = hits.reduce(|best, hit| {
@@ -145,33 +158,42 @@ pub fn screen(party: &Party<'_>, lists: &[LoadedList], thresholds: Thresholds) -
     }
 }
 
-fn hits<'a>(
-    party: &'a Party<'_>,
-    name: &'a Normal,
-    list: &'a LoadedList,
-    thresholds: Thresholds,
-) -> impl Iterator<Item = Hit> + 'a {
-    list.entries_like(name, thresholds.possible).filter_map(move |(entry, names)| {
-        let (index, (score, rule)) =
-            names
-                .iter()
-                .map(|listed| compare(name, listed))
-                .enumerate()
-                .reduce(|best, next| if next.1.0 > best.1.0 { next } else { best })?;
-        (score >= thresholds.possible).then(|| Hit {
+/// Of each entry the likest name, the first among equals, if it is at least so like.
+fn hits(
+    party: &Party<'_>,
+    name: &Normal,
+    (list, among): (&LoadedList, Vec<At>),
+    least: u16,
+) -> Vec<Hit> {
+    let mut best: Vec<(At, u16, Rule)> = Vec::new();
+    for at in among {
+        let Some((_, _, listed)) = list.named(at) else { continue };
+        let (score, rule) = compare(name, listed);
+        if score < least {
+            continue;
+        }
+        match best.last_mut() {
+            Some(last) if last.0.entry == at.entry => {
+                if score > last.1 {
+                    *last = (at, score, rule);
+                }
+            }
+            _ => best.push((at, score, rule)),
+        }
+    }
+    let hit = |(at, score, rule)| {
+        let (entry, written, _) = list.named(at)?;
+        Some(Hit {
             list: list.version(),
             entry: entry.id.clone(),
             entry_digest: entry.digest(),
-            name: core::iter::once(&entry.name)
-                .chain(&entry.aliases)
-                .nth(index)
-                .cloned()
-                .unwrap_or_default(),
+            name: written.clone(),
             rule,
             score,
             contradicted: contradicted(party, entry),
         })
-    })
+    };
+    best.into_iter().filter_map(hit).collect()
 }
 
 fn contradicted(party: &Party<'_>, entry: &Entry) -> bool {

@@ -52,6 +52,11 @@ impl Normal {
     pub const fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
+
+    /// Whether no particle or title stands among its words.
+    pub(crate) const fn bare(&self) -> bool {
+        self.whole.len() == self.joined.len()
+    }
 }
 
 /// Makes a name comparable.

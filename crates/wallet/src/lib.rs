@@ -48,7 +48,9 @@ pub use error::WalletError;
 pub use folder::{Kept, WalletFolder};
 pub use invoice::{InvoiceDraft, RequestMade};
 pub use keys::KeyFolder;
-pub use outcome::{CommandResult, EXIT_NOBODY_VOUCHES, EXIT_REFUSED, EXIT_UNKNOWN};
+pub use outcome::{
+    CommandResult, EXIT_MATERIAL_MISSING, EXIT_NOBODY_VOUCHES, EXIT_REFUSED, EXIT_UNKNOWN,
+};
 pub use pay::{
     Accepted, Agreement, CheckedPromise, Chinese, Decided, Letters, OrderSent, PaymentInHand,
     PaymentOutcome, Permitted, RefusedPayment, Settled, Shown, WhenMissing,

@@ -8,6 +8,8 @@ pub const EXIT_REFUSED: u8 = 1;
 pub const EXIT_NOBODY_VOUCHES: u8 = 3;
 /// Nobody here knows how it ended: ask by id, do not order again.
 pub const EXIT_UNKNOWN: u8 = 4;
+/// Something that was named by its digest is not there: nothing is said.
+pub const EXIT_MATERIAL_MISSING: u8 = 5;
 
 /// What every command's result can do.
 pub trait CommandResult {

@@ -8,6 +8,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use admission::lists::snapshot_of;
+use admission::raw::{RawInputs, token_digest};
+use admission::replay::{FILE_LAYOUT, Materials, ReplayFile};
 use admission::{
     AccountFacts, Answered, Consented, Decided, Desk, ExchangeEntropy, Inputs, Lists, Onboarding,
     Prepared, Reply, StatedPayer, Statuses, Wanted, accept_payee, answer_statement, ask_payee,
@@ -26,7 +29,7 @@ use credential::{
 use policy::{Pack, shipped};
 use record::{
     CorridorSide, EdgeMark, Fee, FeeTaker, Invoice, IssuerKey, PostalAddress, Quote, Rate,
-    Recognised, Recognition, RequestToPay, Side, Signed, TrustList, TrustedInstitution,
+    Recognised, Recognition, RequestToPay, Side, Signed, Snapshot, TrustList, TrustedInstitution,
     TrustedIssuer, TrustedProvider,
 };
 use screening::{Entry, LoadedList, ScreeningList};
@@ -290,7 +293,67 @@ impl World {
             Side::Creditor => (self.sg.clone(), self.nl.clone()),
         };
         let loaded = self.sanctions.iter().cloned().map(LoadedList::new).collect();
-        Lists::new(home, vec![other], loaded, Digest::from_bytes([7; 32])).unwrap()
+        Lists::new(home, vec![other], loaded, self.snapshot(side).digest()).unwrap()
+    }
+
+    /// The snapshot that the edge of a side has published.
+    pub fn snapshot(&self, side: Side) -> Signed<Snapshot> {
+        let (institution, trust, signer) = match side {
+            Side::Debtor => ("bank-nl", [&self.nl, &self.sg], 11),
+            Side::Creditor => ("bank-sg", [&self.sg, &self.nl], 12),
+        };
+        let loaded: Vec<_> = self.sanctions.iter().cloned().map(LoadedList::new).collect();
+        let of = ("sandbox".parse().unwrap(), institution.parse().unwrap(), 1);
+        Signed::sign(&snapshot_of(of, &trust, &loaded, NOW), &key(signer))
+    }
+
+    /// The bytes of everything that decisions of a side name by digest.
+    pub fn materials(&self, side: Side) -> Materials {
+        let mut materials = Materials::default();
+        let mut put = |digest: Digest, bytes: Vec<u8>| materials.0.insert(digest, bytes.into());
+        let snapshot = self.snapshot(side);
+        put(snapshot.digest(), snapshot.to_bytes());
+        for list in [&self.nl, &self.sg] {
+            let signed = Signed::sign(list, &key(91));
+            put(signed.digest(), signed.to_bytes());
+        }
+        for list in &self.sanctions {
+            let signed = Signed::sign(list, &key(92));
+            put(signed.digest(), signed.to_bytes());
+        }
+        for token in self.status.values() {
+            put(token_digest(token), token.clone().into_bytes());
+        }
+        materials
+    }
+
+    /// What one side decides, and all that a replay needs.
+    pub fn decides_for_replay(&self, done: &Exchanged, side: Side) -> (Decided, ReplayFile) {
+        let consented = done.consented(side);
+        let (decided, raw) = self.at(side, |desk| match side {
+            Side::Debtor => {
+                let open = open_debtor_consent(desk, &consented).unwrap();
+                let vp_token = self.present(&done.prepared.ask.clone().unwrap(), &self.payer, 3);
+                let data_key = DataKey::from_bytes([51; 32]);
+                let inputs = self.inputs("bank-nl.1", &data_key);
+                let raw = RawInputs::of_debtor(desk, &open, &vp_token, &inputs);
+                (decide_debtor(desk, &open, &vp_token, &inputs), raw)
+            }
+            Side::Creditor => {
+                let open = open_creditor_consent(desk, &consented).unwrap();
+                let data_key = DataKey::from_bytes([52; 32]);
+                let inputs = self.inputs("bank-sg.1", &data_key);
+                let raw = RawInputs::of_creditor(desk, &open, &inputs);
+                (decide_creditor(desk, &open, &inputs), raw)
+            }
+        });
+        let file = ReplayFile {
+            layout: FILE_LAYOUT,
+            record: seal::to_canonical(&decided.record).into(),
+            inputs: seal::to_canonical(&raw).into(),
+            materials: self.materials(side),
+        };
+        (decided, file)
     }
 
     /// Runs `act` at the desk of one side.

@@ -293,7 +293,7 @@ fn claim(quote: &Quote, permit: &Permit, limit: &LimitClaim) -> Result<Claim, Ru
 }
 
 /// What an institution claims to be bounded, as the ledger counts it.
-pub(super) fn velocity(institution: InstitutionName, limit: &LimitClaim) -> VelocityLimit {
+pub(crate) fn velocity(institution: InstitutionName, limit: &LimitClaim) -> VelocityLimit {
     let key = format!("{institution}\u{0}{}", limit.key);
     VelocityLimit {
         key: LimitKey(digest(LIMIT_KEY, key.as_bytes())),

@@ -15,12 +15,15 @@
 use std::hint::black_box;
 
 use policy::vocabulary as v;
-use policy::{Action, Findings, FindingsBuilder, Pack, PackFiles, shipped};
+use policy::{Findings, Pack, PackFiles, Shelf, shipped};
 use record::DecisionOutcome;
 use screening::{Entry, LoadedList, Outcome, Party, ScreeningList, Thresholds, screen};
-use terms::{Amount, Instant, Minor};
+use terms::{Instant, Minor};
 
 mod names;
+#[path = "../../tests/support/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests")]
+mod support;
 
 use names::Names;
 
@@ -87,6 +90,7 @@ fn cpu() -> u64 {
 
 /// The packs of many corridors, each with a limit of its own.
 fn corridors() -> Vec<Pack> {
+    let mut shelf = Shelf::default();
     (0..CORRIDORS)
         .map(|n| {
             let letter = |of: usize| char::from(b'a' + u8::try_from(of % 26).unwrap());
@@ -95,7 +99,7 @@ fn corridors() -> Vec<Pack> {
                 .parameters
                 .replace("\"corridor\": \"nl-sg\"", &format!("\"corridor\": \"{to}\""))
                 .replace("50000000}", &format!("{}}}", 50_000_000 + n));
-            Pack::load(&PackFiles { parameters: &parameters, ..shipped::NL_SG }).unwrap()
+            shelf.load(&PackFiles { parameters: &parameters, ..shipped::NL_SG }).unwrap()
         })
         .collect()
 }
@@ -118,42 +122,9 @@ fn decide(rows: &mut Rows, workload: &str, packs: &[Pack]) {
     rows.costs(workload, costs);
 }
 
+/// Findings made anew: what the tests' base payment has, of another amount.
 fn findings(minor: u128) -> Findings {
-    let clear = Outcome::Clear { lists: vec![] };
-    FindingsBuilder::new(Action::Pay)
-        .amount(Amount::new(Minor::new(minor), "EUR.2@tcb-sandbox".parse().unwrap()))
-        .flag(v::SUBJECTS_SAME, true)
-        .flag(v::REGISTRATION_ACTIVE, true)
-        .age(v::REGISTRATION_STATUS_AGE, NOW, Instant::from_seconds(NOW.seconds() - 60))
-        .flag(v::OWNER_MATCHES, true)
-        .text(v::PURPOSE, "GDDS")
-        .text(v::PAYER_COUNTRY, "NL")
-        .text(v::PAYEE_COUNTRY, "SG")
-        .flag(v::PAYER_NAME_GIVEN, true)
-        .flag(v::PAYER_ADDRESS_STRUCTURED, true)
-        .flag(v::PAYEE_NAME_GIVEN, true)
-        .flag(v::STATEMENT_PRESENT, true)
-        .flag(v::TERMS_MATCH, true)
-        .screening(v::PAYER_SCREENING, &clear)
-        .screening(v::PAYEE_SCREENING, &clear)
-        .number(v::LIST_AGE, 3_600)
-        .flag(v::LIST_EXPIRED, false)
-        .number(v::WEEKDAY, 3)
-        .texts(v::DUTIES_DONE, &["travel-rule", "evidence-escrow"])
-        .flag(v::ACCOUNT_MAY_BE_DEBITED, true)
-        .flag(v::TERMS_SIGNED, true)
-        .flag(v::MANDATE_MAY_PAY, true)
-        .number(v::MANDATE_STATUS_AGE, 60)
-        .number(v::MANDATE_LIMIT, 5_000_000)
-        .number(v::MANDATE_MONTH_LIMIT, 20_000_000)
-        .text(v::MANDATE_KEY, "mandate:m1")
-        .text(v::CREDIT_BAND_GIVEN, "B")
-        .number(v::CREDIT_STATUS_AGE, 60)
-        .flag(v::TAX_STANDING_GOOD, true)
-        .number(v::TAX_STANDING_AGE, 86_400)
-        .flag(v::PAYEE_NAME_FITS_ACCOUNT, true)
-        .number(v::MINUTE_OF_DAY, 660)
-        .build()
+    support::debtor().minor(v::AMOUNT, Minor::new(minor)).build()
 }
 
 fn screen_10k(rows: &mut Rows) {

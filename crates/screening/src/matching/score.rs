@@ -52,8 +52,7 @@ pub fn compare(a: &Normal, b: &Normal) -> (u16, Rule) {
 /// Letters of the whole name, without spaces: they see spaces that are missing or too many, and
 /// count only near identity.
 fn letters(a: &Normal, b: &Normal) -> u32 {
-    let bare = |name: &Normal| name.whole.len() == name.joined.len();
-    if a.words.len() == b.words.len() && bare(a) && bare(b) {
+    if a.words.len() == b.words.len() && a.bare() && b.bare() {
         return 0;
     }
     joined_score(&a.joined, &b.joined).max(joined_score(&a.whole, &b.whole))

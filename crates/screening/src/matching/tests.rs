@@ -116,8 +116,8 @@ fn the_stored_form_of_a_list_is_fixed() {
     assert_eq!(lists[0].version().digest, list.digest());
 }
 
-#[test]
-fn labelled_pairs_are_told_apart() {
+/// The labelled pairs of the test vectors; nothing, and a word about it, without them.
+fn labelled() -> Option<Vec<Vec<String>>> {
     let root = std::env::var("WAYLEAVE_VECTORS").map_or_else(
         |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
         PathBuf::from,
@@ -126,10 +126,16 @@ fn labelled_pairs_are_told_apart() {
     let Ok(text) = std::fs::read_to_string(&path) else {
         assert!(std::env::var("CI").is_err(), "vectors missing at {}", path.display());
         println!("left out: no vectors at {}", path.display());
-        return;
+        return None;
     };
     let rows: Vec<_> = text.lines().skip(1).map(csv_row).filter(|r| r.len() >= 6).collect();
     assert!(rows.len() >= 400, "{} pairs", rows.len());
+    Some(rows)
+}
+
+#[test]
+fn labelled_pairs_are_told_apart() {
+    let Some(rows) = labelled() else { return };
     let score = |row: &[String]| compare(&normal(&row[2]), &normal(&row[3])).0;
     // Weights and thresholds were chosen by the errors in the first half; of the second the sum is
     // looked at.
@@ -177,6 +183,44 @@ fn small_firms_with_like_names_are_left_in_peace() {
         let (score, rule) = compare(&normal(ours), &normal(listed));
         assert!(score < Thresholds::STANDARD.possible, "{ours} | {listed}: {score} {rule:?}");
     }
+}
+
+/// What comparing with every single name says.
+fn scanned(party: &Party<'_>, lists: &[LoadedList], thresholds: Thresholds) -> Outcome {
+    screen_among(party, lists, thresholds, |list, _| list.all_names())
+}
+
+#[test]
+fn the_index_and_a_scan_say_the_same_of_each_labelled_pair() {
+    let Some(rows) = labelled() else { return };
+    let entry = |(at, row): (usize, &Vec<String>)| Entry {
+        id: at.to_string(),
+        name: row[3].clone(),
+        aliases: vec![],
+        dates: vec![],
+        countries: vec![],
+        program: "p".into(),
+    };
+    let list = ScreeningList {
+        layout: 1,
+        name: "labelled".into(),
+        version: 1,
+        issued_at: Instant::EPOCH,
+        next_update: Instant::from_seconds(1),
+        entries: rows.iter().enumerate().map(entry).collect(),
+    };
+    let lists = [LoadedList::new(list)];
+    let mut hits = 0;
+    for name in rows.iter().flat_map(|row| [&row[2], &row[3]]) {
+        let party = Party { name, country: "NL", date: None };
+        let thresholds = [Thresholds::STANDARD, Thresholds { possible: 600, certain: 900 }];
+        for thresholds in thresholds {
+            let indexed = screen(&party, &lists, thresholds);
+            assert_eq!(indexed, scanned(&party, &lists, thresholds), "{name}");
+            hits += usize::from(matches!(indexed, Outcome::Possible(_) | Outcome::Match(_)));
+        }
+    }
+    assert!(hits > rows.len(), "{hits}");
 }
 
 /// One line of CSV with double quotes; no line of the vectors holds a line break.
@@ -228,6 +272,17 @@ fn some_name() -> impl proptest::strategy::Strategy<Value = String> {
     )
 }
 
+/// A name of such words, or of any letters.
+fn any_name() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    prop_oneof![
+        4 => some_name(),
+        2 => "[a-dA-D0-2' ]{1,40}",
+        1 => "\\PC{1,30}",
+        1 => proptest::collection::vec("[a-c]{1,9}", 8..20).prop_map(|words| words.join(" ")),
+    ]
+}
+
 proptest::proptest! {
     #[test]
     fn the_index_leaves_out_no_name_that_is_like_enough(
@@ -238,10 +293,37 @@ proptest::proptest! {
         let names: Vec<Vec<Normal>> =
             listed.iter().map(|all| all.iter().map(|name| normal(name)).collect()).collect();
         let asked = normal(&asked);
-        let like = crate::index::Index::of(&names).entries_like(&asked, least);
-        for (at, names) in names.iter().enumerate() {
-            let best = names.iter().map(|name| compare(&asked, name).0).max().unwrap_or(0);
-            proptest::prop_assert!(best < least || like.contains(&at), "{best} {least} {names:?}");
+        let like = crate::index::Index::of(&names).names_like(&asked, least);
+        for (entry, names) in names.iter().enumerate() {
+            for (name, listed) in names.iter().enumerate() {
+                let score = compare(&asked, listed).0;
+                let found = like.contains(&At { entry, name });
+                proptest::prop_assert!(score < least || found, "{score} {least} {listed:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_index_and_a_scan_say_the_same(
+        listed in proptest::collection::vec(proptest::collection::vec(any_name(), 1..4), 1..24),
+        asked in any_name(),
+        country in proptest::sample::select(vec!["NL", "RU"]),
+        possible in 600_u16..960,
+    ) {
+        let entries: Vec<_> = listed
+            .iter()
+            .enumerate()
+            .map(|(at, names)| serde_json::json!({"id": at.to_string(), "name": names[0],
+                "aliases": names[1..], "countries": ["NL"], "program": "p"}))
+            .collect();
+        let json = serde_json::json!({"name": "l", "version": 1, "issued_at": 1, "next_update": 2,
+            "entries": entries});
+        if let Ok(list) = import_json(json.to_string().as_bytes()) {
+            let party = Party { name: &asked, country, date: None };
+            let thresholds = Thresholds { possible, certain: 970 };
+            let lists = [LoadedList::new(list)];
+            let scan = scanned(&party, &lists, thresholds);
+            proptest::prop_assert_eq!(screen(&party, &lists, thresholds), scan);
         }
     }
 

@@ -89,16 +89,31 @@ pub struct ExportArgs {
 /// The record holds what the rules were told. Decided again under the same rules it must give
 /// the same bytes: MATCH. Under other rules, or if a word of it was changed, it is a MISMATCH,
 /// and the first difference and the policies concerned are named. Depth 1: the findings are
-/// taken from the record, not made anew from credentials.
+/// taken from the record. Depth 2: they are made anew from a replay file, which holds what was
+/// handed in and the lists of that day. Depth 3: the permit's limits against the settlement book,
+/// its facts folded again up to the payment's position.
 ///
-/// Exit 0: match. Exit 1: mismatch, or the file is no decision record.
+/// Exit 0: match. Exit 1: mismatch, or the file is none. Exit 5, nothing is said: something that
+/// the file names by its digest is not in it, the pack is another, or the book has no settlement
+/// of the payment.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The decision record.
+    /// The decision record; at depth 2 a replay file.
     pub file: PathBuf,
+    /// From where: 1 findings, 2 what was handed in, 3 the ledger's totals.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=3)
+    )]
+    pub depth: u8,
     /// The rule pack's folder.
+    #[arg(long, value_name = "DIR", required_unless_present = "book")]
+    pub pack: Option<PathBuf>,
+    /// At depth 3, the settlement book's folder, such as `core/books/settlement`.
     #[arg(long, value_name = "DIR")]
-    pub pack: PathBuf,
+    pub book: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,

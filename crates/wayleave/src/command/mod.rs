@@ -17,6 +17,8 @@ pub(crate) mod policy_prove;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
 pub(crate) mod replay;
+mod replay_raw;
+mod replay_totals;
 mod statement;
 mod two_persons;
 pub(crate) mod verify;

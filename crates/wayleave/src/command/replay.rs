@@ -80,7 +80,12 @@ impl PackTexts {
 
 /// Decides again.
 pub(crate) fn command(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let (texts, pack) = read_pack(&args.pack)?;
+    match args.depth {
+        2 => return super::replay_raw::command(args),
+        3 => return super::replay_totals::command(args),
+        _ => {}
+    }
+    let (texts, pack) = read_pack(pack_of(args)?)?;
     let bytes = files::read(&args.file)?;
     let place = || format!("`{}` is no decision record that can be replayed", args.file.display());
     let replayed = replay(&bytes, &pack).with_context(place)?;
@@ -95,6 +100,11 @@ pub(crate) fn command(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     let again = Again { replayed, under, concerned, record, pack: pack.name().to_owned() };
     Ok(show(&again, args.json))
+}
+
+/// The rule pack's folder: needed at every depth but the ledger's.
+pub(crate) fn pack_of(args: &ReplayArgs) -> anyhow::Result<&Path> {
+    args.pack.as_deref().context("expected `--pack DIR`, the rule pack's folder")
 }
 
 pub(crate) fn read_pack(dir: &Path) -> anyhow::Result<(PackTexts, Pack)> {

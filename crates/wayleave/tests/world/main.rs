@@ -40,6 +40,7 @@ mod receipts;
 mod refund;
 mod refusals;
 mod replayed_list;
+mod replays;
 mod rounds;
 mod rules;
 mod stage;

@@ -174,6 +174,7 @@ impl Keeper {
     /// From now on decisions rest on the snapshot that is held: the core knows it.
     fn use_snapshot(&mut self) -> Result<(), RoleError> {
         let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        self.keep(&snapshot.signed).map_err(RoleError::world("keeping the snapshot's lists"))?;
         let digest = snapshot.signed.digest();
         let mut lists: Vec<TrustList> =
             self.trust.iter().filter_map(|(_, s)| Some(s.held.as_ref()?.list.clone())).collect();
@@ -183,6 +184,18 @@ impl Keeper {
         self.edge.use_lists(lists);
         self.published = true;
         Ok(())
+    }
+
+    /// Keeps what a snapshot names, and it: decisions that name it can be replayed.
+    fn keep(&self, snapshot: &Signed<Snapshot>) -> std::io::Result<()> {
+        let kept = &self.edge.kept;
+        for edition in self.trust.iter().filter_map(|(_, source)| source.held.as_ref()) {
+            kept.keep_document(&edition.signed)?;
+        }
+        for edition in self.sanctions.iter().filter_map(|source| source.held.as_ref()) {
+            kept.keep_document(&edition.signed)?;
+        }
+        kept.keep_document(snapshot)
     }
 
     /// Signs a snapshot of what is held: durable before anybody is told of its version.

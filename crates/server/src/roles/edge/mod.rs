@@ -8,10 +8,11 @@
 //! | `POST /v1/statements` | the other edge, creditor side | its statement for ours |
 //! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
 //! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
+//! | `GET /v1/decisions/{payment}/inputs` | the institution's operator | a replay file |
 //!
 //! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`,
 //! `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on their way), `data-keys`,
-//! `status-marks`. Nothing of a payment lives in memory between two of its requests.
+//! `status-marks`, `kept/` (lists that decisions name). Nothing of a payment lives in memory between two of its requests.
 
 mod certified;
 mod config;
@@ -20,6 +21,7 @@ mod deliver;
 mod disk;
 mod form;
 mod keeper;
+mod kept;
 mod out;
 mod outbox;
 mod packs;

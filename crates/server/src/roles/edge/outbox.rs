@@ -92,6 +92,7 @@ pub(super) struct Outbox {
     pending: BTreeMap<Destination, VecDeque<(u64, Item)>>,
     count: Count,
     decisions: BTreeMap<PaymentId, Place>,
+    inputs: BTreeMap<PaymentId, Place>,
     orders: BTreeMap<PaymentId, Place>,
     joined: Option<Sequence>,
 }
@@ -107,6 +108,7 @@ impl Outbox {
             pending: BTreeMap::new(),
             count: Count::default(),
             decisions: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             orders: BTreeMap::new(),
             joined: None,
         };
@@ -226,7 +228,17 @@ impl Outbox {
 
     /// The sealed record of a payment's newest decision here.
     pub(super) fn decision(&mut self, payment: PaymentId) -> io::Result<Option<ByteVec>> {
-        let Some(place) = self.decisions.get(&payment).copied() else { return Ok(None) };
+        self.sealed_at(self.decisions.get(&payment).copied())
+    }
+
+    /// The sealed raw inputs of a payment's newest decision here.
+    pub(super) fn inputs(&mut self, payment: PaymentId) -> io::Result<Option<ByteVec>> {
+        self.sealed_at(self.inputs.get(&payment).copied())
+    }
+
+    /// What the parcel at this place holds.
+    fn sealed_at(&mut self, place: Option<Place>) -> io::Result<Option<ByteVec>> {
+        let Some(place) = place else { return Ok(None) };
         let bytes = self.records.read(place)?;
         match from_canonical(&bytes).map_err(io::Error::other)? {
             Entry::Parcel(_, parcel) => Ok(Some(parcel.sealed)),
@@ -280,6 +292,9 @@ impl Outbox {
             Entry::Parcel(number, parcel) => {
                 if parcel.kind.starts_with(DECISION) {
                     self.decisions.insert(parcel.payment, place);
+                }
+                if parcel.kind.starts_with(INPUTS) {
+                    self.inputs.insert(parcel.payment, place);
                 }
                 self.next_item = number.checked_add(1).ok_or_else(over)?;
                 self.queue(number, Item::Parcel(parcel));
@@ -361,6 +376,8 @@ impl DataKeys {
 
 /// The kind of parcels that hold a decision record.
 pub(super) const DECISION: &str = "decision";
+/// The kind of parcels that hold a decision's raw inputs.
+pub(super) const INPUTS: &str = "inputs";
 /// The kind of parcels that hold both statements.
 pub(super) const STATEMENTS: &str = "statements";
 

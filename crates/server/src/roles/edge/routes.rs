@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use admission::raw::RawInputs;
 use admission::{
     Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
     Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Told, Untrusted, Verdict, Wanted,
@@ -67,7 +68,9 @@ pub(super) fn routes(edge: &Arc<Edge>, gate: &Gate) -> Router {
     } else {
         (wallets, Router::new())
     };
-    let operators = Router::new().route("/v1/decisions/{payment}/record", get(record_of));
+    let operators = Router::new()
+        .route("/v1/decisions/{payment}/record", get(record_of))
+        .route("/v1/decisions/{payment}/inputs", get(super::kept::replay_file));
     edges
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(edge))))
         .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(edge))))
@@ -418,6 +421,12 @@ fn numbered(
     }
     way.packs.shadow(&decided.record);
     edge.statuses.raise(&decided.high_water).map_err(disk)?;
+    let raw = match open {
+        Opened::Debtor(open, vp_token) => RawInputs::of_debtor(&desk, open, vp_token, &inputs),
+        Opened::Creditor(open) => RawInputs::of_creditor(&desk, open, &inputs),
+        Opened::Out(open, vp_token) => RawInputs::of_out(&desk, open, vp_token, &inputs),
+    };
+    edge.kept.keep_statuses(inputs.statuses).map_err(disk)?;
     // In one turn: two consents to one payment at the same time would both be the first, and the
     // core would keep one record of the two.
     let mut outbox = edge.outbox();
@@ -429,7 +438,7 @@ fn numbered(
         return Ok(super::out::answer(way, &first.order, &first.parties));
     }
     let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
-    let items = leave_behind(way.side, open, (&data_key, kind), &decided)?;
+    let items = leave_behind(way.side, open, (&data_key, kind), (&decided, &raw))?;
     outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
     drop(outbox);
     edge.deliver.notify_waiters();
@@ -449,7 +458,7 @@ fn leave_behind(
     side: Side,
     open: &Opened,
     (data_key, kind): (&DataKey, String),
-    decided: &Decided,
+    (decided, raw): (&Decided, &RawInputs),
 ) -> Result<Vec<Item>, Refuse> {
     let unsealed = |_| Refuse::from(Problem::of(&problem::FAULT).detail("sealing failed"));
     let payment = open.payment();
@@ -458,7 +467,9 @@ fn leave_behind(
     };
     let sealed = sealed_record(data_key, &decided.record).map_err(unsealed)?;
     let first = kind == super::outbox::DECISION;
+    let inputs = kind.replacen(super::outbox::DECISION, super::outbox::INPUTS, 1);
     let mut items = vec![parcel(kind, sealed)];
+    items.push(parcel(inputs, raw.sealed(data_key).map_err(unsealed)?));
     if let Some((sent, received)) = open.statements().filter(|_| first) {
         let both: [ByteVec; 2] = [sent.to_bytes().into(), received.to_bytes().into()];
         let plain = to_canonical(&both);
@@ -552,13 +563,7 @@ async fn record_of(
     Extension(caller): Extension<Caller>,
     Path(payment): Path<String>,
 ) -> Answer {
-    if caller.name() != edge.operator {
-        return Err(Problem::of(&problem::FORBIDDEN)
-            .detail(format!("`{}` does not operate this edge", caller.name()))
-            .expected(edge.operator.clone())
-            .got(caller.name())
-            .into());
-    }
+    only_operator(&edge, &caller)?;
     let payment: PaymentId = wire::read_text("payment", &payment)?;
     let nothing = || Refuse::from(Problem::of(&problem::NOT_FOUND));
     let sealed = edge.outbox().decision(payment).map_err(|error| disk_fault(&error))?;
@@ -567,6 +572,18 @@ async fn record_of(
     let plain = open_with(&key, admission::decide::SEALED_RECORD, &payment.bytes(), &sealed)
         .map_err(|_| Problem::of(&problem::FAULT).detail("the sealed record does not open"))?;
     Ok(([("content-type", wire::CBOR)], plain).into_response())
+}
+
+/// Opened records and presentations are for the institution's own operator alone.
+pub(super) fn only_operator(edge: &Edge, caller: &Caller) -> Result<(), Refuse> {
+    if caller.name() == edge.operator {
+        return Ok(());
+    }
+    Err(Problem::of(&problem::FORBIDDEN)
+        .detail(format!("`{}` does not operate this edge", caller.name()))
+        .expected(edge.operator.clone())
+        .got(caller.name())
+        .into())
 }
 
 pub(super) fn customer_of(edge: &Edge, owner: terms::CompanyId) -> Result<&Onboarding, Refuse> {

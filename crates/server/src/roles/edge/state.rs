@@ -18,6 +18,7 @@ use terms::{AccountId, CorridorName, Instant};
 use tokio::sync::Notify;
 
 use super::config::{Config, Settings, wrong};
+use super::kept::Kept;
 use super::outbox::{DataKeys, Outbox};
 use super::rate::Rate;
 use super::statuses::StatusKeeper;
@@ -44,6 +45,7 @@ pub(super) struct Edge {
     pub(super) operator: String,
     rate: Rate,
     pub(super) statuses: StatusKeeper,
+    pub(super) kept: Kept,
     pub(super) readiness: Readiness,
     /// Wakes the keeper: somebody has a reason to look at the lists now.
     pub(super) look: Notify,
@@ -90,6 +92,7 @@ impl Edge {
             operator: config.operator.clone(),
             statuses: StatusKeeper::open(&marks, issuers, config.status_cache_seconds)
                 .map_err(file("status-marks"))?,
+            kept: Kept::open(&dir.join("kept")).map_err(file("kept"))?,
             readiness: Readiness::waiting("no snapshot is in force yet"),
             look: Notify::new(),
             deliver: Notify::new(),

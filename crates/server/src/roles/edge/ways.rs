@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use client::Peer;
-use policy::Pack;
+use policy::{Pack, Shelf};
 use record::Side;
 use terms::{CorridorName, Minor};
 
@@ -51,13 +51,16 @@ pub(super) fn rules_of(pack: &Pack) -> u32 {
 pub(super) struct Ways {
     debtor: BTreeMap<CorridorName, Way>,
     creditor: BTreeMap<CorridorName, Way>,
+    /// Packs with the same rules share them.
+    shelf: Shelf,
 }
 
 impl Ways {
     /// Reads every pack that `role.json` names and checks that each is for the way it is named for.
     pub(super) fn open(dir: &Path, config: &Config) -> Result<Self, RoleError> {
         let config = &Arc::new(config.clone());
-        let mut ways = Self { debtor: BTreeMap::new(), creditor: BTreeMap::new() };
+        let shelf = Shelf::default();
+        let mut ways = Self { debtor: BTreeMap::new(), creditor: BTreeMap::new(), shelf };
         let first = WayConfig {
             corridor: config.corridor.clone(),
             side: config.side.clone(),
@@ -91,7 +94,7 @@ impl Ways {
             other => return Err(wrong("side", format!("expected a side, got `{other}`"))),
         };
         let corridor: CorridorName = named("corridor", &of.corridor)?;
-        let pack = read_pack_in(&folder)?;
+        let pack = self.shelf.place(read_pack_in(&folder)?);
         if pack.side() != side || pack.corridor() != corridor {
             let got = format!("{} side of `{}`", pack.side(), pack.corridor());
             let reason = format!("the pack in `{}` is for the {got}", folder.display());

@@ -169,23 +169,14 @@ impl Pack {
         let assumptions = Assumptions::read(files.assumptions)?;
         validate(&validator, ASSUMPTIONS_FILE, assumptions.check())?;
         let parameters = parameters::read(files.parameters)?;
-        let mut rules = BTreeMap::new();
         let request_reads = union(decide_rules.iter().chain(&oblige_rules));
         let mut gate_reads = union(&gate_rules);
         gate_reads.remove(DUTIES_DUE);
-        for (chapter, list) in [
+        let rules = by_id([
             (Chapter::Decide, decide_rules),
             (Chapter::Oblige, oblige_rules),
             (Chapter::Gate, gate_rules),
-        ] {
-            for rule in list {
-                check_visibility(&rule)?;
-                let id = rule.id.clone();
-                if rules.insert(id.clone(), (chapter, rule)).is_some() {
-                    return Err(PackError::IdTwice { policy: id });
-                }
-            }
-        }
+        ])?;
         check_declared(&schema_json, "Findings", &request_reads)?;
         let with_due: BTreeSet<String> =
             gate_reads.iter().cloned().chain([DUTIES_DUE.to_owned()]).collect();
@@ -392,6 +383,23 @@ fn type_name(value: &Value) -> Option<String> {
 pub fn of_anybody(policy: &Policy) -> bool {
     policy.principal_constraint() == PrincipalConstraint::Any
         && policy.resource_constraint() == ResourceConstraint::Any
+}
+
+/// The rules of all chapters, each id once.
+fn by_id(
+    chapters: [(Chapter, Vec<Rule>); 3],
+) -> Result<BTreeMap<String, (Chapter, Rule)>, PackError> {
+    let mut rules = BTreeMap::new();
+    for (chapter, list) in chapters {
+        for rule in list {
+            check_visibility(&rule)?;
+            let id = rule.id.clone();
+            if rules.insert(id.clone(), (chapter, rule)).is_some() {
+                return Err(PackError::IdTwice { policy: id });
+            }
+        }
+    }
+    Ok(rules)
 }
 
 fn union<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> BTreeSet<String> {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use admission::replay::{FoundAgain, ReplayFile, replayed};
+use admission::replay::{FILE_MAX, FoundAgain, ReplayFile, replayed};
 use anyhow::Context;
 use record::{DecisionOutcome, DecisionRecord};
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ use crate::cli::check::ReplayArgs;
 /// Finds and decides again.
 pub(crate) fn command(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let (_, pack) = read_pack(pack_of(args)?)?;
-    let bytes = files::read(&args.file)?;
+    let most = u64::try_from(FILE_MAX).unwrap_or(u64::MAX);
+    let bytes = files::read_up_to(&args.file, most)?;
     let place = || format!("`{}` is no replay file that can be replayed", args.file.display());
     let file = ReplayFile::from_bytes(&bytes).with_context(place)?;
     let again = replayed(&file, &pack).with_context(place)?;

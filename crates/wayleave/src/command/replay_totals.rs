@@ -46,7 +46,7 @@ fn recounted(record: &DecisionRecord, folder: &Path) -> anyhow::Result<Option<Re
     let mut recount = Recount::of(record.environment, book, record);
     let mut tip = journal::Tip::GENESIS;
     for first in firsts {
-        let bytes = files::read(&folder.join(segment_name(first)))?;
+        let bytes = files::read_up_to(&folder.join(segment_name(first)), SEGMENT_MAX)?;
         let scanned = scan(&bytes, tip, &book);
         for batch in scanned.found.iter().map(|found| &found.batch) {
             for stored in batch.entries() {
@@ -63,6 +63,9 @@ fn recounted(record: &DecisionRecord, folder: &Path) -> anyhow::Result<Option<Re
     }
     Ok(None)
 }
+
+/// Longest segment file read: the largest that a book is set up with, and one batch beyond it.
+const SEGMENT_MAX: u64 = 1 << 30;
 
 /// What came of it.
 struct Counted {

@@ -12,7 +12,8 @@
 //!
 //! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`,
 //! `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on their way), `data-keys`,
-//! `status-marks`, `kept/` (lists that decisions name). Nothing of a payment lives in memory between two of its requests.
+//! `status-marks`, `kept/` (lists that decisions name). Nothing of a payment lives in memory
+//! between two of its requests.
 
 mod certified;
 mod config;

@@ -203,10 +203,7 @@ impl Pack {
             request_reads,
             gate_reads,
             principal: uid("Company", "customer")?,
-            actions: ACTIONS
-                .iter()
-                .map(|action| Ok((*action, uid("Action", action)?)))
-                .collect::<Result<_, PackError>>()?,
+            actions: action_uids()?,
         };
         Ok(Self {
             digest: digests.pack,
@@ -335,6 +332,10 @@ impl Pack {
     pub(crate) fn period(&self, day: BusinessDate) -> Option<&Period> {
         self.periods.range(..=day).next_back().map(|(_, period)| period)
     }
+}
+
+fn action_uids() -> Result<BTreeMap<&'static str, EntityUid>, PackError> {
+    ACTIONS.iter().map(|action| Ok((*action, uid("Action", action)?))).collect()
 }
 
 /// The actions that are decided. The schema declares those that an edge asks for, each of the

@@ -464,7 +464,8 @@ async fn two_edges_decide_one_payment_and_lose_nothing() {
     // The words of its last account of numbers lie there once a second has passed.
     let mut kept = files(&town.dir(Side::Creditor));
     kept.retain(|name| name != "account");
-    assert_eq!(kept, ["data-keys", "keys", "lists", "lock", "outbox", "pack", "status-marks"]);
+    let expected = ["data-keys", "kept", "keys", "lists", "lock", "outbox", "pack", "status-marks"];
+    assert_eq!(kept, expected);
     std::fs::remove_dir_all(&town.folder).unwrap();
 }
 

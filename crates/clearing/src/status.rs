@@ -246,7 +246,7 @@ pub const PACKS: &[(&str, &[&str])] = &[
     ("RR02", &["payer-name-missing", "payer-address-unstructured"]),
     ("RR03", &["payee-name-missing"]),
     ("BE01", &["payee-name-differs"]),
-    ("TM01", &["closed-now"]),
+    ("TM01", &["closed-now", "bank-holiday", "calendar-unknown"]),
     (
         "RR04",
         &[
@@ -258,6 +258,8 @@ pub const PACKS: &[(&str, &[&str])] = &[
             "tax-standing-not-good",
             "tax-standing-stale",
             "purpose-not-allowed",
+            "document-missing",
+            "tax-filing-missing",
             "statement-missing",
             "jurisdiction-sanctioned",
         ],

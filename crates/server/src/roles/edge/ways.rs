@@ -225,6 +225,14 @@ mod tests {
         }
         write_more_pack(&dir.0, "nl-in", &shipped::NL_IN, keys).unwrap();
         config.more.push(more("sg-nl", "creditor", "nl-in", Some("bank-sg.1")));
+        // And every corridor that ships beside these, each side.
+        let shipped = shipped::PACKS.iter().skip(5).collect::<Vec<_>>();
+        for one in &shipped {
+            let pack = Pack::load(&one.files).unwrap();
+            write_more_pack(&dir.0, one.name, &one.files, keys).unwrap();
+            let (corridor, side) = (pack.corridor(), pack.side());
+            config.more.push(more(corridor.as_str(), side.as_str(), one.name, Some("bank-sg.1")));
+        }
         let ways = Ways::open(&dir.0, &config).unwrap();
         let find = |corridor: &str, side| ways.find(corridor.parse().unwrap(), side);
         let pack =
@@ -235,7 +243,9 @@ mod tests {
         for (corridor, side) in [("nl-sg", Side::Creditor), ("sg-nl", Side::Debtor)] {
             assert!(find(corridor, side).is_none(), "{corridor} {side}");
         }
-        assert_eq!(ways.all().count(), 42);
+        assert_eq!(pack("cn-sg", Side::Debtor).as_deref(), Some("cn-sg"));
+        assert_eq!(pack("mx-es", Side::Creditor).as_deref(), Some("es-in"));
+        assert_eq!((shipped.len(), ways.all().count()), (6, 48));
         // What decides is the one pack: its rules and no others.
         let alone = Pack::load(&shipped::NL_SG).unwrap();
         let found = find("nl-sg", Side::Debtor).unwrap();

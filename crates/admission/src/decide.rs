@@ -27,12 +27,15 @@ use crate::findings::{self, AgainRefused};
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
+use crate::sandbox::{self, Beyond, Bounds, is_exercise};
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 
 /// Domain of a decision record's commitment.
 pub const RECORD_COMMITMENT: Domain = Domain::new("wayleave/decision-commitment/v1");
 /// Domain under which the salt of a record is derived from the payment's data key.
 pub const RECORD_SALT: Domain = Domain::new("wayleave/decision-salt/v1");
+/// The kind of duties that are owed to an authority.
+const REPORT: &str = "report";
 /// Domain of a record sealed under the payment's data key; it is about the payment id.
 pub const SEALED_RECORD: Domain = Domain::new("wayleave/sealed-decision/v1");
 
@@ -364,10 +367,12 @@ pub(crate) struct Ruled {
     pub(crate) decision: Decision,
     pub(crate) record: DecisionRecord,
     pub(crate) commitment: Digest,
+    /// What of a sandbox corridor's bounds stands against it.
+    beyond: Option<OwnReason>,
 }
 
 /// Runs the rules and writes the record. What `failed` before them stays refused: a pack that reads
-/// nothing of what failed would permit.
+/// nothing of what failed would permit. So does what is beyond a sandbox corridor's bounds.
 pub(crate) fn ruled(
     desk: &Desk<'_>,
     asked: &Asked<'_>,
@@ -380,9 +385,13 @@ pub(crate) fn ruled(
         Some((led, mark)) => (led, Some(mark.clone())),
         None => (findings, None),
     };
+    let beyond = sandbox::beyond(desk, asked.owner, findings);
+    let kept = beyond.map(|_| forced::untold(findings));
+    let findings = kept.as_ref().unwrap_or(findings);
+    let marks = mark.into_iter().chain(desk.sandbox.map(Bounds::mark));
     let (payment, terms) = asked.about;
     let mut decision = desk.pack.decide(findings, desk.now);
-    if failed && decision.outcome == DecisionOutcome::Permit {
+    if (failed || beyond.is_some()) && decision.outcome == DecisionOutcome::Permit {
         decision.outcome = DecisionOutcome::Denial;
     }
     let envelope = DecisionEnvelope {
@@ -394,14 +403,19 @@ pub(crate) fn ruled(
         terms,
         snapshot: desk.lists.snapshot(),
         statements: asked.statements.iter().copied().collect(),
-        lists: desk.lists.versions().into_iter().chain(mark).collect(),
+        lists: desk.lists.versions().into_iter().chain(marks).collect(),
     };
     let record = desk.pack.record(envelope, findings, &decision, desk.now);
     let commitment = record_commitment(inputs.data_key, &record);
-    Ruled { decision, record, commitment }
+    Ruled { decision, record, commitment, beyond: beyond.map(Beyond::reason) }
 }
 
 impl Ruled {
+    /// Whether the rules themselves failed: what a bound withheld from them is no failure.
+    pub(crate) const fn alarm(&self) -> bool {
+        self.decision.alarm() && self.beyond.is_none()
+    }
+
     /// What the customer gets; `permit` signs what a permit of this kind of payment is.
     pub(crate) fn verdict(
         &self,
@@ -412,6 +426,7 @@ impl Ruled {
         permit: impl FnOnce(&Decision) -> Verdict,
     ) -> Verdict {
         let part = self.record.open_part();
+        let own = self.beyond.as_ref().or(own);
         match part.outcome {
             OpenOutcome::Permit => permit(&self.decision),
             OpenOutcome::Referral { next_opening } if own.is_none() => {
@@ -446,10 +461,13 @@ fn conclude(
     let asked = Asked { about, owner: matter.owner, statements: &statements };
     let ruled = ruled(desk, &asked, inputs, findings, own.is_some());
     let verdict = ruled.verdict(desk, about, inputs, own, |decision| {
-        let permit = permit(desk, matter, inputs, (decision, ruled.commitment), relied_on);
+        let mut decision = decision.clone();
+        // Nothing of a sandbox is reported: the record keeps the duty, as an exercise.
+        decision.duties.retain(|duty| duty.kind != REPORT || !is_exercise(&ruled.record));
+        let permit = permit(desk, matter, inputs, (&decision, ruled.commitment), relied_on);
         Verdict::Permit(Signed::sign(&permit, desk.permit_key))
     });
-    let alarm = ruled.decision.alarm();
+    let alarm = ruled.alarm();
     Decided { record: ruled.record, verdict, high_water, alarm }
 }
 
@@ -545,6 +563,10 @@ fn without_register(findings: &Findings) -> Findings {
 }
 
 impl OwnReason {
+    pub(crate) fn of(code: &'static str, sentence: &str, mend: &'static str) -> Self {
+        Self { code, sentence: sentence.to_owned(), mend }
+    }
+
     pub(crate) fn of_presentation(refused: &PartyRefused) -> Self {
         let sentence = format!("The presentation was refused: {refused}.");
         let (code, mend) = match refused {

@@ -196,7 +196,7 @@ fn conclude(
         let order = order(desk, consent, inputs, (&parties, ruled.commitment, limits));
         Verdict::Order { order: Signed::sign(&order, desk.permit_key), parties: Box::new(parties) }
     });
-    let alarm = ruled.decision.alarm();
+    let alarm = ruled.alarm();
     Decided { record: ruled.record, verdict, high_water, alarm }
 }
 

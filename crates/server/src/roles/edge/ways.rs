@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use admission::Bounds;
 use client::Peer;
 use policy::Pack;
 use record::Side;
 use terms::{CorridorName, Minor};
 
 use super::certified;
-use super::config::{Config, WayConfig, named, read_pack_in, wrong};
+use super::config::{Config, SandboxConfig, WayConfig, named, read_pack_in, wrong};
 use super::packs::Packs;
 use crate::roles::RoleError;
 
@@ -26,6 +27,8 @@ pub(super) struct Way {
     pub(super) other: Option<Other>,
     /// What the institution takes for a payment out.
     pub(super) fee: Minor,
+    /// How far it goes, where it is a sandbox corridor.
+    pub(super) sandbox: Option<Bounds>,
 }
 
 /// The other side's edge.
@@ -64,6 +67,7 @@ impl Ways {
             pack: String::new(),
             other_edge: Some(config.other_edge.clone()),
             fee: None,
+            sandbox: config.sandbox.clone(),
         };
         ways.add(dir, "pack", config, &first)?;
         for more in &config.more {
@@ -111,9 +115,10 @@ impl Ways {
             return Err(wrong("more.other_edge", reason));
         }
         let fee = of.fee.as_deref().map_or(Ok(Minor::ZERO), |fee| named("more.fee", fee))?;
+        let sandbox = of.sandbox.as_ref().map(SandboxConfig::bounds).transpose()?;
         let packs = Packs::new(dir, config, pack);
         let slice = self.slice_mut(side);
-        if slice.insert(corridor, Way { corridor, side, packs, other, fee }).is_some() {
+        if slice.insert(corridor, Way { corridor, side, packs, other, fee, sandbox }).is_some() {
             return Err(wrong("more", format!("expected the {side} side of `{corridor}` once")));
         }
         Ok(())
@@ -201,6 +206,7 @@ mod tests {
             pack: pack.into(),
             other_edge: other.map(str::to_owned),
             fee: None,
+            sandbox: None,
         }
     }
 
@@ -260,6 +266,19 @@ mod tests {
             more("sg-nl", "creditor", "absent", Some("bank-sg.1")),
             more("nl-xaa", "debtor", "xaa", Some("bank-xx.1")),
         ];
+        let bounded = |parties: &[&str], until: &str| SandboxConfig {
+            amount_max: "1000".into(),
+            parties: parties.iter().map(|one| (*one).to_owned()).collect(),
+            until: until.into(),
+        };
+        let sandbox = Some(bounded(&["nl-kvk:68750110"], "2027-01-01"));
+        let open =
+            |sandbox| Ways::open(&dir.0, &Config { sandbox, more: vec![], ..config.clone() });
+        let way = open(sandbox).unwrap();
+        let bounds = way.all().next().unwrap().sandbox.clone().unwrap();
+        assert_eq!((bounds.amount_max.units(), bounds.parties.len()), (1_000, 1));
+        assert!(open(Some(bounded(&[], "2027-01-01"))).is_err());
+        assert!(open(Some(bounded(&["nl-kvk:68750110"], "soon"))).is_err());
         for one in wrong {
             let mut config = config.clone();
             config.more.push(one.clone());

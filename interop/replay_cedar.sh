@@ -1,7 +1,7 @@
 #!/bin/sh
 # suite: interop-replay-cedar
 # needs: tool:node npm:@cedar-policy/cedar-wasm@4.13.0
-# Decisions of both shipped packs, decided again by @cedar-policy/cedar-wasm, the engine that Cedar's
+# Decisions of all shipped packs, decided again by @cedar-policy/cedar-wasm, the engine that Cedar's
 # authors publish: the same answers and policies. Falsified answers differ, every one.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

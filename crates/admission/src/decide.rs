@@ -27,6 +27,7 @@ use crate::findings;
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
+use crate::sandbox::{self, Beyond, Bounds, is_exercise};
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 use crate::told::{OwnReason, Told};
 
@@ -34,6 +35,8 @@ use crate::told::{OwnReason, Told};
 pub const RECORD_COMMITMENT: Domain = Domain::new("wayleave/decision-commitment/v1");
 /// Domain under which the salt of a record is derived from the payment's data key.
 pub const RECORD_SALT: Domain = Domain::new("wayleave/decision-salt/v1");
+/// The kind of duties that are owed to an authority.
+const REPORT: &str = "report";
 /// Domain of a record sealed under the payment's data key; it is about the payment id.
 pub const SEALED_RECORD: Domain = Domain::new("wayleave/sealed-decision/v1");
 
@@ -429,6 +432,8 @@ pub(crate) struct Ruled {
     pub(crate) decision: Decision,
     pub(crate) record: DecisionRecord,
     pub(crate) commitment: Digest,
+    /// What of a sandbox corridor's bounds stands against it.
+    beyond: Option<OwnReason>,
 }
 
 /// Runs the rules and writes the record.
@@ -438,27 +443,32 @@ pub(crate) fn ruled(
     inputs: &Inputs<'_>,
     found: &Found,
 ) -> Ruled {
-    let (decision, record) = recorded(desk, asked, (inputs.decision, inputs.mark), found);
+    let (decision, record, beyond) = recorded(desk, asked, (inputs.decision, inputs.mark), found);
     let commitment = record_commitment(inputs.data_key, &record);
-    Ruled { decision, record, commitment }
+    Ruled { decision, record, commitment, beyond: beyond.map(Beyond::reason) }
 }
 
 /// The decision on what was found, and its record: a function, which a replay calls again. What
-/// failed before the rules stays refused: a pack that reads nothing of what failed would permit.
+/// failed before the rules stays refused: a pack that reads nothing of what failed would permit. So
+/// does what is beyond a sandbox corridor's bounds.
 pub(crate) fn recorded(
     desk: &Desk<'_>,
     asked: &Asked<'_>,
     (decision_id, edge): (DecisionId, EdgeMark),
     found: &Found,
-) -> (Decision, DecisionRecord) {
+) -> (Decision, DecisionRecord, Option<Beyond>) {
     let forced = forced::apply(desk, asked.owner, &found.findings);
     let (findings, mark) = match &forced {
         Some((led, mark)) => (led, Some(mark.clone())),
         None => (&found.findings, None),
     };
+    let beyond = sandbox::beyond(desk, asked.owner, findings);
+    let kept = beyond.map(|_| forced::untold(findings));
+    let findings = kept.as_ref().unwrap_or(findings);
+    let marks = mark.into_iter().chain(desk.sandbox.map(Bounds::mark));
     let (payment, terms) = asked.about;
     let mut decision = desk.pack.decide(findings, desk.now);
-    if found.own.is_some() && decision.outcome == DecisionOutcome::Permit {
+    if (found.own.is_some() || beyond.is_some()) && decision.outcome == DecisionOutcome::Permit {
         decision.outcome = DecisionOutcome::Denial;
     }
     let envelope = DecisionEnvelope {
@@ -470,13 +480,18 @@ pub(crate) fn recorded(
         terms,
         snapshot: desk.lists.snapshot(),
         statements: asked.statements.iter().copied().collect(),
-        lists: desk.lists.versions().into_iter().chain(mark).collect(),
+        lists: desk.lists.versions().into_iter().chain(marks).collect(),
     };
     let record = desk.pack.record(envelope, findings, &decision, desk.now);
-    (decision, record)
+    (decision, record, beyond)
 }
 
 impl Ruled {
+    /// Whether the rules themselves failed: what a bound withheld from them is no failure.
+    pub(crate) const fn alarm(&self) -> bool {
+        self.decision.alarm() && self.beyond.is_none()
+    }
+
     /// What the customer gets; `permit` signs what a permit of this kind of payment is.
     pub(crate) fn verdict(
         &self,
@@ -487,6 +502,7 @@ impl Ruled {
         permit: impl FnOnce(&Decision) -> Verdict,
     ) -> Verdict {
         let part = self.record.open_part();
+        let own = self.beyond.as_ref().or(own);
         match part.outcome {
             OpenOutcome::Permit => permit(&self.decision),
             OpenOutcome::Referral { next_opening } if own.is_none() => {
@@ -511,10 +527,13 @@ fn conclude(desk: &Desk<'_>, matter: &Matter<'_>, inputs: &Inputs<'_>, found: Fo
     let ruled = ruled(desk, &asked, inputs, &found);
     let Found { own, relied_on, high_water, told_too_little, .. } = found;
     let verdict = ruled.verdict(desk, about, inputs, own.as_ref(), |decision| {
-        let permit = permit(desk, matter, inputs, (decision, ruled.commitment), relied_on);
+        let mut decision = decision.clone();
+        // Nothing of a sandbox is reported: the record keeps the duty, as an exercise.
+        decision.duties.retain(|duty| duty.kind != REPORT || !is_exercise(&ruled.record));
+        let permit = permit(desk, matter, inputs, (&decision, ruled.commitment), relied_on);
         Verdict::Permit(Signed::sign(&permit, desk.permit_key))
     });
-    let alarm = ruled.decision.alarm() && !told_too_little;
+    let alarm = ruled.alarm() && !told_too_little;
     Decided { record: ruled.record, verdict, high_water, alarm }
 }
 

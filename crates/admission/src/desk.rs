@@ -12,6 +12,7 @@ use terms::{
 };
 
 use crate::lists::Lists;
+use crate::sandbox::Bounds;
 
 /// The institution's side of one corridor, its rules, lists and keys, at one instant.
 #[derive(Clone, Copy)]
@@ -40,6 +41,8 @@ pub struct Desk<'a> {
     pub secret: &'a Secret,
     /// What the institution grants per mandate and month, in minor units of the debited asset.
     pub mandate_month_limit: Minor,
+    /// How far it goes, where the corridor is a sandbox.
+    pub sandbox: Option<&'a Bounds>,
     /// The instant at which everything is judged.
     pub now: Instant,
 }

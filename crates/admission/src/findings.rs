@@ -214,6 +214,8 @@ fn debtor_base(
     base(desk, action_of(terms), &terms.purpose, terms.debited)
         .flag(v::ACCOUNT_MAY_BE_DEBITED, ticket.takes.is_yes())
         .flag(v::STATEMENT_PRESENT, party.is_some())
+        // No ticket is made without the payee's institution's acceptance of this very invoice.
+        .flag(v::DOCUMENT_GIVEN, party.is_some())
         .flag(v::TERMS_MATCH, party.is_some_and(|party| party.account == terms.credited_account))
         .flag(v::PAYER_ACCOUNT_GIVEN, true)
         .flag(v::PAYEE_NAME_GIVEN, !name.is_empty())
@@ -235,12 +237,7 @@ fn base(desk: &Desk<'_>, action: Action, purpose: &str, amount: Amount) -> Findi
     // No list at hand is as old as can be: the pack says so beside `not-screened`.
     let oldest = desk.lists.oldest_sanctions().unwrap_or(Instant::EPOCH);
     let builder = builder.age(v::LIST_AGE, desk.now, oldest);
-    match desk.pack.local_time(desk.now) {
-        Some((weekday, minute)) => builder
-            .number(v::WEEKDAY, i64::from(weekday))
-            .number(v::MINUTE_OF_DAY, i64::from(minute)),
-        None => builder,
-    }
+    desk.pack.calendar(builder, desk.now)
 }
 
 const fn action_of(terms: &PaymentTerms) -> Action {

@@ -79,13 +79,23 @@ pub fn apply(
         Forced::Listed => change.text(own_screening, "Match").build(),
         Forced::Unclear => change.text(own_screening, "Possible").build(),
         // The last minute of a week: a time that there is, and at which no institution is open.
-        Forced::Closed => change.number(v::WEEKDAY, 7).number(v::MINUTE_OF_DAY, 1_439).build(),
-        // A payment out has no other side whose terms could match.
-        Forced::Untold if findings.value("termsMatch").is_none() => findings.without("termsSigned"),
-        Forced::Untold => findings.without("termsMatch"),
+        // An institution that is open around the clock is closed on the holiday before all others.
+        Forced::Closed => change
+            .number(v::WEEKDAY, 7)
+            .number(v::MINUTE_OF_DAY, 1_439)
+            .text(v::LOCAL_DATE, "1970-01-01")
+            .build(),
+        Forced::Untold => untold(findings),
     };
     let mark = ListVersion { name: format!("sandbox-forced:{word}"), version: 1, digest: table() };
     Some((led, mark))
+}
+
+/// The findings without one that every pack reads: the rules are told too little, and deny.
+pub(crate) fn untold(findings: &Findings) -> Findings {
+    // A payment out has no other side whose terms could match.
+    let has = findings.value("termsMatch").is_some();
+    findings.without(if has { "termsMatch" } else { "termsSigned" })
 }
 
 /// The digest of the table that a record's mark names.

@@ -203,7 +203,7 @@ fn conclude(
         let order = order(desk, consent, inputs, (&parties, ruled.commitment, limits));
         Verdict::Order { order: Signed::sign(&order, desk.permit_key), parties: Box::new(parties) }
     });
-    let alarm = ruled.decision.alarm() && !found.told_too_little;
+    let alarm = ruled.alarm() && !found.told_too_little;
     Decided { record: ruled.record, verdict, high_water: found.high_water, alarm }
 }
 

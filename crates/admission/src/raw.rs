@@ -21,6 +21,7 @@ use crate::decide::{Inputs, OpenConsent, Parts};
 use crate::desk::{Desk, Statuses};
 use crate::exchange::nonce_of;
 use crate::out::{self, OpenOut};
+use crate::sandbox::Bounds;
 use crate::ticket::{CreditorTicket, DebtorTicket, OutTicket};
 
 /// Domain of raw inputs sealed under the payment's data key; they are about the payment id.
@@ -62,6 +63,9 @@ pub struct RawInputs {
     /// The instant at which everything was judged.
     #[n(7)]
     pub now: Instant,
+    /// How far the corridor went, where it was a sandbox.
+    #[n(8)]
+    pub sandbox: Option<Bounds>,
 }
 
 /// What was handed in for a decision.
@@ -188,6 +192,7 @@ impl RawInputs {
             mandate_month_limit: desk.mandate_month_limit,
             status_lists: inputs.statuses.tokens.iter().map(at_hand).collect(),
             now: desk.now,
+            sandbox: desk.sandbox.cloned(),
         }
     }
 

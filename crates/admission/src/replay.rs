@@ -284,6 +284,7 @@ fn decided_again(
         statement_key: &statement_key,
         secret: &secret,
         mandate_month_limit: inputs.mandate_month_limit,
+        sandbox: inputs.sandbox.as_ref(),
         now: inputs.now,
     };
     let high_water = inputs.high_water();

@@ -81,7 +81,7 @@ pub(crate) struct OwnReason {
 
 /// A code, what is the case in Chinese, and how to mend it in English and Chinese. The sentence in
 /// English names what exactly was found, which only its maker knows.
-type Row = (&'static str, &'static str, &'static str, &'static str);
+pub(crate) type Row = (&'static str, &'static str, &'static str, &'static str);
 
 const SUSPENDED: Row = (
     "StatusSuspended",
@@ -162,8 +162,31 @@ const NOT_RECOGNISED: Row = (
     "请向对方机构询问。",
 );
 
+/// Past the end of a sandbox corridor.
+pub(crate) const SANDBOX_ENDED: Row = (
+    "SandboxEnded",
+    "该沙盒通道已结束。",
+    "Ask your institution whether the corridor goes on.",
+    "请向您的机构询问该通道是否继续。",
+);
+/// A company that takes no part in a sandbox corridor.
+pub(crate) const SANDBOX_PARTY: Row = (
+    "SandboxPartyNotAdmitted",
+    "该公司未获准参与此沙盒通道。",
+    "Ask your institution to be admitted to the sandbox corridor.",
+    "请向您的机构申请参与此沙盒通道。",
+);
+/// More than a sandbox corridor takes.
+pub(crate) const SANDBOX_AMOUNT: Row = (
+    "SandboxAmountExceeded",
+    "金额超过此沙盒通道的上限。",
+    "Pay a smaller amount.",
+    "请减少付款金额。",
+);
+
 impl OwnReason {
-    fn of(row: Row, english: String) -> Self {
+    /// The row's reason, with what exactly is the case in English.
+    pub(crate) fn of(row: Row, english: String) -> Self {
         let (code, chinese, mend, mend_zh) = row;
         let sentence = Sentence { english, chinese: chinese.to_owned() };
         Self { code, sentence, mend: both(mend, mend_zh) }
@@ -238,7 +261,7 @@ fn both(english: &str, chinese: &str) -> Sentence {
 mod tests {
     use super::*;
 
-    const ROWS: [Row; 13] = [
+    const ROWS: [Row; 16] = [
         SUSPENDED,
         REVOKED,
         UNAVAILABLE,
@@ -252,6 +275,9 @@ mod tests {
         PRESENTATION,
         PAYEE_EXPIRED,
         NOT_RECOGNISED,
+        SANDBOX_ENDED,
+        SANDBOX_PARTY,
+        SANDBOX_AMOUNT,
     ];
 
     #[test]

@@ -269,11 +269,16 @@ fn the_stored_form_of_raw_inputs_is_fixed() {
             newest: Some((NOW, seal::Digest::from_bytes([6; 32]))),
         }],
         now: NOW,
+        sandbox: Some(admission::Bounds {
+            amount_max: Minor::new(9),
+            parties: [PAYER.parse().unwrap()].into(),
+            until: NOW,
+        }),
     };
     let bytes = |n: &str, count: usize| n.repeat(count);
     let now = "1b18e91b5a093f4000";
     let golden = [
-        "88",                              // raw inputs are eight things
+        "89",                              // raw inputs are nine things
         "01",                              // layout
         &format!("50{}", bytes("61", 16)), // decision id
         &format!("50{}", bytes("11", 16)), // payment id
@@ -287,6 +292,9 @@ fn the_stored_form_of_raw_inputs_is_fixed() {
         &format!("5820{}", bytes("05", 32)),        // its token's digest
         &format!("82{now}5820{}", bytes("06", 32)), // the newest seen before
         now,                                        // the instant
+        "830981",                                   // bounds of a sandbox: the most, one party
+        &seal::text::to_hex(&seal::to_canonical(&PAYER.to_owned())),
+        now, // until
     ];
     assert_eq!(seal::text::to_hex(&seal::to_canonical(&raw)), golden.concat());
     assert_eq!(RawInputs::from_bytes(&seal::to_canonical(&raw)), Ok(raw));

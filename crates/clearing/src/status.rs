@@ -189,6 +189,12 @@ edge_reasons! {
     MandateMissing = "MandateMissing" => "AG01", "no mandate was presented that allows to pay", "present a mandate that allows to pay";
     /// The other institution is unknown here.
     InstitutionNotRecognised = "InstitutionNotRecognised" => "RR04", "the other side's institution is not recognised here", "ask the other side's institution";
+    /// A sandbox corridor that has ended.
+    SandboxEnded = "SandboxEnded" => "TM01", "the sandbox corridor has ended", "ask your institution whether the corridor goes on";
+    /// A company that takes no part in a sandbox corridor.
+    SandboxPartyNotAdmitted = "SandboxPartyNotAdmitted" => "RR04", "the company takes no part in this sandbox corridor", "ask your institution to be admitted to the sandbox corridor";
+    /// More than a sandbox corridor takes.
+    SandboxAmountExceeded = "SandboxAmountExceeded" => "AM02", "the amount is above what this sandbox corridor takes", "pay a smaller amount";
     /// Referred to a person or to later.
     Referred = "Referred" => "NARR", "the institution decides later, or with a person", "nothing; the answer says when it is decided anew";
 }
@@ -246,7 +252,7 @@ pub const PACKS: &[(&str, &[&str])] = &[
     ("RR02", &["payer-name-missing", "payer-address-unstructured"]),
     ("RR03", &["payee-name-missing"]),
     ("BE01", &["payee-name-differs"]),
-    ("TM01", &["closed-now"]),
+    ("TM01", &["closed-now", "bank-holiday", "calendar-unknown"]),
     (
         "RR04",
         &[
@@ -258,6 +264,8 @@ pub const PACKS: &[(&str, &[&str])] = &[
             "tax-standing-not-good",
             "tax-standing-stale",
             "purpose-not-allowed",
+            "document-missing",
+            "tax-filing-missing",
             "statement-missing",
             "jurisdiction-sanctioned",
         ],

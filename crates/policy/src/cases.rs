@@ -17,7 +17,7 @@ use crate::findings::{Action, Findings, FindingsBuilder, in_range};
 use crate::pack::Pack;
 use crate::rule::Chapter;
 use crate::source::nearest;
-use crate::vocabulary::{Kind, MINUTE_OF_DAY, Number, TABLE, WEEKDAY, definition};
+use crate::vocabulary::{Kind, Number, TABLE, definition};
 
 /// The file of a pack's cases.
 pub const CASES_FILE: &str = "cases.json";
@@ -66,7 +66,7 @@ struct Raw {
     amount: Option<RawAmount>,
     /// Finding → when what it speaks of was signed: makes an age.
     signed_at: BTreeMap<String, String>,
-    /// An instant: makes `weekday` and `minuteOfDay` in the pack's offset.
+    /// An instant: makes `weekday`, `minuteOfDay`, `localDate`, `localYear` in the pack's offset.
     calendar: Option<String>,
 }
 
@@ -256,10 +256,11 @@ fn findings(file: &File, entry: &Entry, pack: &Pack, at: Instant) -> Result<Find
         builder = builder.age(Number(row.name), at, instant(signed_at)?);
     }
     if let Some(calendar) = &entry.raw.calendar {
-        let (weekday, minute) = pack
-            .local_time(instant(calendar)?)
-            .ok_or_else(|| format!("no parameters are in force at `{calendar}`"))?;
-        builder = builder.number(WEEKDAY, weekday.into()).number(MINUTE_OF_DAY, minute.into());
+        let told = instant(calendar)?;
+        if pack.local_time(told).is_none() {
+            return Err(format!("no parameters are in force at `{calendar}`"));
+        }
+        builder = pack.calendar(builder, told);
     }
     let findings = builder.build();
     let without = |all: Findings, name: &String| all.without(name);

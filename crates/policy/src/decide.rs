@@ -10,13 +10,17 @@ use record::{
     LimitClaim, LimitPeriod, ListVersion, Reason, ReasonEffect,
 };
 use seal::Digest;
-use terms::{Amount, DecisionId, Environment, Instant, InstitutionName, Minor, PaymentId};
+use terms::{
+    Amount, BusinessDate, DecisionId, Environment, Instant, InstitutionName, Minor, PaymentId,
+};
 use thiserror::Error;
 
-use crate::findings::Findings;
+use crate::findings::{Findings, FindingsBuilder};
 use crate::pack::{DUTIES_DUE, Pack, Period, UTC_OFFSET};
 use crate::rule::{Due, Rule, Why};
-use crate::vocabulary::{FINDINGS_LAYER, definition};
+use crate::vocabulary::{
+    FINDINGS_LAYER, LOCAL_DATE, LOCAL_YEAR, MINUTE_OF_DAY, WEEKDAY, definition,
+};
 
 /// Something went wrong in the rules. Any of these denies and raises the alarm: Cedar skips a
 /// policy that errors, and a skipped forbid does not forbid.
@@ -183,7 +187,7 @@ impl Pack {
         let limits = self.limits(&due.determining, findings, &mut errors);
         errors.sort_unstable();
         let reasons = self.reasons(&main.determining);
-        let outcome = outcome(main.allowed, &reasons, &errors, || next_opening(period, now));
+        let outcome = outcome(main.allowed, &reasons, &errors, || self.next_opening(now));
         let permitted = outcome == DecisionOutcome::Permit;
         // An alarm may have struck a duty out: without a permit only those owed always remain.
         let duties = if permitted { duties } else { self.duties(&due.determining, false, now) };
@@ -239,6 +243,37 @@ impl Pack {
     #[must_use]
     pub fn local_time(&self, now: Instant) -> Option<(u8, u16)> {
         local_time(self.period(now.date())?, now)
+    }
+
+    /// What the calendar tells the rules: weekday, minute, day and year in the institution's fixed
+    /// offset. Nothing where no parameters are in force: rules that read it deny.
+    #[must_use]
+    pub fn calendar(&self, builder: FindingsBuilder, now: Instant) -> FindingsBuilder {
+        let told = || {
+            let period = self.period(now.date())?;
+            Some((local_time(period, now)?, local_day(period, now)?.to_string()))
+        };
+        match told() {
+            Some(((weekday, minute), day)) => builder
+                .number(WEEKDAY, i64::from(weekday))
+                .number(MINUTE_OF_DAY, i64::from(minute))
+                .text(LOCAL_YEAR, year_of(&day))
+                .text(LOCAL_DATE, &day),
+            None => builder,
+        }
+    }
+
+    /// The next full minute at which the calendar says open, within [`MINUTES_AHEAD`]; nothing when
+    /// the institution is open now: then something else is waited for.
+    fn next_opening(&self, now: Instant) -> Option<Instant> {
+        let open = |at: Instant| open_at(self.period(at.date())?, at);
+        if open(now)? {
+            return None;
+        }
+        let first = now.seconds().saturating_sub(now.seconds() % 60);
+        (1..MINUTES_AHEAD)
+            .map(|minute| Instant::from_seconds(first.saturating_add(minute * 60)))
+            .find(|at| open(*at) == Some(true))
     }
 
     fn recorded(&self, findings: &Findings) -> Vec<Finding> {
@@ -461,30 +496,36 @@ fn expression(value: &FindingValue) -> RestrictedExpression {
     }
 }
 
-fn local_time(period: &Period, now: Instant) -> Option<(u8, u16)> {
+/// The instant at which a clock in UTC shows what the institution's shows.
+fn local_instant(period: &Period, now: Instant) -> Option<Instant> {
     let offset = period.number(UTC_OFFSET)?.checked_mul(60)?;
     let seconds = i64::try_from(now.seconds()).ok()?.checked_add(offset)?;
-    let local = Instant::from_seconds(u64::try_from(seconds).ok()?);
+    Some(Instant::from_seconds(u64::try_from(seconds).ok()?))
+}
+
+fn local_day(period: &Period, now: Instant) -> Option<BusinessDate> {
+    Some(local_instant(period, now)?.date())
+}
+
+fn local_time(period: &Period, now: Instant) -> Option<(u8, u16)> {
+    let local = local_instant(period, now)?;
     Some((local.date().weekday(), u16::try_from(local.second_of_day() / 60).ok()?))
 }
 
-/// The next full minute at which the calendar's parameters say open, within eight days; nothing
-/// when the institution is open now: then something else is waited for.
-fn next_opening(period: &Period, now: Instant) -> Option<Instant> {
+/// Whether the calendar's parameters say open; `None` where the pack has no hours.
+fn open_at(period: &Period, at: Instant) -> Option<bool> {
     let (opens, closes) = (period.number("opensMinute")?, period.number("closesMinute")?);
-    let last = period.number("lastWeekday")?;
-    let open = |at: Instant| {
-        let (weekday, minute) = local_time(period, at)?;
-        let minute = i64::from(minute);
-        Some(i64::from(weekday) <= last && (opens..closes).contains(&minute))
-    };
-    if open(now)? {
-        return None;
-    }
-    let first = now.seconds().saturating_sub(now.seconds() % 60);
-    (1..MINUTES_AHEAD)
-        .map(|minute| Instant::from_seconds(first.saturating_add(minute * 60)))
-        .find(|at| open(*at) == Some(true))
+    let (weekday, minute) = local_time(period, at)?;
+    let day = local_day(period, at)?.to_string();
+    let holiday = period.has("holidays", &day) == Some(true);
+    let known = period.has("calendarYears", year_of(&day)) != Some(false);
+    let hours = (opens..closes).contains(&i64::from(minute));
+    Some(i64::from(weekday) <= period.number("lastWeekday")? && hours && !holiday && known)
+}
+
+/// The year of a day as text.
+fn year_of(day: &str) -> &str {
+    day.split('-').next().unwrap_or_default()
 }
 
 /// The engine that decides, as records name it.
@@ -493,5 +534,6 @@ pub fn engine() -> String {
     format!("cedar {} / {}", cedar_policy::get_lang_version(), cedar_policy::get_sdk_version())
 }
 
-/// Eight days: longer than any weekend.
-const MINUTES_AHEAD: u64 = 8 * 24 * 60;
+/// Sixteen days: longer than the longest run of holidays that a shipped calendar has, with the
+/// weekends about it.
+const MINUTES_AHEAD: u64 = 16 * 24 * 60;

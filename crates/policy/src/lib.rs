@@ -11,6 +11,7 @@ pub mod cases;
 pub mod certificate;
 pub mod check;
 pub mod compare;
+pub mod conflicts;
 pub mod decide;
 pub mod describe;
 pub mod export;

@@ -72,6 +72,14 @@ impl Period {
             ParameterValue::Text(_) | ParameterValue::Texts(_) => None,
         }
     }
+
+    /// Whether a set of words has this one; `None` where the pack has no such set.
+    pub(crate) fn has(&self, name: &str, word: &str) -> Option<bool> {
+        match self.values.get(name)? {
+            ParameterValue::Texts(words) => Some(words.contains(word)),
+            ParameterValue::Number(_) | ParameterValue::Text(_) => None,
+        }
+    }
 }
 
 /// A loaded pack.

@@ -57,6 +57,66 @@ pub const NL_CH: PackFiles<'static> = PackFiles {
     parameters: include_str!("../../../packs/nl-ch/parameters.json"),
 };
 
+/// The debtor side of the corridor CN → SG, decided by a bank in China.
+pub const CN_SG: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/cn-sg/corridor.cedarschema"),
+    decide: include_str!("../../../packs/cn-sg/decide.cedar"),
+    oblige: include_str!("../../../packs/cn-sg/oblige.cedar"),
+    gate: include_str!("../../../packs/cn-sg/gate.cedar"),
+    assumptions: include_str!("../../../packs/cn-sg/assumptions.cedar"),
+    parameters: include_str!("../../../packs/cn-sg/parameters.json"),
+};
+
+/// The creditor side of the corridor CN → SG, decided by a bank in Singapore.
+pub const SG_IN_CN: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/sg-in-cn/corridor.cedarschema"),
+    decide: include_str!("../../../packs/sg-in-cn/decide.cedar"),
+    oblige: include_str!("../../../packs/sg-in-cn/oblige.cedar"),
+    gate: include_str!("../../../packs/sg-in-cn/gate.cedar"),
+    assumptions: include_str!("../../../packs/sg-in-cn/assumptions.cedar"),
+    parameters: include_str!("../../../packs/sg-in-cn/parameters.json"),
+};
+
+/// The debtor side of the corridor KE → GB, decided by a bank in Kenya.
+pub const KE_GB: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/ke-gb/corridor.cedarschema"),
+    decide: include_str!("../../../packs/ke-gb/decide.cedar"),
+    oblige: include_str!("../../../packs/ke-gb/oblige.cedar"),
+    gate: include_str!("../../../packs/ke-gb/gate.cedar"),
+    assumptions: include_str!("../../../packs/ke-gb/assumptions.cedar"),
+    parameters: include_str!("../../../packs/ke-gb/parameters.json"),
+};
+
+/// The creditor side of the corridor KE → GB, decided by a bank in the United Kingdom.
+pub const GB_IN: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/gb-in/corridor.cedarschema"),
+    decide: include_str!("../../../packs/gb-in/decide.cedar"),
+    oblige: include_str!("../../../packs/gb-in/oblige.cedar"),
+    gate: include_str!("../../../packs/gb-in/gate.cedar"),
+    assumptions: include_str!("../../../packs/gb-in/assumptions.cedar"),
+    parameters: include_str!("../../../packs/gb-in/parameters.json"),
+};
+
+/// The debtor side of the corridor MX → ES, decided by a bank in Mexico.
+pub const MX_ES: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/mx-es/corridor.cedarschema"),
+    decide: include_str!("../../../packs/mx-es/decide.cedar"),
+    oblige: include_str!("../../../packs/mx-es/oblige.cedar"),
+    gate: include_str!("../../../packs/mx-es/gate.cedar"),
+    assumptions: include_str!("../../../packs/mx-es/assumptions.cedar"),
+    parameters: include_str!("../../../packs/mx-es/parameters.json"),
+};
+
+/// The creditor side of the corridor MX → ES, decided by a bank in Spain.
+pub const ES_IN: PackFiles<'static> = PackFiles {
+    schema: include_str!("../../../packs/es-in/corridor.cedarschema"),
+    decide: include_str!("../../../packs/es-in/decide.cedar"),
+    oblige: include_str!("../../../packs/es-in/oblige.cedar"),
+    gate: include_str!("../../../packs/es-in/gate.cedar"),
+    assumptions: include_str!("../../../packs/es-in/assumptions.cedar"),
+    parameters: include_str!("../../../packs/es-in/parameters.json"),
+};
+
 /// What goes with a shipped pack and is no part of what it means.
 #[derive(Clone, Copy, Debug)]
 pub struct Proved {
@@ -71,7 +131,7 @@ pub struct Proved {
 }
 
 /// Every shipped pack.
-pub const PACKS: [Proved; 5] = [
+pub const PACKS: [Proved; 11] = [
     Proved {
         name: "nl-sg",
         files: NL_SG,
@@ -101,6 +161,42 @@ pub const PACKS: [Proved; 5] = [
         files: NL_CH,
         invariants: include_str!("../../../packs/nl-ch/invariants.cedar"),
         certificate: include_str!("../../../packs/nl-ch/certificate.json"),
+    },
+    Proved {
+        name: "cn-sg",
+        files: CN_SG,
+        invariants: include_str!("../../../packs/cn-sg/invariants.cedar"),
+        certificate: include_str!("../../../packs/cn-sg/certificate.json"),
+    },
+    Proved {
+        name: "sg-in-cn",
+        files: SG_IN_CN,
+        invariants: include_str!("../../../packs/sg-in-cn/invariants.cedar"),
+        certificate: include_str!("../../../packs/sg-in-cn/certificate.json"),
+    },
+    Proved {
+        name: "ke-gb",
+        files: KE_GB,
+        invariants: include_str!("../../../packs/ke-gb/invariants.cedar"),
+        certificate: include_str!("../../../packs/ke-gb/certificate.json"),
+    },
+    Proved {
+        name: "gb-in",
+        files: GB_IN,
+        invariants: include_str!("../../../packs/gb-in/invariants.cedar"),
+        certificate: include_str!("../../../packs/gb-in/certificate.json"),
+    },
+    Proved {
+        name: "mx-es",
+        files: MX_ES,
+        invariants: include_str!("../../../packs/mx-es/invariants.cedar"),
+        certificate: include_str!("../../../packs/mx-es/certificate.json"),
+    },
+    Proved {
+        name: "es-in",
+        files: ES_IN,
+        invariants: include_str!("../../../packs/es-in/invariants.cedar"),
+        certificate: include_str!("../../../packs/es-in/certificate.json"),
     },
 ];
 

@@ -219,6 +219,13 @@ pub const LIST_EXPIRED: Flag = Flag("listExpired");
 pub const WEEKDAY: Number = Number("weekday");
 /// Minutes since midnight, in the institution's fixed offset.
 pub const MINUTE_OF_DAY: Number = Number("minuteOfDay");
+/// The day in the institution's fixed offset, `2026-10-01`: what calendars of holidays name.
+pub const LOCAL_DATE: Text = Text("localDate");
+/// The year of that day, `2026`: what a calendar says it knows.
+pub const LOCAL_YEAR: Text = Text("localYear");
+/// The document that underlies the payment is at hand: the invoice that the terms name, accepted by
+/// the payee's institution, which still counts here.
+pub const DOCUMENT_GIVEN: Flag = Flag("documentGiven");
 /// Kinds of duties that the edge has met already.
 pub const DUTIES_DONE: Texts = Texts("dutiesDone");
 
@@ -550,6 +557,33 @@ pub const TABLE: &[Definition] = &[
         kind: Kind::Number,
         unit: "minutes",
         source: Source::Calendar,
+        visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
+        asks: &[],
+    },
+    Definition {
+        name: LOCAL_DATE.0,
+        kind: Kind::Text,
+        unit: "",
+        source: Source::Calendar,
+        visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
+        asks: &[],
+    },
+    Definition {
+        name: LOCAL_YEAR.0,
+        kind: Kind::Text,
+        unit: "",
+        source: Source::Calendar,
+        visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
+        asks: &[],
+    },
+    Definition {
+        name: DOCUMENT_GIVEN.0,
+        kind: Kind::Flag,
+        unit: "",
+        source: Source::Statement,
         visibility: Visibility::Open,
         asked_of: AskedOf::Either,
         asks: &[],

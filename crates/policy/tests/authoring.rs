@@ -16,9 +16,15 @@ use policy::{Chapter, Mistake, Pack, PackFiles, cases, check, compare, shipped, 
 use record::Side;
 
 /// The shipped packs with their cases.
-const SHIPPED: [(PackFiles<'static>, &str); 2] = [
+const SHIPPED: [(PackFiles<'static>, &str); 8] = [
     (shipped::NL_SG, include_str!("../../../packs/nl-sg/cases.json")),
     (shipped::SG_IN, include_str!("../../../packs/sg-in/cases.json")),
+    (shipped::CN_SG, include_str!("../../../packs/cn-sg/cases.json")),
+    (shipped::SG_IN_CN, include_str!("../../../packs/sg-in-cn/cases.json")),
+    (shipped::KE_GB, include_str!("../../../packs/ke-gb/cases.json")),
+    (shipped::GB_IN, include_str!("../../../packs/gb-in/cases.json")),
+    (shipped::MX_ES, include_str!("../../../packs/mx-es/cases.json")),
+    (shipped::ES_IN, include_str!("../../../packs/es-in/cases.json")),
 ];
 
 #[test]

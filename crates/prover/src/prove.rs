@@ -277,6 +277,24 @@ impl Prover {
         (allowed, right): (Vec<Policy>, &PolicySet),
         about: (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Result<Option<Sample>, ProveError> {
+        // Terms and models nest as deep as a set has words: a calendar of years has many.
+        let deep = || self.sample_of(subject, env, of, (allowed, right), about);
+        std::thread::scope(|scope| {
+            let spawned =
+                std::thread::Builder::new().stack_size(SAMPLE_STACK).spawn_scoped(scope, deep);
+            let joined = spawned.map_err(|error| failed(of, &error))?.join();
+            joined.unwrap_or_else(|_| Err(failed(of, &"the search for a payment failed")))
+        })
+    }
+
+    fn sample_of(
+        &mut self,
+        subject: &Subject,
+        env: &RequestEnv,
+        of: Of<'_>,
+        (allowed, right): (Vec<Policy>, &PolicySet),
+        about: (&BTreeSet<String>, &BTreeSet<String>),
+    ) -> Result<Option<Sample>, ProveError> {
         let b = compiled(subject, env, of, right)?;
         for wishes in wishes(subject, of.action) {
             let left = set(of, allowed.iter().cloned().chain(wishes))?;
@@ -339,6 +357,10 @@ impl Prover {
         at_once(self.compiler.check_sat(asserts), of)
     }
 }
+
+/// The stack on which a payment is looked for: 256 MiB of address space, touched as far as needed.
+/// A set of 45 days needs more than the 2 MiB of an ordinary thread in a debug build.
+const SAMPLE_STACK: usize = 256 << 20;
 
 /// Our solvers answer before they return: nothing here ever waits.
 fn at_once<T>(

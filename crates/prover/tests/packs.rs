@@ -207,7 +207,77 @@ const HOLES_NL_CH: &[Hole] = &[
 ];
 
 /// Of each shipped pack, in its order.
-const HOLES: [&[Hole]; 5] = [HOLES_NL_SG, HOLES_SG_IN, HOLES_SG_NL, HOLES_NL_IN, HOLES_NL_CH];
+const HOLES: [&[Hole]; 11] = [
+    HOLES_NL_SG,
+    HOLES_SG_IN,
+    HOLES_SG_NL,
+    HOLES_NL_IN,
+    HOLES_NL_CH,
+    HOLES_CN_SG,
+    &[HOLE_HOLIDAY],
+    HOLES_KE_GB,
+    &[HOLE_ADDRESS],
+    HOLES_MX_ES,
+    &[HOLE_CALENDAR],
+];
+
+/// Open on holidays that are no Sunday, as every pack with a calendar could be.
+const HOLE_HOLIDAY: Hole = (
+    "never-on-a-holiday",
+    "decide",
+    "resource.holidays.contains(context.localDate)",
+    "resource.holidays.contains(context.localDate) && context.weekday > 5",
+);
+
+/// Open in a year of which nobody told the holidays.
+const HOLE_CALENDAR: Hole = (
+    "never-on-a-holiday",
+    "decide",
+    "resource.calendarYears.contains(context.localYear)",
+    "resource.calendarYears.contains(context.localYear) || context.amount < 100000",
+);
+
+const HOLE_ADDRESS: Hole = (
+    "travel-rule-data-complete",
+    "decide",
+    "  context.payerAddressStructured\n",
+    "  context.payerAddressStructured || context.amount < resource.reviewThreshold\n",
+);
+
+const HOLES_CN_SG: &[Hole] = &[
+    (
+        "never-without-the-underlying-document",
+        "decide",
+        "  context.documentGiven\n",
+        "  context.documentGiven || context.purpose == \"GDDS\"\n",
+    ),
+    (
+        "never-large-services-without-tax-standing",
+        "decide",
+        "context.taxStandingAge <= resource.taxStandingAgeMax",
+        "context.taxStandingAge <= resource.taxStandingAgeMax || context.payeeCountry == \"SG\"",
+    ),
+];
+
+const HOLES_KE_GB: &[Hole] = &[
+    (
+        "never-large-without-the-underlying-document",
+        "decide",
+        "context.amount < resource.documentThreshold",
+        "context.amount <= resource.documentThreshold",
+    ),
+    HOLE_HOLIDAY,
+];
+
+const HOLES_MX_ES: &[Hole] = &[
+    (
+        "never-without-tax-standing",
+        "decide",
+        "  context.taxStandingGood\n",
+        "  context.taxStandingGood || context.amount < 100000\n",
+    ),
+    HOLE_CALENDAR,
+];
 
 const HOLES_SG_IN: &[Hole] = &[
     (

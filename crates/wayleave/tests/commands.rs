@@ -284,6 +284,32 @@ fn a_published_list_is_imported_and_names_are_screened_against_it() {
 }
 
 #[test]
+fn conflicts_of_a_corridors_two_packs_are_told_by_the_command() {
+    let (cn, sg) = (shipped_pack("cn-sg"), shipped_pack("sg-in-cn"));
+    let gb = shipped_pack("gb-in");
+    let told = run(&["policy", "conflicts", &cn, &sg, "--rate", "553:100", "--on", "2026-11-18"]);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    for part in [
+        "narrows   words: purpose",
+        "takes GDDS, SCVE, SUPP only (purpose-not-allowed)",
+        "both satisfied by  `purpose` one of GDDS, SCVE, SUPP",
+        "not compared  cn-sg tax-filing-missing",
+        "cn-sg: 7 conflicts, none blocks",
+    ] {
+        assert!(told.out.contains(part), "{part}: {}", told.out);
+    }
+    let told = run(&["policy", "conflicts", &sg, &cn, "--json", "--on", "2026-11-18"]);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&told["corridor"], &told["blocked"]), (&"cn-sg".into(), &false.into()));
+    assert_eq!(told["debtor"]["pack"], "cn-sg");
+    assert_eq!(told["conflicts"].as_array().unwrap().len(), 7);
+    for wrong in [[&cn, &cn], [&cn, &gb]] {
+        let asked = run(&["policy", "conflicts", wrong[0], wrong[1]]);
+        assert!(asked.code != Some(0) && asked.err.contains("expected"), "{asked:?}");
+    }
+}
+
+#[test]
 fn every_code_is_explained_and_an_unknown_one_gets_a_hint() {
     let packs = shipped::PACKS.map(|one| policy::Pack::load(&one.files).unwrap());
     let of_packs = packs.iter().flat_map(policy::Pack::rule_ids).map(str::to_owned);

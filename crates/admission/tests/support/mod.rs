@@ -91,6 +91,7 @@ pub struct World {
     pub invoice: Invoice,
     pub invoice_signer: u8,
     pub quote: Quote,
+    pub sandbox: Option<admission::Bounds>,
 }
 
 pub struct Exchanged {
@@ -263,6 +264,7 @@ impl World {
             payee_account,
             invoice_signer: 22,
             quote: quote(),
+            sandbox: None,
         };
         for issuer in [ISSUER_NL, ISSUER_SG, BANK_SG_ISSUER] {
             world.publish_status(issuer, minute_ago, &[]);
@@ -383,6 +385,7 @@ impl World {
             statement_key: &BoxSecretKey::from_seed([boxed; 32]),
             secret: &Secret::from_bytes([permit; 32]),
             mandate_month_limit: Minor::new(100_000_000),
+            sandbox: self.sandbox.as_ref(),
             now: self.now,
         })
     }

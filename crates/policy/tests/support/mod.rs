@@ -1,5 +1,7 @@
 //! Base payments that the shipped packs permit, and ways to change them.
 
+use std::sync::LazyLock;
+
 use policy::vocabulary as v;
 use policy::{Action, DecisionEnvelope, Findings, FindingsBuilder, PackFiles, shipped};
 use record::EdgeMark;
@@ -68,6 +70,48 @@ pub(crate) fn debtor_out() -> FindingsBuilder {
     debtor().flag(v::PAYER_ACCOUNT_GIVEN, true)
 }
 
+/// The debtor side of the corridor CN → SG, told by the cases of a bank in China.
+fn cn_sg() -> FindingsBuilder {
+    static BASE: LazyLock<Findings> = LazyLock::new(|| first_case(&shipped::CN_SG));
+    BASE.change()
+}
+
+/// The creditor side of the corridor CN → SG, told by the cases of a bank in Singapore.
+fn sg_in_cn() -> FindingsBuilder {
+    static BASE: LazyLock<Findings> = LazyLock::new(|| first_case(&shipped::SG_IN_CN));
+    BASE.change()
+}
+
+/// The debtor side of the corridor KE → GB, told by the cases of a bank in Kenya.
+fn ke_gb() -> FindingsBuilder {
+    static BASE: LazyLock<Findings> = LazyLock::new(|| first_case(&shipped::KE_GB));
+    BASE.change()
+}
+
+/// The creditor side of the corridor KE → GB, told by the cases of a bank in the United Kingdom.
+fn gb_in() -> FindingsBuilder {
+    static BASE: LazyLock<Findings> = LazyLock::new(|| first_case(&shipped::GB_IN));
+    BASE.change()
+}
+
+/// The debtor side of the corridor MX → ES, told by the cases of a bank in Mexico.
+fn mx_es() -> FindingsBuilder {
+    static BASE: LazyLock<Findings> = LazyLock::new(|| first_case(&shipped::MX_ES));
+    BASE.change()
+}
+
+/// The creditor side of the corridor MX → ES, told by the cases of a bank in Spain.
+fn es_in() -> FindingsBuilder {
+    static BASE: LazyLock<Findings> = LazyLock::new(|| first_case(&shipped::ES_IN));
+    BASE.change()
+}
+
+/// What the first case of a pack's folder is told: its base, permitted.
+fn first_case(files: &PackFiles<'_>) -> Findings {
+    let pack = policy::Pack::load(files).unwrap();
+    rows(&pack).swap_remove(0).1
+}
+
 fn both(asset: &str, minor: u128) -> FindingsBuilder {
     let clear = Outcome::Clear { lists: vec![] };
     FindingsBuilder::new(Action::Pay)
@@ -99,12 +143,18 @@ pub(crate) struct SideCase {
     pub(crate) base: fn() -> FindingsBuilder,
 }
 
-pub(crate) const SIDES: [SideCase; 5] = [
+pub(crate) const SIDES: [SideCase; 11] = [
     SideCase { files: shipped::NL_SG, base: debtor },
     SideCase { files: shipped::SG_IN, base: creditor },
     SideCase { files: shipped::SG_NL, base: debtor_back },
     SideCase { files: shipped::NL_IN, base: creditor_back },
     SideCase { files: shipped::NL_CH, base: debtor_out },
+    SideCase { files: shipped::CN_SG, base: cn_sg },
+    SideCase { files: shipped::SG_IN_CN, base: sg_in_cn },
+    SideCase { files: shipped::KE_GB, base: ke_gb },
+    SideCase { files: shipped::GB_IN, base: gb_in },
+    SideCase { files: shipped::MX_ES, base: mx_es },
+    SideCase { files: shipped::ES_IN, base: es_in },
 ];
 
 /// One case of a pack's own folder: its name, what is found, and the codes that decide.
@@ -129,6 +179,12 @@ pub(crate) fn cases_text(pack: &str) -> &'static str {
         "sg-nl" => include_str!("../../../../packs/sg-nl/cases.json"),
         "nl-in" => include_str!("../../../../packs/nl-in/cases.json"),
         "nl-ch" => include_str!("../../../../packs/nl-ch/cases.json"),
+        "cn-sg" => include_str!("../../../../packs/cn-sg/cases.json"),
+        "sg-in-cn" => include_str!("../../../../packs/sg-in-cn/cases.json"),
+        "ke-gb" => include_str!("../../../../packs/ke-gb/cases.json"),
+        "gb-in" => include_str!("../../../../packs/gb-in/cases.json"),
+        "mx-es" => include_str!("../../../../packs/mx-es/cases.json"),
+        "es-in" => include_str!("../../../../packs/es-in/cases.json"),
         _ => include_str!("../../../../packs/sg-in/cases.json"),
     }
 }

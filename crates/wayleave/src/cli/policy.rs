@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use policy::conflicts::ConflictRate;
 use record::Side;
-use terms::CorridorName;
+use terms::{BusinessDate, CorridorName};
 
 /// Rule packs: write, check, test, explain, compare, try and prove them.
 ///
@@ -28,6 +29,11 @@ pub enum PolicyCommand {
     ///
     /// Exit 0: nothing loosens. Exit 1: something loosens or could, and wants a signature.
     Diff(DiffArgs),
+    /// Where the packs of a corridor's two sides conflict: which rule of which side, by which law, and
+    /// what would satisfy both.
+    ///
+    /// Exit 0: some payments pass both sides. Exit 1: a conflict lets none pass.
+    Conflicts(ConflictsArgs),
     /// Decide recorded decisions again under a new pack: what would change, and whom it would hit.
     ///
     /// Exit 0: nothing would change. Exit 1: something would, or a record cannot be decided.
@@ -102,6 +108,36 @@ pub struct DiffArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `policy conflicts`.
+#[derive(Debug, Args)]
+pub struct ConflictsArgs {
+    /// The pack's folder of one side.
+    #[arg(value_name = "PACK_A")]
+    pub first: PathBuf,
+    /// The pack's folder of the other side.
+    #[arg(value_name = "PACK_B")]
+    pub second: PathBuf,
+    /// What is worth what, to compare amounts: minor units debited, a colon, minor units credited.
+    #[arg(long, value_name = "DEBITED:CREDITED", value_parser = conflict_rate)]
+    pub rate: Option<ConflictRate>,
+    /// The day whose parameters count; today when absent.
+    #[arg(long, value_name = "DAY")]
+    pub on: Option<BusinessDate>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn conflict_rate(text: &str) -> Result<ConflictRate, String> {
+    let parsed = || {
+        let (debited, credited) = text.split_once(':')?;
+        let (debit_units, credit_units) = (debited.parse().ok()?, credited.parse().ok()?);
+        let rate = ConflictRate { debit_units, credit_units };
+        (debit_units > 0 && credit_units > 0).then_some(rate)
+    };
+    parsed().ok_or_else(|| format!("expected a rate like `5530:1000`, got `{text}`"))
 }
 
 /// Arguments of `policy shadow`.

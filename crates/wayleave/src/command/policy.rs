@@ -11,6 +11,7 @@ use super::replay::PackTexts;
 use crate::cli::policy::PolicyCommand;
 
 mod author;
+mod conflicts;
 mod digest;
 mod explain;
 mod shadow;
@@ -24,6 +25,7 @@ pub(crate) fn command(asked: &PolicyCommand) -> anyhow::Result<ExitCode> {
         PolicyCommand::Test(args) => author::test(args),
         PolicyCommand::Explain(args) => explain::command(args),
         PolicyCommand::Diff(args) => author::diff(args),
+        PolicyCommand::Conflicts(args) => conflicts::command(args),
         PolicyCommand::Shadow(args) => shadow::command(args),
         PolicyCommand::Stage(args) => stage::command(args),
         PolicyCommand::Stages(args) => stage::list(args),

@@ -258,6 +258,7 @@ impl Stage {
             pack: back.0.into(),
             other_edge: Some(config.other_edge.clone()),
             fee: None,
+            sandbox: None,
         }];
         if country == "NL" {
             config.more.push(edge::WayConfig {
@@ -266,6 +267,7 @@ impl Stage {
                 pack: "nl-ch".into(),
                 other_edge: None,
                 fee: Some("250".into()),
+                sandbox: None,
             });
         }
         write_json(&self.folder(&name).join("role.json"), &config)?;

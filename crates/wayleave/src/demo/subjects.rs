@@ -246,7 +246,15 @@ pub fn pack_named(name: &str) -> SandboxPack {
     let shipped = known.map_or(&shipped::NL_SG, |one| &one.files);
     let mut parameters: serde_json::Value =
         serde_json::from_str(shipped.parameters).unwrap_or_default();
-    let always = [("opensMinute", 0), ("closesMinute", 1440), ("lastWeekday", 7)];
+    let years: Vec<String> = (2020..2100_u32).map(|year| year.to_string()).collect();
+    let always = [
+        ("opensMinute", serde_json::json!(0)),
+        ("closesMinute", serde_json::json!(1440)),
+        ("lastWeekday", serde_json::json!(7)),
+        // A set that forbids by its words may not be empty.
+        ("holidays", serde_json::json!(["1970-01-01"])),
+        ("calendarYears", serde_json::json!(years)),
+    ];
     let rows = parameters.get_mut("parameters").and_then(|rows| rows.as_array_mut());
     for row in rows.into_iter().flatten() {
         let name = row.get("name").and_then(|name| name.as_str()).unwrap_or_default();

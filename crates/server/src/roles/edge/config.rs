@@ -5,9 +5,12 @@ use record::{PostalAddress, Side};
 use seal::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use terms::{BookName, CompanyId, EdgeName, Environment, InstitutionName, Jurisdiction, Minor};
+use terms::{
+    BookName, BusinessDate, CompanyId, EdgeName, Environment, InstitutionName, Jurisdiction, Minor,
+};
 
-use admission::Onboarding;
+use admission::sandbox::SANDBOX_PARTIES_MAX;
+use admission::{Bounds, Onboarding};
 
 use super::rate::PREPARATIONS_A_MINUTE;
 use crate::keys::Descriptor;
@@ -40,6 +43,9 @@ pub struct Config {
     pub bank: Option<String>,
     /// The peer that is the other side's edge.
     pub other_edge: String,
+    /// How far its first corridor goes, where that is a sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxConfig>,
     /// Further corridors and sides that it decides, each with a pack of its own below `packs/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<WayConfig>,
@@ -87,6 +93,39 @@ pub struct WayConfig {
     /// What the institution takes for a payment out, in minor units of the debited asset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee: Option<String>,
+    /// How far it goes, where it is a sandbox corridor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxConfig>,
+}
+
+/// The bounds of a sandbox corridor on this side: what is beyond is denied when it is decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxConfig {
+    /// The most that one payment may be on this side, in minor units.
+    pub amount_max: String,
+    /// The own customers that may take part, by company identifier.
+    pub parties: Vec<String>,
+    /// The first day, UTC, on which nothing is permitted any more.
+    pub until: String,
+}
+
+impl SandboxConfig {
+    /// The bounds that it names.
+    pub(super) fn bounds(&self) -> Result<Bounds, RoleError> {
+        let (some, most) = (!self.parties.is_empty(), SANDBOX_PARTIES_MAX);
+        if !some || self.parties.len() > most {
+            let got = self.parties.len();
+            return Err(wrong("sandbox.parties", format!("expected 1 to {most}, got {got}")));
+        }
+        let until: BusinessDate = named("sandbox.until", &self.until)?;
+        let party = |one: &String| named("sandbox.parties", one);
+        Ok(Bounds {
+            amount_max: named("sandbox.amount_max", &self.amount_max)?,
+            parties: self.parties.iter().map(party).collect::<Result<_, _>>()?,
+            until: until.start(),
+        })
+    }
 }
 
 /// Whose trust list, and where it is fetched.
@@ -178,6 +217,7 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         core: core.to_owned(),
         bank: None,
         other_edge: example.other_edge,
+        sandbox: None,
         more: Vec::new(),
         lists,
         sanctions_from: example.supervisors.iter().take(1).map(|(_, peer)| peer.clone()).collect(),

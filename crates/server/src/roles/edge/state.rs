@@ -171,6 +171,7 @@ impl Edge {
             statement_key: &self.statement_key,
             secret: &self.secret,
             mandate_month_limit: settings.mandate_month_limit,
+            sandbox: way.sandbox.as_ref(),
             now: self.now(),
         }
     }

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use admission::Bounds;
 use client::Peer;
 use policy::{Pack, Shelf};
 use record::Side;
 use terms::{CorridorName, Minor};
 
 use super::certified;
-use super::config::{Config, WayConfig, named, read_pack_in, wrong};
+use super::config::{Config, SandboxConfig, WayConfig, named, read_pack_in, wrong};
 use super::packs::Packs;
 use crate::roles::RoleError;
 
@@ -26,6 +27,8 @@ pub(super) struct Way {
     pub(super) other: Option<Other>,
     /// What the institution takes for a payment out.
     pub(super) fee: Minor,
+    /// How far it goes, where it is a sandbox corridor.
+    pub(super) sandbox: Option<Bounds>,
 }
 
 /// The other side's edge.
@@ -67,6 +70,7 @@ impl Ways {
             pack: String::new(),
             other_edge: Some(config.other_edge.clone()),
             fee: None,
+            sandbox: config.sandbox.clone(),
         };
         ways.add(dir, "pack", config, &first)?;
         for more in &config.more {
@@ -114,9 +118,10 @@ impl Ways {
             return Err(wrong("more.other_edge", reason));
         }
         let fee = of.fee.as_deref().map_or(Ok(Minor::ZERO), |fee| named("more.fee", fee))?;
+        let sandbox = of.sandbox.as_ref().map(SandboxConfig::bounds).transpose()?;
         let packs = Packs::new(dir, config, pack);
         let slice = self.slice_mut(side);
-        if slice.insert(corridor, Way { corridor, side, packs, other, fee }).is_some() {
+        if slice.insert(corridor, Way { corridor, side, packs, other, fee, sandbox }).is_some() {
             return Err(wrong("more", format!("expected the {side} side of `{corridor}` once")));
         }
         Ok(())
@@ -204,6 +209,7 @@ mod tests {
             pack: pack.into(),
             other_edge: other.map(str::to_owned),
             fee: None,
+            sandbox: None,
         }
     }
 
@@ -228,6 +234,14 @@ mod tests {
         }
         write_more_pack(&dir.0, "nl-in", &shipped::NL_IN, keys).unwrap();
         config.more.push(more("sg-nl", "creditor", "nl-in", Some("bank-sg.1")));
+        // And every corridor that ships beside these, each side.
+        let shipped = shipped::PACKS.iter().skip(5).collect::<Vec<_>>();
+        for one in &shipped {
+            let pack = Pack::load(&one.files).unwrap();
+            write_more_pack(&dir.0, one.name, &one.files, keys).unwrap();
+            let (corridor, side) = (pack.corridor(), pack.side());
+            config.more.push(more(corridor.as_str(), side.as_str(), one.name, Some("bank-sg.1")));
+        }
         let ways = Ways::open(&dir.0, &config).unwrap();
         let find = |corridor: &str, side| ways.find(corridor.parse().unwrap(), side);
         let pack =
@@ -238,7 +252,9 @@ mod tests {
         for (corridor, side) in [("nl-sg", Side::Creditor), ("sg-nl", Side::Debtor)] {
             assert!(find(corridor, side).is_none(), "{corridor} {side}");
         }
-        assert_eq!(ways.all().count(), 42);
+        assert_eq!(pack("cn-sg", Side::Debtor).as_deref(), Some("cn-sg"));
+        assert_eq!(pack("mx-es", Side::Creditor).as_deref(), Some("es-in"));
+        assert_eq!((shipped.len(), ways.all().count()), (6, 48));
         // What decides is the one pack: its rules and no others.
         let alone = Pack::load(&shipped::NL_SG).unwrap();
         let found = find("nl-sg", Side::Debtor).unwrap();
@@ -253,6 +269,19 @@ mod tests {
             more("sg-nl", "creditor", "absent", Some("bank-sg.1")),
             more("nl-xaa", "debtor", "xaa", Some("bank-xx.1")),
         ];
+        let bounded = |parties: &[&str], until: &str| SandboxConfig {
+            amount_max: "1000".into(),
+            parties: parties.iter().map(|one| (*one).to_owned()).collect(),
+            until: until.into(),
+        };
+        let sandbox = Some(bounded(&["nl-kvk:68750110"], "2027-01-01"));
+        let open =
+            |sandbox| Ways::open(&dir.0, &Config { sandbox, more: vec![], ..config.clone() });
+        let way = open(sandbox).unwrap();
+        let bounds = way.all().next().unwrap().sandbox.clone().unwrap();
+        assert_eq!((bounds.amount_max.units(), bounds.parties.len()), (1_000, 1));
+        assert!(open(Some(bounded(&[], "2027-01-01"))).is_err());
+        assert!(open(Some(bounded(&["nl-kvk:68750110"], "soon"))).is_err());
         for one in wrong {
             let mut config = config.clone();
             config.more.push(one.clone());

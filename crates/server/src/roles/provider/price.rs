@@ -108,7 +108,8 @@ impl RateTable {
         Ok(table)
     }
 
-    /// EUR to SGD and back at 1.47184, as a sandbox table.
+    /// EUR to SGD and back at 1.47184, and what other shipped corridors exchange one way, as a
+    /// sandbox table.
     #[must_use]
     pub fn example() -> Self {
         let row = |debit: &str, credit: &str, debit_units: &str, credit_units: &str| RateRow {
@@ -120,7 +121,13 @@ impl RateTable {
         let (eur, sgd) = ("EUR.2@tcb-sandbox", "SGD.2@mas-sandbox");
         Self {
             source: "sandbox table of reference rates, EUR/SGD 1.47184".to_owned(),
-            rates: vec![row(eur, sgd, "100000", "147184"), row(sgd, eur, "147184", "100000")],
+            rates: vec![
+                row(eur, sgd, "100000", "147184"),
+                row(sgd, eur, "147184", "100000"),
+                row("CNY.2@pboc-sandbox", sgd, "5530", "1000"),
+                row("KES.2@cbk-sandbox", "GBP.2@boe-sandbox", "17120", "100"),
+                row("MXN.2@banxico-sandbox", eur, "2160", "100"),
+            ],
         }
     }
 

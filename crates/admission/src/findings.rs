@@ -120,6 +120,7 @@ pub(crate) fn creditor(
 ) -> Findings {
     let payee = &ticket.payee;
     let owner = payee.company == ticket.owner && payee.account == ticket.account;
+    let counterparty = counterparty_country(desk, said);
     let said = said.map(|said| &said.party);
     let builder = base(desk, action_of(terms), &terms.purpose, terms.credited)
         .flag(v::SUBJECTS_SAME, true)
@@ -129,6 +130,7 @@ pub(crate) fn creditor(
         .flag(v::INVOICE_SIGNED, ticket.signed_by_owner.is_yes())
         .flag(v::STATEMENT_PRESENT, said.is_some())
         .flag(v::TERMS_MATCH, said.is_some_and(|said| said.account == terms.debited_account))
+        .text(v::COUNTERPARTY_COUNTRY, &counterparty)
         .flag(v::PAYEE_NAME_GIVEN, !payee.legal_name.is_empty())
         .flag(v::PAYEE_NAME_FITS_ACCOUNT, payee.legal_name == terms.payee_name)
         .text(v::PAYEE_COUNTRY, payee.country.as_str())
@@ -213,6 +215,7 @@ fn debtor_base(
     });
     base(desk, action_of(terms), &terms.purpose, terms.debited)
         .flag(v::ACCOUNT_MAY_BE_DEBITED, ticket.takes.is_yes())
+        .text(v::COUNTERPARTY_COUNTRY, &counterparty_country(desk, said))
         .flag(v::STATEMENT_PRESENT, party.is_some())
         // No ticket is made without the payee's institution's acceptance of this very invoice.
         .flag(v::DOCUMENT_GIVEN, party.is_some())
@@ -223,6 +226,13 @@ fn debtor_base(
         .text(v::PAYEE_COUNTRY, country)
         .screening(v::PAYEE_SCREENING, &screened(desk, name, country))
         .minor(v::MANDATE_MONTH_LIMIT, desk.mandate_month_limit)
+}
+
+/// Where the other side's institution is licensed, if it is believed for its side of this corridor.
+fn counterparty_country(desk: &Desk<'_>, said: Option<&PartyStatement>) -> String {
+    let side = (desk.corridor, desk.side.other());
+    let known = |said: &PartyStatement| desk.lists.counterparty(said.from, side, desk.now).ok();
+    said.and_then(known).map(|one| one.jurisdiction.to_string()).unwrap_or_default()
 }
 
 /// What both sides know without any party: order, calendar, lists, and the edge's own acts.

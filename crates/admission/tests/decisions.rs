@@ -12,12 +12,23 @@ mod support;
 use std::time::Duration;
 
 use admission::{
+<<<<<<< HEAD
     ConsentRefused, Decided, ExchangeRefused, PayeeRefused, TicketError, Told, Untrusted, Verdict,
     open_creditor_consent, open_debtor_consent, record_commitment,
 };
 use credential::PartyRefused;
 use policy::{Replay, replay, shipped};
 use record::{DecisionOutcome, PartyStatement, Permit, SEALED_STATEMENT, Side, Signed};
+=======
+    ConsentRefused, Decided, Desk, ExchangeRefused, PayeeRefused, TicketError, Untrusted, Verdict,
+    decide_creditor, open_creditor_consent, open_debtor_consent, record_commitment,
+};
+use credential::PartyRefused;
+use policy::{Pack, PackFiles, Replay, replay, shipped};
+use record::{
+    DecisionOutcome, NEUTRAL_CODE, PartyStatement, Permit, SEALED_STATEMENT, Side, Signed,
+};
+>>>>>>> corridors
 use seal::{BoxSecretKey, DataKey, open_box};
 use support::*;
 use terms::{AccountId, Instant};
@@ -502,4 +513,44 @@ fn a_quote_of_an_unknown_provider_and_another_payments_statement_are_refused() {
     world.sg.providers.clear();
     let refused = world.exchange_on(request).map(|_| ()).unwrap_err();
     assert!(matches!(refused, ExchangeRefused::QuoteNotTrusted { .. }));
+}
+
+#[test]
+fn the_payees_side_takes_the_other_sides_word_as_far_as_its_pack_recognises_it() {
+    let shipped = shipped::SG_IN_CN;
+    let decides = |countries: &str, limit: &str| {
+        // The pack of another corridor, for the one of this world, open at all hours.
+        let mut parameters = shipped.parameters.replace("\"cn-sg\"", "\"nl-sg\"");
+        for (from, to) in [
+            ("[\"CN\"]", countries),
+            ("\"value\": 50000000}", limit),
+            ("\"value\": 540}", "\"value\": 0}"),
+            ("\"value\": 1110}", "\"value\": 1440}"),
+            ("\"value\": 6}", "\"value\": 7}"),
+        ] {
+            assert!(parameters.contains(from), "{from}");
+            parameters = parameters.replace(from, to);
+        }
+        let pack = Pack::load(&PackFiles { parameters: &parameters, ..shipped }).unwrap();
+        let world = World::new();
+        let done = world.exchange();
+        world.at(Side::Creditor, |desk| {
+            let desk = Desk { pack: &pack, ..*desk };
+            let open = open_creditor_consent(&desk, &done.consented(Side::Creditor)).unwrap();
+            let data_key = DataKey::from_bytes([52; 32]);
+            let decided = decide_creditor(&desk, &open, &world.inputs("bank-sg.1", &data_key));
+            let bytes = seal::to_canonical(&decided.record);
+            assert_eq!(replay(&bytes, &pack), Ok(Replay::Match));
+            match decided.verdict {
+                Verdict::Permit(_) => "permit".to_owned(),
+                Verdict::Refusal { code, .. } | Verdict::Referral { code, .. } => code,
+                Verdict::Order { .. } => "order".to_owned(),
+            }
+        })
+    };
+    let same = "\"value\": 50000000}";
+    assert_eq!(decides("[\"NL\"]", same), "permit");
+    assert_eq!(decides("[\"CN\", \"NL\"]", same), "permit");
+    assert_eq!(decides("[\"CN\"]", same), "counterparty-not-recognised");
+    assert_eq!(decides("[\"NL\"]", "\"value\": 1}"), "counterparty-not-recognised");
 }

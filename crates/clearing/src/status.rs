@@ -267,6 +267,7 @@ pub const PACKS: &[(&str, &[&str])] = &[
             "document-missing",
             "tax-filing-missing",
             "statement-missing",
+            "counterparty-not-recognised",
             "jurisdiction-sanctioned",
         ],
     ),

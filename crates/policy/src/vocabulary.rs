@@ -226,6 +226,9 @@ pub const LOCAL_YEAR: Text = Text("localYear");
 /// The document that underlies the payment is at hand: the invoice that the terms name, accepted by
 /// the payee's institution, which still counts here.
 pub const DOCUMENT_GIVEN: Flag = Flag("documentGiven");
+/// Where the institution is licensed that stated the other party, by the trust lists in force;
+/// empty when its word does not count here.
+pub const COUNTERPARTY_COUNTRY: Text = Text("counterpartyCountry");
 /// Kinds of duties that the edge has met already.
 pub const DUTIES_DONE: Texts = Texts("dutiesDone");
 
@@ -582,6 +585,15 @@ pub const TABLE: &[Definition] = &[
     Definition {
         name: DOCUMENT_GIVEN.0,
         kind: Kind::Flag,
+        unit: "",
+        source: Source::Statement,
+        visibility: Visibility::Open,
+        asked_of: AskedOf::Either,
+        asks: &[],
+    },
+    Definition {
+        name: COUNTERPARTY_COUNTRY.0,
+        kind: Kind::Text,
         unit: "",
         source: Source::Statement,
         visibility: Visibility::Open,

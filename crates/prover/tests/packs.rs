@@ -214,7 +214,7 @@ const HOLES: [&[Hole]; 11] = [
     HOLES_NL_IN,
     HOLES_NL_CH,
     HOLES_CN_SG,
-    &[HOLE_HOLIDAY],
+    HOLES_SG_IN_CN,
     HOLES_KE_GB,
     &[HOLE_ADDRESS],
     HOLES_MX_ES,
@@ -256,6 +256,16 @@ const HOLES_CN_SG: &[Hole] = &[
         "decide",
         "context.taxStandingAge <= resource.taxStandingAgeMax",
         "context.taxStandingAge <= resource.taxStandingAgeMax || context.payeeCountry == \"SG\"",
+    ),
+];
+
+const HOLES_SG_IN_CN: &[Hole] = &[
+    HOLE_HOLIDAY,
+    (
+        "never-on-anothers-word-beyond-recognition",
+        "decide",
+        "context.amount <= resource.recognitionLimit",
+        "(context.amount <= resource.recognitionLimit || context.purpose == \"GDDS\")",
     ),
 ];
 

@@ -119,7 +119,12 @@ fn put<T>(into: &mut BTreeMap<String, T>, finding: String, value: T) -> Option<(
 /// Whether a rule reads anything that both sides are told.
 fn shared(reads: &BTreeSet<String>) -> bool {
     let told = |name: &str| reads.contains(name);
-    OF_PAYER.iter().chain(&OF_PAYEE).chain(&WORDS).any(|name| told(name))
+    OF_PAYER
+        .iter()
+        .chain(&OF_PAYEE)
+        .chain(&WORDS)
+        .chain(&["counterpartyCountry"])
+        .any(|name| told(name))
 }
 
 /// `context.f`, or `!context.f`.

@@ -29,8 +29,8 @@ pub enum PolicyCommand {
     ///
     /// Exit 0: nothing loosens. Exit 1: something loosens or could, and wants a signature.
     Diff(DiffArgs),
-    /// Where the packs of a corridor's two sides conflict: which rule of which side, by which law, and
-    /// what would satisfy both.
+    /// Where the packs of a corridor's two sides conflict: which rule of which side, by which law,
+    /// and what would satisfy both.
     ///
     /// Exit 0: some payments pass both sides. Exit 1: a conflict lets none pass.
     Conflicts(ConflictsArgs),

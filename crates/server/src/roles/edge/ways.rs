@@ -213,6 +213,21 @@ mod tests {
         }
     }
 
+    fn bounds_are_read_or_refused(dir: &Path, config: &Config) {
+        let bounded = |parties: &[&str], until: &str| SandboxConfig {
+            amount_max: "1000".into(),
+            parties: parties.iter().map(|one| (*one).to_owned()).collect(),
+            until: until.into(),
+        };
+        let sandbox = Some(bounded(&["nl-kvk:68750110"], "2027-01-01"));
+        let open = |sandbox| Ways::open(dir, &Config { sandbox, more: vec![], ..config.clone() });
+        let way = open(sandbox).unwrap();
+        let bounds = way.all().next().unwrap().sandbox.clone().unwrap();
+        assert_eq!((bounds.amount_max.units(), bounds.parties.len()), (1_000, 1));
+        assert!(open(Some(bounded(&[], "2027-01-01"))).is_err());
+        assert!(open(Some(bounded(&["nl-kvk:68750110"], "soon"))).is_err());
+    }
+
     #[test]
     fn a_corridor_and_side_find_their_own_pack_among_many() {
         let dir = std::env::temp_dir().join(format!("wayleave-ways-{}", std::process::id()));
@@ -269,19 +284,7 @@ mod tests {
             more("sg-nl", "creditor", "absent", Some("bank-sg.1")),
             more("nl-xaa", "debtor", "xaa", Some("bank-xx.1")),
         ];
-        let bounded = |parties: &[&str], until: &str| SandboxConfig {
-            amount_max: "1000".into(),
-            parties: parties.iter().map(|one| (*one).to_owned()).collect(),
-            until: until.into(),
-        };
-        let sandbox = Some(bounded(&["nl-kvk:68750110"], "2027-01-01"));
-        let open =
-            |sandbox| Ways::open(&dir.0, &Config { sandbox, more: vec![], ..config.clone() });
-        let way = open(sandbox).unwrap();
-        let bounds = way.all().next().unwrap().sandbox.clone().unwrap();
-        assert_eq!((bounds.amount_max.units(), bounds.parties.len()), (1_000, 1));
-        assert!(open(Some(bounded(&[], "2027-01-01"))).is_err());
-        assert!(open(Some(bounded(&["nl-kvk:68750110"], "soon"))).is_err());
+        bounds_are_read_or_refused(&dir.0, &config);
         for one in wrong {
             let mut config = config.clone();
             config.more.push(one.clone());

@@ -16,6 +16,7 @@ use record::{
     Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
     NEUTRAL_CODE, OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX,
     PartyStatement, PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TermsStringError,
+    TravelMark,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
 use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
@@ -23,11 +24,12 @@ use thiserror::Error;
 
 use crate::desk::{Desk, Statuses};
 use crate::exchange::{believe, debtor_request};
-use crate::findings::{self, AgainRefused};
+use crate::findings::{self, AgainRefused, Done};
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
+use crate::travel::{self, Travelled};
 
 /// Domain of a decision record's commitment.
 pub const RECORD_COMMITMENT: Domain = Domain::new("wayleave/decision-commitment/v1");
@@ -187,6 +189,8 @@ pub fn decide_debtor(
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
     let shown = verify(desk, ticket, terms, vp_token, inputs);
+    let counted = (ticket.travelled.as_ref(), (&ticket.sent, from, terms));
+    let travel = travel_mark(desk, counted);
     let matter = Matter {
         about: &ticket.about,
         action: terms.action,
@@ -195,10 +199,12 @@ pub fn decide_debtor(
         sent: ticket.sent.digest(),
         received: ticket.received.digest(),
         acceptance: None,
+        travel,
     };
     match shown {
         Ok(party) => {
-            let findings = findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party);
+            let told = (terms, believed.as_ref().ok(), Done::when(travel));
+            let findings = findings::debtor(desk, ticket, told, &party);
             let own = believed.err();
             let relied_on = party.relied_on();
             let high_water = party.high_water().clone();
@@ -233,6 +239,8 @@ pub fn decide_creditor(
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
     let again = findings::look_again(desk, &ticket.payee, inputs.statuses);
+    let counted = (ticket.travelled.as_ref(), (&ticket.received, from, terms));
+    let travel = travel_mark(desk, counted);
     let matter = Matter {
         about: &ticket.about,
         action: terms.action,
@@ -241,9 +249,11 @@ pub fn decide_creditor(
         sent: ticket.sent.digest(),
         received: ticket.received.digest(),
         acceptance: Some(ticket.about.acceptance),
+        travel,
     };
     let signed_at = again.as_ref().ok().copied().flatten();
-    let found = findings::creditor(desk, ticket, (terms, believed.as_ref().ok()), signed_at);
+    let told = (terms, believed.as_ref().ok(), Done::when(travel));
+    let found = findings::creditor(desk, ticket, told, signed_at);
     let failed = again.as_ref().err().map(OwnReason::of_status);
     let found = if failed.is_some() { without_register(&found) } else { found };
     let own = failed.or(believed.err());
@@ -277,6 +287,7 @@ struct Matter<'a> {
     sent: Digest,
     received: Digest,
     acceptance: Option<Digest>,
+    travel: Option<TravelMark>,
 }
 
 /// A reason that the edge itself has, where a rule could only say that it was told too little.
@@ -325,6 +336,18 @@ fn believe_sender(
     };
     let from = from.ok_or_else(|| not_believed("it names no sender".to_owned()))?;
     believe(desk, signed, (terms.payment, from)).map_err(|error| not_believed(error.to_string()))
+}
+
+/// What travelled, if it still counts: trust is judged again, as of the statement.
+fn travel_mark(
+    desk: &Desk<'_>,
+    (travelled, about): (
+        Option<&Travelled>,
+        (&Signed<PartyStatement>, Option<InstitutionName>, &PaymentTerms),
+    ),
+) -> Option<TravelMark> {
+    let counts = travel::still_counts(desk, travelled, about);
+    travelled.filter(|_| counts).map(Travelled::mark)
 }
 
 fn verify(
@@ -480,7 +503,7 @@ fn permit(
 ) -> Permit {
     let longest = desk.now.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
     Permit {
-        layout: 1,
+        layout: Permit::layout_of(matter.travel),
         environment: desk.environment,
         corridor: desk.corridor,
         action: matter.action,
@@ -514,6 +537,7 @@ fn permit(
         record: commitment,
         decided_at: desk.now,
         valid_until: longest.min(matter.quote_expires),
+        travel: matter.travel,
     }
 }
 

@@ -22,6 +22,7 @@ pub mod marks;
 pub mod out;
 pub mod payee;
 pub mod ticket;
+pub mod travel;
 
 pub use asking::{Asks, edge_client_id, registered_claims};
 pub use decide::{
@@ -30,11 +31,12 @@ pub use decide::{
 };
 pub use desk::{AccountFacts, Desk, Onboarding, Statuses};
 pub use exchange::{
-    Answered, ExchangeEntropy, ExchangeRefused, Prepared, Reply, StatedPayer, Wanted,
-    answer_statement, prepare, state_payer,
+    Answered, AskedToTell, ExchangeEntropy, ExchangeRefused, Prepared, Reply, Stated, StatedPayer,
+    Wanted, answer_statement, prepare, state_payer,
 };
 pub use lists::{Lists, ListsRefused, Untrusted};
 pub use marks::lists_seen;
 pub use out::{OUT_TERMS_SECONDS, OpenOut, OutRefused, decide_out, open_out_consent, prepare_out};
 pub use payee::{PayeeRefused, accept_payee, ask_payee, corridor_of_state};
 pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, TicketError};
+pub use travel::{Told, TravelRefused, Travelled};

@@ -648,6 +648,7 @@ fn permit_of(deal: Deal, side: Side) -> Permit {
         record: sha256(b"record"),
         decided_at: deal.at,
         valid_until: deal.at.plus(Duration::from_secs(60)),
+        travel: None,
     }
 }
 

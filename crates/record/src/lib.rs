@@ -27,6 +27,7 @@ pub mod settlement;
 pub mod stages;
 pub mod statement;
 pub mod terms_string;
+pub mod travel;
 pub mod trust;
 
 pub use acts::{
@@ -102,6 +103,7 @@ pub use terms_string::{
     ChargeBearer, MANDATE_QUERY_ID, PaymentTerms, TERMS_TYPE, TermsDiffer, TermsFee,
     TermsStringError,
 };
+pub use travel::{SEALED_TRAVEL, TRAVEL_RULE, TravelMark, TravelMessage, TravelReceipt};
 pub use trust::{
     CorridorSide, IssuerKey, Recognised, Recognition, RegisteredClaims, RegisteredVerifier, Side,
     TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider,

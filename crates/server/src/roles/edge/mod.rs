@@ -18,6 +18,7 @@ mod config;
 mod count;
 mod deliver;
 mod disk;
+mod exchange;
 mod form;
 mod keeper;
 mod out;

@@ -363,6 +363,8 @@ impl DataKeys {
 pub(super) const DECISION: &str = "decision";
 /// The kind of parcels that hold both statements.
 pub(super) const STATEMENTS: &str = "statements";
+/// What travelled by the travel rule, as a parcel.
+pub(super) const TRAVELLED: &str = "travelled";
 
 #[cfg(test)]
 mod tests;

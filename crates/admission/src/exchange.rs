@@ -276,16 +276,7 @@ pub fn answer_statement(
     let Stated { wanted, sealed, terms, travel } = stated;
     let (quote, invoice) = read_wanted(desk, wanted)?;
     let sender = desk.lists.counterparty(from, (desk.corridor, Side::Debtor), desk.now)?;
-    let payee = InvoiceTicket::open(&wanted.request.ticket, desk.secret, desk.now)?;
-    same("invoice of the ticket", payee.invoice, wanted.request.invoice.digest())?;
-    check_invoice(desk, &wanted.request.invoice, account)?;
-    same("owner of the account", account.owner, payee.company)?;
-    same("account of the ticket", account.account, payee.account)?;
-    same("name of the account", account.name.as_str(), payee.legal_name.as_str())?;
-    same("signer of the invoice", account.client_key, payee.signer)?;
-    if !account.takes_credits {
-        return Err(ExchangeRefused::NotCreditable);
-    }
+    let payee = own_payee(desk, wanted, account)?;
     let about = quote.payment;
     let plain = open_box(desk.statement_key, SEALED_STATEMENT, &about.bytes(), sealed)?;
     let received = Signed::<PartyStatement>::from_bytes(&plain)?;
@@ -343,6 +334,25 @@ pub fn answer_statement(
         travelled,
     };
     Ok(Answered { sealed, acceptance, ticket: ticket.seal(desk.secret)?, travel })
+}
+
+/// The payee of the request, if it is still who owns the account.
+fn own_payee(
+    desk: &Desk<'_>,
+    wanted: Wanted<'_>,
+    account: &AccountFacts,
+) -> Result<InvoiceTicket, ExchangeRefused> {
+    let payee = InvoiceTicket::open(&wanted.request.ticket, desk.secret, desk.now)?;
+    same("invoice of the ticket", payee.invoice, wanted.request.invoice.digest())?;
+    check_invoice(desk, &wanted.request.invoice, account)?;
+    same("owner of the account", account.owner, payee.company)?;
+    same("account of the ticket", account.account, payee.account)?;
+    same("name of the account", account.name.as_str(), payee.legal_name.as_str())?;
+    same("signer of the invoice", account.client_key, payee.signer)?;
+    if !account.takes_credits {
+        return Err(ExchangeRefused::NotCreditable);
+    }
+    Ok(payee)
 }
 
 /// The statement, if its institution signed it to us about this payment, and counts here.

@@ -7,7 +7,10 @@ use credential::{
 };
 use policy::vocabulary as v;
 use policy::{Action, Findings, FindingsBuilder};
-use record::{OutgoingTerms, PartyStatement, PaymentTerms, StatedParty, TRAVEL_RULE, TravelMark};
+use record::{
+    EVIDENCE_ESCROW, OutgoingTerms, PartyStatement, PaymentTerms, StatedParty, TRAVEL_RULE,
+    TravelMark,
+};
 use screening::{Party, Thresholds, screen};
 use seal::{Digest, Domain, digest};
 use serde_json::Value;
@@ -42,9 +45,6 @@ impl Done {
         }
     }
 }
-
-/// The kind of the duty to seal and keep the record.
-const EVIDENCE_ESCROW: &str = "evidence-escrow";
 
 /// What the debtor's side knows before its wallet has presented anything.
 pub(crate) fn before_debtor(

@@ -323,9 +323,6 @@ fn same<T: PartialEq + core::fmt::Debug>(
     if expected == got {
         return Ok(());
     }
-    Err(TravelRefused::Differs {
-        field,
-        expected: format!("{expected:?}"),
-        got: format!("{got:?}"),
-    })
+    let show = |value: T| format!("{value:?}");
+    Err(TravelRefused::Differs { field, expected: show(expected), got: show(got) })
 }

@@ -24,10 +24,7 @@ use clearing::{
     check_order,
 };
 use ledger::{Command, Freeze};
-use record::{
-    Action, DutyClaim, Ending, FeeTaker, LimitClaim, LimitPeriod, PackStanding, Side, Signed,
-    TRAVEL_RULE, TravelMark,
-};
+use record::{Action, Ending, FeeTaker, LimitClaim, LimitPeriod, PackStanding, Side, Signed};
 use seal::{Digest, sha256};
 use terms::{AccountId, Amount, Instant, Minor};
 
@@ -251,14 +248,6 @@ const PERMIT: &[(&str, AlterPermit, RuleName, &str)] = &[
     ("statement sent", |p| p.statement_sent = other(), StatementsDiffer, "of the"),
     ("statement received", |p| p.statement_received = other(), StatementsDiffer, "of the"),
     (
-        "a message of no layout that has one",
-        |p| p.travel = Some(travelled(1, 2)),
-        PermitDiffers,
-        "layout",
-    ),
-    ("a message on one side", |p| tell(p, travelled(1, 2)), TravelRuleDiffers, "message"),
-    ("a duty to tell, and nothing told", owe, TravelRuleDiffers, "got none"),
-    (
         "acceptance",
         |p| p.acceptance = p.acceptance.map_or(Some(other()), |_| None),
         PermitDiffers,
@@ -290,49 +279,6 @@ const PERMIT: &[(&str, AlterPermit, RuleName, &str)] = &[
     ("valid for too long", |p| p.valid_until = p.decided_at.plus(seconds(61)), PermitDiffers, ""),
     ("expired", |p| p.valid_until = now(), PermitExpired, ""),
 ];
-
-fn travelled(message: u8, receipt: u8) -> TravelMark {
-    TravelMark { message: sha256(&[message]), receipt: sha256(&[receipt]) }
-}
-
-fn tell(permit: &mut record::Permit, mark: TravelMark) {
-    permit.travel = Some(mark);
-    permit.layout = 2;
-}
-
-fn owe(permit: &mut record::Permit) {
-    let due_at = permit.decided_at;
-    permit.duties.push(DutyClaim { kind: TRAVEL_RULE.to_owned(), due_at });
-}
-
-#[test]
-fn what_travelled_must_be_the_same_on_both_sides() {
-    // (told by the debtor's permit, by the creditor's, what the refusal names)
-    let rows = [
-        (travelled(1, 2), travelled(1, 2), None),
-        (travelled(1, 2), travelled(3, 2), Some("message")),
-        (travelled(1, 2), travelled(1, 3), Some("receipt")),
-        // The message of another payment, with its own receipt.
-        (travelled(1, 2), travelled(5, 6), Some("message")),
-        (travelled(1, 2), travelled(2, 1), Some("message")),
-    ];
-    for (debtor, creditor, refused) in rows {
-        let mut parts = OrderParts::of(Deal::number(1));
-        owe(&mut parts.debtor);
-        owe(&mut parts.creditor);
-        tell(&mut parts.debtor, debtor);
-        tell(&mut parts.creditor, creditor);
-        let got = attempt(&mut Books::ready(), &parts, now(), AS_IT_IS);
-        match (refused, got) {
-            (None, got) => got.unwrap(),
-            (Some(field), got) => {
-                let rule = got.expect_err(field);
-                assert_eq!(rule.name, TravelRuleDiffers, "{rule}");
-                assert!(rule.detail.contains(field), "{rule}");
-            }
-        }
-    }
-}
 
 #[test]
 fn each_field_of_a_permit_is_refused_when_it_is_another() {

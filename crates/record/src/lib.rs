@@ -10,6 +10,7 @@ mod bank_return;
 pub mod decision;
 pub mod document;
 pub mod drill;
+pub mod duty;
 pub mod edges;
 pub mod fact;
 pub mod funding;
@@ -52,6 +53,7 @@ pub use document::{Document, DocumentError, Signed};
 pub use drill::{
     DrillCounts, DrillReport, DrillTimes, DrillVerdict, IN_DOUBT_MAX, InDoubt, InDoubtEnd,
 };
+pub use duty::{DutyClosed, DutyClosing, DutyNotice, DutyOpened, EVIDENCE_ESCROW};
 pub use edges::{EdgeAccount, EdgeClosing, SpentNumber, SpentOn, StatusMark};
 pub use fact::{
     Blinding, Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedFact,

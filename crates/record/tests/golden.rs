@@ -564,6 +564,7 @@ fn facts_of_customers_books_have_their_golden_bytes() {
         side: Side::Debtor,
         kind: "decision".into(),
         sealed: vec![1, 2, 3].into(),
+        duties: None,
     };
     let made = parcel.to_fact(slot, Heading::default());
     fact("fact_34_parcel", &made, "parcel", include_str!("golden/fact_34_parcel.txt"));

@@ -259,7 +259,9 @@ impl<T: Part> Part for Box<T> {
 /// Reads and writes a struct by one table: `field: MEMBER => one | optional | list (LEAST, MOST)`.
 /// The order of the table is the order in which members are written.
 macro_rules! part {
-    ($type:ty { $($field:ident: $member:expr => $kind:ident $(($least:expr, $most:expr))?),+ $(,)? }) => {
+    ($type:ty {
+        $($field:ident: $member:expr => $kind:ident $(($least:expr, $most:expr))?),+ $(,)?
+    }) => {
         impl $crate::member::Part for $type {
             fn read(
                 node: $crate::json::Node,
@@ -280,7 +282,9 @@ macro_rules! part {
                 version: $crate::payload::Version,
             ) -> Result<(), $crate::error::WriteError> {
                 let mut members = $crate::member::Members::of(out, version);
-                $($crate::member::part!(@write members, $kind, $member, self.$field $(, ($least, $most))?);)+
+                $($crate::member::part!(
+                    @write members, $kind, $member, self.$field $(, ($least, $most))?
+                );)+
                 members.end();
                 Ok(())
             }

@@ -434,7 +434,7 @@ fn numbered(
         return Ok(super::out::answer(way, &first.order, &first.parties));
     }
     let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
-    let items = leave_behind(way.side, open, (&data_key, kind), &decided)?;
+    let items = leave_behind((edge, way.side), open, (&data_key, kind), &decided)?;
     outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
     drop(outbox);
     edge.deliver.notify_waiters();
@@ -451,19 +451,21 @@ const fn spent_on(verdict: &Verdict) -> SpentOn {
 
 /// What is on its way to the institution's book and to the core before the answer leaves.
 fn leave_behind(
-    side: Side,
+    (edge, side): (&Edge, Side),
     open: &Opened,
     (data_key, kind): (&DataKey, String),
     decided: &Decided,
 ) -> Result<Vec<Item>, Refuse> {
     let unsealed = |_| Refuse::from(Problem::of(&problem::FAULT).detail("sealing failed"));
     let payment = open.payment();
-    let parcel = |kind: String, sealed: Vec<u8>| {
-        Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into() })
+    let parcel_with = |kind: String, sealed: Vec<u8>, duties| {
+        Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into(), duties })
     };
+    let parcel = |kind, sealed| parcel_with(kind, sealed, None);
     let sealed = sealed_record(data_key, &decided.record).map_err(unsealed)?;
     let first = kind == super::outbox::DECISION;
-    let mut items = vec![parcel(kind, sealed)];
+    let duties = super::duties::notice(edge, data_key, decided, open.travelled());
+    let mut items = vec![parcel_with(kind, sealed, duties)];
     if let Some((sent, received)) = open.statements().filter(|_| first) {
         let both: [ByteVec; 2] = [sent.to_bytes().into(), received.to_bytes().into()];
         let plain = to_canonical(&both);

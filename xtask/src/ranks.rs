@@ -17,7 +17,7 @@ pub(crate) const EDGE_RANK: u8 = 5;
 const TOP_RANK: u8 = 6;
 
 /// Our crates by rank. A crate that does not exist yet is listed too: its place is decided.
-const RANKS: [(&str, u8); 24] = [
+const RANKS: [(&str, u8); 25] = [
     ("terms", 0),
     ("seal", 1),
     ("record", 2),
@@ -28,6 +28,7 @@ const RANKS: [(&str, u8); 24] = [
     ("policy", 3),
     ("evidence", 3),
     ("iso20022", 3),
+    ("travel-rule", 3),
     ("admission", 4),
     ("bookkeeping", 4),
     ("clearing", 4),

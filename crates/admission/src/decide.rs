@@ -15,7 +15,8 @@ use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
     Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
     OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX, PartyStatement,
-    PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TermsStringError,
+    PaymentTerms, Permit, Quote, REPORT, Refusal, ReliedOn, Side, Signed, TermsStringError,
+    TravelMark,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
 use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
@@ -23,20 +24,19 @@ use thiserror::Error;
 
 use crate::desk::{Desk, Statuses};
 use crate::exchange::{believe, debtor_request_under, nonce_of};
-use crate::findings;
+use crate::findings::{self, Done};
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
 use crate::sandbox::{self, Beyond, Bounds, is_exercise};
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 use crate::told::{OwnReason, Told};
+use crate::travel::{self, Travelled};
 
 /// Domain of a decision record's commitment.
 pub const RECORD_COMMITMENT: Domain = Domain::new("wayleave/decision-commitment/v1");
 /// Domain under which the salt of a record is derived from the payment's data key.
 pub const RECORD_SALT: Domain = Domain::new("wayleave/decision-salt/v1");
-/// The kind of duties that are owed to an authority.
-const REPORT: &str = "report";
 /// Domain of a record sealed under the payment's data key; it is about the payment id.
 pub const SEALED_RECORD: Domain = Domain::new("wayleave/sealed-decision/v1");
 
@@ -218,6 +218,8 @@ pub(crate) struct Found {
     pub(crate) high_water: HighWater,
     /// Whether rules that fail have nobody woken: they were told too little for a known cause.
     pub(crate) told_too_little: bool,
+    /// What the travel rule had told, where it still counts.
+    pub(crate) travel: Option<TravelMark>,
 }
 
 /// Decides on the debtor's side.
@@ -239,6 +241,7 @@ pub fn decide_debtor(
         sent: ticket.sent.digest(),
         received: ticket.received.digest(),
         acceptance: None,
+        travel: found.travel,
     };
     conclude(desk, &matter, inputs, found)
 }
@@ -254,15 +257,21 @@ pub(crate) fn found_debtor(
 ) -> Found {
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
+    let counted = (ticket.travelled.as_ref(), (&ticket.sent, from, terms));
+    let travel = travel_mark(desk, counted);
     let request = debtor_request_under(desk, nonce.to_owned(), &terms.to_terms_string());
     match verify(desk, request, vp_token, statuses) {
-        Ok(party) => Found {
-            findings: findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party),
-            own: believed.err(),
-            relied_on: party.relied_on(),
-            high_water: party.high_water().clone(),
-            told_too_little: false,
-        },
+        Ok(party) => {
+            let told = (terms, believed.as_ref().ok(), Done::when(travel));
+            Found {
+                findings: findings::debtor(desk, ticket, told, &party),
+                own: believed.err(),
+                relied_on: party.relied_on(),
+                high_water: party.high_water().clone(),
+                told_too_little: false,
+                travel,
+            }
+        }
         Err(refused) => {
             let before = findings::before_debtor(desk, ticket, terms);
             unshown(desk, &before, &refused, (vp_token, statuses))
@@ -288,6 +297,7 @@ pub(crate) fn unshown(
         relied_on: Vec::new(),
         high_water: lists_seen(desk, vp_token, statuses),
         told_too_little: true,
+        travel: None,
     }
 }
 
@@ -308,6 +318,7 @@ pub fn decide_creditor(
         sent: ticket.sent.digest(),
         received: ticket.received.digest(),
         acceptance: Some(ticket.about.acceptance),
+        travel: found.travel,
     };
     conclude(desk, &matter, inputs, found)
 }
@@ -321,8 +332,11 @@ pub(crate) fn found_creditor(
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
     let again = findings::look_again(desk, &ticket.payee, statuses);
+    let counted = (ticket.travelled.as_ref(), (&ticket.received, from, terms));
+    let travel = travel_mark(desk, counted);
     let signed_at = again.as_ref().ok().copied().flatten();
-    let found = findings::creditor(desk, ticket, (terms, believed.as_ref().ok()), signed_at);
+    let told = (terms, believed.as_ref().ok(), Done::when(travel));
+    let found = findings::creditor(desk, ticket, told, signed_at);
     let failed = again.as_ref().err().map(OwnReason::of_status);
     let findings = if failed.is_some() { without_register(&found) } else { found };
     Found {
@@ -331,6 +345,7 @@ pub(crate) fn found_creditor(
         relied_on: ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect(),
         high_water: lists_seen_again(desk, &ticket.payee, statuses),
         told_too_little: again.is_err(),
+        travel,
     }
 }
 
@@ -356,6 +371,7 @@ struct Matter<'a> {
     sent: Digest,
     received: Digest,
     acceptance: Option<Digest>,
+    travel: Option<TravelMark>,
 }
 
 /// The terms and the quote, if all documents are those that the ticket was made for.
@@ -394,6 +410,18 @@ fn believe_sender(
     let from = from.ok_or_else(|| OwnReason::not_believed("it names no sender"))?;
     believe(desk, signed, (terms.payment, from))
         .map_err(|error| OwnReason::not_believed(&error.to_string()))
+}
+
+/// What travelled, if it still counts: trust is judged again, as of the statement.
+fn travel_mark(
+    desk: &Desk<'_>,
+    (travelled, about): (
+        Option<&Travelled>,
+        (&Signed<PartyStatement>, Option<InstitutionName>, &PaymentTerms),
+    ),
+) -> Option<TravelMark> {
+    let counts = travel::still_counts(desk, travelled, about);
+    travelled.filter(|_| counts).map(Travelled::mark)
 }
 
 pub(crate) fn verify(
@@ -546,7 +574,7 @@ fn permit(
 ) -> Permit {
     let longest = desk.now.plus(Duration::from_secs(PERMIT_SECONDS_MAX));
     Permit {
-        layout: 1,
+        layout: Permit::layout_of(matter.travel),
         environment: desk.environment,
         corridor: desk.corridor,
         action: matter.action,
@@ -580,6 +608,7 @@ fn permit(
         record: commitment,
         decided_at: desk.now,
         valid_until: longest.min(matter.quote_expires),
+        travel: matter.travel,
     }
 }
 

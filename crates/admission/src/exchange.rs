@@ -5,7 +5,7 @@ use credential::query::QueryError;
 use policy::{Lack, Missing};
 use record::{
     Acceptance, DocumentError, Invoice, PartyStatement, PaymentTerms, Quote, RequestToPay,
-    SEALED_STATEMENT, Side, Signed, StatedParty,
+    SEALED_STATEMENT, Side, Signed, StatedParty, TravelReceipt,
 };
 use seal::{BadKey, BoxError, Salt, open_box, seal_box};
 use terms::{AccountId, Instant, InstitutionName, PaymentId, StatementId};
@@ -19,6 +19,7 @@ use crate::payee::{PayeeRefused, check_invoice};
 use crate::ticket::{
     About, Active, CreditorTicket, DebtorTicket, InvoiceTicket, Ticket, TicketError,
 };
+use crate::travel::{self, Told, TravelRefused};
 
 /// What is to be paid, at which quote, from where.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,10 @@ pub struct ExchangeEntropy {
     pub blind: [u8; 16],
     /// Makes the box.
     pub box_bytes: [u8; 32],
+    /// Blinds the digest of a travel-rule message.
+    pub travel_blind: [u8; 16],
+    /// Makes that message's box.
+    pub travel_box: [u8; 32],
 }
 
 /// The debtor's side of the exchange, before the other side has answered.
@@ -55,6 +60,17 @@ pub struct StatedPayer {
     pub creditor: InstitutionName,
     /// What was wanted, read.
     pub payment: PaymentTerms,
+    /// What the travel rule wants told, where it does.
+    pub told: Option<Told>,
+}
+
+/// Whether the other side has said that its rules ask for a travel-rule message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedToTell {
+    /// It has: the message is sent whatever our own rules ask.
+    Yes,
+    /// It has not: our own rules say.
+    No,
 }
 
 /// The other side's answer.
@@ -64,6 +80,21 @@ pub struct Reply<'a> {
     pub sealed: &'a [u8],
     /// Its acceptance.
     pub acceptance: &'a Signed<Acceptance>,
+    /// Its receipt of the travel-rule message.
+    pub travel: Option<&'a Signed<TravelReceipt>>,
+}
+
+/// What came from the debtor's edge.
+#[derive(Clone, Copy, Debug)]
+pub struct Stated<'a> {
+    /// What is wanted.
+    pub wanted: Wanted<'a>,
+    /// Its sealed statement.
+    pub sealed: &'a [u8],
+    /// The terms string, as it made it.
+    pub terms: &'a str,
+    /// Its sealed travel-rule message.
+    pub travel: Option<&'a [u8]>,
 }
 
 /// What the debtor's edge hands to the wallet.
@@ -86,6 +117,8 @@ pub struct Answered {
     pub acceptance: Signed<Acceptance>,
     /// The sealed note to itself.
     pub ticket: Vec<u8>,
+    /// The receipt of the travel-rule message.
+    pub travel: Option<Signed<TravelReceipt>>,
 }
 
 /// Why no statement is made or accepted.
@@ -136,6 +169,9 @@ pub enum ExchangeRefused {
     /// The pack's claims make no query.
     #[error("{0}")]
     Query(#[from] QueryError),
+    /// The travel rule.
+    #[error("{0}")]
+    Travel(#[from] TravelRefused),
 }
 
 impl From<BoxError> for ExchangeRefused {
@@ -155,7 +191,7 @@ pub fn state_payer(
     desk: &Desk<'_>,
     wanted: Wanted<'_>,
     account: &AccountFacts,
-    customer: &Onboarding,
+    (customer, asked): (&Onboarding, AskedToTell),
     entropy: ExchangeEntropy,
 ) -> Result<StatedPayer, ExchangeRefused> {
     let (quote, invoice) = read_wanted(desk, wanted)?;
@@ -178,7 +214,11 @@ pub fn state_payer(
     let plain = statement.to_bytes();
     let sealed = seal_box(&box_key(to), SEALED_STATEMENT, &about, &plain, entropy.box_bytes)?;
     let terms = payment.to_terms_string();
-    Ok(StatedPayer { statement, sealed, terms, creditor: to.institution, payment })
+    let creditor = to.institution;
+    let owed = asked == AskedToTell::Yes || travel::may_be_owed(desk, &payment);
+    let fresh = (entropy.travel_blind, entropy.travel_box);
+    let told = owed.then(|| travel::tell(desk, (&statement, &payment), fresh)).transpose()?;
+    Ok(StatedPayer { statement, sealed, terms, creditor, payment, told })
 }
 
 /// The debtor's side: opens the other side's answer, and asks its own customer's wallet.
@@ -196,9 +236,11 @@ pub fn prepare(
     let said = believe(desk, &received, (about, stated.creditor))?;
     same("account of the statement", stated.payment.credited_account, said.party.account)?;
     let acceptance = believe_acceptance(desk, reply.acceptance, stated, wanted)?;
+    let about_travel = (stated.creditor, &stated.payment);
+    let travelled = travel::receive(desk, stated.told.as_ref(), reply.travel, about_travel)?;
     let expires_at = quote.expires_at.min(acceptance.valid_until);
     let ticket = DebtorTicket {
-        layout: 1,
+        layout: if travelled.is_some() { 2 } else { 1 },
         about: About {
             payment: about,
             terms: stated.payment.terms_digest(),
@@ -213,6 +255,7 @@ pub fn prepare(
         takes: Active::when(account.takes_debits),
         sent: stated.statement.clone(),
         received,
+        travelled,
     };
     let found = findings::before_debtor(desk, &ticket, &stated.payment);
     Ok(Prepared {
@@ -225,29 +268,26 @@ pub fn prepare(
 /// The creditor's side: reads the payer's statement, and answers with its own and an acceptance.
 pub fn answer_statement(
     desk: &Desk<'_>,
-    (wanted, sealed, terms): (Wanted<'_>, &[u8], &str),
+    stated: Stated<'_>,
     from: InstitutionName,
     account: &AccountFacts,
     entropy: ExchangeEntropy,
 ) -> Result<Answered, ExchangeRefused> {
+    let Stated { wanted, sealed, terms, travel } = stated;
     let (quote, invoice) = read_wanted(desk, wanted)?;
     let sender = desk.lists.counterparty(from, (desk.corridor, Side::Debtor), desk.now)?;
-    let payee = InvoiceTicket::open(&wanted.request.ticket, desk.secret, desk.now)?;
-    same("invoice of the ticket", payee.invoice, wanted.request.invoice.digest())?;
-    check_invoice(desk, &wanted.request.invoice, account)?;
-    same("owner of the account", account.owner, payee.company)?;
-    same("account of the ticket", account.account, payee.account)?;
-    same("name of the account", account.name.as_str(), payee.legal_name.as_str())?;
-    same("signer of the invoice", account.client_key, payee.signer)?;
-    if !account.takes_credits {
-        return Err(ExchangeRefused::NotCreditable);
-    }
+    let payee = own_payee(desk, wanted, account)?;
     let about = quote.payment;
     let plain = open_box(desk.statement_key, SEALED_STATEMENT, &about.bytes(), sealed)?;
     let received = Signed::<PartyStatement>::from_bytes(&plain)?;
     let said = believe(desk, &received, (about, from))?;
     let payment = terms_of(desk, wanted, said.party.account)?;
     same("terms", payment.to_terms_string().as_str(), terms)?;
+    let travelled = match travel {
+        Some(sealed) => Some(travel::hear(desk, sealed, (&received, &payment), &payee)?),
+        None if travel::may_be_owed(desk, &payment) => return Err(TravelRefused::Missing.into()),
+        None => None,
+    };
     let acceptance = Acceptance {
         layout: 1,
         environment: desk.environment,
@@ -273,8 +313,9 @@ pub fn answer_statement(
     let plain = sent.to_bytes();
     let sealed =
         seal_box(&box_key(sender), SEALED_STATEMENT, &about.bytes(), &plain, entropy.box_bytes)?;
+    let travel = travelled.as_ref().map(|travelled| travelled.receipt.clone());
     let ticket = CreditorTicket {
-        layout: 1,
+        layout: if travelled.is_some() { 2 } else { 1 },
         about: About {
             payment: about,
             terms: payment.terms_digest(),
@@ -290,8 +331,28 @@ pub fn answer_statement(
         sent,
         received,
         payee,
+        travelled,
     };
-    Ok(Answered { sealed, acceptance, ticket: ticket.seal(desk.secret)? })
+    Ok(Answered { sealed, acceptance, ticket: ticket.seal(desk.secret)?, travel })
+}
+
+/// The payee of the request, if it is still who owns the account.
+fn own_payee(
+    desk: &Desk<'_>,
+    wanted: Wanted<'_>,
+    account: &AccountFacts,
+) -> Result<InvoiceTicket, ExchangeRefused> {
+    let payee = InvoiceTicket::open(&wanted.request.ticket, desk.secret, desk.now)?;
+    same("invoice of the ticket", payee.invoice, wanted.request.invoice.digest())?;
+    check_invoice(desk, &wanted.request.invoice, account)?;
+    same("owner of the account", account.owner, payee.company)?;
+    same("account of the ticket", account.account, payee.account)?;
+    same("name of the account", account.name.as_str(), payee.legal_name.as_str())?;
+    same("signer of the invoice", account.client_key, payee.signer)?;
+    if !account.takes_credits {
+        return Err(ExchangeRefused::NotCreditable);
+    }
+    Ok(payee)
 }
 
 /// The statement, if its institution signed it to us about this payment, and counts here.

@@ -7,7 +7,10 @@ use credential::{
 };
 use policy::vocabulary as v;
 use policy::{Action, Findings, FindingsBuilder};
-use record::{OutgoingTerms, PartyStatement, PaymentTerms, StatedParty};
+use record::{
+    EVIDENCE_ESCROW, OutgoingTerms, PartyStatement, PaymentTerms, StatedParty, TRAVEL_RULE,
+    TravelMark,
+};
 use screening::{Party, Thresholds, screen};
 use seal::{Digest, Domain, digest};
 use serde_json::Value;
@@ -16,9 +19,32 @@ use terms::{Amount, BusinessDate, CompanyId, Instant};
 use crate::desk::{Desk, Statuses};
 use crate::payee::{STATUS_AGE_MAX, claim, value};
 use crate::ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, Shown};
+use crate::travel::Travelled;
 
 /// Domain of the names under which a mandate's use is counted: no person can be read from them.
 const MANDATE_KEY: Domain = Domain::new("wayleave/mandate-key/v1");
+
+/// Whether what the travel rule asks for has been done, so that the gate may open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    Yes,
+    No,
+}
+
+impl Done {
+    pub(crate) const fn when(travelled: Option<TravelMark>) -> Self {
+        if travelled.is_some() { Self::Yes } else { Self::No }
+    }
+
+    /// What is done before a permit leaves: no permit leaves the edge before its record is sealed
+    /// and durable in the outbox.
+    const fn duties(self) -> &'static [&'static str] {
+        match self {
+            Self::Yes => &[TRAVEL_RULE, EVIDENCE_ESCROW],
+            Self::No => &[EVIDENCE_ESCROW],
+        }
+    }
+}
 
 /// What the debtor's side knows before its wallet has presented anything.
 pub(crate) fn before_debtor(
@@ -27,7 +53,8 @@ pub(crate) fn before_debtor(
     terms: &PaymentTerms,
 ) -> Findings {
     let said = ticket.received.read_unverified().ok();
-    debtor_base(desk, ticket, (terms, said.as_ref())).build()
+    let done = Done::when(ticket.travelled.as_ref().map(Travelled::mark));
+    debtor_base(desk, ticket, (terms, said.as_ref(), done)).build()
 }
 
 /// The debtor's side with a verified presentation. `said` is the other side's statement, if it is
@@ -35,14 +62,14 @@ pub(crate) fn before_debtor(
 pub(crate) fn debtor(
     desk: &Desk<'_>,
     ticket: &DebtorTicket,
-    (terms, said): (&PaymentTerms, Option<&PartyStatement>),
+    told: (&PaymentTerms, Option<&PartyStatement>, Done),
     party: &VerifiedParty,
 ) -> Findings {
     let stated = ticket.sent.read_unverified().ok().map(|one| one.party);
     let name = stated.as_ref().map(|stated| stated.legal_name.as_str());
     let payer = Payer { owner: ticket.owner, name, terms: ticket.about.terms };
-    let builder = debtor_base(desk, ticket, (terms, said));
-    payer_shown(builder, desk, (&payer, terms.debited), party)
+    let debited = told.0.debited;
+    payer_shown(debtor_base(desk, ticket, told), desk, (&payer, debited), party)
 }
 
 /// Whom the institution knows to own the account, and the terms that it may have signed.
@@ -99,10 +126,8 @@ fn out_base(desk: &Desk<'_>, ticket: &OutTicket, terms: &OutgoingTerms) -> Findi
     let debited = terms.debited().unwrap_or(terms.amount);
     // What must travel with the transfer stands in the order's parties: nobody is written to.
     let complete = !ticket.payer_name.is_empty() && !ticket.payer_address.town.is_empty();
-    let done: &[&str] =
-        if complete { &["travel-rule", "evidence-escrow"] } else { &["evidence-escrow"] };
-    base(desk, Action::Pay, &terms.purpose, debited)
-        .texts(v::DUTIES_DONE, done)
+    let done = if complete { Done::Yes } else { Done::No };
+    base(desk, Action::Pay, (&terms.purpose, debited), done)
         .flag(v::ACCOUNT_MAY_BE_DEBITED, ticket.takes.is_yes())
         .flag(v::PAYER_ACCOUNT_GIVEN, true)
         .flag(v::PAYEE_NAME_GIVEN, !name.is_empty())
@@ -115,14 +140,14 @@ fn out_base(desk: &Desk<'_>, ticket: &OutTicket, terms: &OutgoingTerms) -> Findi
 pub(crate) fn creditor(
     desk: &Desk<'_>,
     ticket: &CreditorTicket,
-    (terms, said): (&PaymentTerms, Option<&PartyStatement>),
+    (terms, said, done): (&PaymentTerms, Option<&PartyStatement>, Done),
     status_signed_at: Option<Instant>,
 ) -> Findings {
     let payee = &ticket.payee;
     let owner = payee.company == ticket.owner && payee.account == ticket.account;
     let counterparty = counterparty_country(desk, said);
     let said = said.map(|said| &said.party);
-    let builder = base(desk, action_of(terms), &terms.purpose, terms.credited)
+    let builder = base(desk, action_of(terms), (&terms.purpose, terms.credited), done)
         .flag(v::SUBJECTS_SAME, true)
         .flag(v::REGISTRATION_ACTIVE, payee.active.is_yes())
         .flag(v::OWNER_MATCHES, owner)
@@ -205,7 +230,7 @@ fn look_at(
 fn debtor_base(
     desk: &Desk<'_>,
     ticket: &DebtorTicket,
-    (terms, said): (&PaymentTerms, Option<&PartyStatement>),
+    (terms, said, done): (&PaymentTerms, Option<&PartyStatement>, Done),
 ) -> FindingsBuilder {
     let party = said.map(|said| &said.party);
     let name = party.map(|party| party.legal_name.as_str()).unwrap_or_default();
@@ -213,7 +238,7 @@ fn debtor_base(
     let fits = party.is_some_and(|party| {
         party.legal_name == terms.payee_name && party.account == terms.credited_account
     });
-    base(desk, action_of(terms), &terms.purpose, terms.debited)
+    base(desk, action_of(terms), (&terms.purpose, terms.debited), done)
         .flag(v::ACCOUNT_MAY_BE_DEBITED, ticket.takes.is_yes())
         .text(v::COUNTERPARTY_COUNTRY, &counterparty_country(desk, said))
         .flag(v::STATEMENT_PRESENT, party.is_some())
@@ -236,21 +261,24 @@ fn counterparty_country(desk: &Desk<'_>, said: Option<&PartyStatement>) -> Strin
 }
 
 /// What both sides know without any party: order, calendar, lists, and the edge's own acts.
-fn base(desk: &Desk<'_>, action: Action, purpose: &str, amount: Amount) -> FindingsBuilder {
+fn base(
+    desk: &Desk<'_>,
+    action: Action,
+    (purpose, amount): (&str, Amount),
+    done: Done,
+) -> FindingsBuilder {
     let builder = FindingsBuilder::new(action)
         .amount(amount)
         .text(v::PURPOSE, purpose)
         .flag(v::LIST_EXPIRED, desk.lists.any_overdue(desk.now))
-        // The statements crossed before the ticket was made, and no permit leaves the edge before
-        // its record is sealed and durable in the outbox.
-        .texts(v::DUTIES_DONE, &["travel-rule", "evidence-escrow"]);
+        .texts(v::DUTIES_DONE, done.duties());
     // No list at hand is as old as can be: the pack says so beside `not-screened`.
     let oldest = desk.lists.oldest_sanctions().unwrap_or(Instant::EPOCH);
     let builder = builder.age(v::LIST_AGE, desk.now, oldest);
     desk.pack.calendar(builder, desk.now)
 }
 
-const fn action_of(terms: &PaymentTerms) -> Action {
+pub(crate) const fn action_of(terms: &PaymentTerms) -> Action {
     match terms.action {
         record::Action::Pay => Action::Pay,
         // Nobody makes terms of a return: a return has a document of its own.

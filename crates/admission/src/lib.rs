@@ -26,6 +26,7 @@ pub mod replay;
 pub mod sandbox;
 pub mod ticket;
 pub mod told;
+pub mod travel;
 
 pub use asking::{Asks, edge_client_id, registered_claims};
 pub use decide::{
@@ -34,8 +35,8 @@ pub use decide::{
 };
 pub use desk::{AccountFacts, Desk, Onboarding, Statuses};
 pub use exchange::{
-    Answered, ExchangeEntropy, ExchangeRefused, Prepared, Reply, StatedPayer, Wanted,
-    answer_statement, prepare, state_payer,
+    Answered, AskedToTell, ExchangeEntropy, ExchangeRefused, Prepared, Reply, Stated, StatedPayer,
+    Wanted, answer_statement, prepare, state_payer,
 };
 pub use lists::{Lists, ListsRefused, Untrusted};
 pub use marks::lists_seen;
@@ -44,3 +45,4 @@ pub use payee::{PayeeRefused, accept_payee, ask_payee, corridor_of_state};
 pub use sandbox::{Bounds, is_exercise};
 pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, TicketError};
 pub use told::Told;
+pub use travel::{TravelRefused, Travelled};

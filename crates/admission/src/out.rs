@@ -182,6 +182,7 @@ pub(crate) fn found_out(
             relied_on: Vec::new(),
             high_water: party.high_water().clone(),
             told_too_little: false,
+            travel: None,
         },
         Err(refused) => {
             let before = findings::before_out(desk, ticket, terms);

@@ -14,7 +14,7 @@ use seal::{
     BoxError, CanonicalError, DataKey, Digest, Domain, from_canonical, open_with, seal_with,
     to_canonical,
 };
-use terms::{DecisionId, Instant, Minor, PaymentId};
+use terms::{BookName, DecisionId, Instant, Minor, PaymentId};
 use thiserror::Error;
 
 use crate::decide::{Inputs, OpenConsent, Parts};
@@ -66,6 +66,9 @@ pub struct RawInputs {
     /// How far the corridor went, where it was a sandbox.
     #[n(8)]
     pub sandbox: Option<Bounds>,
+    /// The settlement book: a travel-rule message counts in its own only.
+    #[n(9)]
+    pub book: BookName,
 }
 
 /// What was handed in for a decision.
@@ -193,6 +196,7 @@ impl RawInputs {
             status_lists: inputs.statuses.tokens.iter().map(at_hand).collect(),
             now: desk.now,
             sandbox: desk.sandbox.cloned(),
+            book: desk.book,
         }
     }
 

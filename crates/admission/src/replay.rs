@@ -276,7 +276,7 @@ fn decided_again(
         institution: record.institution,
         corridor: record.corridor,
         side: record.side,
-        book: NO_BOOK.parse().map_err(|_| other("book", NO_BOOK))?,
+        book: inputs.book,
         url: &inputs.url,
         pack,
         lists: &at_hand.lists,
@@ -414,5 +414,3 @@ fn text<T: core::fmt::Display>(value: &T) -> String {
 
 /// What names of trust lists begin with in a snapshot.
 const TRUST: &str = "trust:";
-/// No finding and no record names the settlement book.
-const NO_BOOK: &str = "none";

@@ -10,6 +10,8 @@ use seal::{
 use terms::{AccountId, CompanyId, CorridorName, Instant, Jurisdiction, PaymentId};
 use thiserror::Error;
 
+use crate::travel::Travelled;
+
 /// What comes with a request to pay: who asks, and what was presented.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -117,7 +119,7 @@ pub(crate) struct PendingInvoice {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct DebtorTicket {
-    /// Layout version: 1.
+    /// Layout version: 1, or 2 with what travelled.
     #[n(0)]
     pub layout: u8,
     /// What the payment is.
@@ -141,13 +143,16 @@ pub struct DebtorTicket {
     /// The other side's statement.
     #[n(7)]
     pub received: Signed<PartyStatement>,
+    /// What we told by the travel rule, and its receipt.
+    #[n(8)]
+    pub travelled: Option<Travelled>,
 }
 
 /// What the creditor's edge remembers between the statements and the consent.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct CreditorTicket {
-    /// Layout version: 1.
+    /// Layout version: 1, or 2 with what travelled.
     #[n(0)]
     pub layout: u8,
     /// What the payment is.
@@ -174,6 +179,9 @@ pub struct CreditorTicket {
     /// What came with the request to pay.
     #[n(8)]
     pub payee: InvoiceTicket,
+    /// What we were told by the travel rule, and our receipt.
+    #[n(9)]
+    pub travelled: Option<Travelled>,
 }
 
 /// What the payer's edge remembers between preparation and consent of a payment out.

@@ -12,23 +12,12 @@ mod support;
 use std::time::Duration;
 
 use admission::{
-<<<<<<< HEAD
-    ConsentRefused, Decided, ExchangeRefused, PayeeRefused, TicketError, Told, Untrusted, Verdict,
-    open_creditor_consent, open_debtor_consent, record_commitment,
-};
-use credential::PartyRefused;
-use policy::{Replay, replay, shipped};
-use record::{DecisionOutcome, PartyStatement, Permit, SEALED_STATEMENT, Side, Signed};
-=======
-    ConsentRefused, Decided, Desk, ExchangeRefused, PayeeRefused, TicketError, Untrusted, Verdict,
-    decide_creditor, open_creditor_consent, open_debtor_consent, record_commitment,
+    ConsentRefused, Decided, Desk, ExchangeRefused, PayeeRefused, TicketError, Told, Untrusted,
+    Verdict, decide_creditor, open_creditor_consent, open_debtor_consent, record_commitment,
 };
 use credential::PartyRefused;
 use policy::{Pack, PackFiles, Replay, replay, shipped};
-use record::{
-    DecisionOutcome, NEUTRAL_CODE, PartyStatement, Permit, SEALED_STATEMENT, Side, Signed,
-};
->>>>>>> corridors
+use record::{DecisionOutcome, PartyStatement, Permit, SEALED_STATEMENT, Side, Signed};
 use seal::{BoxSecretKey, DataKey, open_box};
 use support::*;
 use terms::{AccountId, Instant};

@@ -274,11 +274,12 @@ fn the_stored_form_of_raw_inputs_is_fixed() {
             parties: [PAYER.parse().unwrap()].into(),
             until: NOW,
         }),
+        book: "bk".parse().unwrap(),
     };
     let bytes = |n: &str, count: usize| n.repeat(count);
     let now = "1b18e91b5a093f4000";
     let golden = [
-        "89",                              // raw inputs are nine things
+        "8a",                              // raw inputs are ten things
         "01",                              // layout
         &format!("50{}", bytes("61", 16)), // decision id
         &format!("50{}", bytes("11", 16)), // payment id
@@ -294,7 +295,8 @@ fn the_stored_form_of_raw_inputs_is_fixed() {
         now,                                        // the instant
         "830981",                                   // bounds of a sandbox: the most, one party
         &seal::text::to_hex(&seal::to_canonical(&PAYER.to_owned())),
-        now, // until
+        now,      // until
+        "62626b", // book
     ];
     assert_eq!(seal::text::to_hex(&seal::to_canonical(&raw)), golden.concat());
     assert_eq!(RawInputs::from_bytes(&seal::to_canonical(&raw)), Ok(raw));

@@ -14,6 +14,7 @@
 pub mod after;
 pub mod bank;
 pub mod caller;
+pub mod duties;
 pub mod json;
 pub mod lease;
 pub mod messages;

@@ -35,7 +35,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use record::{
     Acceptance, AccountProfile, Ending, Invoice, Permit, Promise, Quote, Refusal, RequestToPay,
-    Signed, Snapshot, StatusMark,
+    Signed, Snapshot, StatusMark, TravelReceipt,
 };
 use seal::Digest;
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ pub struct PreparationRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct StatementExchange {
-    /// Layout version: 1.
+    /// Layout version: 1, or 2 with what the travel rule asks for.
     #[n(0)]
     pub layout: u8,
     /// Who sends.
@@ -120,13 +120,16 @@ pub struct StatementExchange {
     /// The settled payment that it refunds; absent for a payment.
     #[n(6)]
     pub refund_of: Option<PaymentId>,
+    /// `Signed<TravelMessage>` sealed to the same key, where the travel rule asks; layout 2 only.
+    #[n(7)]
+    pub travel: Option<ByteVec>,
 }
 
 /// The creditor's edge back: its statement, sealed, and its acceptance.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct StatementReply {
-    /// Layout version: 1.
+    /// Layout version: 1, or 2 with what the travel rule asks for.
     #[n(0)]
     pub layout: u8,
     /// `Signed<PartyStatement>` sealed to the debtor institution's statement key.
@@ -138,6 +141,9 @@ pub struct StatementReply {
     /// Its sealed note to itself, which comes back with the consent.
     #[n(3)]
     pub ticket: ByteVec,
+    /// Its receipt of the travel-rule message; layout 2 only.
+    #[n(4)]
+    pub travel: Option<Signed<TravelReceipt>>,
 }
 
 /// What the debtor's edge hands back to the wallet.

@@ -12,6 +12,7 @@ use ledger::{
 };
 use minicbor::{Decode, Encode};
 use record::acts::ACCOUNT_RESTRICTED;
+use record::duty::{DUTY_CLOSED, DUTY_OPENED};
 use record::funding::CUSTOMER_FUNDED;
 use record::lease::{LEASE_SPENT, LEASE_STEP};
 use record::outgoing::OUTGOING_STEP;
@@ -19,8 +20,8 @@ use record::settlement::{
     ACCOUNT_OPENED, CUSTOMER_STEP, LEDGER_CHANGED, PARCEL_STORED, PROVEN_STEP, RETURN_DUTY_CLOSED,
 };
 use record::{
-    AccountProfile, Action, Blind, CustomerStep, Fact, FactBody, FeeTaker, Heading, LedgerChanged,
-    PROVEN_RETURN_STEP, Parcel, ProvenReturnStep, ProvenStep, Quote, ReleaseReason,
+    AccountProfile, Action, Blind, CustomerStep, DutyClosing, Fact, FactBody, FeeTaker, Heading,
+    LedgerChanged, PROVEN_RETURN_STEP, Parcel, ProvenReturnStep, ProvenStep, Quote, ReleaseReason,
     ReturnDutyClosed, SaltSlot, SettleOrder, Side, Signed,
 };
 use seal::digest::digest_of;
@@ -30,7 +31,9 @@ use terms::{
     PaymentId, Position, TransactionId,
 };
 
+use self::duties::{CheckedParcel, Duties};
 use self::lease::HeldLeases;
+use self::parcels::{ParcelEntry, ParcelKey};
 use self::proven::BankWork;
 use self::returns::Returns;
 use crate::order::{CheckedOrder, HoldOrder};
@@ -46,6 +49,7 @@ mod documents;
 
 pub use acts::{CustomerActs, Restriction};
 pub use after::{After, AfterCustomerWork, CreditStanding, HeldReturn};
+pub mod duties;
 mod funding;
 pub mod lease;
 mod opening;
@@ -91,7 +95,9 @@ pub enum CustomerWork {
     /// Credit the creditor: the payment settled at this position on these terms.
     Credit(Box<CreditOrder>),
     /// Keep a sealed payload.
-    Store(Parcel),
+    Store(Box<CheckedParcel>),
+    /// Close a duty by its owner's signed word.
+    CloseDuty(Box<Signed<DutyClosing>>),
     /// What may follow an order.
     After(AfterCustomerWork),
     /// A step that the institution checked for itself.
@@ -205,6 +211,9 @@ pub struct CustomersBook {
     /// Where the documents of payments lie that left this book.
     #[n(31)]
     documents: BTreeSet<(PaymentId, Position)>,
+    /// What decisions made due.
+    #[n(36)]
+    duties: Duties,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -228,27 +237,6 @@ enum OwnUse {
     /// Money whose account does not take it.
     #[n(2)]
     Suspense,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(array)]
-struct ParcelKey {
-    #[n(0)]
-    payment: PaymentId,
-    #[n(1)]
-    side: Side,
-    #[n(2)]
-    kind: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-struct ParcelEntry {
-    #[n(0)]
-    at: Position,
-    /// Of what is sealed: a parcel is known by id and content.
-    #[n(1)]
-    content: Digest,
 }
 
 /// Domain of the transaction ids of payments.
@@ -277,6 +265,7 @@ impl CustomersBook {
             outgoings: Outgoings::default(),
             leases: HeldLeases::default(),
             documents: BTreeSet::new(),
+            duties: Duties::default(),
         }
     }
 
@@ -649,6 +638,7 @@ impl Machine for CustomersBook {
                 None => stepped(slot, self.credit(stamp, order)),
             },
             CustomerWork::Store(parcel) => self.store(slot, parcel),
+            CustomerWork::CloseDuty(closing) => self.close_duty(slot, closing),
             CustomerWork::After(work) => self.after_order(stamp, slot, work),
             CustomerWork::Bank(work) => self.bank(stamp, slot, work),
             CustomerWork::Fund(asked) => self.fund(stamp, slot, asked),
@@ -688,7 +678,7 @@ impl Machine for CustomersBook {
                 Err(error) => stop(&error.to_string()),
             },
             PARCEL_STORED => match Parcel::from_fact(fact) {
-                Ok(Parcel { payment, side, kind, sealed }) => {
+                Ok(Parcel { payment, side, kind, sealed, .. }) => {
                     let entry = ParcelEntry { at: position, content: sha256(&sealed) };
                     self.parcels.insert(ParcelKey { payment, side, kind }, entry);
                 }
@@ -699,6 +689,7 @@ impl Machine for CustomersBook {
             ACCOUNT_RESTRICTED => self.apply_restricted(stamp, fact),
             LEASE_STEP | LEASE_SPENT => self.apply_lease(stamp, fact),
             OUTGOING_STEP => self.apply_outgoing(stamp, fact),
+            DUTY_OPENED | DUTY_CLOSED => self.apply_duty(fact),
             other => stop(&format!("kind {other:?} is unknown to this build")),
         }
     }

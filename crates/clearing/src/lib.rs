@@ -39,6 +39,7 @@ pub use after::{
     account_of_cancellation, check_cancellation, check_cancellation_answer, check_return,
     check_two_persons,
 };
+pub use customers::duties::{CheckedParcel, Duties, check_parcel};
 pub use customers::proven::BankWork;
 pub use customers::returns::ReturnOwed;
 pub use customers::{CustomerAnswer, CustomerCommand, CustomerWork, CustomersBook, DebtorSeen};

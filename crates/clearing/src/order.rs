@@ -4,7 +4,7 @@
 use record::edges::is_instance_of;
 use record::{
     Acceptance, Action, Blind, Document, Invoice, PaymentTerms, Permit, Quote, SettleOrder, Side,
-    Signed,
+    Signed, TRAVEL_RULE,
 };
 use seal::{Digest, PublicKey, sha256};
 use terms::{BookName, Environment, InstitutionName, PaymentId};
@@ -167,6 +167,7 @@ pub fn check_order(
     checked.invoice_fits()?;
     checked.acceptance_fits()?;
     checked.statements_match()?;
+    checked.travel_matches()?;
     Ok(checked)
 }
 
@@ -343,6 +344,32 @@ impl CheckedOrder {
         same(name, "of the debtor", debtor.statement_sent, creditor.statement_received)?;
         same(name, "of the creditor", creditor.statement_sent, debtor.statement_received)
     }
+
+    /// The payer's message and the payee's receipt, by digest: both sides hold the same two, or
+    /// neither side's rules asked for any.
+    fn travel_matches(&self) -> Result<(), Rule> {
+        let (debtor, creditor) = (&self.debtor.permit, &self.creditor.permit);
+        let name = RuleName::TravelRuleDiffers;
+        let show = |mark: Option<Digest>| mark.map_or_else(|| "none".into(), |d| d.to_string());
+        let of = |permit: &Permit| {
+            let travel = permit.travel;
+            [show(travel.map(|mark| mark.message)), show(travel.map(|mark| mark.receipt))]
+        };
+        for (field, (one, two)) in
+            ["message", "receipt"].into_iter().zip(of(debtor).into_iter().zip(of(creditor)))
+        {
+            same(name, field, one, two)?;
+        }
+        for permit in [debtor, creditor] {
+            let owes = permit.duties.iter().any(|duty| duty.kind == TRAVEL_RULE);
+            if owes && permit.travel.is_none() {
+                let detail =
+                    format!("{} permit: expected a message and a receipt, got none", permit.side);
+                return Err(Rule::new(name, detail));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Refuses a permit that was given for something else than these terms, for this side.
@@ -355,7 +382,7 @@ pub(crate) fn permit_fits(
     let same = |field: &str, expected: String, got: String| {
         if expected == got { Ok(()) } else { Err(Rule::permit(side, field, expected, got)) }
     };
-    same("layout", "1".into(), permit.layout.to_string())?;
+    same("layout", Permit::layout_of(permit.travel).to_string(), permit.layout.to_string())?;
     same("environment", terms.environment.to_string(), permit.environment.to_string())?;
     same("corridor", terms.corridor.to_string(), permit.corridor.to_string())?;
     same("action", terms.action.as_str().into(), permit.action.as_str().into())?;

@@ -82,6 +82,11 @@ rules! {
     ApprovalsMissing => "DS0H", "two different persons who may approve must sign the same document";
     /// What one side sent is not what the other side received.
     StatementsDiffer => "RR04", "the two institutions did not see the same party statements";
+    /// What travelled by the travel rule is not the same on both sides, or a permit that owes it
+    /// names nothing.
+    TravelRuleDiffers => "RR04", "the two institutions do not name the same travel-rule message and receipt; ask for new permits";
+    /// A duty, or the word that it is done, is of another place, payment or owner.
+    DutyDiffers => "RR04", "the duty is not one that is open here, or the word that it is done is not its owner's; list the open ones";
     /// The edge instance that numbered a permit has not joined, or its count was closed before.
     EdgeNotInService => "RR04", "a permit was numbered by an edge that is not in service; ask for a new permit";
     /// A permit rests on a pack that is not in force here.

@@ -1,5 +1,4 @@
-//! Two institutions, a provider and an operator with fixed keys, their books ready to settle, and
-//! a valid order whose every document can be altered before it is signed. For tests and worlds.
+//! Fixed keys, books ready to settle, an order whose every document can be altered. For tests.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -21,11 +20,11 @@ use ledger::{
     Ceiling, Command, Entry, Floor, Opening, Owner, Purpose, Reason, Side as EntrySide, Transaction,
 };
 use record::{
-    Acceptance, AccountProfile, Basis, CorridorSide, EdgeMark, Fact, Fee, FeeTaker, Identifiers,
-    Invoice, PackNotice, PackStanding, PaymentTerms, Permit, Quote, Rate, SaltSlot, SettleOrder,
-    Side, Signed, Snapshot, TrustList, TrustedInstitution, TrustedProvider,
+    Acceptance, AccountProfile, Action as PaymentAction, Basis, CorridorSide, Document, EdgeMark,
+    EdgeNotice, Fact, Fee, FeeTaker, Identifiers, Invoice, PackNotice, PackStanding, PaymentTerms,
+    Permit, Quote, Rate, SaltSlot, SettleOrder, Side, Signed, Snapshot, TrustList,
+    TrustedInstitution, TrustedProvider,
 };
-use record::{Action as PaymentAction, Document, EdgeNotice};
 use seal::{BoxSecretKey, Digest, SigningKey, sha256};
 use terms::{
     AccountId, Amount, AssetCode, BookName, CompanyId, CorridorName, Environment, Instant,
@@ -621,7 +620,7 @@ fn acceptance_of(deal: Deal, invoice: &Invoice) -> Acceptance {
 
 fn permit_of(deal: Deal, side: Side) -> Permit {
     let statement = |side: Side| sha256(side.as_str().as_bytes());
-    let company_number = if side == Side::Debtor { deal.payer } else { deal.payee };
+    let number = if side == Side::Debtor { deal.payer } else { deal.payee };
     Permit {
         layout: 1,
         environment: environment(),
@@ -631,7 +630,7 @@ fn permit_of(deal: Deal, side: Side) -> Permit {
         institution: institution(side),
         payment: deal.payment(),
         terms: Digest::ZERO,
-        owner: company(side, company_number),
+        owner: company(side, number),
         basis: Basis {
             pack: pack(side),
             schema: schema(),
@@ -648,6 +647,7 @@ fn permit_of(deal: Deal, side: Side) -> Permit {
         record: sha256(b"record"),
         decided_at: deal.at,
         valid_until: deal.at.plus(Duration::from_secs(60)),
+        travel: None,
     }
 }
 

@@ -11,11 +11,12 @@ use core::time::Duration;
 
 use clearing::rule::RuleName::{self, *};
 use clearing::testkit::{
-    Books, Deal, OrderParts, Who, account, asset, company, funding, now, own_account,
-    signed_trust_list, trust_list,
+    Books, Deal, OrderParts, Who, account, asset, company, environment, funding, institution, now,
+    own_account, settlement_name, signed_trust_list, trust_list,
 };
 use clearing::{
     CustomerAnswer, CustomerWork, Finish, Route, Rule, SettlementAnswer, SettlementWork,
+    check_parcel,
 };
 use ledger::{Command, NotDone, NotDoneSource, VoidGround};
 use record::{Ending, LimitClaim, LimitPeriod, PaymentTerms, Side, Signed};
@@ -312,12 +313,15 @@ fn no_trust_list_captures_a_name_of_another() {
 fn a_parcel_is_kept_once_and_another_under_its_id_is_refused() {
     let mut books = Books::ready();
     let parcel = |content: u8| {
-        CustomerWork::Store(record::Parcel {
+        let parcel = record::Parcel {
             payment: Deal::number(1).payment(),
             side: Side::Debtor,
             kind: "decision".to_owned(),
             sealed: vec![content; 40].into(),
-        })
+            duties: None,
+        };
+        let here = (environment(), settlement_name(), institution(Side::Debtor));
+        CustomerWork::Store(Box::new(check_parcel(parcel, here).unwrap()))
     };
     assert_eq!(books.tell(now(), Side::Debtor, parcel(1)), CustomerAnswer::Done);
     assert_eq!(books.tell(now(), Side::Debtor, parcel(1)), CustomerAnswer::Done);

@@ -8,7 +8,7 @@ use terms::Instant;
 
 use crate::findings::Findings;
 use crate::pack::Pack;
-use crate::rule::Chapter;
+use crate::rule::{Chapter, Due, Rule};
 use crate::vocabulary::definition;
 
 /// In which way an open rule is not met.
@@ -59,6 +59,31 @@ impl Pack {
         }
         found.sort_by(|a, b| (a.0, &a.1.reason.code).cmp(&(b.0, &b.1.reason.code)));
         found.into_iter().map(|(_, missing)| missing).collect()
+    }
+
+    /// Whether a duty of this kind is due of such a payment, or may be: a rule that is told too
+    /// little, fails, or has no parameters on that day counts as one that makes it due.
+    #[must_use]
+    pub fn may_owe(&self, kind: &str, findings: &Findings, now: Instant) -> bool {
+        let of_kind =
+            |rule: &&Rule| matches!(&rule.due, Some(Due::Duty { kind: k, .. }) if k == kind);
+        let rules = self.set.rules.values().map(|(_, rule)| rule).filter(of_kind);
+        let mut may = rules.map(|rule| {
+            let told = rule.reads.iter().all(|name| findings.value(name).is_some());
+            !told || self.is_due(&rule.id, findings, now).unwrap_or(true)
+        });
+        may.any(core::convert::identity)
+    }
+
+    /// Whether a rule of `oblige`, asked alone, makes its duty due; `None` if it cannot be said.
+    fn is_due(&self, id: &str, findings: &Findings, now: Instant) -> Option<bool> {
+        let policy = self.set.oblige.policy(&PolicyId::new(id))?;
+        let set = PolicySet::from_policies([policy.clone()]).ok()?;
+        let request = self.request(findings).ok()?;
+        let period = self.period(now.date())?;
+        let answer = Authorizer::new().is_authorized(&request, &set, &period.entities);
+        let whole = answer.diagnostics().errors().next().is_none();
+        whole.then(|| answer.diagnostics().reason().next().is_some())
     }
 
     /// Whether a forbid, asked alone, neither forbids nor errs.

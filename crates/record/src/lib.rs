@@ -10,6 +10,7 @@ mod bank_return;
 pub mod decision;
 pub mod document;
 pub mod drill;
+pub mod duty;
 pub mod edges;
 pub mod fact;
 pub mod funding;
@@ -27,6 +28,7 @@ pub mod settlement;
 pub mod stages;
 pub mod statement;
 pub mod terms_string;
+pub mod travel;
 pub mod trust;
 
 pub use acts::{
@@ -51,6 +53,7 @@ pub use document::{Document, DocumentError, Signed};
 pub use drill::{
     DrillCounts, DrillReport, DrillTimes, DrillVerdict, IN_DOUBT_MAX, InDoubt, InDoubtEnd,
 };
+pub use duty::{DutyClosed, DutyClosing, DutyNotice, DutyOpened, EVIDENCE_ESCROW, REPORT};
 pub use edges::{EdgeAccount, EdgeClosing, SpentNumber, SpentOn, StatusMark};
 pub use fact::{
     Blinding, Commitment, EdgeMark, Fact, FactKind, Heading, LEAF_BYTES, OpenedFact,
@@ -102,6 +105,7 @@ pub use terms_string::{
     ChargeBearer, MANDATE_QUERY_ID, PaymentTerms, TERMS_TYPE, TermsDiffer, TermsFee,
     TermsStringError,
 };
+pub use travel::{SEALED_TRAVEL, TRAVEL_RULE, TravelMark, TravelMessage, TravelReceipt};
 pub use trust::{
     CorridorSide, IssuerKey, Recognised, Recognition, RegisteredClaims, RegisteredVerifier, Side,
     TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider,

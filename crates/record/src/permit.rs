@@ -6,6 +6,7 @@ use terms::{Amount, CompanyId, CorridorName, Environment, Instant, InstitutionNa
 
 use crate::document::Document;
 use crate::fact::EdgeMark;
+use crate::travel::TravelMark;
 use crate::trust::Side;
 
 /// The longest a permit may live after its decision, in seconds.
@@ -42,7 +43,7 @@ impl Action {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Permit {
-    /// Layout version: 1.
+    /// Layout version: 1, or 2 where it names what travelled.
     #[n(0)]
     pub layout: u8,
     /// Where it is worth something.
@@ -102,6 +103,17 @@ pub struct Permit {
     /// It holds while the writer's stamp is before this.
     #[n(19)]
     pub valid_until: Instant,
+    /// What travelled between the two institutions by the travel rule; layout 2 only.
+    #[n(20)]
+    pub travel: Option<TravelMark>,
+}
+
+impl Permit {
+    /// The layout of a permit with this mark.
+    #[must_use]
+    pub const fn layout_of(travel: Option<TravelMark>) -> u8 {
+        if travel.is_some() { 2 } else { 1 }
+    }
 }
 
 impl Document for Permit {
@@ -143,7 +155,7 @@ pub struct ReliedOn {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct DutyClaim {
-    /// Its kind, such as `travel_rule`.
+    /// Its kind, such as `travel-rule`.
     #[n(0)]
     pub kind: String,
     /// Until when it must be closed.

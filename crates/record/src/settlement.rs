@@ -10,6 +10,7 @@ use terms::{AccountId, CompanyId, Environment, Instant, PaymentId, Position, Uet
 use thiserror::Error;
 
 use crate::document::{Document, Signed};
+use crate::duty::DutyNotice;
 use crate::fact::{Fact, FactKind, HEADING_FIELDS, Heading, SaltSlot};
 use crate::permit::{Permit, Refusal};
 use crate::promise::Ending;
@@ -510,13 +511,16 @@ pub struct Parcel {
     /// The box under the institution's data key.
     #[n(3)]
     pub sealed: ByteVec,
+    /// With a decision's record, what it made due. Not of the fact: each becomes one of its own.
+    #[n(4)]
+    pub duties: Option<DutyNotice>,
 }
 
 impl FactBody for Parcel {
     const KIND: FactKind = PARCEL_STORED;
 
     fn fields(&self) -> Vec<Vec<u8>> {
-        vec![to_canonical(self)]
+        vec![to_canonical(&Self { duties: None, ..self.clone() })]
     }
 
     fn read(fields: &Fields<'_>) -> Result<Self, BodyError> {

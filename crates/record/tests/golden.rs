@@ -20,8 +20,8 @@ use record::{
     PaymentSettled, Permit, PostalAddress, Promise, Quote, Rate, Recognised, Recognition,
     RecoveryCertificate, Refusal, RefusedBy, RegisteredClaims, RegisteredVerifier, ReleaseReason,
     ReliedOn, RequestToPay, Resolved, ResolvedEnd, SaltSlot, SandboxLine, SandboxStatement,
-    SettleOrder, Settled, SettledAccounts, Side, Signed, Snapshot, StatedParty, TrustList,
-    TrustedInstitution, TrustedIssuer, TrustedProvider, Withheld,
+    SettleOrder, Settled, SettledAccounts, Side, Signed, Snapshot, StatedParty, TravelMark,
+    TrustList, TrustedInstitution, TrustedIssuer, TrustedProvider, Withheld,
 };
 use seal::text::to_hex;
 use seal::{BoxSecretKey, Digest, Es256SigningKey, Salt, SigningKey, from_canonical, to_canonical};
@@ -92,6 +92,7 @@ fn permit() -> Permit {
         record: digest(8),
         decided_at: at(0),
         valid_until: at(60),
+        travel: None,
     }
 }
 
@@ -428,6 +429,14 @@ fn documents_of_a_payment_have_their_golden_bytes() {
     document("request", request, REQUEST, include_str!("golden/request.txt"));
 }
 
+/// What travelled stands at the end: a permit without it keeps its bytes and its layout.
+#[test]
+fn a_permit_that_names_what_travelled_has_its_golden_bytes() {
+    let travel = Some(TravelMark { message: digest(3), receipt: digest(4) });
+    let permit = Permit { layout: Permit::layout_of(travel), travel, ..permit() };
+    document("permit_2", permit, PERMIT_2, include_str!("golden/permit_2.txt"));
+}
+
 #[test]
 fn documents_of_the_books_have_their_golden_bytes() {
     document("certificate", certificate(), CERTIFICATE, include_str!("golden/certificate.txt"));
@@ -555,6 +564,7 @@ fn facts_of_customers_books_have_their_golden_bytes() {
         side: Side::Debtor,
         kind: "decision".into(),
         sealed: vec![1, 2, 3].into(),
+        duties: None,
     };
     let made = parcel.to_fact(slot, Heading::default());
     fact("fact_34_parcel", &made, "parcel", include_str!("golden/fact_34_parcel.txt"));
@@ -654,6 +664,10 @@ const PERMIT: &str = "\
     layout environment corridor action side institution payment terms owner basis
     statement_sent statement_received acceptance relied_on mark duties limits record
     decided_at valid_until";
+const PERMIT_2: &str = "\
+    layout environment corridor action side institution payment terms owner basis
+    statement_sent statement_received acceptance relied_on mark duties limits record
+    decided_at valid_until travel";
 const REFUSAL: &str = "\
     layout environment corridor side institution payment terms code record mark
     decided_at";

@@ -24,7 +24,8 @@ use std::time::Duration;
 
 use api::Role;
 use api::messages::{
-    AccountView, Consent, DecisionAnswer, EdgeBasis, Preparation, PreparationRequest, Taken,
+    AccountView, Consent, DecisionAnswer, EdgeBasis, Preparation, PreparationRequest,
+    StatementExchange, Taken,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -293,8 +294,8 @@ impl Town {
         self.client.send(&self.edge(side), request, &key(seed)).await
     }
 
-    /// The payee's part, and the payer's preparation.
-    async fn prepare(&self) -> Preparation {
+    /// The payee's part.
+    async fn requested(&self) -> RequestToPay {
         let invoice = self.world.signed_invoice();
         let ask = answer(self.post(Side::Creditor, "/v1/invoices", invoice.to_bytes(), 22).await);
         let ask = PresentationRequest::read(&ask).unwrap();
@@ -303,9 +304,14 @@ impl Town {
         let got = self.post(Side::Creditor, "/v1/invoices/presentations", body, 22).await;
         let got: serde_json::Value = serde_json::from_slice(&answer(got)).unwrap();
         let ticket = seal::text::from_base64url(got["ticket"].as_str().unwrap()).unwrap();
+        RequestToPay { layout: 1, invoice, ticket: ticket.into() }
+    }
+
+    /// The payer asks for a preparation.
+    async fn try_to_prepare(&self, request: RequestToPay) -> Outcome {
         let request = PreparationRequest {
             layout: 1,
-            request: RequestToPay { layout: 1, invoice, ticket: ticket.into() },
+            request,
             quote: self.world.signed_quote(),
             debited_account: self.world.payer_account.account,
             refund_of: None,
@@ -313,7 +319,12 @@ impl Town {
         let body = seal::to_canonical(&request);
         let stranger = self.post(Side::Debtor, "/v1/preparations", body.clone(), 23).await;
         assert_eq!(status(&stranger), (403, "forbidden".to_owned()));
-        let got = answer(self.post(Side::Debtor, "/v1/preparations", body, 21).await);
+        self.post(Side::Debtor, "/v1/preparations", body, 21).await
+    }
+
+    /// The payee's part, and the payer's preparation.
+    async fn prepare(&self) -> Preparation {
+        let got = answer(self.try_to_prepare(self.requested().await).await);
         seal::from_canonical(&got).unwrap()
     }
 
@@ -413,6 +424,62 @@ fn files(dir: &Path) -> Vec<String> {
     names
 }
 
+/// An edge of a build before the travel rule's message states its payer, and is told why not.
+async fn an_older_edge_is_told_what_is_missing(town: &Town) {
+    let request = town.requested().await;
+    let keys = KeyStore::open(&town.dir(Side::Debtor)).unwrap();
+    let permit = keys.signing_key("permit").unwrap();
+    let (payer, quote) = (&town.world.payer_account, town.world.signed_quote());
+    let onboarded = support::onboarding(payer.owner);
+    let wanted = admission::Wanted { request: &request, quote: &quote, refund_of: None };
+    let stated = town.world.at(Side::Debtor, |desk| {
+        let desk = admission::Desk { permit_key: &permit, ..*desk };
+        let customer = (&onboarded, admission::AskedToTell::No);
+        admission::state_payer(&desk, wanted, payer, customer, support::entropy(1)).unwrap()
+    });
+    let exchange = |layout| StatementExchange {
+        layout,
+        from: "bank-nl".parse().unwrap(),
+        sealed: stated.sealed.clone().into(),
+        request: request.clone(),
+        quote: quote.clone(),
+        terms: stated.terms.clone(),
+        refund_of: None,
+        travel: None,
+    };
+    for (layout, expected) in [(1, (422, "travel-rule-message-missing")), (2, (400, "bad-request"))]
+    {
+        let body = seal::to_canonical(&exchange(layout));
+        let asked = Outgoing::post("/v1/statements", api::wire::CBOR, body);
+        let signer = keys.signing_key("request").unwrap();
+        let got = town.client.send(&town.edge(Side::Creditor), asked, &signer).await;
+        let (status, code) = status(&got);
+        assert_eq!((status, code.as_str()), expected, "{got:?}");
+    }
+}
+
+/// Whoever dies between message and receipt, or after it: the wallet prepares again, and what was
+/// told last is what both permits name.
+async fn what_is_told_again_is_what_both_permits_name(town: &Town, b: Running) -> Running {
+    let (before, request) = (town.prepare().await, town.requested().await);
+    b.stop().await;
+    let refused = town.try_to_prepare(request).await;
+    assert!(matches!(refused, Outcome::NotDone(_)), "{refused:?}");
+    let b = town.start(Side::Creditor).await;
+    let again = town.prepare().await;
+    let permits = |prepared: Preparation| async move {
+        let one = town.decide(&prepared, Side::Debtor).await.permit().unwrap();
+        let two = town.decide(&prepared, Side::Creditor).await.permit().unwrap();
+        (one.read_unverified().unwrap().travel, two.read_unverified().unwrap().travel)
+    };
+    let (one, two) = permits(again).await;
+    assert!(one.is_some() && one == two, "{one:?} {two:?}");
+    // The tickets of before hold what was told before: both permits name that, or neither is given.
+    let (first, second) = permits(before).await;
+    assert!(first == second && first != one, "{first:?} {second:?}");
+    b
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_edges_decide_one_payment_and_lose_nothing() {
     let mut town = Town::new("edges").await;
@@ -427,12 +494,16 @@ async fn two_edges_decide_one_payment_and_lose_nothing() {
     let one = one.verify(&town.world.nl.institutions[0].permit_keys[0]).unwrap();
     let two = two.verify(&town.world.sg.institutions[0].permit_keys[0]).unwrap();
     assert_eq!(one.statement_sent, two.statement_received);
+    assert_eq!(one.travel, two.travel);
+    assert_eq!((one.layout, two.layout), (2, 2));
     assert_eq!((one.mark.sequence.number(), two.mark.sequence.number()), (0, 0));
     let known = town.sent("snapshots");
     let in_force = |digest| {
         known.iter().any(|bytes| Signed::<Snapshot>::from_bytes(bytes).unwrap().digest() == digest)
     };
     assert!(in_force(one.basis.snapshot) && in_force(two.basis.snapshot));
+    let b = what_is_told_again_is_what_both_permits_name(&town, b).await;
+    an_older_edge_is_told_what_is_missing(&town).await;
 
     // A list with the payee on it: decisions go on with the new snapshot, and say nothing.
     town.world.sanctions[0] = support::sanctions(&[("X2", support::PAYEE_NAME, "SG")]);

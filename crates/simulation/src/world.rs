@@ -583,6 +583,7 @@ const fn port_of(work: &CustomerWork) -> Option<Port> {
         | CustomerWork::OpenCustomer(..)
         | CustomerWork::Ledger { .. }
         | CustomerWork::Store(_)
+        | CustomerWork::CloseDuty(_)
         | CustomerWork::After(_)
         | CustomerWork::Bank(_)
         | CustomerWork::HoldOutgoing(_)

@@ -7,6 +7,7 @@ pub mod bank;
 pub mod books;
 pub mod check;
 pub mod drill;
+pub mod duty;
 pub mod edges;
 pub mod lease;
 pub mod ledger;
@@ -66,6 +67,8 @@ pub enum Command {
     Wallet(wallet::WalletCommand),
     #[command(subcommand)]
     Bank(bank::BankCommand),
+    #[command(subcommand)]
+    Duty(duty::DutyCommand),
     Privacy(wallet::PrivacyArgs),
     Verify(check::VerifyArgs),
     VerifyExport(check::ExportArgs),

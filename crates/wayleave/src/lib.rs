@@ -44,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Restore(args) => backup::restore_command(&args),
         Command::Wallet(asked) => command::wallet::command(&asked),
         Command::Bank(asked) => command::bank::command(&asked),
+        Command::Duty(asked) => command::duty::command(&asked),
         Command::Privacy(args) => command::privacy::command(&args),
         Command::Verify(args) => command::verify::command(&args),
         Command::VerifyExport(args) => command::export::command(&args),

@@ -12,10 +12,10 @@ use admission::lists::snapshot_of;
 use admission::raw::{RawInputs, token_digest};
 use admission::replay::{FILE_LAYOUT, Materials, ReplayFile};
 use admission::{
-    AccountFacts, Answered, Consented, Decided, Desk, ExchangeEntropy, Inputs, Lists, Onboarding,
-    Prepared, Reply, StatedPayer, Statuses, Wanted, accept_payee, answer_statement, ask_payee,
-    decide_creditor, decide_debtor, open_creditor_consent, open_debtor_consent, prepare,
-    state_payer,
+    AccountFacts, Answered, AskedToTell, Consented, Decided, Desk, ExchangeEntropy, Inputs, Lists,
+    Onboarding, Prepared, Reply, Stated, StatedPayer, Statuses, Wanted, accept_payee,
+    answer_statement, ask_payee, decide_creditor, decide_debtor, open_creditor_consent,
+    open_debtor_consent, prepare, state_payer,
 };
 use credential::claims::{
     AccountOwnership, Address, CompanyRegistration, CreditBand, Mandate, Standing, TaxStanding,
@@ -92,6 +92,8 @@ pub struct World {
     pub invoice_signer: u8,
     pub quote: Quote,
     pub sandbox: Option<admission::Bounds>,
+    /// Whether the payee's side has asked for a travel-rule message.
+    pub asked: AskedToTell,
 }
 
 pub struct Exchanged {
@@ -265,6 +267,7 @@ impl World {
             invoice_signer: 22,
             quote: quote(),
             sandbox: None,
+            asked: AskedToTell::No,
         };
         for issuer in [ISSUER_NL, ISSUER_SG, BANK_SG_ISSUER] {
             world.publish_status(issuer, minute_ago, &[]);
@@ -431,13 +434,19 @@ impl World {
         let wanted = Wanted { request: &request, quote: &quote, refund_of: None };
         let (payer, payee) = (&self.payer_account, &self.payee_account);
         let stated = self.at(Side::Debtor, |d| {
-            state_payer(d, wanted, payer, &onboarding(payer.owner), entropy(1))
+            let customer = onboarding(payer.owner);
+            state_payer(d, wanted, payer, (&customer, self.asked), entropy(1))
         })?;
         let answered = self.at(Side::Creditor, |desk| {
-            let said = (wanted, stated.sealed.as_slice(), stated.terms.as_str());
+            let travel = stated.told.as_ref().map(|told| told.sealed.as_slice());
+            let said = Stated { wanted, sealed: &stated.sealed, terms: &stated.terms, travel };
             answer_statement(desk, said, "bank-nl".parse().unwrap(), payee, entropy(2))
         })?;
-        let reply = Reply { sealed: &answered.sealed, acceptance: &answered.acceptance };
+        let reply = Reply {
+            sealed: &answered.sealed,
+            acceptance: &answered.acceptance,
+            travel: answered.travel.as_ref(),
+        };
         let prepared =
             self.at(Side::Debtor, |desk| prepare(desk, wanted, payer, &stated, reply))?;
         Ok(Exchanged { request, quote, stated, answered, prepared })
@@ -500,12 +509,18 @@ pub fn onboarding(company: CompanyId) -> Onboarding {
             town: "Amsterdam".to_owned(),
             country: "NL".parse().unwrap(),
         },
-        lei: Some("724500QHKL6MVSQQ1Z17".to_owned()),
+        lei: Some("724500QHKL6MVSQQ1Z06".to_owned()),
     }
 }
 
 pub fn entropy(number: u8) -> ExchangeEntropy {
-    ExchangeEntropy { statement: [number; 16], blind: [number; 16], box_bytes: [number; 32] }
+    ExchangeEntropy {
+        statement: [number; 16],
+        blind: [number; 16],
+        box_bytes: [number; 32],
+        travel_blind: [number; 16],
+        travel_box: [number + 100; 32],
+    }
 }
 
 pub fn account(number: u8, owner: &str, name: &str, client: u8) -> AccountFacts {

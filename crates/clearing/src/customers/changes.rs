@@ -3,6 +3,7 @@
 use ledger::Change;
 use record::acts::ACCOUNT_RESTRICTED;
 use record::after::{CASE_CHANGED, CREDIT_DIVERTED, FUNDS_BLOCKED, RETURN_STEP};
+use record::duty::{DUTY_CLOSED, DUTY_OPENED};
 use record::funding::CUSTOMER_FUNDED;
 use record::lease::{LEASE_SPENT, LEASE_STEP};
 use record::outgoing::{OUTGOING_STEP, OutgoingStep};
@@ -45,7 +46,8 @@ fn bytes_of(fact: &Fact) -> Result<Option<Vec<u8>>, String> {
             | OutgoingStep::Debited { change, .. }
             | OutgoingStep::Released { change, .. } => Some(change.into()),
         },
-        ACCOUNT_OPENED | PARCEL_STORED | RETURN_DUTY_CLOSED | LEASE_STEP | LEASE_SPENT => None,
+        ACCOUNT_OPENED | PARCEL_STORED | RETURN_DUTY_CLOSED | LEASE_STEP | LEASE_SPENT
+        | DUTY_OPENED | DUTY_CLOSED => None,
         other => return Err(format!("kind {other:?} is unknown to this build")),
     })
 }

@@ -11,7 +11,7 @@ use store::fault::{FaultDisk, Faults};
 use terms::{PaymentId, RunId};
 
 use super::cores::fill;
-use super::pool::pool;
+use super::pool::{kept, pool};
 use super::routes::is_done;
 use super::writer::{LIMITS, Reply, Seen, Waiter, Writer};
 use super::{BankAsk, MS, Msg, Node, Timer, World};
@@ -107,7 +107,7 @@ impl World {
                 let parcel =
                     pool().docs[number].parcels[usize::from(side == Side::Creditor)].clone();
                 let who = Waiter::Parcel(from, number);
-                self.bank_takes(CustomerWork::Store(parcel), who);
+                self.bank_takes(CustomerWork::Store(Box::new(kept(parcel))), who);
             }
             _ => {}
         }

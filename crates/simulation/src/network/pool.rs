@@ -14,8 +14,8 @@ use clearing::testkit::{
     settlement_genesis, settlement_name, settlement_setup, signer, snapshot, start, trust_list,
 };
 use clearing::{
-    CheckedAct, CheckedOrder, CustomerCommand, CustomersBook, May, Operator, Pins, SettlementBook,
-    SettlementCommand, SettlementWork, TrustView, check_act,
+    CheckedAct, CheckedOrder, CheckedParcel, CustomerCommand, CustomersBook, May, Operator, Pins,
+    SettlementBook, SettlementCommand, SettlementWork, TrustView, check_act, check_parcel,
 };
 use evidence::cosignature::Cosigner;
 use evidence::{NoteSigner, Witness, WitnessState};
@@ -195,9 +195,16 @@ fn docs(number: usize, pins: &Pins, trust: &TrustView) -> Docs {
         side,
         kind: "decision".to_owned(),
         sealed: sha256(format!("{side} {number}").as_bytes()).as_bytes().to_vec().into(),
+        duties: None,
     };
     let parcels = [parcel(Side::Debtor), parcel(Side::Creditor)];
     Docs { payment, orders: parts.iter().map(order).collect(), parcels }
+}
+
+/// A parcel as a book takes it; it tells of no duty.
+pub(crate) fn kept(parcel: Parcel) -> CheckedParcel {
+    let here = (environment(), settlement_name(), institution(parcel.side));
+    check_parcel(parcel, here).expect("a parcel without duties")
 }
 
 fn parts(number: usize, meant: Meant) -> OrderParts {

@@ -17,7 +17,7 @@ use seal::Digest;
 use terms::{InstitutionName, PaymentId, Position};
 
 use super::cores::hosted_side;
-use super::pool::{self, pool};
+use super::pool::{self, kept, pool};
 use super::writer::{Reply, Seen, Waiter};
 use super::{BankAsk, Canary, MS, Msg, Node, Shelf, Timer, World, number_of, variant_of};
 
@@ -528,7 +528,7 @@ impl World {
                 let parcel =
                     pool().docs[number].parcels[usize::from(side == Side::Creditor)].clone();
                 let who = Waiter::Parcel(from, number);
-                self.ask_hosted(core, CustomerWork::Store(parcel), who);
+                self.ask_hosted(core, CustomerWork::Store(Box::new(kept(parcel))), who);
             }
             Msg::Appended(shelf, flight, how) => self.appended(core, shelf, flight, &how),
             Msg::Cosigned(size, status, body) => self.cosigned(core, from, size, &(status, body)),

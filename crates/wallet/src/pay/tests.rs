@@ -421,6 +421,7 @@ fn permit(hand: &PaymentInHand) -> Permit {
         record: Digest::ZERO,
         decided_at: now,
         valid_until: now.plus(Duration::from_secs(50)),
+        travel: None,
     }
 }
 

@@ -205,6 +205,7 @@ fn permit(side: Side, terms: Digest) -> Permit {
         record: Digest::ZERO,
         decided_at: NOW,
         valid_until: later(50),
+        travel: None,
     }
 }
 

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use server::keys::{KeyStore, REQUEST_KEY};
 use server::roles::{edge, read_config};
 use server::system;
-use terms::{Amount, InstitutionName, Minor, PaymentId, TransactionId};
+use terms::{Amount, BookName, Environment, InstitutionName, Minor, PaymentId, TransactionId};
 
 use super::{books, files, show, tell, two_persons};
 use crate::cli::bank::{
@@ -49,7 +49,7 @@ pub(crate) fn command(asked: &BankCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn run(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+pub(super) fn run(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -58,7 +58,7 @@ fn run(act: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<Ex
 }
 
 /// An institution, as one of its edges speaks for it.
-struct Bank {
+pub(super) struct Bank {
     config: edge::Config,
     institution: InstitutionName,
     permit_key: SigningKey,
@@ -67,7 +67,7 @@ struct Bank {
 }
 
 impl Bank {
-    fn open(place: &BankPlace) -> anyhow::Result<Self> {
+    pub(super) fn open(place: &BankPlace) -> anyhow::Result<Self> {
         let config: edge::Config = read_config(&place.dir)?;
         let keys = KeyStore::open(&place.dir)?;
         Ok(Self {
@@ -79,7 +79,34 @@ impl Bank {
         })
     }
 
-    async fn send(&self, to: &str, request: Outgoing<'_>) -> anyhow::Result<bytes::Bytes> {
+    /// Whose it is.
+    pub(super) const fn institution(&self) -> InstitutionName {
+        self.institution
+    }
+
+    /// The key that signs for it.
+    pub(super) const fn permit_key(&self) -> &SigningKey {
+        &self.permit_key
+    }
+
+    /// The peer that keeps its book.
+    pub(super) fn book(&self) -> &str {
+        self.config.bank.as_ref().unwrap_or(&self.config.core)
+    }
+
+    pub(super) fn environment(&self) -> anyhow::Result<Environment> {
+        self.config.common.environment.parse().context("`environment` in role.json")
+    }
+
+    pub(super) fn settlement_book(&self) -> anyhow::Result<BookName> {
+        self.config.book.parse().context("`book` in role.json")
+    }
+
+    pub(super) async fn send(
+        &self,
+        to: &str,
+        request: Outgoing<'_>,
+    ) -> anyhow::Result<bytes::Bytes> {
         let peer = self.config.common.signing_peer(to)?;
         match self.client.send(&peer, request, &self.request_key).await {
             Outcome::Answer(answer) => Ok(answer.body),

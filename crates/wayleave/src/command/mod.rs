@@ -3,6 +3,7 @@
 mod annotations;
 pub(crate) mod bank;
 pub(crate) mod books;
+pub(crate) mod duty;
 pub(crate) mod edges;
 pub(crate) mod explain;
 pub(crate) mod export;

@@ -12,7 +12,7 @@ const JSON: &str = api::wire::JSON;
 const XML: &str = "application/xml";
 
 /// Callee, method, target, media type, and one who is known there and may not do this.
-const ROUTES: [(&str, &str, &str, &str, &str); 40] = [
+const ROUTES: [(&str, &str, &str, &str, &str); 44] = [
     ("core", "POST", "/v1/orders", CBOR, "bank-nl.1"),
     ("core", "POST", "/v1/refusals", CBOR, "brightwater"),
     ("core", "POST", "/v1/parcels", CBOR, "brightwater"),
@@ -31,6 +31,8 @@ const ROUTES: [(&str, &str, &str, &str, &str); 40] = [
     ("core", "GET", "/v1/payments/PAYMENT/receipt", "", "operator"),
     ("core", "GET", "/v1/parcels/PAYMENT/debtor/decision", "", "brightwater"),
     ("core", "GET", "/v1/mirrors", "", "brightwater"),
+    ("core", "GET", "/v1/decision-duties", "", "brightwater"),
+    ("core", "POST", "/v1/duty-closings", CBOR, "operator"),
     ("core", "GET", "/v1/duties", "", "bank-sg.1"),
     ("bank-b", "POST", "/v1/steps", CBOR, "bank-sg.1"),
     ("bank-b", "GET", "/v1/payments/PAYMENT", "", "lim"),
@@ -41,6 +43,8 @@ const ROUTES: [(&str, &str, &str, &str, &str); 40] = [
     ("bank-b", "POST", "/v1/parcels", CBOR, "bank-nl.1"),
     ("bank-b", "GET", "/v1/parcels/PAYMENT/creditor/decision", "", "core"),
     ("bank-b", "GET", "/v1/duties", "", "bank-sg.1"),
+    ("bank-b", "GET", "/v1/decision-duties", "", "bank-nl.1"),
+    ("bank-b", "POST", "/v1/duty-closings", CBOR, "lim"),
     ("bank-b", "POST", "/v1/freezes", CBOR, "bank-sg.1"),
     ("bank-b", "POST", "/v1/sandbox-statements", CBOR, "core"),
     ("bank-nl.1", "POST", "/v1/preparations", CBOR, "operator"),

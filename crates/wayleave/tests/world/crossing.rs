@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use api::messages::{StatementExchange, StatementReply};
 use minicbor::Decode;
-use record::{PartyStatement, PostalAddress, Signed, StatedParty};
+use record::{PartyStatement, PostalAddress, Signed, StatedParty, TravelMessage};
 use seal::{BoxSecretKey, open_box};
 use serde_json::Value;
 use server::keys::REQUEST_KEY;
@@ -56,6 +56,18 @@ fn opened(
     let signed = Signed::<PartyStatement>::from_bytes(&plain).unwrap();
     let content = signed.read_unverified().unwrap();
     (plain, content)
+}
+
+/// The travel rule's message, opened: as it was signed, with its payload in the clear.
+fn told(stage: &Stage, payment: PaymentId, exchange: &StatementExchange) -> Vec<u8> {
+    let key = stage.keys("bank-sg.1").unwrap().seed("statement").unwrap();
+    let sealed = exchange.travel.as_ref().expect("the rule asks of every payment");
+    let key = BoxSecretKey::from_seed(key);
+    let plain = open_box(&key, record::SEALED_TRAVEL, &payment.bytes(), sealed).unwrap();
+    let message = Signed::<TravelMessage>::from_bytes(&plain).unwrap().read_unverified().unwrap();
+    let payload: Value = serde_json::from_slice(&message.payload).unwrap();
+    assert_eq!(payload["payloadMetadata"]["payloadVersion"], "101.2023");
+    plain
 }
 
 /// Every text of a firm's credentials that is long enough not to stand anywhere by chance.
@@ -175,6 +187,7 @@ fn all_bytes_between_the_edges_opened_hold_nothing_outside_the_statements_list()
         plain.push(bytes);
         let (bytes, payees) = opened(stage, "bank-nl.1", payment, &reply.sealed);
         plain.push(bytes);
+        plain.push(told(stage, payment, &exchange));
         plain.push(exchange.terms.clone().into_bytes());
         plain.push(seal::text::from_base64url(&exchange.terms).unwrap());
         for parts in exchange.terms.split('.') {

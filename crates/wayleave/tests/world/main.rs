@@ -18,6 +18,7 @@ mod callers;
 mod clock;
 mod crash;
 mod crossing;
+mod duties;
 mod edges;
 mod form;
 mod freshness;

@@ -19,21 +19,22 @@ use clearing::customers::CreditStanding;
 use clearing::pins::ProofOf;
 use clearing::{BankWork, CustomerAnswer, CustomerWork, CustomersBook, Rule};
 use ledger::{Command, Freeze};
-use record::{Blind, Parcel, SandboxStatement};
+use record::{Blind, DutyClosing, Parcel, SandboxStatement};
 use serde::Deserialize;
 use terms::{AccountId, PaymentId};
 
 use super::{Bank, lease};
 use crate::roles::core::admin::open_statement;
 use crate::roles::core::customers::{duties_of, mirror_of};
-use crate::roles::core::in_book;
 use crate::roles::core::receipts::institution_of;
 use crate::roles::core::remote::held_of;
 use crate::roles::core::routes::{
     cbor, done, failed, keep_parcel, not_accepted, not_done, side_named, signed,
 };
+use crate::roles::core::{decision_duties, in_book};
 use crate::roles::start::only_operator;
 use crate::statements::Asked;
+use crate::system;
 use crate::web::{Gate, Refuse};
 
 pub(super) type Shared = State<Arc<Bank>>;
@@ -53,7 +54,9 @@ pub(super) fn routes(bank: &Arc<Bank>, gate: &Gate) -> Router {
     let edges = Router::new()
         .route("/v1/customers", post(customer))
         .route("/v1/parcels", post(parcel))
-        .route("/v1/parcels/{payment}/{side}/{kind}", get(parcel_back));
+        .route("/v1/parcels/{payment}/{side}/{kind}", get(parcel_back))
+        .route("/v1/decision-duties", get(decision_duties))
+        .route("/v1/duty-closings", post(duty_closing));
     let readers = Router::new()
         .route("/v1/accounts/{id}", get(account))
         .route("/v1/accounts/{id}/statement", get(account_statement));
@@ -247,7 +250,25 @@ async fn customer(
 async fn parcel(State(bank): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     only_own_edge(&bank, &caller)?;
     let parcel: Parcel = wire::read_cbor(&body)?;
-    keep_parcel(&bank.book, parcel).await
+    let pins = &bank.pins;
+    keep_parcel(&bank.book, parcel, (pins.environment, pins.settlement, pins.institution)).await
+}
+
+async fn decision_duties(State(bank): Shared, Extension(caller): Extension<Caller>) -> Answer {
+    only_own_edge(&bank, &caller)?;
+    let duties = decision_duties::list(&bank.book, system::now()).await.map_err(failed)?;
+    Ok(Json(duties).into_response())
+}
+
+async fn duty_closing(
+    State(bank): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    only_own_edge(&bank, &caller)?;
+    let closing = signed::<DutyClosing>(&body)?;
+    decision_duties::close(&bank.book, closing).await.map_err(not_done)?;
+    done()
 }
 
 async fn parcel_back(

@@ -11,9 +11,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use clearing::SettlementBook;
 use clearing::outside::Phase;
 use clearing::settlement::funding::{LineEntry, LineStanding};
+use clearing::{CustomersBook, SettlementBook};
 use ledger::Available;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -92,6 +92,8 @@ struct Alerts {
     book: OfBook,
     mirror_breaks: u64,
     overdue_duties: u64,
+    /// Of decisions, in the books that this process hosts: not done, and past their time.
+    decision_duties: (u64, u64),
     books_not_asked: u64,
     unwitnessed_seconds: u64,
     unwitnessed_facts: u64,
@@ -135,6 +137,7 @@ async fn gather(core: &Core) -> Result<Alerts, Failed> {
     let look = move |state: &SettlementBook| of_book(state, &duties, now);
     let mut book = core.clearing.books.settlement.look(look).await?.outcome;
     let (mut overdue_duties, mut books_not_asked) = (0_u64, 0_u64);
+    let decision_duties = decision_duties(core, now).await?;
     for port in core.clearing.books.customers.values() {
         // A bank that is away is a figure of its own, and keeps nobody waiting.
         if port.is_away() {
@@ -158,12 +161,26 @@ async fn gather(core: &Core) -> Result<Alerts, Failed> {
         book,
         mirror_breaks: count(core.clearing.breaks.open()),
         overdue_duties,
+        decision_duties,
         books_not_asked,
         unwitnessed_seconds: core.watch.seconds(now),
         unwitnessed_facts: uncosigned(core),
         clock_parted: system::clock_was_set(),
         refusals_turned_away: core.clearing.refusals.turned_away(),
     })
+}
+
+async fn decision_duties(core: &Core, now: Instant) -> Result<(u64, u64), Failed> {
+    let (mut open, mut overdue) = (0_u64, 0_u64);
+    for port in core.clearing.books.customers.values() {
+        let Some(book) = port.hosted() else { continue };
+        let look = move |state: &CustomersBook| {
+            (count(state.duties().count()), count(state.duties().overdue(now)))
+        };
+        let (here, late) = book.look(look).await?.outcome;
+        (open, overdue) = (open.saturating_add(here), overdue.saturating_add(late));
+    }
+    Ok((open, overdue))
 }
 
 /// Texts of instants are of one form and width, so that they compare as the instants do.
@@ -305,11 +322,26 @@ fn text(alerts: &Alerts) -> String {
             alerts.refusals_turned_away,
         ),
     ];
-    for (name, help, value) in rows {
+    for (name, help, value) in rows.into_iter().chain(of_decisions(alerts.decision_duties)) {
         let _ = writeln!(out, "# TYPE {name} gauge\n# HELP {name} {help}\n{name} {value}");
     }
     out.push_str("# EOF\n");
     out
+}
+
+fn of_decisions((open, overdue): (u64, u64)) -> [(&'static str, &'static str, u64); 2] {
+    [
+        (
+            "wayleave_decision_duties_open",
+            "Duties of decisions that are not done, in the books hosted here.",
+            open,
+        ),
+        (
+            "wayleave_decision_duties_overdue",
+            "Duties of decisions that are past their time, in the books hosted here.",
+            overdue,
+        ),
+    ]
 }
 
 fn by_age(out: &mut String, name: &str, help: &str, rows: Vec<(&str, u64)>) {
@@ -436,6 +468,7 @@ mod tests {
             book,
             mirror_breaks: 1,
             overdue_duties: 4,
+            decision_duties: (5, 6),
             books_not_asked: 5,
             unwitnessed_seconds: 6,
             unwitnessed_facts: 7,
@@ -452,6 +485,8 @@ mod tests {
             "wayleave_leases_unreported 10",
             "wayleave_lease_payments 11",
             "wayleave_overdue_duties 4",
+            "wayleave_decision_duties_open 5",
+            "wayleave_decision_duties_overdue 6",
             "wayleave_overdue_drills 1",
             "wayleave_open_breaks 3",
             "wayleave_acts_waiting 2",

@@ -14,6 +14,7 @@ pub mod books;
 pub mod config;
 pub mod customers;
 pub mod day;
+pub(crate) mod decision_duties;
 pub mod documents;
 pub mod drills;
 mod edges;

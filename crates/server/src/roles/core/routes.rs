@@ -17,13 +17,13 @@ use clearing::rule::RuleName;
 use clearing::saga::DebtorSide;
 use clearing::settlement::{Given, PaymentEntry};
 use clearing::status::Standing;
-use clearing::{CustomerAnswer, CustomerWork, SettlementWork};
+use clearing::{CustomerAnswer, CustomerWork, SettlementWork, check_parcel};
 use record::{
-    Document, EdgeNotice, PackNotice, Parcel, Refusal, SettleOrder, Side, Signed, Snapshot,
-    TrustList,
+    Document, DutyClosing, EdgeNotice, PackNotice, Parcel, Refusal, SettleOrder, Side, Signed,
+    Snapshot, TrustList,
 };
 use seal::{KeyId, PublicKey};
-use terms::{AccountId, InstitutionName, PaymentId};
+use terms::{AccountId, BookName, Environment, InstitutionName, PaymentId};
 
 use super::admin::{self, NotDone};
 use super::after;
@@ -36,9 +36,9 @@ use super::projection::Published;
 use super::receipts::{self, NoReceipt, institution_of};
 use super::remote::held_of;
 use super::transfers::Outside;
-use super::{in_book, leases, mirrors, outgoing};
-use crate::statements;
+use super::{decision_duties, in_book, leases, mirrors, outgoing};
 use crate::web::{Gate, Refuse};
+use crate::{statements, system};
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -80,6 +80,8 @@ pub fn routes(core: &Arc<Core>, gate: &Gate) -> Router {
         .route("/v1/refusals", post(refusal))
         .route("/v1/parcels", post(parcel))
         .route("/v1/parcels/{payment}/{side}/{kind}", get(parcel_back))
+        .route("/v1/decision-duties", get(decision_duties))
+        .route("/v1/duty-closings", post(duty_closing))
         .route("/v1/customers", post(customer))
         .route("/v1/snapshots", post(snapshot))
         .route("/v1/packs", post(pack))
@@ -256,13 +258,36 @@ async fn statement(
 
 async fn parcel(State(core): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let parcel: Parcel = wire::read_cbor(&body)?;
-    let book = admin::book_of(&core.clearing, own(&caller)?).map_err(not_done)?;
-    keep_parcel(book, parcel).await
+    let own = own(&caller)?;
+    let book = admin::book_of(&core.clearing, own).map_err(not_done)?;
+    keep_parcel(book, parcel, (core.clearing.environment, core.clearing.book, own)).await
 }
 
-/// Keeps a parcel of the caller's own institution.
-pub(crate) async fn keep_parcel(book: &Running<clearing::CustomersBook>, parcel: Parcel) -> Answer {
-    match book.ask(CustomerWork::Store(parcel)).await.map_err(failed)?.outcome {
+async fn decision_duties(State(core): Shared, Extension(caller): Extension<Caller>) -> Answer {
+    let book = admin::book_of(&core.clearing, own(&caller)?).map_err(not_done)?;
+    let duties = decision_duties::list(book, system::now()).await.map_err(failed)?;
+    Ok(Json(duties).into_response())
+}
+
+async fn duty_closing(
+    State(core): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let closing = signed::<DutyClosing>(&body)?;
+    let book = admin::book_of(&core.clearing, own(&caller)?).map_err(not_done)?;
+    decision_duties::close(book, closing).await.map_err(not_done)?;
+    done()
+}
+
+/// Keeps a parcel of the caller's own institution, and opens the duties that it tells of.
+pub(crate) async fn keep_parcel(
+    book: &Running<clearing::CustomersBook>,
+    parcel: Parcel,
+    here: (Environment, BookName, InstitutionName),
+) -> Answer {
+    let checked = check_parcel(parcel, here).map_err(|rule| not_accepted(&rule.to_string()))?;
+    match book.ask(CustomerWork::Store(Box::new(checked))).await.map_err(failed)?.outcome {
         CustomerAnswer::Refused(rule) if rule.name == RuleName::PaymentIdUsed => {
             Err(Problem::of(&OTHER_PARCEL).detail(rule.detail).into())
         }

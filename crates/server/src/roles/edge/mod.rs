@@ -20,9 +20,12 @@ mod config;
 mod count;
 mod deliver;
 mod disk;
+mod duties;
+mod exchange;
 mod form;
 mod keeper;
 mod kept;
+mod metrics;
 mod out;
 mod outbox;
 mod packs;
@@ -96,7 +99,9 @@ pub async fn run_on(
     // The institution's one address, and this instance's own place behind it.
     let own = format!("localhost:{}", config.common.port);
     let gate = Gate::new(callers, BTreeSet::from([config.common.authority(), own]));
-    let router = routes::routes(&edge, &gate).merge(health_routes(edge.readiness.clone()));
+    let router = routes::routes(&edge, &gate)
+        .merge(metrics::routes(&edge))
+        .merge(health_routes(edge.readiness.clone()));
     let keeper = Keeper::open(Arc::clone(&edge), &config)?;
     let pause = Duration::from_millis(config.refresh_milliseconds.max(1));
     let mut keeping = tokio::spawn(keep(Arc::clone(&edge), keeper, pause));

@@ -186,6 +186,15 @@ impl Outbox {
         self.pending.values().map(VecDeque::len).sum()
     }
 
+    /// How many duties of decisions are still to be delivered.
+    pub(super) fn undelivered_duties(&self) -> usize {
+        let of = |item: &Item| match item {
+            Item::Parcel(parcel) => parcel.duties.as_ref().map_or(0, |one| one.opened.len()),
+            Item::Refusal(_) | Item::Order(_) => 0,
+        };
+        self.pending.values().flatten().map(|(_, item)| of(item)).sum()
+    }
+
     /// Delivers a parcel under another kind: its own is taken, by another instance.
     pub(super) fn rename(&mut self, item: u64, parcel: &Parcel, kind: String) -> io::Result<()> {
         let number = self.next_item;
@@ -380,6 +389,8 @@ pub(super) const DECISION: &str = "decision";
 pub(super) const INPUTS: &str = "inputs";
 /// The kind of parcels that hold both statements.
 pub(super) const STATEMENTS: &str = "statements";
+/// What travelled by the travel rule, as a parcel.
+pub(super) const TRAVELLED: &str = "travelled";
 
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use admission::raw::RawInputs;
 use admission::{
-    Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
-    Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Told, Untrusted, Verdict, Wanted,
-    accept_payee, answer_statement, ask_payee, corridor_of_state, decide_creditor, decide_debtor,
-    decide_out, lists_seen, open_creditor_consent, open_debtor_consent, prepare, sealed_record,
-    state_payer,
+    Answered, AskedToTell, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused,
+    Inputs, Lists, Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Stated, Told,
+    TravelRefused, Travelled, Untrusted, Verdict, Wanted, accept_payee, answer_statement,
+    ask_payee, corridor_of_state, decide_creditor, decide_debtor, decide_out, lists_seen,
+    open_creditor_consent, open_debtor_consent, prepare, sealed_record, state_payer,
 };
 use api::messages::{
     Consent, DecisionAnswer, MissingThing, Preparation, PreparationRequest, StatementExchange,
@@ -22,27 +22,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
-use client::{Outcome, Outgoing};
 use minicbor::bytes::ByteVec;
 use record::{EdgeMark, Invoice, Parcel, PartyStatement, PaymentTerms, Side, Signed, SpentOn};
 use seal::text::{from_base64url, to_base64url};
 use seal::{DataKey, Digest, Domain, open_with, seal_with, to_canonical};
 use terms::{CompanyId, CorridorName, DecisionId, PaymentId, Sequence};
 
+use super::exchange::{Heard, TRAVEL_RULE_MESSAGE_MISSING, TRAVEL_RULE_NOT_SPOKEN, exchange};
 use super::form::read_form;
-use super::outbox::{Item, STATEMENTS};
-use super::state::{Edge, disk_fault, unreachable_peer};
+use super::outbox::{Item, STATEMENTS, TRAVELLED};
+use super::state::{Edge, disk_fault};
 use super::statuses::{AtHand, lists_named_by};
-use super::ways::{Other, Way, rules_of};
+use super::ways::{Way, rules_of};
 use crate::system;
 use crate::web::{Gate, Refuse};
 
 /// The other side's institution does not count here.
-const NOT_RECOGNISED: Kind = Kind {
+pub(super) const NOT_RECOGNISED: Kind = Kind {
     code: "institution-not-recognised",
     status: 422,
     title: "The other side's institution does not count here",
 };
+/// Domain of what travelled by the travel rule, sealed under the payment's data key.
+const SEALED_TRAVELLED: Domain = Domain::new("wayleave/sealed-travelled/v1");
 /// Domain of both statements of a payment, sealed under its data key.
 const SEALED_STATEMENTS: Domain = Domain::new("wayleave/sealed-statements/v1");
 
@@ -158,10 +160,28 @@ async fn preparation(
     let other = way.other.as_ref().ok_or_else(|| nobody_stands_there(way))?;
     let pack = way.packs.of(account.owner, edge.now())?;
     let desk = edge.desk(way, &lists, &pack);
-    let stated = state_payer(&desk, wanted, &account, customer, entropy()?)
-        .map_err(|error| exchange_refused(&error))?;
-    let reply = exchange(&edge, other, &asked, (&stated.sealed, &stated.terms)).await?;
-    let said = Reply { sealed: &reply.sealed, acceptance: &reply.acceptance };
+    let state = |asked| {
+        state_payer(&desk, wanted, &account, (customer, asked), entropy()?)
+            .map_err(|error| exchange_refused(&error))
+    };
+    let mut stated = state(AskedToTell::No)?;
+    let reply = match exchange(&edge, other, &asked, &stated).await? {
+        Heard::Reply(reply) => *reply,
+        // The payee's rules ask where ours do not: told once, and it is their word from here on.
+        Heard::AsksToTell(_) if stated.told.is_none() => {
+            stated = state(AskedToTell::Yes)?;
+            match exchange(&edge, other, &asked, &stated).await? {
+                Heard::Reply(reply) => *reply,
+                Heard::AsksToTell(refusal) => return Err((*refusal).into()),
+            }
+        }
+        Heard::AsksToTell(refusal) => return Err((*refusal).into()),
+    };
+    let said = Reply {
+        sealed: &reply.sealed,
+        acceptance: &reply.acceptance,
+        travel: reply.travel.as_ref(),
+    };
     let desk = edge.desk(way, &lists, &pack);
     let prepared = prepare(&desk, wanted, &account, &stated, said)
         .map_err(|error| exchange_refused(&error))?;
@@ -180,38 +200,6 @@ async fn preparation(
     Ok(cbor(&answer))
 }
 
-async fn exchange(
-    edge: &Edge,
-    other: &Other,
-    asked: &PreparationRequest,
-    (sealed, terms): (&[u8], &str),
-) -> Result<StatementReply, Refuse> {
-    let message = StatementExchange {
-        layout: 1,
-        from: edge.settings.institution,
-        sealed: sealed.to_vec().into(),
-        request: asked.request.clone(),
-        quote: asked.quote.clone(),
-        terms: terms.to_owned(),
-        refund_of: asked.refund_of,
-    };
-    let body = wire::write_cbor(&message);
-    match edge.to_other(other, Outgoing::post("/v1/statements", wire::CBOR, body)).await {
-        Outcome::Answer(answer) => Ok(wire::read_cbor(&answer.body)?),
-        Outcome::Refused(theirs) => {
-            let kind =
-                if theirs.code == NOT_RECOGNISED.code { NOT_RECOGNISED } else { problem::REFUSED };
-            let detail = theirs.detail.unwrap_or(theirs.title);
-            Err(Problem::of(&kind)
-                .detail(format!("the payee's institution refuses: {detail}"))
-                .mend(theirs.mend.unwrap_or_else(|| "ask the payee".to_owned()))
-                .into())
-        }
-        Outcome::NotDone(why) => Err(unreachable_peer(&other.name, &why.to_string())),
-        Outcome::Unknown(why) => Err(unreachable_peer(&other.name, &why.to_string())),
-    }
-}
-
 async fn statements(
     State(edge): Shared,
     Extension(caller): Extension<Caller>,
@@ -225,6 +213,10 @@ async fn statements(
             .detail(format!("`{}` does not speak for `{}`", caller.name(), asked.from))
             .into());
     }
+    if asked.layout != if asked.travel.is_some() { 2 } else { 1 } {
+        let layout = asked.layout;
+        return Err(bad_document(&format!("a statement's request of layout {layout} is unknown")));
+    }
     edge.look.notify_one();
     let claimed = asked.request.invoice.read_unverified();
     let claimed = claimed.map_err(|e| bad_document(&e.to_string()))?;
@@ -233,14 +225,16 @@ async fn statements(
     let refund_of = asked.refund_of;
     let wanted = Wanted { request: &asked.request, quote: &asked.quote, refund_of };
     let way = edge.way(corridor_of(&asked.quote)?, Side::Creditor)?;
-    let said = (wanted, asked.sealed.as_slice(), asked.terms.as_str());
+    let travel = asked.travel.as_ref().map(|sealed| sealed.as_slice());
+    let said = Stated { wanted, sealed: &asked.sealed, terms: &asked.terms, travel };
     let pack = way.packs.of(account.owner, edge.now())?;
     let desk = edge.desk(way, &lists, &pack);
-    let Answered { sealed, acceptance, ticket } =
+    let Answered { sealed, acceptance, ticket, travel } =
         answer_statement(&desk, said, asked.from, &account, entropy()?)
             .map_err(|error| exchange_refused(&error))?;
     let (sealed, ticket) = (sealed.into(), ticket.into());
-    Ok(cbor(&StatementReply { layout: 1, sealed, acceptance, ticket }))
+    let layout = if travel.is_some() { 2 } else { 1 };
+    Ok(cbor(&StatementReply { layout, sealed, acceptance, ticket, travel }))
 }
 
 async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
@@ -363,6 +357,15 @@ impl Opened {
             Self::Out(..) => None,
         }
     }
+
+    const fn travelled(&self) -> Option<&Travelled> {
+        match self {
+            Self::Debtor(open, _) => open.ticket().travelled.as_ref(),
+            Self::Creditor(open) => open.ticket().travelled.as_ref(),
+            // What must travel stands in the order's parties.
+            Self::Out(..) => None,
+        }
+    }
 }
 
 /// Decides, with everything durable in its order. If we stop after the number is spent, its gap
@@ -438,7 +441,7 @@ fn numbered(
         return Ok(super::out::answer(way, &first.order, &first.parties));
     }
     let kind = outbox.decision_kind(payment, decided.record.edge.sequence);
-    let items = leave_behind(way.side, open, (&data_key, kind), (&decided, &raw))?;
+    let items = leave_behind((edge, way.side), open, (&data_key, kind), (&decided, &raw))?;
     outbox.keep((sequence, spent_on(&decided.verdict)), items).map_err(disk)?;
     drop(outbox);
     edge.deliver.notify_waiters();
@@ -455,26 +458,33 @@ const fn spent_on(verdict: &Verdict) -> SpentOn {
 
 /// What is on its way to the institution's book and to the core before the answer leaves.
 fn leave_behind(
-    side: Side,
+    (edge, side): (&Edge, Side),
     open: &Opened,
     (data_key, kind): (&DataKey, String),
     (decided, raw): (&Decided, &RawInputs),
 ) -> Result<Vec<Item>, Refuse> {
     let unsealed = |_| Refuse::from(Problem::of(&problem::FAULT).detail("sealing failed"));
     let payment = open.payment();
-    let parcel = |kind: String, sealed: Vec<u8>| {
-        Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into() })
+    let parcel_with = |kind: String, sealed: Vec<u8>, duties| {
+        Item::Parcel(Parcel { payment, side, kind, sealed: sealed.into(), duties })
     };
+    let parcel = |kind, sealed| parcel_with(kind, sealed, None);
     let sealed = sealed_record(data_key, &decided.record).map_err(unsealed)?;
     let first = kind == super::outbox::DECISION;
     let inputs = kind.replacen(super::outbox::DECISION, super::outbox::INPUTS, 1);
-    let mut items = vec![parcel(kind, sealed)];
+    let duties = super::duties::notice(edge, data_key, decided, open.travelled());
+    let mut items = vec![parcel_with(kind, sealed, duties)];
     items.push(parcel(inputs, raw.sealed(data_key).map_err(unsealed)?));
     if let Some((sent, received)) = open.statements().filter(|_| first) {
         let both: [ByteVec; 2] = [sent.to_bytes().into(), received.to_bytes().into()];
         let plain = to_canonical(&both);
         let sealed = seal_with(data_key, SEALED_STATEMENTS, &payment.bytes(), &plain);
         items.push(parcel(STATEMENTS.to_owned(), sealed.map_err(unsealed)?));
+    }
+    if let Some(travelled) = open.travelled().filter(|_| first) {
+        let plain = to_canonical(travelled);
+        let sealed = seal_with(data_key, SEALED_TRAVELLED, &payment.bytes(), &plain);
+        items.push(parcel(TRAVELLED.to_owned(), sealed.map_err(unsealed)?));
     }
     match &decided.verdict {
         Verdict::Refusal { document, .. } => {
@@ -640,6 +650,21 @@ fn exchange_refused(error: &ExchangeRefused) -> Refuse {
         ExchangeRefused::Untrusted(Untrusted::NotRecognised { .. }) => {
             refused(&NOT_RECOGNISED, &error.to_string(), "pay through a recognised institution")
         }
+        ExchangeRefused::Travel(TravelRefused::Missing) => {
+            let mend = "send the message sealed beside the statement; an edge of an older version \
+                        cannot, bring it to this one";
+            refused(&TRAVEL_RULE_MESSAGE_MISSING, &error.to_string(), mend)
+        }
+        ExchangeRefused::Travel(TravelRefused::NoReceipt) => {
+            let mend = "ask the payee's institution to bring its edge to this version";
+            refused(&TRAVEL_RULE_NOT_SPOKEN, &error.to_string(), mend)
+        }
+        ExchangeRefused::Travel(
+            TravelRefused::Data { .. } | TravelRefused::Lei(_) | TravelRefused::Constraints(_),
+        ) => {
+            let mend = "ask your institution to complete what it knows of you";
+            refused(&problem::REFUSED, &error.to_string(), mend)
+        }
         ExchangeRefused::Ticket(_) => {
             refused(&problem::REFUSED, &error.to_string(), "ask the payee for a new request to pay")
         }
@@ -651,7 +676,8 @@ fn exchange_refused(error: &ExchangeRefused) -> Refuse {
         | ExchangeRefused::Box
         | ExchangeRefused::NotCreditable
         | ExchangeRefused::Invoice(_)
-        | ExchangeRefused::Query(_) => {
+        | ExchangeRefused::Query(_)
+        | ExchangeRefused::Travel(_) => {
             refused(&problem::REFUSED, &error.to_string(), "fetch a new quote and prepare again")
         }
     }
@@ -666,7 +692,13 @@ pub(super) fn refused(kind: &Kind, detail: &str, mend: &str) -> Refuse {
 }
 
 fn entropy() -> Result<ExchangeEntropy, Refuse> {
-    Ok(ExchangeEntropy { statement: random()?, blind: random()?, box_bytes: random()? })
+    Ok(ExchangeEntropy {
+        statement: random()?,
+        blind: random()?,
+        box_bytes: random()?,
+        travel_blind: random()?,
+        travel_box: random()?,
+    })
 }
 
 fn random<const N: usize>() -> Result<[u8; N], Refuse> {

@@ -12,7 +12,8 @@ fn payment(n: u8) -> PaymentId {
 
 fn parcel(n: u8) -> Parcel {
     let sealed = vec![n].into();
-    Parcel { payment: payment(n), side: Side::Debtor, kind: DECISION.to_owned(), sealed }
+    let kind = DECISION.to_owned();
+    Parcel { payment: payment(n), side: Side::Debtor, kind, sealed, duties: None }
 }
 
 fn refusal(n: u8) -> Item {

@@ -189,8 +189,8 @@ pub fn decide_debtor(
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
     let shown = verify(desk, ticket, terms, vp_token, inputs);
-    let counted = (ticket.travelled.as_ref(), (&ticket.sent, from, terms));
-    let travel = travel_mark(desk, counted);
+    let about = (&ticket.sent, from, terms);
+    let travel = travel_mark(desk, ticket.travelled.as_ref(), about);
     let matter = Matter {
         about: &ticket.about,
         action: terms.action,
@@ -239,8 +239,8 @@ pub fn decide_creditor(
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
     let again = findings::look_again(desk, &ticket.payee, inputs.statuses);
-    let counted = (ticket.travelled.as_ref(), (&ticket.received, from, terms));
-    let travel = travel_mark(desk, counted);
+    let about = (&ticket.received, from, terms);
+    let travel = travel_mark(desk, ticket.travelled.as_ref(), about);
     let matter = Matter {
         about: &ticket.about,
         action: terms.action,
@@ -341,10 +341,8 @@ fn believe_sender(
 /// What travelled, if it still counts: trust is judged again, as of the statement.
 fn travel_mark(
     desk: &Desk<'_>,
-    (travelled, about): (
-        Option<&Travelled>,
-        (&Signed<PartyStatement>, Option<InstitutionName>, &PaymentTerms),
-    ),
+    travelled: Option<&Travelled>,
+    about: (&Signed<PartyStatement>, Option<InstitutionName>, &PaymentTerms),
 ) -> Option<TravelMark> {
     let counts = travel::still_counts(desk, travelled, about);
     travelled.filter(|_| counts).map(Travelled::mark)

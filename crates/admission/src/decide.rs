@@ -257,8 +257,7 @@ pub(crate) fn found_debtor(
 ) -> Found {
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
-    let counted = (ticket.travelled.as_ref(), (&ticket.sent, from, terms));
-    let travel = travel_mark(desk, counted);
+    let travel = travel_mark(desk, ticket.travelled.as_ref(), (&ticket.sent, from, terms));
     let request = debtor_request_under(desk, nonce.to_owned(), &terms.to_terms_string());
     match verify(desk, request, vp_token, statuses) {
         Ok(party) => {
@@ -332,8 +331,7 @@ pub(crate) fn found_creditor(
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
     let again = findings::look_again(desk, &ticket.payee, statuses);
-    let counted = (ticket.travelled.as_ref(), (&ticket.received, from, terms));
-    let travel = travel_mark(desk, counted);
+    let travel = travel_mark(desk, ticket.travelled.as_ref(), (&ticket.received, from, terms));
     let signed_at = again.as_ref().ok().copied().flatten();
     let told = (terms, believed.as_ref().ok(), Done::when(travel));
     let found = findings::creditor(desk, ticket, told, signed_at);
@@ -415,10 +413,8 @@ fn believe_sender(
 /// What travelled, if it still counts: trust is judged again, as of the statement.
 fn travel_mark(
     desk: &Desk<'_>,
-    (travelled, about): (
-        Option<&Travelled>,
-        (&Signed<PartyStatement>, Option<InstitutionName>, &PaymentTerms),
-    ),
+    travelled: Option<&Travelled>,
+    about: (&Signed<PartyStatement>, Option<InstitutionName>, &PaymentTerms),
 ) -> Option<TravelMark> {
     let counts = travel::still_counts(desk, travelled, about);
     travelled.filter(|_| counts).map(Travelled::mark)

@@ -1,7 +1,7 @@
 //! The travel rule between two edges: what is told, what is refused, and what waits for it.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
+    clippy::result_large_err,
     clippy::wildcard_enum_match_arm,
     reason = "a helper of tests may stop the test"
 )]
@@ -288,7 +288,8 @@ fn a_receipt_that_is_none_or_for_something_else_is_refused() {
     let crossing = Crossing::new();
     let answered = crossing.answered(crossing.told(), None).unwrap();
     let good = answered.travel.as_ref().unwrap();
-    let rows: [(fn(&mut TravelReceipt), &str); 9] = [
+    type Change = fn(&mut TravelReceipt);
+    let rows: [(Change, &str); 9] = [
         (|r| r.layout = 2, "layout"),
         (|r| r.environment = "production".parse().unwrap(), "environment"),
         (|r| r.book = "another".parse().unwrap(), "book"),

@@ -532,7 +532,7 @@ fn the_payees_side_takes_the_other_sides_word_as_far_as_its_pack_recognises_it()
             assert_eq!(replay(&bytes, &pack), Ok(Replay::Match));
             match decided.verdict {
                 Verdict::Permit(_) => "permit".to_owned(),
-                Verdict::Refusal { code, .. } | Verdict::Referral { code, .. } => code,
+                Verdict::Refusal { told, .. } | Verdict::Referral { told, .. } => told.code,
                 Verdict::Order { .. } => "order".to_owned(),
             }
         })

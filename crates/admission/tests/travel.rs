@@ -352,8 +352,8 @@ fn no_permit_leaves_while_the_duty_is_due_and_nothing_was_told() {
         decide_debtor(desk, &open, &vp_token, &world.inputs("bank-nl.1", &data_key))
     });
     assert_eq!(decided.record.determining, ["travel-rule-undone"]);
-    let Verdict::Refusal { code, .. } = &decided.verdict else { panic!("{:?}", decided.verdict) };
-    assert_eq!(code, NEUTRAL_CODE);
+    let Verdict::Refusal { told, .. } = &decided.verdict else { panic!("{:?}", decided.verdict) };
+    assert_eq!(told.code, NEUTRAL_CODE);
 }
 
 #[test]

@@ -1,5 +1,4 @@
 //! What travelled by the travel rule, as both permits name it: the same two digests, or none.
-#![expect(clippy::unwrap_used, reason = "tables of a test: one row after the other")]
 
 use clearing::Rule;
 use clearing::rule::RuleName::{self, PermitDiffers, TravelRuleDiffers};

@@ -15,8 +15,8 @@ use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
     Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
     OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX, PartyStatement,
-    PaymentTerms, Permit, Quote, REPORT, Refusal, ReliedOn, Side, Signed, TermsStringError,
-    TravelMark,
+    PaymentTerms, Permit, Quote, REPORT, Refusal, ReliedOn, Side, Signed, TRAVEL_RULE,
+    TermsStringError, TravelMark,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
 use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
@@ -492,7 +492,14 @@ pub(crate) fn recorded(
     let marks = mark.into_iter().chain(desk.sandbox.map(Bounds::mark));
     let (payment, terms) = asked.about;
     let mut decision = desk.pack.decide(findings, desk.now);
-    if (found.own.is_some() || beyond.is_some()) && decision.outcome == DecisionOutcome::Permit {
+    // Who pays whom of a payment out is told by its order. Of all others the message must have
+    // travelled, whatever the pack's gate says of it.
+    let untold = !asked.statements.is_empty()
+        && found.travel.is_none()
+        && decision.duties.iter().any(|duty| duty.kind == TRAVEL_RULE);
+    if (found.own.is_some() || beyond.is_some() || untold)
+        && decision.outcome == DecisionOutcome::Permit
+    {
         decision.outcome = DecisionOutcome::Denial;
     }
     let envelope = DecisionEnvelope {

@@ -13,6 +13,7 @@ use seal::{Digest, Domain, digest};
 use terms::{CompanyId, Environment};
 
 use crate::desk::Desk;
+use crate::sandbox::FORCED_MARK;
 
 /// The most that a forced company's payment may be on the deciding side, in minor units.
 pub const FORCED_MINOR_MAX: i64 = 1_000_000;
@@ -87,7 +88,7 @@ pub fn apply(
             .build(),
         Forced::Untold => untold(findings),
     };
-    let mark = ListVersion { name: format!("sandbox-forced:{word}"), version: 1, digest: table() };
+    let mark = ListVersion { name: format!("{FORCED_MARK}{word}"), version: 1, digest: table() };
     Some((led, mark))
 }
 

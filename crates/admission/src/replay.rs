@@ -23,7 +23,8 @@ use record::{
 };
 use screening::LoadedList;
 use seal::{
-    BoxSecretKey, CanonicalError, Digest, Secret, SigningKey, from_canonical, to_canonical,
+    BoxSecretKey, CanonicalError, Digest, Secret, SigningKey, from_canonical,
+    from_canonical_within, to_canonical,
 };
 use thiserror::Error;
 
@@ -75,7 +76,7 @@ impl ReplayFile {
         if bytes.len() > FILE_MAX {
             return Err(NoReplay::FileTooLong { got: bytes.len() });
         }
-        let file: Self = from_canonical(bytes).map_err(NoReplay::File)?;
+        let file: Self = from_canonical_within(bytes, FILE_MAX).map_err(NoReplay::File)?;
         if file.layout != FILE_LAYOUT {
             return Err(NoReplay::FileLayout { got: file.layout });
         }

@@ -14,14 +14,17 @@ use seal::{Digest, Domain, digest};
 use terms::{CompanyId, Instant, Minor};
 
 use crate::desk::Desk;
+use crate::forced::FORCED_ENVIRONMENT;
 use crate::told::{OwnReason, SANDBOX_AMOUNT, SANDBOX_ENDED, SANDBOX_PARTY};
 
 /// Domain of the digest of the bounds that a record names.
 pub const BOUNDS_DOMAIN: Domain = Domain::new("wayleave/sandbox-bounds/v1");
 /// The most parties that a sandbox corridor has: more is a product, and wants a pack.
 pub const SANDBOX_PARTIES_MAX: usize = 1_000;
-/// What the names begin with by which a record says that it is of a sandbox.
-const MARK: &str = "sandbox-";
+/// What the name begins with by which a record says that a company was made to reach one state.
+pub(crate) const FORCED_MARK: &str = "sandbox-forced:";
+/// What the name begins with by which a record says that its corridor is a sandbox.
+const CORRIDOR_MARK: &str = "sandbox-corridor:";
 
 /// How far a sandbox corridor goes, on one side.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -75,7 +78,7 @@ impl Bounds {
     pub fn mark(&self) -> ListVersion {
         let Self { amount_max, parties, until } = self;
         let name = format!(
-            "{MARK}corridor:at most {amount_max} minor units, {} parties, until {until}",
+            "{CORRIDOR_MARK}at most {amount_max} minor units, {} parties, until {until}",
             parties.len()
         );
         ListVersion { name, version: 1, digest: self.digest() }
@@ -116,5 +119,9 @@ pub(crate) fn beyond(desk: &Desk<'_>, owner: CompanyId, findings: &Findings) -> 
 /// one state. Its duties are exercises: nothing of it is reported to an authority.
 #[must_use]
 pub fn is_exercise(record: &DecisionRecord) -> bool {
-    record.lists.iter().any(|list| list.name.starts_with(MARK))
+    // Elsewhere money is real, and so are its reports, whatever a list calls itself.
+    let marked =
+        |name: &str| [FORCED_MARK, CORRIDOR_MARK].iter().any(|mark| name.starts_with(mark));
+    record.environment.as_str() == FORCED_ENVIRONMENT
+        && record.lists.iter().any(|list| marked(&list.name))
 }

@@ -113,6 +113,10 @@ fn a_sandbox_corridor_denies_what_is_beyond_its_bounds_when_it_is_decided() {
         // Marked, whatever the outcome; and the record replays under the pack alone.
         assert!(decided.record.lists.contains(&mark), "{:?}", decided.record.lists);
         assert!(is_exercise(&decided.record));
+        // Where money is real, so are its reports, whatever marks a record has.
+        let mut elsewhere = decided.record.clone();
+        elsewhere.environment = "pilot".parse().unwrap();
+        assert!(!is_exercise(&elsewhere));
         let bytes = seal::to_canonical(&decided.record);
         assert_eq!(replay(&bytes, &shipped::nl_sg().unwrap()), Ok(Replay::Match));
     }

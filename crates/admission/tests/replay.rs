@@ -242,6 +242,20 @@ fn raw_inputs_beyond_their_limits_or_of_another_layout_are_refused() {
 }
 
 #[test]
+fn a_file_with_whole_public_lists_reads_back() {
+    let mut file = ReplayFile {
+        layout: 1,
+        record: vec![1].into(),
+        inputs: vec![2].into(),
+        materials: Materials::default(),
+    };
+    file.materials.0.insert(seal::Digest::from_bytes([7; 32]), vec![8; 3 << 20].into());
+    let bytes = seal::to_canonical(&file);
+    assert!(bytes.len() > 3 << 20, "longer than one document may be");
+    assert_eq!(ReplayFile::from_bytes(&bytes), Ok(file));
+}
+
+#[test]
 fn the_stored_form_of_raw_inputs_is_fixed() {
     let ticket = admission::OutTicket {
         layout: 1,

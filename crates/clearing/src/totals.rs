@@ -6,7 +6,7 @@
 
 use journal::Machine;
 use ledger::{Change, Resolved, Transaction};
-use record::{DecisionRecord, Fact, FindingValue, LimitClaim, Settled};
+use record::{DecisionRecord, Fact, FindingValue, LimitClaim, Settled, Side};
 use terms::{BookName, Environment, Instant, InstitutionName, Minor, Position};
 
 use crate::settlement::judge::velocity;
@@ -65,6 +65,7 @@ impl<'a> Recount<'a> {
             self.book.apply(position, stamp, fact);
             return Ok(None);
         };
+        self.is_of(&settled)?;
         let change: Change =
             seal::from_canonical(&settled.postings).map_err(|error| error.to_string())?;
         let Resolved::Posted { transaction, .. } = change.resolved() else {
@@ -87,6 +88,22 @@ impl<'a> Recount<'a> {
         }
         let settled = Settled::of_fact(fact).map_err(|error| error.to_string())?;
         Ok((settled.ended.payment == self.record.payment).then_some(settled))
+    }
+
+    /// The settlement must rest on this very decision: a refusal, or an earlier decision on the same
+    /// payment, has no totals to count, and a claim that was left out would be missed.
+    fn is_of(&self, settled: &Settled) -> Result<(), String> {
+        let signed = match self.record.side {
+            Side::Debtor => &settled.debtor_permit,
+            Side::Creditor => &settled.creditor_permit,
+        };
+        let permit = signed.read_unverified().map_err(|error| error.to_string())?;
+        let rests = (permit.terms, permit.mark, permit.decided_at, permit.basis.pack)
+            == (self.record.terms, self.record.edge, self.record.decided_at, self.record.pack);
+        if rests && permit.limits == self.record.limits {
+            return Ok(());
+        }
+        Err("the payment settled on another decision than this record".to_owned())
     }
 
     /// What the totals of the record's claims stand at now.

@@ -14,9 +14,11 @@ pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 /// Why bytes are not the canonical form of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CanonicalError {
-    /// More than [`DOCUMENT_BYTES_MAX`] bytes.
-    #[error("expected a document of at most {DOCUMENT_BYTES_MAX} bytes, got {got}")]
+    /// More bytes than are read at once, [`DOCUMENT_BYTES_MAX`] of a document.
+    #[error("expected a document of at most {most} bytes, got {got}")]
     TooLarge {
+        /// How many may come.
+        most: usize,
         /// How many bytes came.
         got: usize,
     },
@@ -47,8 +49,16 @@ pub fn from_canonical<T>(bytes: &[u8]) -> Result<T, CanonicalError>
 where
     T: Encode<()> + for<'b> Decode<'b, ()>,
 {
-    if bytes.len() > DOCUMENT_BYTES_MAX {
-        return Err(CanonicalError::TooLarge { got: bytes.len() });
+    from_canonical_within(bytes, DOCUMENT_BYTES_MAX)
+}
+
+/// As [`from_canonical`], of a file that holds whole lists: `most` bytes instead.
+pub fn from_canonical_within<T>(bytes: &[u8], most: usize) -> Result<T, CanonicalError>
+where
+    T: Encode<()> + for<'b> Decode<'b, ()>,
+{
+    if bytes.len() > most {
+        return Err(CanonicalError::TooLarge { most, got: bytes.len() });
     }
     let value: T = minicbor::decode(bytes)
         .map_err(|error| CanonicalError::Malformed { reason: error.to_string() })?;

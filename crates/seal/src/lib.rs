@@ -25,7 +25,7 @@ pub mod sealed;
 pub mod secret;
 pub mod text;
 
-pub use canonical::{CanonicalError, from_canonical, to_canonical};
+pub use canonical::{CanonicalError, from_canonical, from_canonical_within, to_canonical};
 pub use digest::{Digest, Domain, digest, sha256};
 pub use ed25519::{KeyId, PublicKey, Signature, SigningKey};
 pub use es256::{Es256PublicKey, Es256Signature, Es256SigningKey};

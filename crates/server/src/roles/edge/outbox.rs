@@ -186,15 +186,6 @@ impl Outbox {
         self.pending.values().map(VecDeque::len).sum()
     }
 
-    /// How many duties of decisions are still to be delivered.
-    pub(super) fn undelivered_duties(&self) -> usize {
-        let of = |item: &Item| match item {
-            Item::Parcel(parcel) => parcel.duties.as_ref().map_or(0, |one| one.opened.len()),
-            Item::Refusal(_) | Item::Order(_) => 0,
-        };
-        self.pending.values().flatten().map(|(_, item)| of(item)).sum()
-    }
-
     /// Delivers a parcel under another kind: its own is taken, by another instance.
     pub(super) fn rename(&mut self, item: u64, parcel: &Parcel, kind: String) -> io::Result<()> {
         let number = self.next_item;

@@ -237,8 +237,26 @@ async fn statements(
     Ok(cbor(&StatementReply { layout, sealed, acceptance, ticket, travel }))
 }
 
+/// The longest presentation that is decided on, in bytes: four credentials with their disclosures
+/// are about 20 KiB. It is kept with the decision as it came, so it must fit there several times.
+const PRESENTATION_BYTES_MAX: usize = 256 << 10;
+
+fn short_enough(vp_token: Option<&str>) -> Result<(), Refuse> {
+    let got = vp_token.map_or(0, str::len);
+    if got <= PRESENTATION_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Problem::of(&problem::BAD_REQUEST)
+        .detail("the presentation is too long to be kept with a decision")
+        .expected(format!("`vp_token` of at most {PRESENTATION_BYTES_MAX} bytes"))
+        .got(format!("{got} bytes"))
+        .mend("present the credentials that were asked for, and no others")
+        .into())
+}
+
 async fn decide(State(edge): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let [vp_token, state] = read_form(&body, ["vp_token", "state"])?;
+    short_enough(vp_token.as_deref())?;
     let state = needed("state", state)?;
     let consent = from_base64url(&state).ok_or_else(|| bad_document("`state` is not base64url"))?;
     if let Ok(consent) = wire::read_cbor::<OutgoingConsent>(&consent) {

@@ -5,8 +5,8 @@ use clearing::testkit::{Books, Deal, OrderParts, asset, now};
 use clearing::totals::{Recount, Recounted};
 use clearing::{Finish, Route};
 use record::{
-    DECISION_VERSION, DecisionOutcome, DecisionRecord, EdgeMark, Ending, Finding, FindingValue,
-    LimitClaim, LimitPeriod, Side, Visibility,
+    DECISION_VERSION, DecisionOutcome, DecisionRecord, Ending, Finding, FindingValue, LimitClaim,
+    LimitPeriod, Side, Visibility,
 };
 use seal::Digest;
 use terms::{Amount, DecisionId, Minor, PaymentId, Position, Sequence};
@@ -33,11 +33,11 @@ fn record(parts: &OrderParts) -> DecisionRecord {
         payment: parts.terms.payment,
         institution: permit.institution,
         side: Side::Debtor,
-        edge: EdgeMark { edge: "bank-nl.1".parse().unwrap(), sequence: Sequence::new(1) },
+        edge: permit.mark,
         corridor: permit.corridor,
         action: "pay".to_owned(),
         terms: parts.terms.terms_digest(),
-        pack: Digest::ZERO,
+        pack: permit.basis.pack,
         schema: Digest::ZERO,
         findings_layer: 1,
         snapshot: Digest::ZERO,
@@ -57,15 +57,24 @@ fn record(parts: &OrderParts) -> DecisionRecord {
         limits: permit.limits.clone(),
         errors: vec![],
         engine: String::new(),
-        decided_at: now(),
+        decided_at: permit.decided_at,
     }
 }
 
 fn counted(books: &Books, record: &DecisionRecord) -> Option<Recounted> {
+    recounted(books, record).unwrap()
+}
+
+fn recounted(books: &Books, record: &DecisionRecord) -> Result<Option<Recounted>, String> {
     let book = "settlement".parse().unwrap();
     let mut recount = Recount::of(record.environment, book, record);
     let facts = (0..).map(Position::new).zip(&books.settlement.facts);
-    facts.map(|(at, (stamp, fact))| recount.next(at, *stamp, fact).unwrap()).find_map(|one| one)
+    for (at, (stamp, fact)) in facts {
+        if let Some(found) = recount.next(at, *stamp, fact)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 #[test]
@@ -103,6 +112,20 @@ fn a_claims_total_is_what_came_before_it_and_each_difference_is_named() {
         change(&mut record);
         let (part, ..) = counted(&books, &record).unwrap().difference.unwrap();
         assert_eq!(part, expected);
+    }
+    // Another decision on the same payment is none that it settled on.
+    let others: [Change; 5] = [
+        |record| record.limits.clear(),
+        |record| record.pack = Digest::from_bytes([9; 32]),
+        |record| record.terms = Digest::from_bytes([9; 32]),
+        |record| record.decided_at = now().plus(core::time::Duration::from_secs(1)),
+        |record| record.edge.sequence = Sequence::new(1_000),
+    ];
+    for change in others {
+        let mut record = records[1].clone();
+        change(&mut record);
+        let refused = recounted(&books, &record).unwrap_err();
+        assert!(refused.contains("another decision"), "{refused}");
     }
     let never = DecisionRecord { payment: PaymentId::from_bytes([9; 16]), ..records[0].clone() };
     assert_eq!(counted(&books, &never), None, "no such payment settled");

@@ -13,12 +13,12 @@ use credential::{
 };
 use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
-    Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
+    Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice, ListVersion,
     NEUTRAL_CODE, OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX,
     PartyStatement, PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TermsStringError,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
-use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
+use terms::{Amount, CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
 use thiserror::Error;
 
 use crate::desk::{Desk, Statuses};
@@ -27,6 +27,7 @@ use crate::findings::{self, AgainRefused};
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
+use crate::refer::{self, CHAIN_NAME, Referrals, Referred, Screened};
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 
 /// Domain of a decision record's commitment.
@@ -89,6 +90,8 @@ pub struct Inputs<'a> {
     pub data_key: &'a DataKey,
     /// Status lists at hand.
     pub statuses: Statuses<'a>,
+    /// The referral queue, where the institution has one.
+    pub referrals: Option<Referrals<'a>>,
 }
 
 /// What was decided.
@@ -103,6 +106,8 @@ pub struct Decided {
     pub high_water: HighWater,
     /// Whether the rules themselves failed on a verified party: somebody must be woken.
     pub alarm: bool,
+    /// What is asked of the referral queue: to be made durable before the answer.
+    pub referral: Option<Referred>,
 }
 
 /// What the customer gets.
@@ -187,7 +192,7 @@ pub fn decide_debtor(
     let from = institution_of(&ticket.received);
     let believed = believe_sender(desk, &ticket.received, from, terms);
     let shown = verify(desk, ticket, terms, vp_token, inputs);
-    let matter = Matter {
+    let mut matter = Matter {
         about: &ticket.about,
         action: terms.action,
         owner: ticket.owner,
@@ -195,9 +200,13 @@ pub fn decide_debtor(
         sent: ticket.sent.digest(),
         received: ticket.received.digest(),
         acceptance: None,
+        order: refer::order_of(desk.side, terms),
+        amount: terms.debited,
+        parties: Vec::new(),
     };
     match shown {
         Ok(party) => {
+            matter.parties = findings::parties_of_debtor(ticket, believed.as_ref().ok(), &party);
             let findings = findings::debtor(desk, ticket, (terms, believed.as_ref().ok()), &party);
             let own = believed.err();
             let relied_on = party.relied_on();
@@ -241,6 +250,9 @@ pub fn decide_creditor(
         sent: ticket.sent.digest(),
         received: ticket.received.digest(),
         acceptance: Some(ticket.about.acceptance),
+        order: refer::order_of(desk.side, terms),
+        amount: terms.credited,
+        parties: findings::parties_of_creditor(ticket, believed.as_ref().ok()),
     };
     let signed_at = again.as_ref().ok().copied().flatten();
     let found = findings::creditor(desk, ticket, (terms, believed.as_ref().ok()), signed_at);
@@ -277,6 +289,9 @@ struct Matter<'a> {
     sent: Digest,
     received: Digest,
     acceptance: Option<Digest>,
+    order: Digest,
+    amount: Amount,
+    parties: Vec<Screened>,
 }
 
 /// A reason that the edge itself has, where a rule could only say that it was told too little.
@@ -357,6 +372,12 @@ pub(crate) struct Asked<'a> {
     /// Whose payment it is on the deciding side.
     pub(crate) owner: CompanyId,
     pub(crate) statements: &'a [Digest],
+    /// What is ordered, as the referral queue knows it.
+    pub(crate) order: Digest,
+    /// The amount on the deciding side.
+    pub(crate) amount: Amount,
+    /// Who was screened.
+    pub(crate) parties: &'a [Screened],
 }
 
 /// What the rules said, and its record.
@@ -364,6 +385,7 @@ pub(crate) struct Ruled {
     pub(crate) decision: Decision,
     pub(crate) record: DecisionRecord,
     pub(crate) commitment: Digest,
+    pub(crate) referral: Option<Referred>,
 }
 
 /// Runs the rules and writes the record. What `failed` before them stays refused: a pack that reads
@@ -381,10 +403,20 @@ pub(crate) fn ruled(
         None => (findings, None),
     };
     let (payment, terms) = asked.about;
-    let mut decision = desk.pack.decide(findings, desk.now);
+    // Persons decide neither what the sandbox was asked for nor what failed before the rules.
+    let persons = inputs.referrals.filter(|_| mark.is_none() && !failed);
+    let told = refer::with_looks(desk, asked, persons, findings);
+    let judged = refer::judge(desk, asked, &Inputs { referrals: persons, ..*inputs }, &told);
+    let mut decision = judged.decision.clone();
     if failed && decision.outcome == DecisionOutcome::Permit {
         decision.outcome = DecisionOutcome::Denial;
     }
+    let chain = inputs.referrals.map(|one| one.queue.head()).filter(|(next, _)| *next > 0);
+    let chain = chain.map(|(version, digest)| ListVersion {
+        name: CHAIN_NAME.to_owned(),
+        version,
+        digest,
+    });
     let envelope = DecisionEnvelope {
         environment: desk.environment,
         decision: inputs.decision,
@@ -394,11 +426,12 @@ pub(crate) fn ruled(
         terms,
         snapshot: desk.lists.snapshot(),
         statements: asked.statements.iter().copied().collect(),
-        lists: desk.lists.versions().into_iter().chain(mark).collect(),
+        lists: desk.lists.versions().into_iter().chain(mark).chain(chain).collect(),
     };
-    let record = desk.pack.record(envelope, findings, &decision, desk.now);
+    let record = desk.pack.record(envelope, &judged.findings, &decision, desk.now);
     let commitment = record_commitment(inputs.data_key, &record);
-    Ruled { decision, record, commitment }
+    let referral = judged.referred(desk, asked, inputs, &record);
+    Ruled { decision, record, commitment, referral }
 }
 
 impl Ruled {
@@ -443,14 +476,21 @@ fn conclude(
 ) -> Decided {
     let about = (matter.about.payment, matter.about.terms);
     let statements = [matter.sent, matter.received];
-    let asked = Asked { about, owner: matter.owner, statements: &statements };
+    let asked = Asked {
+        about,
+        owner: matter.owner,
+        statements: &statements,
+        order: matter.order,
+        amount: matter.amount,
+        parties: &matter.parties,
+    };
     let ruled = ruled(desk, &asked, inputs, findings, own.is_some());
     let verdict = ruled.verdict(desk, about, inputs, own, |decision| {
         let permit = permit(desk, matter, inputs, (decision, ruled.commitment), relied_on);
         Verdict::Permit(Signed::sign(&permit, desk.permit_key))
     });
     let alarm = ruled.decision.alarm();
-    Decided { record: ruled.record, verdict, high_water, alarm }
+    Decided { record: ruled.record, verdict, high_water, alarm, referral: ruled.referral }
 }
 
 /// What the customer reads. Own reasons are about what it showed or whom it pays through, never

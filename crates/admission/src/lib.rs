@@ -21,6 +21,8 @@ pub mod lists;
 pub mod marks;
 pub mod out;
 pub mod payee;
+mod refer;
+pub mod referrals;
 pub mod ticket;
 
 pub use asking::{Asks, edge_client_id, registered_claims};
@@ -37,4 +39,5 @@ pub use lists::{Lists, ListsRefused, Untrusted};
 pub use marks::lists_seen;
 pub use out::{OUT_TERMS_SECONDS, OpenOut, OutRefused, decide_out, open_out_consent, prepare_out};
 pub use payee::{PayeeRefused, accept_payee, ask_payee, corridor_of_state};
+pub use refer::{CHAIN_NAME, Referrals, Referred};
 pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, TicketError};

@@ -25,6 +25,7 @@ use crate::exchange::missing;
 use crate::findings;
 use crate::marks::lists_seen;
 use crate::payee::STATUS_AGE_MAX;
+use crate::refer;
 use crate::ticket::{Active, OutTicket, Ticket, TicketError};
 
 /// How long terms of a payment out are good: time to read and agree.
@@ -160,9 +161,21 @@ pub fn decide_out(
 ) -> Decided {
     let OpenOut { ticket, terms } = consent;
     let about = (ticket.payment, ticket.terms);
-    let asked = Asked { about, owner: ticket.owner, statements: &[] };
+    let debited = terms.debited().unwrap_or(terms.amount);
+    let order = refer::order_out(terms);
+    let parties = findings::parties_out(terms);
+    let asked = Asked {
+        about,
+        owner: ticket.owner,
+        statements: &[],
+        order,
+        amount: debited,
+        parties: &parties,
+    };
     match verify(desk, ticket, terms, vp_token, inputs) {
         Ok(party) => {
+            let parties = findings::with_payer(&parties, ticket.owner, &party);
+            let asked = Asked { parties: &parties, ..asked };
             let findings = findings::out(desk, ticket, terms, &party);
             let ruled = ruled(desk, &asked, inputs, &findings, false);
             conclude(desk, consent, inputs, ruled, (None, party.high_water().clone()))
@@ -197,7 +210,7 @@ fn conclude(
         Verdict::Order { order: Signed::sign(&order, desk.permit_key), parties: Box::new(parties) }
     });
     let alarm = ruled.decision.alarm();
-    Decided { record: ruled.record, verdict, high_water, alarm }
+    Decided { record: ruled.record, verdict, high_water, alarm, referral: ruled.referral }
 }
 
 fn order(

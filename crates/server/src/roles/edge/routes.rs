@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use admission::{
-    Answered, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
+    Answered, ConsentRefused, Consented, Decided, Desk, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
     Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Untrusted, Verdict, Wanted,
     accept_payee, answer_statement, ask_payee, corridor_of_state, decide_creditor, decide_debtor,
     decide_out, lists_seen, open_creditor_consent, open_debtor_consent, prepare, sealed_record,
@@ -30,6 +30,7 @@ use terms::{CompanyId, CorridorName, DecisionId, PaymentId, Sequence};
 
 use super::form::read_form;
 use super::outbox::{Item, STATEMENTS};
+use super::referrals;
 use super::state::{Edge, disk_fault, unreachable_peer};
 use super::statuses::{AtHand, lists_named_by};
 use super::ways::{Other, Way, rules_of};
@@ -67,7 +68,11 @@ pub(super) fn routes(edge: &Arc<Edge>, gate: &Gate) -> Router {
     } else {
         (wallets, Router::new())
     };
-    let operators = Router::new().route("/v1/decisions/{payment}/record", get(record_of));
+    let operators = Router::new()
+        .route("/v1/decisions/{payment}/record", get(record_of))
+        .route("/v1/referrals", get(referrals::list))
+        .route("/v1/referrals/{case}", get(referrals::show))
+        .route("/v1/referrals/{case}/acts", post(referrals::act));
     edges
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(edge))))
         .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(edge))))
@@ -402,19 +407,10 @@ fn numbered(
     let disk = |error: std::io::Error| disk_fault(&error);
     let payment = open.payment();
     let data_key = edge.data_keys().of(payment, random()?).map_err(disk)?;
-    let inputs = Inputs {
-        mark: EdgeMark { edge: edge.settings.edge, sequence },
-        decision: DecisionId::from_bytes(random()?),
-        data_key: &data_key,
-        statuses: at_hand.statuses(),
-    };
     let pack = way.packs.of(open.owner(), edge.now())?;
     let desk = edge.desk(way, lists, &pack);
-    let decided = match open {
-        Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
-        Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),
-        Opened::Out(open, vp_token) => decide_out(&desk, open, vp_token, &inputs),
-    };
+    let mark = EdgeMark { edge: edge.settings.edge, sequence };
+    let decided = decided(edge, &desk, open, (mark, &data_key), at_hand)?;
     if decided.alarm {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
@@ -437,6 +433,46 @@ fn numbered(
     edge.deliver.notify_waiters();
     Ok(answer_of(way, &pack, decided))
 }
+
+/// Decides, with what the referral queue knows, and lets the queue know before anybody else. A
+/// release that was used or taken back meanwhile has it decided anew.
+fn decided(
+    edge: &Edge,
+    desk: &Desk<'_>,
+    open: &Opened,
+    (mark, data_key): (EdgeMark, &DataKey),
+    at_hand: &AtHand,
+) -> Result<Decided, Refuse> {
+    for _ in 0..DECIDED_ANEW_MAX {
+        let decision = DecisionId::from_bytes(random()?);
+        let queue = edge.referrals.as_ref().map(referrals::Desk::read);
+        let inputs = Inputs {
+            mark,
+            decision,
+            data_key,
+            statuses: at_hand.statuses(),
+            referrals: queue.as_ref().map(referrals::ReadQueue::referrals),
+        };
+        let decided = match open {
+            Opened::Debtor(open, vp_token) => decide_debtor(desk, open, vp_token, &inputs),
+            Opened::Creditor(open) => decide_creditor(desk, open, &inputs),
+            Opened::Out(open, vp_token) => decide_out(desk, open, vp_token, &inputs),
+        };
+        drop(queue);
+        match (&edge.referrals, decided.referral.clone()) {
+            (Some(referrals), Some(asked)) => {
+                if referrals.settle(asked, (decision, data_key), desk.now)? {
+                    return Ok(decided);
+                }
+            }
+            _ => return Ok(decided),
+        }
+    }
+    Err(Problem::of(&problem::NOT_READY).detail("too much happens at once").into())
+}
+
+/// How often a decision is taken anew because persons acted meanwhile: once is rare.
+const DECIDED_ANEW_MAX: usize = 4;
 
 const fn spent_on(verdict: &Verdict) -> SpentOn {
     match verdict {
@@ -530,13 +566,7 @@ async fn record_of(
     Extension(caller): Extension<Caller>,
     Path(payment): Path<String>,
 ) -> Answer {
-    if caller.name() != edge.operator {
-        return Err(Problem::of(&problem::FORBIDDEN)
-            .detail(format!("`{}` does not operate this edge", caller.name()))
-            .expected(edge.operator.clone())
-            .got(caller.name())
-            .into());
-    }
+    only_operator(&edge, &caller)?;
     let payment: PaymentId = wire::read_text("payment", &payment)?;
     let nothing = || Refuse::from(Problem::of(&problem::NOT_FOUND));
     let sealed = edge.outbox().decision(payment).map_err(|error| disk_fault(&error))?;
@@ -545,6 +575,18 @@ async fn record_of(
     let plain = open_with(&key, admission::decide::SEALED_RECORD, &payment.bytes(), &sealed)
         .map_err(|_| Problem::of(&problem::FAULT).detail("the sealed record does not open"))?;
     Ok(([("content-type", wire::CBOR)], plain).into_response())
+}
+
+/// The one peer that operates this edge.
+pub(super) fn only_operator(edge: &Edge, caller: &Caller) -> Result<(), Refuse> {
+    if caller.name() == edge.operator {
+        return Ok(());
+    }
+    Err(Problem::of(&problem::FORBIDDEN)
+        .detail(format!("`{}` does not operate this edge", caller.name()))
+        .expected(edge.operator.clone())
+        .got(caller.name())
+        .into())
 }
 
 pub(super) fn customer_of(edge: &Edge, owner: terms::CompanyId) -> Result<&Onboarding, Refuse> {

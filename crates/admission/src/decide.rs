@@ -13,8 +13,8 @@ use credential::{
 };
 use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
-    Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice, ListVersion,
-    NEUTRAL_CODE, OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX,
+    Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
+    ListVersion, NEUTRAL_CODE, OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX,
     PartyStatement, PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TermsStringError,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
@@ -412,11 +412,8 @@ pub(crate) fn ruled(
         decision.outcome = DecisionOutcome::Denial;
     }
     let chain = inputs.referrals.map(|one| one.queue.head()).filter(|(next, _)| *next > 0);
-    let chain = chain.map(|(version, digest)| ListVersion {
-        name: CHAIN_NAME.to_owned(),
-        version,
-        digest,
-    });
+    let chain =
+        chain.map(|(version, digest)| ListVersion { name: CHAIN_NAME.to_owned(), version, digest });
     let envelope = DecisionEnvelope {
         environment: desk.environment,
         decision: inputs.decision,

@@ -133,7 +133,8 @@ pub(crate) fn judge(
     let wanted = wanted(desk, asked);
     let hits = hits_of(desk, asked, findings);
     if let Some(standing) = queue.release_for(&wanted)
-        && let Some(judged) = with_release(desk, (queue, standing), (&wanted, inputs), findings, &hits)
+        && let Some(judged) =
+            with_release(desk, (queue, standing), (&wanted, inputs), findings, &hits)
     {
         return judged;
     }
@@ -184,8 +185,7 @@ impl Draft {
         let case = inputs.decision;
         let (payment, terms) = asked.about;
         let hits: Vec<ReferralHit> = self.hits.iter().map(|one| one.hit.clone()).collect();
-        let evidence =
-            ReferralEvidence { layout: 1, case, findings: self.read, hits: self.hits };
+        let evidence = ReferralEvidence { layout: 1, case, findings: self.read, hits: self.hits };
         let case = ReferralCase {
             layout: 1,
             environment: desk.environment,
@@ -238,10 +238,9 @@ fn hits_of(desk: &Desk<'_>, asked: &Asked<'_>, findings: &Findings) -> Vec<Seen>
         if possible {
             let of = Party { name: &party.name, country: &party.country, date: None };
             let hits = all_hits(&of, desk.lists.sanctions(), Thresholds::STANDARD);
-            seen.extend(hits.into_iter().map(|hit| Seen {
-                finding,
-                evidence: evidence(desk, party, hit),
-            }));
+            seen.extend(
+                hits.into_iter().map(|hit| Seen { finding, evidence: evidence(desk, party, hit) }),
+            );
         }
     }
     seen.sort_by(|a, b| a.evidence.hit.cmp(&b.evidence.hit));
@@ -361,17 +360,16 @@ fn with_release(
     let all_for_a_person = |ids: &[String]| {
         ids.iter().all(|id| desk.pack.for_a_person(id).is_some() && case.reasons.contains(id))
     };
-    let fits = seen.refers()
-        && seen.basis == case.basis
-        && all_for_a_person(&seen.decision.determining);
+    let fits =
+        seen.refers() && seen.basis == case.basis && all_for_a_person(&seen.decision.determining);
     let release = match &standing.stage {
         crate::referrals::Stage::Released(release) if fits => release,
         _ => return None,
     };
     let source = format!("{SOURCE_RELEASED}{}", release.first.digest);
     let mut change = seen.findings.change();
-    for finding in seen.open.iter().map(|one| finding_of(one.hit.who)).collect::<Vec<_>>() {
-        change = change.screening_by_person(finding, "Clear", source.clone());
+    for one in &seen.open {
+        change = change.screening_by_person(finding_of(one.hit.who), "Clear", source.clone());
     }
     let mut findings = change.build();
     let mut decision = desk.pack.decide(&findings, desk.now);

@@ -101,6 +101,8 @@ pub struct First {
     pub act: ReferralAct,
     /// Whose key signed.
     pub by: String,
+    /// As it was signed.
+    pub signed: Signed<ReferralAct>,
 }
 
 /// A release that all keys have signed.
@@ -297,8 +299,7 @@ impl Queue {
         event: ReferralEvent,
         at: Instant,
     ) -> Result<ReferralEntry, ReferralRefused> {
-        let entry =
-            ReferralEntry { layout: 1, number: self.next, before: self.head, at, event };
+        let entry = ReferralEntry { layout: 1, number: self.next, before: self.head, at, event };
         self.change(&entry)?;
         Ok(entry)
     }
@@ -383,12 +384,8 @@ impl Queue {
             return Err(ReferralRefused::Chain { number });
         }
         match &entry.event {
-            ReferralEvent::Opened(case, sealed) => {
-                self.may_open(case, sealed.len()).map(|()| None)
-            }
-            ReferralEvent::Acted(act, by, key) => {
-                self.acted(act, (by, key), entry.at).map(Some)
-            }
+            ReferralEvent::Opened(case, sealed) => self.may_open(case, sealed.len()).map(|()| None),
+            ReferralEvent::Acted(act, by, key) => self.acted(act, (by, key), entry.at).map(Some),
             ReferralEvent::Used(used) => self.used(used, entry.at).map(Some),
             ReferralEvent::Noted(_) => Ok(None),
         }
@@ -439,7 +436,8 @@ impl Queue {
             return Err(ReferralRefused::Reason { got: length });
         }
         in_time(&act, at)?;
-        let first = First { digest: signed_digest(signed), act, by: by.to_owned() };
+        let (digest, signed) = (signed_digest(signed), signed.clone());
+        let first = First { digest, act, by: by.to_owned(), signed };
         let case = first.act.case;
         stage_after(standing, first, at).map(|stage| (case, stage))
     }
@@ -508,16 +506,11 @@ pub fn reviewer_of<'a>(
 }
 
 /// Where a case stands after what was said.
-fn stage_after(
-    standing: &Standing,
-    said: First,
-    at: Instant,
-) -> Result<Stage, ReferralRefused> {
+fn stage_after(standing: &Standing, said: First, at: Instant) -> Result<Stage, ReferralRefused> {
     use ReferralVerdict as V;
     let (case, stage) = (&standing.case, &standing.stage);
     let verdict = said.act.verdict;
-    let not_now =
-        || ReferralRefused::NotNow { verdict: verdict.as_str(), stage: stage.word() };
+    let not_now = || ReferralRefused::NotNow { verdict: verdict.as_str(), stage: stage.word() };
     match (stage, verdict) {
         (Stage::Open, V::Release) => {
             same("case", case.digest(), said.act.about)?;
@@ -599,11 +592,7 @@ fn other_person(first: &First, said: &First) -> Result<(), ReferralRefused> {
 }
 
 /// Whether a release may let this payment go on now.
-fn usable(
-    case: &ReferralCase,
-    release: &Release,
-    wanted: &Wanted,
-) -> Result<(), ReferralRefused> {
+fn usable(case: &ReferralCase, release: &Release, wanted: &Wanted) -> Result<(), ReferralRefused> {
     let until = release.first.act.until;
     if until.is_none_or(|until| wanted.now >= until) {
         return Err(time("until", "after now".to_owned(), until));
@@ -655,12 +644,13 @@ fn release_times(
     if at >= case.decide_by {
         return Err(time("decide_by", format!("after {at}"), Some(case.decide_by)));
     }
-    let longest = at.plus(Duration::from_secs(RELEASE_SECONDS_MAX));
+    // Counted from when it was said: the person's clock may be a little ahead of ours.
+    let longest = act.said_at.plus(Duration::from_secs(RELEASE_SECONDS_MAX));
     if act.until.is_none_or(|until| until <= at || until > longest) {
         return Err(time("until", format!("after {at}, at most {longest}"), act.until));
     }
     let kept = case.remember_seconds.min(REMEMBER_SECONDS_MAX);
-    let longest = at.plus(Duration::from_secs(kept));
+    let longest = act.said_at.plus(Duration::from_secs(kept));
     match act.remember_until {
         Some(until) if until <= at || until > longest => {
             let expected = format!("after {at}, at most {longest}");

@@ -11,7 +11,9 @@ use record::Visibility;
 use serde_json::Value;
 
 use crate::assumptions::ASSUMPTIONS_FILE;
-use crate::pack::{DUTIES_DUE, Pack, PackError, PackFiles, REFERRAL_PARAMETERS, SCHEMA_FILE, UTC_OFFSET, kind};
+use crate::pack::{
+    DUTIES_DUE, Pack, PackError, PackFiles, REFERRAL_PARAMETERS, SCHEMA_FILE, UTC_OFFSET, kind,
+};
 use crate::parameters::{self, PARAMETERS_FILE, ParameterFile};
 use crate::rule::{self, Chapter, Rule};
 use crate::source::{Mistake, Piece, nearest, pieces, whole_word};

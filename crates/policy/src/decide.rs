@@ -265,8 +265,7 @@ impl Pack {
     /// `decide` without the referring rules that a person decided; `None` where there are none.
     /// What denies stays, whoever released it.
     fn without_released(&self, findings: &Findings) -> Option<PolicySet> {
-        let struck: BTreeSet<&str> =
-            findings.released().filter(|id| self.refers(id)).collect();
+        let struck: BTreeSet<&str> = findings.released().filter(|id| self.refers(id)).collect();
         if struck.is_empty() {
             return None;
         }

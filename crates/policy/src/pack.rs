@@ -109,7 +109,8 @@ pub struct Pack {
 /// What the referral queue reads of a pack, where it says so: up to which amount one person's key
 /// releases a case (minor units; absent: never), hours until a case is no longer to be released,
 /// and days for which *not the same* may be remembered (absent: not at all).
-pub const REFERRAL_PARAMETERS: [&str; 3] = [REFERRAL_ONE_KEY_MAX, REFERRAL_HOURS, NOT_THE_SAME_DAYS];
+pub const REFERRAL_PARAMETERS: [&str; 3] =
+    [REFERRAL_ONE_KEY_MAX, REFERRAL_HOURS, NOT_THE_SAME_DAYS];
 /// The largest amount that one key releases.
 pub const REFERRAL_ONE_KEY_MAX: &str = "referralOneKeyMax";
 /// Hours until a case's deadline.

@@ -54,11 +54,7 @@ fn evidence() -> ReferralEvidence {
             rule: "aligned-words".into(),
             score: 900,
             contradicted: true,
-            aligned: vec![AlignedWords {
-                party: "lim".into(),
-                listed: "lym".into(),
-                score: 800,
-            }],
+            aligned: vec![AlignedWords { party: "lim".into(), listed: "lym".into(), score: 800 }],
         }],
     }
 }

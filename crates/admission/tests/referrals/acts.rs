@@ -84,7 +84,8 @@ fn each_stage_takes_just_what_may_be_said_there() {
         for (step, (who, verdict)) in said.iter().enumerate() {
             // A first verdict is about the case, the others about what waits to be answered.
             let about = if verdict.is_first() { case.digest() } else { last };
-            let about = if *verdict == V::Revoke || *verdict == V::Withdraw { first } else { about };
+            let about =
+                if *verdict == V::Revoke || *verdict == V::Withdraw { first } else { about };
             let now = world.now.plus(seconds(u64::try_from(step).unwrap()));
             let said = ReferralAct { said_at: now, ..act(&case, *verdict, about, world.now) };
             got = match says(&mut world, *who, &said) {
@@ -159,8 +160,7 @@ fn another_key_another_person_and_a_changed_signature_are_refused() {
     let (mut world, case) = opened(&RULES);
     let said = act(&case, V::Release, case.digest(), NOW);
     let signed = Signed::sign(&said, &person(ADA.0));
-    let reviewers =
-        [Reviewer { name: BEN.1.into(), key: person(BEN.0).public_key() }];
+    let reviewers = [Reviewer { name: BEN.1.into(), key: person(BEN.0).public_key() }];
     let refused = reviewer_of(&signed, &reviewers).unwrap_err();
     assert_eq!(why(&refused), "NotAReviewer");
     let others = ReferralEvent::Acted(signed.clone(), "ben".into(), person(BEN.0).public_key());
@@ -291,9 +291,8 @@ fn a_full_queue_takes_no_case_and_an_open_one_is_never_put_out() {
         owner: owner.parse::<CompanyId>().unwrap(),
         ..case.clone()
     };
-    let open = |world: &mut World, case| {
-        put(world, ReferralEvent::Opened(Box::new(case), vec![].into()))
-    };
+    let open =
+        |world: &mut World, case| put(world, ReferralEvent::Opened(Box::new(case), vec![].into()));
     for number in 0..OPEN_PER_OWNER_MAX - 1 {
         open(&mut world, another(u8::try_from(100 + number).unwrap(), PAYER)).unwrap();
     }

@@ -62,8 +62,8 @@ fn random_histories_agree_with_a_slow_model_and_no_release_counts_twice() {
         let mut entries = Vec::new();
         let mut known: BTreeMap<u8, (ReferralCase, Known)> = BTreeMap::new();
         let mut paid: BTreeSet<(u8, PaymentId)> = BTreeSet::new();
-        for step in 0..120_u64 {
-            let number = u8::try_from(random.below(4)).unwrap();
+        for step in 0..300_u64 {
+            let number = u8::try_from(random.below(12)).unwrap();
             let now = world.now.plus(seconds(step));
             let Some((case, model)) = known.get_mut(&number) else {
                 let case = ReferralCase {
@@ -82,8 +82,7 @@ fn random_histories_agree_with_a_slow_model_and_no_release_counts_twice() {
             let event = if pick >= 6 {
                 let payment = PaymentId::from_bytes([u8::try_from(random.below(3)).unwrap(); 16]);
                 let terms = Digest::from_bytes([1; 32]);
-                let wanted =
-                    Wanted { order: case.order, payment, terms, amount: case.amount, now };
+                let wanted = Wanted { order: case.order, payment, terms, amount: case.amount, now };
                 let usable = model.released.is_some()
                     && !model.over
                     && model.used.is_none_or(|used| used == payment);

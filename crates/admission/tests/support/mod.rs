@@ -11,8 +11,8 @@ use std::time::Duration;
 use admission::referrals::Queue;
 use admission::{
     AccountFacts, Answered, Consented, Decided, Desk, ExchangeEntropy, Inputs, Lists, Onboarding,
-    Prepared, Referrals, Reply, StatedPayer, Statuses, Wanted, accept_payee, answer_statement, ask_payee,
-    decide_creditor, decide_debtor, open_creditor_consent, open_debtor_consent, prepare,
+    Prepared, Referrals, Reply, StatedPayer, Statuses, Wanted, accept_payee, answer_statement,
+    ask_payee, decide_creditor, decide_debtor, open_creditor_consent, open_debtor_consent, prepare,
     state_payer,
 };
 use credential::claims::{

@@ -16,6 +16,7 @@ pub(crate) mod policy;
 pub(crate) mod policy_prove;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
+pub(crate) mod referral;
 pub(crate) mod replay;
 mod statement;
 mod two_persons;

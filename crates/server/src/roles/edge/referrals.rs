@@ -410,6 +410,7 @@ fn words(standing: &Standing, now: Instant) -> Value {
         "decide_by": case.decide_by.to_string(),
         "remember_seconds": case.remember_seconds,
         "act": first.map(|first| first.digest.to_string()),
+        "act_document": first.map(|first| to_hex(&first.signed.to_bytes())),
         "verdict": first.map(|first| first.act.verdict.as_str()),
         "by": first.map(|first| first.by.clone()),
         "reason": first.map(|first| first.act.reason.clone()),
@@ -439,9 +440,10 @@ fn hit_words(one: &HitEvidence) -> Value {
             "dates": entry.dates, "countries": entry.countries, "program": entry.program,
         })
     });
-    let aligned = one.aligned.iter().map(|met| {
-        json!({ "party": met.party, "listed": met.listed, "score": met.score })
-    });
+    let aligned = one
+        .aligned
+        .iter()
+        .map(|met| json!({ "party": met.party, "listed": met.listed, "score": met.score }));
     json!({
         "who": one.hit.who.as_str(),
         "identity": one.identity, "name": one.name, "country": one.country,
@@ -455,3 +457,6 @@ fn hit_words(one: &HitEvidence) -> Value {
         "aligned": aligned.collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use admission::{
-    Answered, ConsentRefused, Consented, Decided, Desk, ExchangeEntropy, ExchangeRefused, Inputs, Lists,
-    Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Untrusted, Verdict, Wanted,
+    Answered, ConsentRefused, Consented, Decided, Desk, ExchangeEntropy, ExchangeRefused, Inputs,
+    Lists, Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Untrusted, Verdict, Wanted,
     accept_payee, answer_statement, ask_payee, corridor_of_state, decide_creditor, decide_debtor,
     decide_out, lists_seen, open_creditor_consent, open_debtor_consent, prepare, sealed_record,
     state_payer,

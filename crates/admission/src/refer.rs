@@ -362,10 +362,7 @@ fn with_release(
     };
     let fits =
         seen.refers() && seen.basis == case.basis && all_for_a_person(&seen.decision.determining);
-    let release = match &standing.stage {
-        crate::referrals::Stage::Released(release) if fits => release,
-        _ => return None,
-    };
+    let release = standing.release().filter(|_| fits)?;
     let source = format!("{SOURCE_RELEASED}{}", release.first.digest);
     let mut change = seen.findings.change();
     for one in &seen.open {

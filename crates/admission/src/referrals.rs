@@ -127,6 +127,14 @@ pub struct Standing {
     pub stage: Stage,
 }
 
+impl Standing {
+    /// The release, where all keys have signed one.
+    #[must_use]
+    pub const fn release(&self) -> Option<&Release> {
+        if let Stage::Released(release) = &self.stage { Some(release) } else { None }
+    }
+}
+
 /// Why nothing is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReferralRefused {
@@ -673,6 +681,6 @@ fn same<T: PartialEq + ToString>(
     if expected == got {
         return Ok(());
     }
-    let (expected, got) = (expected.to_string(), got.to_string());
-    Err(ReferralRefused::Differs { field, expected, got })
+    let show = |value: T| value.to_string();
+    Err(ReferralRefused::Differs { field, expected: show(expected), got: show(got) })
 }

@@ -16,7 +16,7 @@ use wayleave::demo::setup::{Stage, write_json};
 use super::stage::{BINARY, World, play, set_parameters, until};
 
 /// Up to this many cents of EUR one key releases.
-const ONE_KEY_MAX: u32 = 2_000;
+const ONE_KEY_MAX: u32 = 5_000;
 /// Invoices below and above it, in minor units of SGD.
 const SMALL: u128 = 1_000;
 const LARGE: u128 = 10_000;
@@ -156,8 +156,12 @@ fn two_persons_release_one_payment_once_and_one_blocks_and_the_customer_sees_no_
         let record = world.record("bank-nl.1", paid.terms.payment).await?;
         let finding = record.findings.iter().find(|one| one.name == "payeeScreening");
         assert!(finding.is_some_and(|one| one.source.starts_with("released:")), "{finding:?}");
-        // Once: the same order again is referred anew.
-        assert_eq!(seen(&refused(&world, &request).await?), seen(&listed));
+        // Once: the same order again is referred anew, whatever a wallet of another make does.
+        let hand = world.prepared(&request).await?;
+        let letters = world.players.payer.present(&hand)?;
+        let again = world.decision("bank-nl.1", &letters.debtor, Some(&letters.vp_token)).await;
+        let again = again.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
+        assert_eq!(again.code.as_deref(), Some(NEUTRAL_CODE));
         let anew = id_of(&waiting(&world)?).to_owned();
         assert_ne!(anew, case_id);
         let (code, told) = says(&world, &["withdraw", &case_id], "ben");
@@ -167,7 +171,7 @@ fn two_persons_release_one_payment_once_and_one_blocks_and_the_customer_sees_no_
         assert_eq!(says(&world, &["decide", &anew, "refuse"], "ada").0, Some(0));
         refused(&world, &small).await?;
         let case = waiting(&world)?;
-        assert_eq!(case["keys"], 1);
+        assert_eq!(case["keys"], 1, "{case}");
         let (code, told) = says(&world, &["decide", id_of(&case), "release"], "ada");
         assert_eq!((code, &told["stage"]), (Some(0), &json!("released")), "{told}");
         assert_eq!(says(&world, &["withdraw", id_of(&case)], "ben").0, Some(0));

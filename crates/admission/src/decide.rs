@@ -28,6 +28,7 @@ use crate::findings::{self, Done};
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
+use crate::refer::{self, Ordered, Persons, Referrals, Referred, Screened};
 use crate::sandbox::{self, Beyond, Bounds, is_exercise};
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 use crate::told::{OwnReason, Told};
@@ -112,6 +113,8 @@ pub struct Inputs<'a> {
     pub data_key: &'a DataKey,
     /// Status lists at hand.
     pub statuses: Statuses<'a>,
+    /// The referral queue, where the institution has one.
+    pub referrals: Option<Referrals<'a>>,
 }
 
 /// What was decided.
@@ -126,6 +129,8 @@ pub struct Decided {
     pub high_water: HighWater,
     /// Whether the rules themselves failed on a verified party: somebody must be woken.
     pub alarm: bool,
+    /// What is asked of the referral queue: to be made durable before the answer.
+    pub referral: Option<Referred>,
 }
 
 /// What the customer gets.
@@ -212,6 +217,8 @@ impl Consented<'_> {
 /// What a side found out: what its rules are told, and what it says of itself.
 pub(crate) struct Found {
     pub(crate) findings: Findings,
+    /// Who was screened, in the very words.
+    pub(crate) parties: Vec<Screened>,
     /// A reason of the edge's own, which refuses whatever the rules say.
     pub(crate) own: Option<OwnReason>,
     pub(crate) relied_on: Vec<ReliedOn>,
@@ -242,6 +249,7 @@ pub fn decide_debtor(
         received: ticket.received.digest(),
         acceptance: None,
         travel: found.travel,
+        ordered: Ordered::of(desk.side, terms),
     };
     conclude(desk, &matter, inputs, found)
 }
@@ -261,9 +269,11 @@ pub(crate) fn found_debtor(
     let request = debtor_request_under(desk, nonce.to_owned(), &terms.to_terms_string());
     match verify(desk, request, vp_token, statuses) {
         Ok(party) => {
-            let told = (terms, believed.as_ref().ok(), Done::when(travel));
+            let said = believed.as_ref().ok();
+            let told = (terms, said, Done::when(travel));
             Found {
                 findings: findings::debtor(desk, ticket, told, &party),
+                parties: findings::parties_of_debtor(ticket, said, &party),
                 own: believed.err(),
                 relied_on: party.relied_on(),
                 high_water: party.high_water().clone(),
@@ -292,6 +302,8 @@ pub(crate) fn unshown(
     }
     Found {
         findings: builder.build(),
+        // What failed before the rules is no person's to decide.
+        parties: Vec::new(),
         own: Some(OwnReason::of_presentation(refused)),
         relied_on: Vec::new(),
         high_water: lists_seen(desk, vp_token, statuses),
@@ -318,6 +330,7 @@ pub fn decide_creditor(
         received: ticket.received.digest(),
         acceptance: Some(ticket.about.acceptance),
         travel: found.travel,
+        ordered: Ordered::of(desk.side, terms),
     };
     conclude(desk, &matter, inputs, found)
 }
@@ -333,12 +346,14 @@ pub(crate) fn found_creditor(
     let again = findings::look_again(desk, &ticket.payee, statuses);
     let travel = travel_mark(desk, ticket.travelled.as_ref(), (&ticket.received, from, terms));
     let signed_at = again.as_ref().ok().copied().flatten();
-    let told = (terms, believed.as_ref().ok(), Done::when(travel));
-    let found = findings::creditor(desk, ticket, told, signed_at);
+    let said = believed.as_ref().ok();
+    let found = findings::creditor(desk, ticket, (terms, said, Done::when(travel)), signed_at);
+    let parties = findings::parties_of_creditor(ticket, said);
     let failed = again.as_ref().err().map(OwnReason::of_status);
     let findings = if failed.is_some() { without_register(&found) } else { found };
     Found {
         findings,
+        parties,
         own: failed.or(believed.err()),
         relied_on: ticket.payee.shown.iter().map(|one| one.relied_on.clone()).collect(),
         high_water: lists_seen_again(desk, &ticket.payee, statuses),
@@ -370,6 +385,7 @@ struct Matter<'a> {
     received: Digest,
     acceptance: Option<Digest>,
     travel: Option<TravelMark>,
+    ordered: Ordered,
 }
 
 /// The terms and the quote, if all documents are those that the ticket was made for.
@@ -449,6 +465,12 @@ pub(crate) struct Asked<'a> {
     /// Whose payment it is on the deciding side.
     pub(crate) owner: CompanyId,
     pub(crate) statements: &'a [Digest],
+    /// What is ordered, as the referral queue knows it.
+    pub(crate) ordered: Ordered,
+    /// The decision's id.
+    pub(crate) decision: DecisionId,
+    /// The edge instance and its number.
+    pub(crate) mark: EdgeMark,
 }
 
 /// What the rules said, and its record.
@@ -458,6 +480,7 @@ pub(crate) struct Ruled {
     pub(crate) commitment: Digest,
     /// What of a sandbox corridor's bounds stands against it.
     beyond: Option<OwnReason>,
+    pub(crate) referral: Option<Referred>,
 }
 
 /// Runs the rules and writes the record.
@@ -467,9 +490,18 @@ pub(crate) fn ruled(
     inputs: &Inputs<'_>,
     found: &Found,
 ) -> Ruled {
-    let (decision, record, beyond) = recorded(desk, asked, (inputs.decision, inputs.mark), found);
+    let persons = Persons::of(desk, asked, inputs.referrals);
+    let Recorded { decision, record, beyond, referral } = recorded(desk, asked, found, &persons);
     let commitment = record_commitment(inputs.data_key, &record);
-    Ruled { decision, record, commitment, beyond: beyond.map(Beyond::reason) }
+    Ruled { decision, record, commitment, beyond: beyond.map(Beyond::reason), referral }
+}
+
+/// A decision on what was found, and its record.
+pub(crate) struct Recorded {
+    decision: Decision,
+    pub(crate) record: DecisionRecord,
+    beyond: Option<Beyond>,
+    referral: Option<Referred>,
 }
 
 /// The decision on what was found, and its record: a function, which a replay calls again. What
@@ -478,10 +510,11 @@ pub(crate) fn ruled(
 pub(crate) fn recorded(
     desk: &Desk<'_>,
     asked: &Asked<'_>,
-    (decision_id, edge): (DecisionId, EdgeMark),
     found: &Found,
-) -> (Decision, DecisionRecord, Option<Beyond>) {
+    persons: &Persons<'_>,
+) -> Recorded {
     let forced = forced::apply(desk, asked.owner, &found.findings);
+    let is_forced = forced.is_some();
     let (findings, mark) = match &forced {
         Some((led, mark)) => (led, Some(mark.clone())),
         None => (&found.findings, None),
@@ -491,23 +524,29 @@ pub(crate) fn recorded(
     let findings = kept.as_ref().unwrap_or(findings);
     let marks = mark.into_iter().chain(desk.sandbox.map(Bounds::mark));
     let (payment, terms) = asked.about;
-    let mut decision = desk.pack.decide(findings, desk.now);
+    // Persons decide neither what a sandbox forced or bounds, nor what failed before the rules.
+    let hear = !is_forced && beyond.is_none() && found.own.is_none();
+    let heard = hear.then_some(persons);
+    let told = refer::with_looks(heard, findings);
+    let judged = refer::judge(desk, asked, heard, (&told, &found.parties));
+    let mut decision = judged.decision.clone();
     if (found.own.is_some() || beyond.is_some()) && decision.outcome == DecisionOutcome::Permit {
         decision.outcome = DecisionOutcome::Denial;
     }
     let envelope = DecisionEnvelope {
         environment: desk.environment,
-        decision: decision_id,
+        decision: asked.decision,
         payment,
         institution: desk.institution,
-        edge,
+        edge: asked.mark,
         terms,
         snapshot: desk.lists.snapshot(),
         statements: asked.statements.iter().copied().collect(),
-        lists: desk.lists.versions().into_iter().chain(marks).collect(),
+        lists: desk.lists.versions().into_iter().chain(marks).chain(persons.chain()).collect(),
     };
-    let record = desk.pack.record(envelope, findings, &decision, desk.now);
-    (decision, record, beyond)
+    let record = desk.pack.record(envelope, &judged.findings, &decision, desk.now);
+    let referral = judged.referred(desk, asked, persons, &record);
+    Recorded { decision, record, beyond, referral }
 }
 
 impl Ruled {
@@ -547,7 +586,14 @@ impl Ruled {
 fn conclude(desk: &Desk<'_>, matter: &Matter<'_>, inputs: &Inputs<'_>, found: Found) -> Decided {
     let about = (matter.about.payment, matter.about.terms);
     let statements = [matter.sent, matter.received];
-    let asked = Asked { about, owner: matter.owner, statements: &statements };
+    let asked = Asked {
+        about,
+        owner: matter.owner,
+        statements: &statements,
+        ordered: matter.ordered,
+        decision: inputs.decision,
+        mark: inputs.mark,
+    };
     let ruled = ruled(desk, &asked, inputs, &found);
     let Found { own, relied_on, high_water, told_too_little, .. } = found;
     let verdict = ruled.verdict(desk, about, inputs, own.as_ref(), |decision| {
@@ -558,7 +604,7 @@ fn conclude(desk: &Desk<'_>, matter: &Matter<'_>, inputs: &Inputs<'_>, found: Fo
         Verdict::Permit(Signed::sign(&permit, desk.permit_key))
     });
     let alarm = ruled.alarm() && !told_too_little;
-    Decided { record: ruled.record, verdict, high_water, alarm }
+    Decided { record: ruled.record, verdict, high_water, alarm, referral: ruled.referral }
 }
 
 fn permit(

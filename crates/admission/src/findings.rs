@@ -8,8 +8,8 @@ use credential::{
 use policy::vocabulary as v;
 use policy::{Action, Findings, FindingsBuilder};
 use record::{
-    EVIDENCE_ESCROW, OutgoingTerms, PartyStatement, PaymentTerms, StatedParty, TRAVEL_RULE,
-    TravelMark,
+    EVIDENCE_ESCROW, OutgoingTerms, PartyStatement, PaymentTerms, ReferralParty, StatedParty,
+    TRAVEL_RULE, TravelMark,
 };
 use screening::{Party, Thresholds, screen};
 use seal::{Digest, Domain, digest};
@@ -18,6 +18,7 @@ use terms::{Amount, BusinessDate, CompanyId, Instant};
 
 use crate::desk::{Desk, Statuses};
 use crate::payee::{STATUS_AGE_MAX, claim, value};
+use crate::refer::Screened;
 use crate::ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, Shown};
 use crate::travel::Travelled;
 
@@ -367,6 +368,70 @@ fn ages(mut builder: FindingsBuilder, desk: &Desk<'_>, party: &VerifiedParty) ->
         };
     }
     builder
+}
+
+/// Whom the debtor's side screened, in the words that [`debtor`] screened.
+pub(crate) fn parties_of_debtor(
+    ticket: &DebtorTicket,
+    said: Option<&PartyStatement>,
+    party: &VerifiedParty,
+) -> Vec<Screened> {
+    let payee = said.map(|said| Screened {
+        who: ReferralParty::Payee,
+        identity: said.party.company.to_string(),
+        name: said.party.legal_name.clone(),
+        country: said.party.country.to_string(),
+    });
+    core::iter::once(payer(ticket.owner, party)).chain(payee).collect()
+}
+
+/// Whom the creditor's side screened.
+pub(crate) fn parties_of_creditor(
+    ticket: &CreditorTicket,
+    said: Option<&PartyStatement>,
+) -> Vec<Screened> {
+    let payee = Screened {
+        who: ReferralParty::Payee,
+        identity: ticket.payee.company.to_string(),
+        name: ticket.payee.legal_name.clone(),
+        country: ticket.payee.country.to_string(),
+    };
+    let payer = said.map(|said| {
+        let address = said.party.address.as_ref();
+        Screened {
+            who: ReferralParty::Payer,
+            identity: said.party.company.to_string(),
+            name: said.party.legal_name.clone(),
+            country: address.map_or(said.party.country, |address| address.country).to_string(),
+        }
+    });
+    payer.into_iter().chain([payee]).collect()
+}
+
+/// Whom the one side of a payment out screened: its payee is told by account and bank alone.
+pub(crate) fn parties_out(
+    ticket: &OutTicket,
+    terms: &OutgoingTerms,
+    party: &VerifiedParty,
+) -> Vec<Screened> {
+    let payee = Screened {
+        who: ReferralParty::Payee,
+        identity: format!("account:{}@{}", terms.to.account, terms.to.bic),
+        name: terms.to.name.clone(),
+        country: terms.address.country.clone(),
+    };
+    vec![payer(ticket.owner, party), payee]
+}
+
+/// The payer as it presented itself.
+fn payer(owner: CompanyId, party: &VerifiedParty) -> Screened {
+    let text = |path: &[&str]| claim(party, COMPANY_REGISTRATION, path).unwrap_or_default();
+    Screened {
+        who: ReferralParty::Payer,
+        identity: owner.to_string(),
+        name: text(&["legal_name"]).to_owned(),
+        country: text(&["address", "country"]).to_owned(),
+    }
 }
 
 fn screened(desk: &Desk<'_>, name: &str, country: &str) -> screening::Outcome {

@@ -25,6 +25,7 @@ use crate::decide::{
 use crate::desk::{AccountFacts, Desk, Onboarding, Statuses};
 use crate::exchange::missing;
 use crate::findings;
+use crate::refer::Ordered;
 use crate::ticket::{Active, OutTicket, Ticket, TicketError};
 
 /// How long terms of a payment out are good: time to read and agree.
@@ -162,7 +163,14 @@ pub fn decide_out(
     let nonce = nonce_of(desk, ticket);
     let found = found_out(desk, (ticket, terms), (vp_token, &nonce), inputs.statuses);
     let about = (ticket.payment, ticket.terms);
-    let asked = Asked { about, owner: ticket.owner, statements: &[] };
+    let asked = Asked {
+        about,
+        owner: ticket.owner,
+        statements: &[],
+        ordered: Ordered::out(terms),
+        decision: inputs.decision,
+        mark: inputs.mark,
+    };
     let ruled = ruled(desk, &asked, inputs, &found);
     conclude(desk, consent, inputs, (ruled, found))
 }
@@ -178,6 +186,7 @@ pub(crate) fn found_out(
     match verify(desk, request, vp_token, statuses) {
         Ok(party) => Found {
             findings: findings::out(desk, ticket, terms, &party),
+            parties: findings::parties_out(ticket, terms, &party),
             own: None,
             relied_on: Vec::new(),
             high_water: party.high_water().clone(),
@@ -205,7 +214,8 @@ fn conclude(
         Verdict::Order { order: Signed::sign(&order, desk.permit_key), parties: Box::new(parties) }
     });
     let alarm = ruled.alarm() && !found.told_too_little;
-    Decided { record: ruled.record, verdict, high_water: found.high_water, alarm }
+    let (high_water, referral) = (found.high_water, ruled.referral);
+    Decided { record: ruled.record, verdict, high_water, alarm, referral }
 }
 
 fn order(

@@ -25,6 +25,7 @@ use screening::LoadedList;
 use seal::{
     BoxSecretKey, CanonicalError, Digest, Secret, SigningKey, from_canonical, to_canonical,
 };
+use terms::CompanyId;
 use thiserror::Error;
 
 use crate::decide::{Asked, Found, check_parts, found_creditor, found_debtor, recorded};
@@ -32,6 +33,7 @@ use crate::desk::{Desk, Statuses};
 use crate::lists::Lists;
 use crate::out::found_out;
 use crate::raw::{Handed, RawInputs, RawInputsError, token_digest};
+use crate::refer::{Ordered, Persons, answered_by};
 use crate::ticket::About;
 
 /// The layout of a replay file written today.
@@ -114,7 +116,8 @@ impl core::fmt::Display for FirstDifference {
 /// Something that a replay needs and has not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
-    /// What it is: `snapshot`, `trust:NL`, `sanctions:un`, a status list's URI, `pack`.
+    /// What it is: `snapshot`, `trust:NL`, `sanctions:un`, a status list's URI, `pack`, or
+    /// `referrals`, the chain of a queue whose answer was used: no replay has that.
     pub what: String,
     /// Its digest.
     pub digest: Digest,
@@ -214,6 +217,9 @@ fn gathered(
     if record.pack != pack.digest() {
         missing.push(Missing { what: "pack".to_owned(), digest: record.pack });
     }
+    if let Some(chain) = answered_by(record) {
+        missing.push(Missing { what: chain.name.clone(), digest: chain.digest });
+    }
     let mut tokens = BTreeMap::new();
     for list in &inputs.status_lists {
         let bytes = materials.get(list.token).unwrap_or_default();
@@ -289,17 +295,24 @@ fn decided_again(
     };
     let high_water = inputs.high_water();
     let statuses = Statuses { tokens: &at_hand.tokens, high_water: &high_water };
-    let (found, owner) = found_again(&desk, &inputs.handed, statuses)?;
+    let (found, owner, ordered) = found_again(&desk, &inputs.handed, statuses)?;
     let statements = inputs.handed.statements();
-    let asked = Asked { about: inputs.handed.about(), owner, statements: &statements };
-    Ok(recorded(&desk, &asked, (record.decision, record.edge), &found).1)
+    let asked = Asked {
+        about: inputs.handed.about(),
+        owner,
+        statements: &statements,
+        ordered,
+        decision: record.decision,
+        mark: record.edge,
+    };
+    Ok(recorded(&desk, &asked, &found, &Persons::of_record(record)).record)
 }
 
 fn found_again(
     desk: &Desk<'_>,
     handed: &Handed,
     statuses: Statuses<'_>,
-) -> Result<(Found, terms::CompanyId), FirstDifference> {
+) -> Result<(Found, CompanyId, Ordered), FirstDifference> {
     let checked = |about: &About, parts| {
         check_parts(about, parts).map_err(|refused| other("documents", &refused.to_string()))
     };
@@ -307,11 +320,13 @@ fn found_again(
         Handed::Debtor(ticket, parts, shown) => {
             let (terms, _) = checked(&ticket.about, parts)?;
             let shown = (shown.vp_token.as_str(), shown.nonce.as_str());
-            (found_debtor(desk, (ticket, &terms), shown, statuses), ticket.owner)
+            let found = found_debtor(desk, (ticket, &terms), shown, statuses);
+            (found, ticket.owner, Ordered::of(desk.side, &terms))
         }
         Handed::Creditor(ticket, parts) => {
             let (terms, _) = checked(&ticket.about, parts)?;
-            (found_creditor(desk, (ticket, &terms), statuses), ticket.owner)
+            let found = found_creditor(desk, (ticket, &terms), statuses);
+            (found, ticket.owner, Ordered::of(desk.side, &terms))
         }
         Handed::Out(ticket, text, shown) => {
             let terms = OutgoingTerms::from_terms_string(text)
@@ -320,7 +335,8 @@ fn found_again(
                 return Err(other("documents", "the terms string is not the one of the ticket"));
             }
             let shown = (shown.vp_token.as_str(), shown.nonce.as_str());
-            (found_out(desk, (ticket, &terms), shown, statuses), ticket.owner)
+            let found = found_out(desk, (ticket, &terms), shown, statuses);
+            (found, ticket.owner, Ordered::out(&terms))
         }
     })
 }

@@ -11,7 +11,9 @@ use record::Visibility;
 use serde_json::Value;
 
 use crate::assumptions::ASSUMPTIONS_FILE;
-use crate::pack::{DUTIES_DUE, Pack, PackError, PackFiles, SCHEMA_FILE, UTC_OFFSET, kind};
+use crate::pack::{
+    DUTIES_DUE, Pack, PackError, PackFiles, REFERRAL_PARAMETERS, SCHEMA_FILE, UTC_OFFSET, kind,
+};
 use crate::parameters::{self, PARAMETERS_FILE, ParameterFile};
 use crate::rule::{self, Chapter, Rule};
 use crate::source::{Mistake, Piece, nearest, pieces, whole_word};
@@ -345,6 +347,7 @@ fn parameters_of(text: &str, rules: &[Rule], found: &mut Vec<Mistake>) {
         .iter()
         .flat_map(|rule| rule.parameters.iter().map(String::as_str))
         .chain([UTC_OFFSET])
+        .chain(REFERRAL_PARAMETERS)
         .collect();
     let given: BTreeSet<&str> = file.parameters.iter().map(|p| p.name.as_str()).collect();
     for name in given.difference(&read).filter(|_| !rules.is_empty()) {
@@ -352,7 +355,8 @@ fn parameters_of(text: &str, rules: &[Rule], found: &mut Vec<Mistake>) {
         let missing = read.difference(&given).copied();
         found.push(Mistake::at(PARAMETERS_FILE, text, place(name), message).near(name, missing));
     }
-    for name in read.difference(&given) {
+    let may_be_absent = |name: &&&str| !REFERRAL_PARAMETERS.contains(*name);
+    for name in read.difference(&given).filter(may_be_absent) {
         let message = format!("parameter `{name}` is read by a rule and has no value");
         let hint = format!("add {{\"name\": \"{name}\", …}} with a value and its first day");
         found.push(Mistake::at(PARAMETERS_FILE, text, place("parameters"), message).hint(hint));

@@ -17,9 +17,9 @@ use thiserror::Error;
 
 use crate::findings::{Findings, FindingsBuilder};
 use crate::pack::{DUTIES_DUE, Pack, Period, UTC_OFFSET};
-use crate::rule::{Due, Rule, Why};
+use crate::rule::{Chapter, Due, Rule, Why};
 use crate::vocabulary::{
-    FINDINGS_LAYER, LOCAL_DATE, LOCAL_YEAR, MINUTE_OF_DAY, WEEKDAY, definition,
+    FINDINGS_LAYER, LOCAL_DATE, LOCAL_YEAR, MINUTE_OF_DAY, Source, WEEKDAY, definition,
 };
 
 /// Something went wrong in the rules. Any of these denies and raises the alarm: Cedar skips a
@@ -164,8 +164,11 @@ impl Pack {
         };
         errors.extend(self.broken(whole(self.set.assumed_whole.as_ref()), &request, period));
         let entities = &period.entities;
-        let mut main =
-            by_whole((whole(self.set.decide_whole.as_ref()), &self.set.decide), &request, entities);
+        let decide = &self.set.decide;
+        let mut main = match self.without_released(findings) {
+            Some(left) => evaluate(&left, &request, entities),
+            None => by_whole((whole(self.set.decide_whole.as_ref()), decide), &request, entities),
+        };
         let due = evaluate(&self.set.oblige, &request, entities);
         let duties = self.duties(&due.determining, main.allowed, now);
         let gate = match self.gate_request(findings, &duties) {
@@ -277,17 +280,67 @@ impl Pack {
     }
 
     fn recorded(&self, findings: &Findings) -> Vec<Finding> {
-        let rows = self.set.reads.iter().filter_map(|name| definition(name));
-        rows.filter_map(|row| {
-            Some(Finding {
-                name: row.name.to_owned(),
-                value: findings.value(row.name)?.clone(),
-                unit: row.unit.to_owned(),
-                source: row.source_on(self.side).word().to_owned(),
-                visibility: row.visibility,
-            })
+        let rows = self.set.reads.iter().filter_map(|name| self.recorded_one(findings, name));
+        rows.chain(findings.recorded_release()).collect()
+    }
+
+    /// A finding as records hold it.
+    #[must_use]
+    pub fn recorded_one(&self, findings: &Findings, name: &str) -> Option<Finding> {
+        let row = definition(name)?;
+        let own = || row.source_on(self.side).word();
+        Some(Finding {
+            name: row.name.to_owned(),
+            value: findings.value(row.name)?.clone(),
+            unit: row.unit.to_owned(),
+            source: findings.source(row.name).unwrap_or_else(own).to_owned(),
+            visibility: row.visibility,
         })
-        .collect()
+    }
+
+    /// `decide` without the referring rules that a person decided; `None` where there are none.
+    /// What denies stays, whoever released it.
+    fn without_released(&self, findings: &Findings) -> Option<PolicySet> {
+        let struck: BTreeSet<&str> = findings.released().filter(|id| self.refers(id)).collect();
+        if struck.is_empty() {
+            return None;
+        }
+        let id = |policy: &cedar_policy::Policy| policy.id().to_string();
+        let decide = self.set.decide.policies();
+        let left = decide.filter(|policy| !struck.contains(id(policy).as_str()));
+        PolicySet::from_policies(left.cloned()).ok()
+    }
+
+    /// Whether a rule refers a payment: one of `decide`, with that effect.
+    fn refers(&self, id: &str) -> bool {
+        self.set.rules.get(id).is_some_and(|(chapter, rule)| {
+            let why = rule.why.as_ref();
+            *chapter == Chapter::Decide
+                && why.is_some_and(|why| why.reason.effect == ReasonEffect::Refers)
+        })
+    }
+
+    /// What a referring rule reads, if a person can decide it: a rule that looks at the clock or
+    /// at how old something is waits for a moment or a fresh list, not for a person.
+    #[must_use]
+    pub fn for_a_person(&self, id: &str) -> Option<&BTreeSet<String>> {
+        let reads = &self.rule(id).filter(|_| self.refers(id))?.reads;
+        let moves = |name: &String| {
+            definition(name)
+                .is_none_or(|row| row.source == Source::Calendar || row.unit == "seconds")
+        };
+        (!reads.iter().any(moves)).then_some(reads)
+    }
+
+    /// All that a rule reads; nothing of a rule that is not here.
+    pub fn rule_reads(&self, id: &str) -> impl Iterator<Item = &str> {
+        self.rule(id).into_iter().flat_map(|rule| rule.reads.iter().map(String::as_str))
+    }
+
+    /// A number among the parameters in force on a day.
+    #[must_use]
+    pub fn number(&self, name: &str, day: BusinessDate) -> Option<i64> {
+        self.period(day)?.number(name)
     }
 
     /// Assumptions that this request breaks: what was proved of the pack says nothing of it.

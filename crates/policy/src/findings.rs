@@ -1,6 +1,6 @@
 //! What the rules are told, made from plain inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use record::FindingValue;
@@ -67,10 +67,37 @@ pub enum FindingsError {
 pub struct Findings {
     action: Action,
     values: BTreeMap<&'static str, FindingValue>,
+    /// Where a value comes from, where that is a person's signed word and not the table's source.
+    sources: BTreeMap<&'static str, String>,
+    /// Rules that a person decided, and the source of that.
+    released: Option<(BTreeSet<String>, String)>,
     errors: Vec<FindingsError>,
 }
 
 impl Findings {
+    /// The rules that a person decided: they refer this payment no more.
+    pub fn released(&self) -> impl Iterator<Item = &str> {
+        self.released.iter().flat_map(|(rules, _)| rules.iter().map(String::as_str))
+    }
+
+    /// Where a value comes from, if a person's signed word made it.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&str> {
+        self.sources.get(name).map(String::as_str)
+    }
+
+    /// The finding that says which rules a person decided.
+    pub(crate) fn recorded_release(&self) -> Option<record::Finding> {
+        let (rules, source) = self.released.as_ref()?;
+        Some(record::Finding {
+            name: RELEASED_RULES.to_owned(),
+            value: FindingValue::Texts(rules.iter().cloned().collect()),
+            unit: String::new(),
+            source: source.clone(),
+            visibility: record::Visibility::Restricted,
+        })
+    }
+
     /// What is to be done.
     #[must_use]
     pub const fn action(&self) -> Action {
@@ -107,15 +134,26 @@ impl Findings {
     pub(crate) fn of_record(action: &str, recorded: &[record::Finding]) -> Option<Self> {
         let action = Action::of_word(action)?;
         let mut values = BTreeMap::new();
+        let mut sources = BTreeMap::new();
+        let mut released = None;
         for finding in recorded {
+            if finding.name == RELEASED_RULES {
+                let FindingValue::Texts(rules) = &finding.value else { return None };
+                by_a_person(&finding.source).then_some(())?;
+                released = Some((rules.iter().cloned().collect(), finding.source.clone()));
+                continue;
+            }
             let row = definition(&finding.name)?;
+            if by_a_person(&finding.source) {
+                sources.insert(row.name, finding.source.clone());
+            }
             (row.kind == kind_of(&finding.value)).then_some(())?;
             if let FindingValue::Number(number) = finding.value {
                 in_range(number).then_some(())?;
             }
             values.insert(row.name, finding.value.clone());
         }
-        Some(Self { action, values, errors: Vec::new() })
+        Some(Self { action, values, sources, released, errors: Vec::new() })
     }
 }
 
@@ -129,7 +167,15 @@ impl FindingsBuilder {
     /// Nothing found yet.
     #[must_use]
     pub const fn new(action: Action) -> Self {
-        Self { findings: Findings { action, values: BTreeMap::new(), errors: Vec::new() } }
+        Self {
+            findings: Findings {
+                action,
+                values: BTreeMap::new(),
+                sources: BTreeMap::new(),
+                released: None,
+                errors: Vec::new(),
+            },
+        }
     }
 
     /// Yes or no.
@@ -194,6 +240,23 @@ impl FindingsBuilder {
         self.text(name, outcome.word())
     }
 
+    /// What screening comes to with what persons said of its hits: `source` names their signed
+    /// words, [`SOURCE_CLEARED`] or [`SOURCE_BLOCKED`] and digests.
+    #[must_use]
+    pub fn screening_by_person(self, name: Text, word: &str, source: String) -> Self {
+        let mut builder = self.text(name, word);
+        builder.findings.sources.insert(name.0, source);
+        builder
+    }
+
+    /// These rules were decided by a person and refer no more; `source` names the signed release.
+    /// Rules that deny are not struck out by any release.
+    #[must_use]
+    pub fn released(mut self, rules: BTreeSet<String>, source: String) -> Self {
+        self.findings.released = Some((rules, source));
+        self
+    }
+
     /// The findings so far.
     #[must_use]
     pub fn build(self) -> Findings {
@@ -212,6 +275,21 @@ impl FindingsBuilder {
         self.findings.values.insert(name, value);
         self
     }
+}
+
+/// The finding that names the rules which a person decided; its source is the signed release.
+pub const RELEASED_RULES: &str = "releasedRules";
+/// Before the digests of signed releases that cleared every hit of a party.
+pub const SOURCE_CLEARED: &str = "cleared:";
+/// Before the digest of a signed block.
+pub const SOURCE_BLOCKED: &str = "blocked:";
+/// Before the digest of the signed release of this order.
+pub const SOURCE_RELEASED: &str = "released:";
+
+/// Whether a finding's source says that a person's signed word made it.
+#[must_use]
+pub fn by_a_person(source: &str) -> bool {
+    [SOURCE_CLEARED, SOURCE_BLOCKED, SOURCE_RELEASED].iter().any(|word| source.starts_with(word))
 }
 
 pub(crate) const fn in_range(value: i64) -> bool {

@@ -124,6 +124,18 @@ pub(crate) struct RuleSet {
     pub(crate) actions: BTreeMap<&'static str, EntityUid>,
 }
 
+/// What the referral queue reads of a pack, where it says so: up to which amount one person's key
+/// releases a case (minor units; absent: never), hours until a case is no longer to be released,
+/// and days for which *not the same* may be remembered (absent: not at all).
+pub const REFERRAL_PARAMETERS: [&str; 3] =
+    [REFERRAL_ONE_KEY_MAX, REFERRAL_HOURS, NOT_THE_SAME_DAYS];
+/// The largest amount that one key releases.
+pub const REFERRAL_ONE_KEY_MAX: &str = "referralOneKeyMax";
+/// Hours until a case's deadline.
+pub const REFERRAL_HOURS: &str = "referralHours";
+/// Days of *not the same*.
+pub const NOT_THE_SAME_DAYS: &str = "notTheSameDays";
+
 /// Packs loaded one after another, of which those with the same rules share them.
 #[derive(Debug, Default)]
 pub struct Shelf {
@@ -486,6 +498,7 @@ fn check_parameters(
         .values()
         .flat_map(|(_, rule)| rule.parameters.iter().map(String::as_str))
         .chain([UTC_OFFSET])
+        .chain(REFERRAL_PARAMETERS)
         .collect();
     if let Some(name) = parameters.names.iter().find(|name| !read.contains(name.as_str())) {
         return Err(PackError::ParameterUnread { parameter: name.clone() });
@@ -494,6 +507,12 @@ fn check_parameters(
         return Err(PackError::Parameters { reason: "no day on which all are in force".into() });
     }
     Ok(())
+}
+
+/// Whether a parameter is the edge's own to read, and no rule's.
+#[must_use]
+pub fn read_by_the_edge(name: &str) -> bool {
+    name == UTC_OFFSET || REFERRAL_PARAMETERS.contains(&name)
 }
 
 fn periods(
@@ -505,7 +524,7 @@ fn periods(
     let make = |values: &BTreeMap<String, ParameterValue>| {
         let attributes = values
             .iter()
-            .filter(|(name, _)| name.as_str() != UTC_OFFSET)
+            .filter(|(name, _)| !read_by_the_edge(name))
             .map(|(name, value)| (name.clone(), value.expression()))
             .collect();
         let entity = Entity::new(resource.clone(), attributes, core::iter::empty().collect())

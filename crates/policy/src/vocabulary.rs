@@ -142,6 +142,23 @@ pub struct Number(pub(crate) &'static str);
 /// The name of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text(pub(crate) &'static str);
+
+impl Flag {
+    /// The name, as records carry it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+impl Text {
+    /// The name, as records carry it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// The name of a set of words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Texts(pub(crate) &'static str);
@@ -231,6 +248,11 @@ pub const DOCUMENT_GIVEN: Flag = Flag("documentGiven");
 pub const COUNTERPARTY_COUNTRY: Text = Text("counterpartyCountry");
 /// Kinds of duties that the edge has met already.
 pub const DUTIES_DONE: Texts = Texts("dutiesDone");
+
+/// A person of the institution marked the company: its payments are looked at.
+pub const MONITORING_ALERT: Flag = Flag("monitoringAlert");
+/// The order was drawn for a review of quality, by chance that nobody outside can foresee.
+pub const QUALITY_REVIEW: Flag = Flag("qualityReview");
 
 /// The whole table, in the order of the constants.
 pub const TABLE: &[Definition] = &[
@@ -603,6 +625,24 @@ pub const TABLE: &[Definition] = &[
     Definition {
         name: DUTIES_DONE.0,
         kind: Kind::Texts,
+        unit: "",
+        source: Source::Edge,
+        visibility: Visibility::Restricted,
+        asked_of: AskedOf::Either,
+        asks: &[],
+    },
+    Definition {
+        name: MONITORING_ALERT.0,
+        kind: Kind::Flag,
+        unit: "",
+        source: Source::Edge,
+        visibility: Visibility::Restricted,
+        asked_of: AskedOf::Either,
+        asks: &[],
+    },
+    Definition {
+        name: QUALITY_REVIEW.0,
+        kind: Kind::Flag,
         unit: "",
         source: Source::Edge,
         visibility: Visibility::Restricted,

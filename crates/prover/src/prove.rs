@@ -474,7 +474,7 @@ fn wishes(subject: &Subject, action: &str) -> Vec<Vec<Policy>> {
         .next()
         .into_iter()
         .flat_map(|(_, values)| values)
-        .filter(|(name, _)| name.as_str() != policy::pack::UTC_OFFSET)
+        .filter(|(name, _)| !policy::pack::read_by_the_edge(name))
         .map(|(name, value)| format!("resource.{name} == {}", literal(value)))
         .collect();
     let corridor = subject.pack.corridor().to_string().to_uppercase();

@@ -23,6 +23,7 @@ pub mod promise;
 pub mod quote;
 pub mod rails;
 pub mod recovery_file;
+pub mod referral;
 pub mod settled;
 pub mod settlement;
 pub mod stages;
@@ -92,6 +93,11 @@ pub use rails::{
     OutsideReleased, SendIntended, StuckAct, StuckDecision, StuckResolved, Withdrawal,
 };
 pub use recovery_file::RecoveryFile;
+pub use referral::{
+    AlignedWords, HitEvidence, PARTY_DOMAIN, ReferralAct, ReferralCase, ReferralEntry,
+    ReferralEvent, ReferralEvidence, ReferralHit, ReferralParty, ReferralUse, ReferralVerdict,
+    SEALED_EVIDENCE, party_digest, signed_digest,
+};
 pub use settled::{
     Blind, Documents, KeptDocuments, NotTheDocument, Settled, SettledAccounts, Withheld,
 };

@@ -13,4 +13,7 @@ pub mod normal;
 mod words;
 
 pub use list::{Entry, ListError, LoadedList, ScreeningList, import_json};
-pub use matching::{Hit, NotScreened, Outcome, Party, Rule, Thresholds, compare, screen};
+pub use matching::{
+    Aligned, Hit, NotScreened, Outcome, Party, Rule, Thresholds, alignment, all_hits, compare,
+    screen,
+};

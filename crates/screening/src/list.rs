@@ -131,6 +131,12 @@ impl LoadedList {
         ListVersion { name: name.clone(), version: *version, digest: self.digest }
     }
 
+    /// The entry of this digest.
+    #[must_use]
+    pub fn entry(&self, digest: Digest) -> Option<&Entry> {
+        self.list.entries.iter().find(|entry| entry.digest() == digest)
+    }
+
     /// Names that may be as like `name` as `least` per mille, in the list's order.
     pub(crate) fn names_like(&self, name: &Normal, least: u16) -> Vec<At> {
         self.index.names_like(name, least)

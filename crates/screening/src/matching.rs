@@ -158,6 +158,48 @@ fn screen_among(
     }
 }
 
+/// Every entry that a party looks like, in the order of lists and entries: what a person is shown,
+/// where [`screen`] names the worst only. Nothing when the party or a list is missing.
+#[must_use]
+pub fn all_hits(party: &Party<'_>, lists: &[LoadedList], thresholds: Thresholds) -> Vec<Hit> {
+    let name = normal(party.name);
+    if name.is_empty() || party.country.is_empty() {
+        return Vec::new();
+    }
+    let least = thresholds.possible;
+    let of_list =
+        |list: &LoadedList| hits(party, &name, (list, list.names_like(&name, least)), least);
+    lists.iter().flat_map(of_list).collect()
+}
+
+/// A word of one name beside the word of the other that it was taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aligned {
+    /// The party's word, made comparable.
+    pub asked: String,
+    /// The listed word.
+    pub listed: String,
+    /// How alike, per mille.
+    pub score: u16,
+}
+
+/// Which words of two names were taken for each other, in the first name's order: why a score is
+/// what it is. Words that met none are left out.
+#[must_use]
+pub fn alignment(asked: &str, listed: &str) -> Vec<Aligned> {
+    let (asked, listed) = (normal(asked), normal(listed));
+    score::met(&asked, &listed)
+        .into_iter()
+        .filter_map(|(a, b, score)| {
+            Some(Aligned {
+                asked: asked.words.get(a)?.text.clone(),
+                listed: listed.words.get(b)?.text.clone(),
+                score: u16::try_from(score).unwrap_or(u16::MAX),
+            })
+        })
+        .collect()
+}
+
 /// Of each entry the likest name, the first among equals, if it is at least so like.
 fn hits(
     party: &Party<'_>,

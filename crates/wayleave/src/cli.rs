@@ -17,6 +17,7 @@ pub mod operator;
 pub mod participant;
 pub mod policy;
 pub mod policy_prove;
+pub mod referral;
 pub mod wallet;
 
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ pub enum Command {
     Fsck(FsckArgs),
     #[command(subcommand)]
     Edge(edges::EdgeCommand),
+    #[command(subcommand)]
+    Referral(referral::ReferralCommand),
     #[command(subcommand)]
     Drill(drill::DrillCommand),
     Backup(backup::BackupArgs),

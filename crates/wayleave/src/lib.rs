@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => command::replay::command(&args),
         Command::Policy(asked) => command::policy::command(&asked),
         Command::Edge(asked) => command::edges::command(&asked),
+        Command::Referral(asked) => command::referral::command(&asked),
         Command::Explain(args) => command::explain::command(&args),
         Command::Receipt(asked) => command::receipt::command(&asked),
         Command::Lists(asked) => command::lists::command(&asked),

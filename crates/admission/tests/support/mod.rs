@@ -5,15 +5,16 @@
     reason = "a test may stop and may copy"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use admission::lists::snapshot_of;
 use admission::raw::{RawInputs, token_digest};
+use admission::referrals::Queue;
 use admission::replay::{FILE_LAYOUT, Materials, ReplayFile};
 use admission::{
     AccountFacts, Answered, AskedToTell, Consented, Decided, Desk, ExchangeEntropy, Inputs, Lists,
-    Onboarding, Prepared, Reply, Stated, StatedPayer, Statuses, Wanted, accept_payee,
+    Onboarding, Prepared, Referrals, Reply, Stated, StatedPayer, Statuses, Wanted, accept_payee,
     answer_statement, ask_payee, decide_creditor, decide_debtor, open_creditor_consent,
     open_debtor_consent, prepare, state_payer,
 };
@@ -94,6 +95,14 @@ pub struct World {
     pub sandbox: Option<admission::Bounds>,
     /// Whether the payee's side has asked for a travel-rule message.
     pub asked: AskedToTell,
+    /// The referral queue of whichever side decides.
+    pub queue: Option<Queue>,
+    pub watched: BTreeSet<CompanyId>,
+    pub review_per_mille: u16,
+    /// The debtor's rules, where they are not the shipped ones.
+    pub rules: Option<&'static Pack>,
+    /// The id that the next decision gets.
+    pub decision: u8,
 }
 
 pub struct Exchanged {
@@ -268,6 +277,11 @@ impl World {
             quote: quote(),
             sandbox: None,
             asked: AskedToTell::No,
+            queue: None,
+            watched: BTreeSet::new(),
+            review_per_mille: 0,
+            rules: None,
+            decision: 61,
         };
         for issuer in [ISSUER_NL, ISSUER_SG, BANK_SG_ISSUER] {
             world.publish_status(issuer, minute_ago, &[]);
@@ -367,7 +381,7 @@ impl World {
         static PACKS: std::sync::LazyLock<[Pack; 2]> =
             std::sync::LazyLock::new(|| [shipped::nl_sg().unwrap(), shipped::sg_in().unwrap()]);
         let pack = match side {
-            Side::Debtor => &PACKS[0],
+            Side::Debtor => self.rules.unwrap_or(&PACKS[0]),
             Side::Creditor => &PACKS[1],
         };
         let (institution, url, permit, boxed) = match side {
@@ -476,9 +490,14 @@ impl World {
     pub fn inputs<'a>(&'a self, edge: &str, data_key: &'a DataKey) -> Inputs<'a> {
         Inputs {
             mark: EdgeMark { edge: edge.parse().unwrap(), sequence: Sequence::new(3) },
-            decision: DecisionId::from_bytes([61; 16]),
+            decision: DecisionId::from_bytes([self.decision; 16]),
             data_key,
             statuses: self.statuses(),
+            referrals: self.queue.as_ref().map(|queue| Referrals {
+                queue,
+                watched: &self.watched,
+                review_per_mille: self.review_per_mille,
+            }),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How alike two names are: words aligned one by one, each by the best of three comparisons, and
 //! what is left over on either side counted against it.
 
+use std::collections::BTreeSet;
+
 use rapidfuzz::distance::osa;
 
 use super::Rule;
@@ -82,7 +84,9 @@ struct Pair {
     b: usize,
 }
 
-fn aligned(a: &Normal, b: &Normal) -> (u32, Rule) {
+/// All pairs of words with any likeness: the likest first; among equals the first in the names, so
+/// that a replay says the same.
+fn pairs(a: &Normal, b: &Normal) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (i, left) in a.words.iter().enumerate() {
         for (j, right) in b.words.iter().enumerate() {
@@ -92,8 +96,27 @@ fn aligned(a: &Normal, b: &Normal) -> (u32, Rule) {
             }
         }
     }
-    // The likest first; among equals the first in the names, so that a replay says the same.
     pairs.sort_by(|x, y| y.score.cmp(&x.score).then((x.a, x.b).cmp(&(y.a, y.b))));
+    pairs
+}
+
+/// The words that are taken for each other, by their places, in the first name's order.
+pub(crate) fn met(a: &Normal, b: &Normal) -> Vec<(usize, usize, u32)> {
+    let (mut left, mut right) = (BTreeSet::new(), BTreeSet::new());
+    let mut met = Vec::new();
+    for Pair { score, a, b } in pairs(a, b) {
+        if !left.contains(&a) && !right.contains(&b) {
+            left.insert(a);
+            right.insert(b);
+            met.push((a, b, score));
+        }
+    }
+    met.sort_unstable();
+    met
+}
+
+fn aligned(a: &Normal, b: &Normal) -> (u32, Rule) {
+    let pairs = pairs(a, b);
     let (mut met_a, mut met_b) = (vec![false; a.words.len()], vec![false; b.words.len()]);
     let (mut gained, mut weighed, mut met, mut same) = (0_u32, 0_u32, 0_u32, 0_usize);
     for pair in pairs {

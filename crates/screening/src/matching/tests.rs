@@ -70,6 +70,27 @@ fn a_hit_names_entry_rule_score_and_list() {
 }
 
 #[test]
+fn a_person_is_shown_every_hit_and_the_words_that_met() {
+    let two = r#"{"name":"demo","version":7,"issued_at":100,"next_update":200,"entries":[
+ {"id":"P1","name":"Viktor Petrov","program":"demo"},
+ {"id":"P2","name":"Petrov Viktor","countries":["RU"],"program":"demo"},
+ {"id":"P3","name":"Somebody Else","program":"demo"}]}"#;
+    let lists = [LoadedList::new(import_json(two.as_bytes()).unwrap())];
+    let party = Party { name: "Viktor Petrow", country: "NL", date: None };
+    let hits = all_hits(&party, &lists, Thresholds::STANDARD);
+    assert_eq!(hits.iter().map(|hit| hit.entry.as_str()).collect::<Vec<_>>(), ["P1", "P2"]);
+    assert!(hits[1].contradicted && !hits[0].contradicted);
+    let entry = lists[0].entry(hits[1].entry_digest).unwrap();
+    assert_eq!(entry.id, "P2");
+    let met = alignment("Viktor Petrow", "Petrov Viktor");
+    let words: Vec<_> = met.iter().map(|one| (one.asked.as_str(), one.listed.as_str())).collect();
+    assert_eq!(words, [("viktor", "viktor"), ("petrow", "petrov")]);
+    assert_eq!(met[0].score, 1000);
+    assert!(met[1].score < 1000);
+    assert!(all_hits(&Party { country: "", ..party }, &lists, Thresholds::STANDARD).is_empty());
+}
+
+#[test]
 fn files_that_are_no_list_are_refused() {
     let table = [
         ("{}", "expected a list"),

@@ -31,6 +31,13 @@ fn add(args: &AddArgs) -> anyhow::Result<ExitCode> {
     if config.common.port == args.port {
         bail!("port {} is that of `{}`", args.port, args.from.display());
     }
+    if config.referrals.is_some() {
+        bail!(
+            "`{}` has a referral queue, which one instance keeps: take `referrals` out of its \
+             `role.json` first",
+            args.from.display()
+        );
+    }
     if args.dir.exists() {
         bail!("`{}` is there already: an instance begins with an empty folder", args.dir.display());
     }

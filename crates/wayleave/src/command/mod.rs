@@ -17,6 +17,7 @@ pub(crate) mod policy;
 pub(crate) mod policy_prove;
 pub(crate) mod privacy;
 pub(crate) mod receipt;
+pub(crate) mod referral;
 pub(crate) mod replay;
 mod replay_raw;
 mod replay_totals;

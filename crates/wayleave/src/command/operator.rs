@@ -102,12 +102,25 @@ impl Desk {
         let dir = folder(args.operator.as_deref())?;
         let common: Common = read_config(&dir)?;
         let core = common.peers_of(Role::Core).next().context("`role.json` names no core")?;
-        let peer = common.signing_peer(&core.name)?;
+        let name = core.name.clone();
+        Self::open_at(args, &name)
+    }
+
+    /// The same at another peer's counter.
+    pub(super) fn open_at(args: &DeskArgs, name: &str) -> anyhow::Result<Self> {
+        let dir = folder(args.operator.as_deref())?;
+        let common: Common = read_config(&dir)?;
+        let peer = common.signing_peer(name)?;
         let key = KeyStore::open(&dir)?.signing_key(REQUEST_KEY)?;
         Ok(Self { client: common.client(), peer, key, json: args.json })
     }
 
-    async fn post(&self, target: &str, kind: &str, body: Vec<u8>) -> anyhow::Result<Heard> {
+    pub(super) async fn post(
+        &self,
+        target: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<Heard> {
         self.send(Outgoing::post(target, kind, body)).await
     }
 
@@ -134,7 +147,7 @@ impl Desk {
 }
 
 /// The operator's folder: as asked, or by the environment, or `./operator`.
-fn folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(super) fn folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
     let folder = asked
         .map(Path::to_owned)
         .or_else(|| std::env::var_os("WAYLEAVE_OPERATOR").map(PathBuf::from))
@@ -371,7 +384,7 @@ pub(super) fn rows<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 }
 
 /// A field of an answer as text.
-fn text(value: &Value, key: &str) -> String {
+pub(super) fn text(value: &Value, key: &str) -> String {
     match value.get(key) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => "-".to_owned(),

@@ -12,7 +12,7 @@ const JSON: &str = api::wire::JSON;
 const XML: &str = "application/xml";
 
 /// Callee, method, target, media type, and one who is known there and may not do this.
-const ROUTES: [(&str, &str, &str, &str, &str); 44] = [
+const ROUTES: [(&str, &str, &str, &str, &str); 47] = [
     ("core", "POST", "/v1/orders", CBOR, "bank-nl.1"),
     ("core", "POST", "/v1/refusals", CBOR, "brightwater"),
     ("core", "POST", "/v1/parcels", CBOR, "brightwater"),
@@ -51,6 +51,9 @@ const ROUTES: [(&str, &str, &str, &str, &str); 44] = [
     ("bank-nl.1", "POST", "/v1/decisions", FORM, "operator"),
     ("bank-nl.1", "GET", "/v1/decisions/PAYMENT/record", "", "brightwater"),
     ("bank-nl.1", "GET", "/v1/decisions/PAYMENT/inputs", "", "brightwater"),
+    ("bank-nl.1", "GET", "/v1/referrals", "", "brightwater"),
+    ("bank-nl.1", "GET", "/v1/referrals/CASE", "", "bank-sg.1"),
+    ("bank-nl.1", "POST", "/v1/referrals/CASE/acts", CBOR, "brightwater"),
     ("bank-sg.1", "POST", "/v1/statements", CBOR, "brightwater"),
     ("bank-sg.1", "POST", "/v1/invoices", CBOR, "operator"),
     ("bank-sg.1", "POST", "/v1/invoices/presentations", FORM, "operator"),

@@ -38,6 +38,7 @@ mod pay_out;
 mod pseudonyms;
 mod rails;
 mod receipts;
+mod referrals;
 mod refund;
 mod refusals;
 mod replayed_list;

@@ -295,8 +295,15 @@ pub(crate) fn set_parameters(
     let mut parameters: serde_json::Value = serde_json::from_str(files.parameters)?;
     for (name, value) in changes {
         let rows = parameters["parameters"].as_array_mut().context("parameters")?;
-        let row = rows.iter_mut().find(|row| row["name"] == *name).context("a parameter")?;
-        row["values"] = serde_json::json!([{ "from": "2026-01-01", "value": value }]);
+        let values = serde_json::json!([{ "from": "2026-01-01", "value": value }]);
+        match rows.iter_mut().find(|row| row["name"] == *name) {
+            Some(row) => row["values"] = values,
+            // One that the edge reads itself and a pack need not have.
+            None => rows.push(serde_json::json!({
+                "name": name, "unit": "", "tightens": "down", "reference": "a test",
+                "values": values,
+            })),
+        }
     }
     let text = parameters.to_string();
     stage.write_pack(edge, &PackFiles { parameters: &text, ..files })

@@ -13,6 +13,7 @@ use admission::sandbox::SANDBOX_PARTIES_MAX;
 use admission::{Bounds, Onboarding};
 
 use super::rate::PREPARATIONS_A_MINUTE;
+use super::referrals::ReferralConfig;
 use crate::keys::Descriptor;
 use crate::roles::{Common, RoleError};
 
@@ -73,6 +74,9 @@ pub struct Config {
     pub preparations_a_minute: Option<u32>,
     /// Seconds added to the clock; anything but 0 is accepted in the environment `sandbox` only.
     pub clock_offset_seconds: i64,
+    /// Who decides what the rules refer to a person; absent: nobody, and it stays refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referrals: Option<ReferralConfig>,
     /// The institution's customers, as onboarding learned of them.
     pub customers: Vec<Customer>,
 }
@@ -229,6 +233,7 @@ pub fn example_config(common: Common, core: &str, example: Example) -> Config {
         mandate_month_limit: "100000000".to_owned(),
         preparations_a_minute: None,
         clock_offset_seconds: 0,
+        referrals: None,
         customers: example.customers,
     }
 }
@@ -293,6 +298,12 @@ impl Config {
         if self.clock_offset_seconds != 0 && settings.environment.as_str() != "sandbox" {
             let reason = "a clock offset is for the environment `sandbox` only".to_owned();
             return Err(wrong("clock_offset_seconds", reason));
+        }
+        if self.referrals.is_some() && self.instance.is_some() {
+            // Instances share no disk: a release given to one would be lost on another, and what
+            // one blocked the other would let go.
+            let reason = "an edge with a referral queue has one instance".to_owned();
+            return Err(wrong("referrals", reason));
         }
         match self.lists.first() {
             Some(home) if home.jurisdiction == self.jurisdiction => Ok(settings),

@@ -98,6 +98,11 @@ impl Records {
         Ok(places)
     }
 
+    /// How many bytes the file has.
+    pub(super) const fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Reads a record back.
     pub(super) fn read(&mut self, place: Place) -> io::Result<Vec<u8>> {
         self.file.seek(SeekFrom::Start(place.at))?;
@@ -105,6 +110,17 @@ impl Records {
         self.file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// The whole records of a file's bytes, and how many bytes are left over behind them.
+pub(super) fn whole_records(bytes: &[u8]) -> (Vec<&[u8]>, usize) {
+    let mut found = Vec::new();
+    let mut rest = bytes;
+    while let Some((record, after)) = next(rest) {
+        found.push(record);
+        rest = after;
+    }
+    (found, rest.len())
 }
 
 fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

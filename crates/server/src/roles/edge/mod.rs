@@ -9,11 +9,13 @@
 //! | `POST /v1/decisions` | wallet, both sides | OpenID4VP direct post → permit or refusal |
 //! | `GET /v1/decisions/{payment}/record` | the institution's operator | the whole record |
 //! | `GET /v1/decisions/{payment}/inputs` | the institution's operator | a replay file |
+//! | `GET /v1/referrals`, `/v1/referrals/{case}` | the institution's operator | cases, evidence |
+//! | `POST /v1/referrals/{case}/acts` | the institution's operator | what a person signed |
 //!
 //! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`,
 //! `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on their way), `data-keys`,
-//! `status-marks`, `kept/` (lists that decisions name). Nothing of a payment lives in memory
-//! between two of its requests.
+//! `status-marks`, `kept/` (lists that decisions name), `referrals` (the queue's chain). Nothing of
+//! a payment lives in memory between two of its requests.
 
 mod certified;
 mod config;
@@ -30,6 +32,7 @@ mod out;
 mod outbox;
 mod packs;
 mod rate;
+mod referrals;
 mod retire;
 mod routes;
 mod state;
@@ -60,6 +63,7 @@ pub use self::config::{Config, Customer, Example, ListSource, WayConfig, example
 use self::keeper::Keeper;
 use self::outbox::Destination;
 pub use self::packs::fits;
+pub use self::referrals::{REFERRALS_FILE, ReferralConfig, ReviewerEntry, read_referrals};
 pub use self::retire::{Retired, retire};
 use self::state::Edge;
 use self::ways::Way;

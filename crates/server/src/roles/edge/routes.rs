@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use admission::raw::RawInputs;
 use admission::{
-    Answered, AskedToTell, ConsentRefused, Consented, Decided, ExchangeEntropy, ExchangeRefused,
-    Inputs, Lists, Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Stated, Told,
-    TravelRefused, Travelled, Untrusted, Verdict, Wanted, accept_payee, answer_statement,
+    Answered, AskedToTell, ConsentRefused, Consented, Decided, Desk, ExchangeEntropy,
+    ExchangeRefused, Inputs, Lists, Onboarding, OpenConsent, OpenOut, PayeeRefused, Reply, Stated,
+    Told, TravelRefused, Travelled, Untrusted, Verdict, Wanted, accept_payee, answer_statement,
     ask_payee, corridor_of_state, decide_creditor, decide_debtor, decide_out, lists_seen,
     open_creditor_consent, open_debtor_consent, prepare, sealed_record, state_payer,
 };
@@ -31,6 +31,7 @@ use terms::{CompanyId, CorridorName, DecisionId, PaymentId, Sequence};
 use super::exchange::{Heard, TRAVEL_RULE_MESSAGE_MISSING, TRAVEL_RULE_NOT_SPOKEN, exchange};
 use super::form::read_form;
 use super::outbox::{Item, STATEMENTS, TRAVELLED};
+use super::referrals;
 use super::state::{Edge, disk_fault};
 use super::statuses::{AtHand, lists_named_by};
 use super::ways::{Way, rules_of};
@@ -72,7 +73,10 @@ pub(super) fn routes(edge: &Arc<Edge>, gate: &Gate) -> Router {
     };
     let operators = Router::new()
         .route("/v1/decisions/{payment}/record", get(record_of))
-        .route("/v1/decisions/{payment}/inputs", get(super::kept::replay_file));
+        .route("/v1/decisions/{payment}/inputs", get(super::kept::replay_file))
+        .route("/v1/referrals", get(referrals::list))
+        .route("/v1/referrals/{case}", get(referrals::show))
+        .route("/v1/referrals/{case}/acts", post(referrals::act));
     edges
         .merge(gate.only(&[Role::Wallet], wallets.with_state(Arc::clone(edge))))
         .merge(gate.only(&[Role::Operator], operators.with_state(Arc::clone(edge))))
@@ -406,30 +410,16 @@ fn numbered(
     let disk = |error: std::io::Error| disk_fault(&error);
     let payment = open.payment();
     let data_key = edge.data_keys().of(payment, random()?).map_err(disk)?;
-    let inputs = Inputs {
-        mark: EdgeMark { edge: edge.settings.edge, sequence },
-        decision: DecisionId::from_bytes(random()?),
-        data_key: &data_key,
-        statuses: at_hand.statuses(),
-    };
     let pack = way.packs.of(open.owner(), edge.now())?;
     let desk = edge.desk(way, lists, &pack);
-    let decided = match open {
-        Opened::Debtor(open, vp_token) => decide_debtor(&desk, open, vp_token, &inputs),
-        Opened::Creditor(open) => decide_creditor(&desk, open, &inputs),
-        Opened::Out(open, vp_token) => decide_out(&desk, open, vp_token, &inputs),
-    };
+    let mark = EdgeMark { edge: edge.settings.edge, sequence };
+    let (decided, raw) = decided(edge, &desk, open, (mark, &data_key), at_hand)?;
     if decided.alarm {
         tracing::error!(%payment, errors = ?decided.record.errors, "the rules themselves failed");
     }
     way.packs.shadow(&decided.record);
     edge.statuses.raise(&decided.high_water).map_err(disk)?;
-    let raw = match open {
-        Opened::Debtor(open, vp_token) => RawInputs::of_debtor(&desk, open, vp_token, &inputs),
-        Opened::Creditor(open) => RawInputs::of_creditor(&desk, open, &inputs),
-        Opened::Out(open, vp_token) => RawInputs::of_out(&desk, open, vp_token, &inputs),
-    };
-    edge.kept.keep_statuses(inputs.statuses).map_err(disk)?;
+    edge.kept.keep_statuses(at_hand.statuses()).map_err(disk)?;
     // In one turn: two consents to one payment at the same time would both be the first, and the
     // core would keep one record of the two.
     let mut outbox = edge.outbox();
@@ -447,6 +437,54 @@ fn numbered(
     edge.deliver.notify_waiters();
     Ok(answer_of(way, &pack, decided))
 }
+
+/// Decides, with what the referral queue knows, and lets the queue know before anybody else. A
+/// release that was used or taken back meanwhile has it decided anew.
+fn decided(
+    edge: &Edge,
+    desk: &Desk<'_>,
+    open: &Opened,
+    (mark, data_key): (EdgeMark, &DataKey),
+    at_hand: &AtHand,
+) -> Result<(Decided, RawInputs), Refuse> {
+    for _ in 0..DECIDED_ANEW_MAX {
+        let decision = DecisionId::from_bytes(random()?);
+        let queue = edge.referrals.as_ref().map(referrals::Desk::read);
+        let inputs = Inputs {
+            mark,
+            decision,
+            data_key,
+            statuses: at_hand.statuses(),
+            referrals: queue.as_ref().map(referrals::ReadQueue::referrals),
+        };
+        let (decided, raw) = match open {
+            Opened::Debtor(open, vp_token) => (
+                decide_debtor(desk, open, vp_token, &inputs),
+                RawInputs::of_debtor(desk, open, vp_token, &inputs),
+            ),
+            Opened::Creditor(open) => {
+                (decide_creditor(desk, open, &inputs), RawInputs::of_creditor(desk, open, &inputs))
+            }
+            Opened::Out(open, vp_token) => (
+                decide_out(desk, open, vp_token, &inputs),
+                RawInputs::of_out(desk, open, vp_token, &inputs),
+            ),
+        };
+        drop(queue);
+        match (&edge.referrals, decided.referral.clone()) {
+            (Some(referrals), Some(asked)) => {
+                if referrals.settle(asked, (decision, data_key), desk.now)? {
+                    return Ok((decided, raw));
+                }
+            }
+            _ => return Ok((decided, raw)),
+        }
+    }
+    Err(Problem::of(&problem::NOT_READY).detail("too much happens at once").into())
+}
+
+/// How often a decision is taken anew because persons acted meanwhile: once is rare.
+const DECIDED_ANEW_MAX: usize = 4;
 
 const fn spent_on(verdict: &Verdict) -> SpentOn {
     match verdict {
@@ -584,7 +622,7 @@ async fn record_of(
     Ok(([("content-type", wire::CBOR)], plain).into_response())
 }
 
-/// Opened records and presentations are for the institution's own operator alone.
+/// Cases, opened records and presentations are for the institution's own operator alone.
 pub(super) fn only_operator(edge: &Edge, caller: &Caller) -> Result<(), Refuse> {
     if caller.name() == edge.operator {
         return Ok(());

@@ -21,6 +21,7 @@ use super::config::{Config, Settings, wrong};
 use super::kept::Kept;
 use super::outbox::{DataKeys, Outbox};
 use super::rate::Rate;
+use super::referrals::Desk as Referrals;
 use super::statuses::StatusKeeper;
 use super::ways::{Other, Way, Ways};
 use crate::keys::{KeyStore, REQUEST_KEY};
@@ -53,6 +54,7 @@ pub(super) struct Edge {
     pub(super) deliver: Notify,
     outbox: Mutex<Outbox>,
     data_keys: Mutex<DataKeys>,
+    pub(super) referrals: Option<Referrals>,
     lists: RwLock<Option<Arc<Lists>>>,
     clock_offset_seconds: i64,
     _lock: File,
@@ -62,6 +64,7 @@ impl Edge {
     /// Opens keys and files.
     pub(super) fn open(dir: PathBuf, config: &Config, keys: &KeyStore) -> Result<Self, RoleError> {
         let common = &config.common;
+        let settings = config.settings()?;
         let file = |name: &str| RoleError::world(format!("opening `{name}`"));
         let issuers = common
             .peers_of(Role::Issuer)
@@ -76,10 +79,12 @@ impl Edge {
         lock.try_lock().map_err(|error| {
             RoleError::Unsound(format!("`{}` is in use by another process: {error}", dir.display()))
         })?;
-        let settings = config.settings()?;
+        let whose = (settings.environment, settings.institution);
+        let referrals = Referrals::open(&dir, config.referrals.as_ref(), whose)?;
         Ok(Self {
             rate: Rate::new(settings.preparations_a_minute),
             settings,
+            referrals,
             url: common.url.trim_end_matches('/').to_owned(),
             ways: Ways::open(&dir, config)?,
             permit_key: keys.signing_key("permit")?,

@@ -13,7 +13,8 @@
 //!
 //! Folder: `pack/` (rules), `packs/NAME/` (of further corridors, and by stage), `shadow.log`,
 //! `lists/` (newest lists and snapshot), `outbox` (sequence, decisions on their way), `data-keys`,
-//! `status-marks`, `referrals` (the queue's chain). Nothing of a payment lives in memory between two of its requests.
+//! `status-marks`, `referrals` (the queue's chain). Nothing of a payment lives in memory between
+//! two of its requests.
 
 mod certified;
 mod config;

@@ -1,12 +1,6 @@
 //! The referral queue, pure: what a person may say, what a release lets go on and when it is void,
 //! and that nobody outside can tell one kind of referral from another.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::wildcard_enum_match_arm,
-    clippy::indexing_slicing,
-    reason = "a test may stop"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop")]
 #![expect(unreachable_pub, dead_code, reason = "support is shared with other tests")]
 
 #[path = "referrals/acts.rs"]
@@ -24,7 +18,7 @@ use admission::{Decided, Referred, Verdict};
 use policy::{Pack, PackFiles, Replay, replay, shipped};
 use record::{
     DecisionOutcome, FindingValue, NEUTRAL_CODE, ReferralAct, ReferralCase, ReferralEvent,
-    ReferralVerdict, Side, Signed, signed_digest,
+    ReferralVerdict, Signed, signed_digest,
 };
 use screening::Entry;
 use seal::{Digest, SigningKey};

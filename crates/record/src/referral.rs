@@ -1,8 +1,9 @@
 //! Cases of the referral queue: what a person decides about a payment that the rules referred.
 //!
 //! A [`ReferralCase`] holds digests and codes; names, entries and findings are its
-//! [`ReferralEvidence`], sealed under the payment's data key. What persons say are [`ReferralAct`]s,
-//! each signed. An edge chains them all in [`ReferralEntry`]s: none can be removed from between.
+//! [`ReferralEvidence`], sealed under the payment's data key. What persons say are
+//! [`ReferralAct`]s, each signed. An edge chains them all in [`ReferralEntry`]s: none can be
+//! removed from between.
 //! Layouts: `docs/formats/referrals.md`.
 
 use minicbor::bytes::ByteVec;

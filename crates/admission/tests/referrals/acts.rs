@@ -2,14 +2,14 @@
 
 use admission::referrals::{
     OPEN_PER_OWNER_MAX, REASON_CHARACTERS, RELEASE_SECONDS_MAX, ReferralRefused, Reviewer,
-    SAID_AHEAD_SECONDS, SAID_SECONDS_MAX, Stage, reviewer_of,
+    SAID_AHEAD_SECONDS, SAID_SECONDS_MAX, reviewer_of,
 };
 use record::{
     Document, ReferralAct, ReferralCase, ReferralEntry, ReferralEvent, ReferralUse,
     ReferralVerdict as V, Signed,
 };
 use seal::Digest;
-use terms::{Amount, CompanyId, DecisionId, Instant, Minor, PaymentId};
+use terms::{Amount, CompanyId, DecisionId, Minor, PaymentId};
 
 use super::*;
 
@@ -41,42 +41,47 @@ fn stage(world: &World, case: &ReferralCase) -> &'static str {
     world.queue.as_ref().unwrap().case(case.case).unwrap().stage.word()
 }
 
+/// A person and what is said.
+type Said = ((u8, &'static str), V);
+/// What is said in turn, and what the last of it comes to.
+type Row = (&'static [Said], &'static str);
+
 #[test]
 fn each_stage_takes_just_what_may_be_said_there() {
-    // What is said in turn, by whom; what the last comes to.
-    let (a, b) = (ADA, BEN);
-    let rows: &[(&[((u8, &'static str), V)], &str)] = &[
-        (&[(a, V::Release)], "waits for a second key"),
-        (&[(a, V::Release), (b, V::Approve)], "released"),
-        (&[(a, V::Release), (a, V::Approve)], "SamePerson"),
-        (&[(a, V::Release), (a, V::Reject)], "SamePerson"),
-        (&[(a, V::Release), (b, V::Reject)], "open"),
-        (&[(a, V::Release), (a, V::Withdraw)], "open"),
-        (&[(a, V::Release), (b, V::Reject), (b, V::Approve)], "NotNow"),
-        (&[(a, V::Release), (b, V::Release)], "NotNow"),
-        (&[(a, V::Release), (b, V::Refuse)], "refused"),
-        (&[(a, V::Release), (b, V::Block)], "blocked"),
-        (&[(a, V::Release), (b, V::Approve), (b, V::Withdraw)], "closed"),
-        (&[(a, V::Release), (b, V::Approve), (b, V::Revoke)], "released"),
-        (&[(a, V::Release), (b, V::Approve), (b, V::Revoke), (a, V::Revoke)], "NotNow"),
-        (&[(a, V::Release), (b, V::Approve), (b, V::Refuse)], "NotNow"),
-        (&[(a, V::Release), (b, V::Approve), (a, V::Approve)], "NotNow"),
-        (&[(a, V::Refuse)], "refused"),
-        (&[(a, V::Refuse), (b, V::Release)], "NotNow"),
-        (&[(a, V::Refuse), (b, V::Approve)], "NotNow"),
-        (&[(a, V::Block)], "blocked"),
-        (&[(a, V::Block), (b, V::Release)], "NotNow"),
-        (&[(a, V::Block), (b, V::Withdraw)], "NotNow"),
-        (&[(a, V::Block), (a, V::Revoke)], "blocked, lifting waits for a second key"),
-        (&[(a, V::Block), (a, V::Revoke), (a, V::Approve)], "SamePerson"),
-        (&[(a, V::Block), (a, V::Revoke), (b, V::Approve)], "closed"),
-        (&[(a, V::Block), (a, V::Revoke), (b, V::Reject)], "blocked"),
-        (&[(a, V::Approve)], "NotNow"),
-        (&[(a, V::Reject)], "NotNow"),
-        (&[(a, V::Withdraw)], "NotNow"),
-        (&[(a, V::Revoke)], "NotNow"),
+    const A: (u8, &str) = ADA;
+    const B: (u8, &str) = BEN;
+    const ROWS: &[Row] = &[
+        (&[(A, V::Release)], "waits for a second key"),
+        (&[(A, V::Release), (B, V::Approve)], "released"),
+        (&[(A, V::Release), (A, V::Approve)], "SamePerson"),
+        (&[(A, V::Release), (A, V::Reject)], "SamePerson"),
+        (&[(A, V::Release), (B, V::Reject)], "open"),
+        (&[(A, V::Release), (A, V::Withdraw)], "open"),
+        (&[(A, V::Release), (B, V::Reject), (B, V::Approve)], "NotNow"),
+        (&[(A, V::Release), (B, V::Release)], "NotNow"),
+        (&[(A, V::Release), (B, V::Refuse)], "refused"),
+        (&[(A, V::Release), (B, V::Block)], "blocked"),
+        (&[(A, V::Release), (B, V::Approve), (B, V::Withdraw)], "closed"),
+        (&[(A, V::Release), (B, V::Approve), (B, V::Revoke)], "released"),
+        (&[(A, V::Release), (B, V::Approve), (B, V::Revoke), (A, V::Revoke)], "NotNow"),
+        (&[(A, V::Release), (B, V::Approve), (B, V::Refuse)], "NotNow"),
+        (&[(A, V::Release), (B, V::Approve), (A, V::Approve)], "NotNow"),
+        (&[(A, V::Refuse)], "refused"),
+        (&[(A, V::Refuse), (B, V::Release)], "NotNow"),
+        (&[(A, V::Refuse), (B, V::Approve)], "NotNow"),
+        (&[(A, V::Block)], "blocked"),
+        (&[(A, V::Block), (B, V::Release)], "NotNow"),
+        (&[(A, V::Block), (B, V::Withdraw)], "NotNow"),
+        (&[(A, V::Block), (A, V::Revoke)], "blocked, lifting waits for a second key"),
+        (&[(A, V::Block), (A, V::Revoke), (A, V::Approve)], "SamePerson"),
+        (&[(A, V::Block), (A, V::Revoke), (B, V::Approve)], "closed"),
+        (&[(A, V::Block), (A, V::Revoke), (B, V::Reject)], "blocked"),
+        (&[(A, V::Approve)], "NotNow"),
+        (&[(A, V::Reject)], "NotNow"),
+        (&[(A, V::Withdraw)], "NotNow"),
+        (&[(A, V::Revoke)], "NotNow"),
     ];
-    for (said, expected) in rows {
+    for (said, expected) in ROWS {
         let (mut world, case) = opened(&TWO_KEYS);
         let mut last = case.digest();
         let mut first = case.digest();

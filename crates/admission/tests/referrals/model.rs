@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use admission::referrals::{Stage, Wanted};
-use record::{Document, ReferralCase, ReferralEvent, ReferralUse, ReferralVerdict as V, Signed};
+use admission::referrals::{Queue, Wanted};
+use record::{
+    Document, ReferralCase, ReferralEntry, ReferralEvent, ReferralUse, ReferralVerdict as V, Signed,
+};
 use seal::Digest;
 use terms::{DecisionId, PaymentId};
 
@@ -47,108 +49,143 @@ fn may(known: &Known, verdict: V, who: usize, about: Digest) -> bool {
     }
 }
 
-#[test]
-fn random_histories_agree_with_a_slow_model_and_no_release_counts_twice() {
-    let (world, template) = {
-        let mut world = World { rules: Some(&TWO_KEYS), ..near_hit() };
-        let case = case_of(&decide(&mut world));
-        (world, case)
-    };
-    let persons = [ADA, BEN, (93, "eve")];
-    let mut uses = 0;
-    for seed in 1..=40_u64 {
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let mut queue = queue();
-        let mut entries = Vec::new();
-        let mut known: BTreeMap<u8, (ReferralCase, Known)> = BTreeMap::new();
-        let mut paid: BTreeSet<(u8, PaymentId)> = BTreeSet::new();
-        for step in 0..300_u64 {
-            let number = u8::try_from(random.below(12)).unwrap();
-            let now = world.now.plus(seconds(step));
-            let Some((case, model)) = known.get_mut(&number) else {
-                let case = ReferralCase {
-                    case: DecisionId::from_bytes([number; 16]),
-                    order: Digest::from_bytes([number; 32]),
-                    ..template.clone()
-                };
-                let event = ReferralEvent::Opened(Box::new(case.clone()), vec![].into());
-                let entry = queue.next(event, now).unwrap();
-                queue.apply(&entry).unwrap();
-                entries.push(entry);
-                known.insert(number, (case, Known::default()));
-                continue;
+/// One history: the queue, the model beside it, and everything that was taken.
+struct History {
+    random: Random,
+    queue: Queue,
+    entries: Vec<ReferralEntry>,
+    known: BTreeMap<u8, (ReferralCase, Known)>,
+    paid: BTreeSet<(u8, PaymentId)>,
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        Self {
+            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            queue: queue(),
+            entries: Vec::new(),
+            known: BTreeMap::new(),
+            paid: BTreeSet::new(),
+        }
+    }
+
+    fn take(&mut self, event: ReferralEvent, now: Instant) -> bool {
+        let Ok(entry) = self.queue.next(event, now) else { return false };
+        self.queue.apply(&entry).unwrap();
+        self.entries.push(entry);
+        true
+    }
+
+    /// One thing happens; the queue takes it if the model does.
+    fn step(&mut self, template: &ReferralCase, now: Instant) {
+        let number = u8::try_from(self.random.below(12)).unwrap();
+        let Some((case, _)) = self.known.get(&number) else {
+            let case = ReferralCase {
+                case: DecisionId::from_bytes([number; 16]),
+                order: Digest::from_bytes([number; 32]),
+                ..template.clone()
             };
-            let pick = random.below(8);
-            let event = if pick >= 6 {
-                let payment = PaymentId::from_bytes([u8::try_from(random.below(3)).unwrap(); 16]);
-                let terms = Digest::from_bytes([1; 32]);
-                let wanted = Wanted { order: case.order, payment, terms, amount: case.amount, now };
-                let usable = model.released.is_some()
-                    && !model.over
-                    && model.used.is_none_or(|used| used == payment);
-                assert_eq!(queue.release_for(&wanted).is_some(), usable, "{seed} {step}");
-                let used = ReferralUse {
-                    case: case.case,
-                    payment,
-                    terms,
-                    order: case.order,
-                    basis: case.basis,
-                    amount: case.amount,
-                    decision: case.case,
-                };
-                if usable {
-                    model.used = Some(payment);
-                    paid.insert((number, payment));
-                    uses += 1;
-                }
-                (ReferralEvent::Used(used), usable)
-            } else {
-                let verdict = V::ALL[usize::try_from(pick).unwrap()];
-                let who = usize::try_from(random.below(3)).unwrap();
-                let about = match (verdict.is_first(), model.first) {
-                    (true, _) | (false, None) => case.digest(),
-                    // Now and then about something else.
-                    (false, Some(_)) if random.below(5) == 0 => Digest::from_bytes([8; 32]),
-                    (false, Some((_, digest))) => digest,
-                };
-                let said = act(case, verdict, about, now);
-                let (key, name) = persons[who];
-                let signed = Signed::sign(&said, &person(key));
-                let digest = signed_digest(&signed);
-                let good = may(model, verdict, who, about);
-                if good {
-                    match verdict {
-                        V::Release => model.first = Some((who, digest)),
-                        V::Approve => model.released = model.first.map(|(_, digest)| digest),
-                        V::Reject => model.first = None,
-                        V::Withdraw if model.released.is_none() => model.first = None,
-                        _ => model.over = true,
-                    }
-                }
-                (ReferralEvent::Acted(signed, name.into(), person(key).public_key()), good)
-            };
-            let (event, expected) = event;
-            let taken = queue.next(event, now);
-            assert_eq!(taken.is_ok(), expected, "seed {seed}, step {step}: {taken:?}");
-            if let Ok(entry) = taken {
-                queue.apply(&entry).unwrap();
-                entries.push(entry);
+            assert!(self.take(ReferralEvent::Opened(Box::new(case.clone()), vec![].into()), now));
+            self.known.insert(number, (case, Known::default()));
+            return;
+        };
+        let case = case.clone();
+        let pick = self.random.below(8);
+        let (event, expected) = if pick >= 6 {
+            self.uses(number, &case, now)
+        } else {
+            self.says(number, &case, pick, now)
+        };
+        assert_eq!(self.take(event, now), expected, "case {number} at {now}");
+    }
+
+    fn uses(&mut self, number: u8, case: &ReferralCase, now: Instant) -> (ReferralEvent, bool) {
+        let payment = PaymentId::from_bytes([u8::try_from(self.random.below(3)).unwrap(); 16]);
+        let terms = Digest::from_bytes([1; 32]);
+        let wanted = Wanted { order: case.order, payment, terms, amount: case.amount, now };
+        let model = &mut self.known.get_mut(&number).unwrap().1;
+        let usable = model.released.is_some()
+            && !model.over
+            && model.used.is_none_or(|used| used == payment);
+        assert_eq!(self.queue.release_for(&wanted).is_some(), usable, "case {number} at {now}");
+        if usable {
+            model.used = Some(payment);
+            self.paid.insert((number, payment));
+        }
+        let used = ReferralUse {
+            case: case.case,
+            payment,
+            terms,
+            order: case.order,
+            basis: case.basis,
+            amount: case.amount,
+            decision: case.case,
+        };
+        (ReferralEvent::Used(used), usable)
+    }
+
+    fn says(
+        &mut self,
+        number: u8,
+        case: &ReferralCase,
+        pick: u64,
+        now: Instant,
+    ) -> (ReferralEvent, bool) {
+        let verdict = V::ALL[usize::try_from(pick).unwrap()];
+        let who = usize::try_from(self.random.below(3)).unwrap();
+        // Now and then about something else.
+        let astray = self.random.below(5) == 0;
+        let model = &mut self.known.get_mut(&number).unwrap().1;
+        let about = match (verdict.is_first(), model.first) {
+            (true, _) | (false, None) => case.digest(),
+            (false, Some(_)) if astray => Digest::from_bytes([8; 32]),
+            (false, Some((_, digest))) => digest,
+        };
+        let (key, name) = [ADA, BEN, (93, "eve")][who];
+        let signed = Signed::sign(&act(case, verdict, about, now), &person(key));
+        let good = may(model, verdict, who, about);
+        if good {
+            match verdict {
+                V::Release => model.first = Some((who, signed_digest(&signed))),
+                V::Approve => model.released = model.first.map(|(_, digest)| digest),
+                V::Reject => model.first = None,
+                V::Withdraw if model.released.is_none() => model.first = None,
+                V::Withdraw | V::Refuse | V::Block | V::Revoke => model.over = true,
             }
         }
-        for number in known.keys() {
-            let payments = paid.iter().filter(|(case, _)| case == number).count();
+        (ReferralEvent::Acted(signed, name.into(), person(key).public_key()), good)
+    }
+
+    /// What a start reads is what stood before.
+    fn is_read_again(&self) {
+        let mut again = queue();
+        self.entries.iter().for_each(|entry| again.apply(entry).unwrap());
+        assert_eq!(again.head(), self.queue.head());
+        assert_eq!(again.open(), self.queue.open());
+        for standing in self.queue.cases() {
+            assert_eq!(again.case(standing.case.case), Some(standing));
+        }
+        let open = self.queue.cases().filter(|standing| standing.stage.is_open()).count();
+        assert_eq!(open, self.queue.open());
+    }
+}
+
+#[test]
+fn random_histories_agree_with_a_slow_model_and_no_release_counts_twice() {
+    let mut world = World { rules: Some(&TWO_KEYS), ..near_hit() };
+    let template = case_of(&decide(&mut world));
+    let mut uses = 0;
+    for seed in 1..=80_u64 {
+        let mut history = History::new(seed);
+        for step in 0..300_u64 {
+            history.step(&template, world.now.plus(seconds(step)));
+        }
+        for number in history.known.keys() {
+            let payments = history.paid.iter().filter(|(case, _)| case == number).count();
             assert!(payments <= 1, "seed {seed}: one release, {payments} payments");
         }
-        // What a start reads is what stood before.
-        let mut again = super::queue();
-        entries.iter().for_each(|entry| again.apply(entry).unwrap());
-        assert_eq!(again.head(), queue.head());
-        assert_eq!(again.open(), queue.open());
-        for standing in queue.cases() {
-            assert_eq!(again.case(standing.case.case), Some(standing));
-            let open = matches!(standing.stage, Stage::Open | Stage::Proposed(_));
-            assert_eq!(standing.stage.is_open(), open);
-        }
+        uses += history.paid.len();
+        history.is_read_again();
     }
     assert!(uses > 20, "the histories use releases: {uses}");
 }

@@ -166,39 +166,51 @@ fn two_persons_release_one_payment_once_and_one_blocks_and_the_customer_sees_no_
         assert_ne!(anew, case_id);
         let (code, told) = says(&world, &["withdraw", &case_id], "ben");
         assert!(code == Some(1) && told.to_string().contains("used"), "{told}");
-        // A small one takes one key, is taken back, and released again with a memory.
-        let small = world.invoice("RQ-2", SMALL).await?;
-        assert_eq!(says(&world, &["decide", &anew, "refuse"], "ada").0, Some(0));
-        refused(&world, &small).await?;
-        let case = waiting(&world)?;
-        assert_eq!(case["keys"], 1, "{case}");
-        let (code, told) = says(&world, &["decide", id_of(&case), "release"], "ada");
-        assert_eq!((code, &told["stage"]), (Some(0), &json!("released")), "{told}");
-        assert_eq!(says(&world, &["withdraw", id_of(&case)], "ben").0, Some(0));
-        assert_eq!(seen(&refused(&world, &small).await?), seen(&listed));
-        let case = waiting(&world)?;
-        let remember = ["decide", id_of(&case), "release", "--remember", "30"];
-        let (code, told) = says(&world, &remember, "ben");
-        assert_eq!((code, &told["stage"]), (Some(0), &json!("released")), "{told}");
-        // The memory serves other orders, too, and each record says whose word it was.
-        let other = world.invoice("RQ-3", LARGE).await?;
-        let paid = settled(&world, &other).await?;
-        let record = world.record("bank-nl.1", paid.terms.payment).await?;
-        let finding = record.findings.iter().find(|one| one.name == "payeeScreening");
-        assert!(finding.is_some_and(|one| one.source.starts_with("cleared:")), "{finding:?}");
-        assert_eq!(says(&world, &["revoke", id_of(&case)], "ada").0, Some(0));
-        // A true match: from then on denied, and the customer sees what it always saw.
-        let last = world.invoice("RQ-4", LARGE).await?;
-        refused(&world, &last).await?;
-        let case = waiting(&world)?;
-        let (code, told) = says(&world, &["decide", id_of(&case), "block"], "ada");
-        assert_eq!((code, &told["stage"]), (Some(0), &json!("blocked")), "{told}");
-        let blocked = refused(&world, &last).await?;
-        assert_eq!(seen(&blocked), seen(&listed));
-        let record = world.record("bank-nl.1", blocked.payment).await?;
-        assert_eq!(record.determining, ["payee-listed"]);
+        remembered(&world, &anew, &listed).await?;
+        blocked(&world, &listed).await?;
         audited(&world)
     });
+}
+
+/// One key releases a small one; it is taken back, and released again with a memory.
+async fn remembered(world: &World, anew: &str, listed: &RefusedPayment) -> anyhow::Result<()> {
+    // A small one takes one key, is taken back, and released again with a memory.
+    let small = world.invoice("RQ-2", SMALL).await?;
+    assert_eq!(says(world, &["decide", anew, "refuse"], "ada").0, Some(0));
+    refused(world, &small).await?;
+    let case = waiting(world)?;
+    assert_eq!(case["keys"], 1, "{case}");
+    let (code, told) = says(world, &["decide", id_of(&case), "release"], "ada");
+    assert_eq!((code, &told["stage"]), (Some(0), &json!("released")), "{told}");
+    assert_eq!(says(world, &["withdraw", id_of(&case)], "ben").0, Some(0));
+    assert_eq!(seen(&refused(world, &small).await?), seen(listed));
+    let case = waiting(world)?;
+    let remember = ["decide", id_of(&case), "release", "--remember", "30"];
+    let (code, told) = says(world, &remember, "ben");
+    assert_eq!((code, &told["stage"]), (Some(0), &json!("released")), "{told}");
+    // The memory serves other orders, too, and each record says whose word it was.
+    let other = world.invoice("RQ-3", LARGE).await?;
+    let paid = settled(world, &other).await?;
+    let record = world.record("bank-nl.1", paid.terms.payment).await?;
+    let finding = record.findings.iter().find(|one| one.name == "payeeScreening");
+    assert!(finding.is_some_and(|one| one.source.starts_with("cleared:")), "{finding:?}");
+    assert_eq!(says(world, &["revoke", id_of(&case)], "ada").0, Some(0));
+    Ok(())
+}
+
+/// A person says that it is the listed one.
+async fn blocked(world: &World, listed: &RefusedPayment) -> anyhow::Result<()> {
+    // A true match: from then on denied, and the customer sees what it always saw.
+    let last = world.invoice("RQ-4", LARGE).await?;
+    refused(world, &last).await?;
+    let case = waiting(world)?;
+    let (code, told) = says(world, &["decide", id_of(&case), "block"], "ada");
+    assert_eq!((code, &told["stage"]), (Some(0), &json!("blocked")), "{told}");
+    let blocked = refused(world, &last).await?;
+    assert_eq!(seen(&blocked), seen(listed));
+    let record = world.record("bank-nl.1", blocked.payment).await?;
+    assert_eq!(record.determining, ["payee-listed"]);
+    Ok(())
 }
 
 /// The chain is whole; what was taken out of it shows.

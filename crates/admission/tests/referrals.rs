@@ -14,11 +14,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use admission::referrals::{AMOUNT_DRIFT_PER_MILLE, Queue, Stage};
-use admission::{Decided, Referred, Verdict};
+use admission::replay::{FoundAgain, Missing, replayed};
+use admission::{Decided, Referred, Told, Verdict};
 use policy::{Pack, PackFiles, Replay, replay, shipped};
 use record::{
-    DecisionOutcome, FindingValue, NEUTRAL_CODE, ReferralAct, ReferralCase, ReferralEvent,
-    ReferralVerdict, Signed, signed_digest,
+    DecisionOutcome, FindingValue, ReferralAct, ReferralCase, ReferralEvent, ReferralVerdict, Side,
+    Signed, signed_digest,
 };
 use screening::Entry;
 use seal::{Digest, SigningKey};
@@ -274,6 +275,55 @@ fn a_release_lets_one_payment_go_on_once_and_says_so_in_its_record() {
     assert_ne!(case_of(&decide(&mut world)).case, case.case);
 }
 
+#[test]
+fn a_decision_replays_from_its_raw_inputs_unless_it_used_a_persons_word() {
+    let again = |world: &World| {
+        let (decided, file) = world.decides_for_replay(&world.exchange(), Side::Debtor);
+        (decided, replayed(&file, &RULES).unwrap())
+    };
+    let mut world = near_hit();
+    world.watched.insert(PAYER.parse().unwrap());
+    world.review_per_mille = 1_000;
+    assert_eq!(again(&world).1, FoundAgain::Match, "the chain is empty");
+    let case = case_of(&decide(&mut world));
+    order_again(&mut world, 8);
+    let (decided, found) = again(&world);
+    assert!(decided.record.lists.iter().any(|list| list.name == "referrals"));
+    assert_eq!(found, FoundAgain::Match, "the chain is named, and nobody's word was used");
+    release(&mut world, &case);
+    let (_, digest) = world.queue.as_ref().unwrap().head();
+    let (decided, found) = again(&world);
+    assert!(permitted(&decided), "{:?}", decided.record.reasons);
+    let chain = Missing { what: "referrals".to_owned(), digest };
+    assert_eq!(found, FoundAgain::Missing(vec![chain]));
+}
+
+/// What a sandbox or a failed presentation settles, whatever a person said of the same order.
+#[test]
+fn a_release_counts_for_nothing_that_was_decided_before_the_rules_or_beyond_a_sandbox() {
+    let bounds = admission::Bounds {
+        amount_max: Minor::new(1),
+        parties: [PAYER.parse().unwrap()].into(),
+        until: NOW.plus(seconds(86_400)),
+    };
+    for bounded in [true, false] {
+        let mut world = near_hit();
+        let case = case_of(&decide(&mut world));
+        release(&mut world, &case);
+        order_again(&mut world, 8);
+        let done = world.exchange();
+        let decided = if bounded {
+            world.sandbox = Some(bounds.clone());
+            world.debtor_decides(&done)
+        } else {
+            world.debtor_decides_on(&done, "{}")
+        };
+        assert!(matches!(decided.verdict, Verdict::Refusal { .. }), "{:?}", decided.verdict);
+        assert!(!matches!(decided.referral, Some(Referred::Uses(_) | Referred::Opens(..))));
+        assert!(decided.record.findings.iter().all(|one| !one.source.starts_with("released:")));
+    }
+}
+
 /// What is changed before the customer orders again: the release must be void.
 type Change = (&'static str, fn(&mut World));
 
@@ -503,14 +553,13 @@ fn a_near_hit_an_alert_a_review_and_a_denial_look_the_same_to_the_customer() {
         change(&mut world);
         let decided = decide(&mut world);
         assert_eq!(decided.record.determining, [rule]);
-        let Verdict::Refusal { document, code, sentence, mend } = &decided.verdict else {
+        let Verdict::Refusal { document, told } = &decided.verdict else {
             panic!("{rule}: {:?}", decided.verdict)
         };
-        assert_eq!(code, NEUTRAL_CODE);
+        assert_eq!(**told, Told::neutral(), "{rule}");
         // Each of them asks something durable of the queue: they take as long.
         assert!(decided.referral.is_some(), "{rule}");
-        let size = document.to_bytes().len();
-        seen.insert((code.clone(), sentence.clone(), mend.clone(), size));
+        seen.insert(document.to_bytes().len());
     }
     assert_eq!(seen.len(), 1, "one answer for all");
 }

@@ -81,9 +81,9 @@ async fn settled(world: &World, request: &RequestToPay) -> anyhow::Result<Settle
 
 /// What a customer sees of a refusal, but for ids and hashes.
 fn seen(refused: &RefusedPayment) -> String {
-    let receipt = refused.receipt.is_some();
-    let next = &refused.next;
-    format!("{} {} {} {next:?} {receipt}", refused.code, refused.words, refused.document.is_some())
+    let RefusedPayment { code, words, mend, law, chinese, next, .. } = refused;
+    let (document, receipt) = (refused.document.is_some(), refused.receipt.is_some());
+    format!("{code} {words} {mend:?} {law:?} {chinese:?} {next:?} {document} {receipt}")
 }
 
 /// The honest payee comes to resemble somebody listed: possible, not a match.

@@ -154,9 +154,8 @@ impl<'a> Persons<'a> {
     /// which only the record has; so is how far its chain was.
     pub(crate) fn of_record(record: &DecisionRecord) -> Self {
         let said = |flag: Flag| {
-            let said = |one: &Finding| one.name == flag.name();
-            let value = record.findings.iter().find(|one| said(one)).map(|one| &one.value);
-            value == Some(&FindingValue::Flag(true))
+            let mut named = record.findings.iter().filter(|one| one.name == flag.name());
+            named.any(|one| one.value == FindingValue::Flag(true))
         };
         let chain = record.lists.iter().find(|list| list.name == CHAIN_NAME).cloned();
         Self {

@@ -298,9 +298,16 @@ fn a_decision_replays_from_its_raw_inputs_unless_it_used_a_persons_word() {
     assert_eq!(found, FoundAgain::Missing(vec![chain]));
 }
 
-/// What a sandbox or a failed presentation settles, whatever a person said of the same order.
 #[test]
-fn a_release_counts_for_nothing_that_was_decided_before_the_rules_or_beyond_a_sandbox() {
+fn persons_decide_neither_what_a_sandbox_forced_or_bounds_nor_what_failed_before_the_rules() {
+    for forced in ["nl-kvk:sandbox-permitted", "nl-kvk:sandbox-unclear"] {
+        let of_payer = World::of_payer(forced);
+        let mut world = World { queue: Some(queue()), rules: Some(&RULES), ..of_payer };
+        world.sanctions = near_hit().sanctions;
+        let decided = decide(&mut world);
+        assert_eq!(decided.record.determining, ["screening-unclear"], "{forced}");
+        assert_eq!(decided.referral, Some(Referred::Noted), "{forced}: no case");
+    }
     let bounds = admission::Bounds {
         amount_max: Minor::new(1),
         parties: [PAYER.parse().unwrap()].into(),

@@ -15,8 +15,8 @@ use policy::{Decision, DecisionEnvelope, Findings, vocabulary as v};
 use record::{
     Acceptance, Action, Basis, DecisionOutcome, DecisionRecord, DutyClaim, EdgeMark, Invoice,
     OpenOutcome, OutgoingParties, OutgoingPayment, PERMIT_SECONDS_MAX, PartyStatement,
-    PaymentTerms, Permit, Quote, REPORT, Refusal, ReliedOn, Side, Signed, TRAVEL_RULE,
-    TermsStringError, TravelMark,
+    PaymentTerms, Permit, Quote, Refusal, ReliedOn, Side, Signed, TRAVEL_RULE, TermsStringError,
+    TravelMark,
 };
 use seal::{BoxError, DataKey, Digest, Domain, Salt, digest::digest_of, seal_with, to_canonical};
 use terms::{CompanyId, DecisionId, Instant, InstitutionName, PaymentId};
@@ -28,7 +28,7 @@ use crate::findings::{self, Done};
 use crate::forced;
 use crate::marks::{lists_seen, lists_seen_again};
 use crate::payee::STATUS_AGE_MAX;
-use crate::sandbox::{self, Beyond, Bounds, is_exercise};
+use crate::sandbox::{self, Beyond, Bounds, is_owed};
 use crate::ticket::{About, CreditorTicket, DebtorTicket, Ticket, TicketError};
 use crate::told::{OwnReason, Told};
 use crate::travel::{self, Travelled};
@@ -559,8 +559,7 @@ fn conclude(desk: &Desk<'_>, matter: &Matter<'_>, inputs: &Inputs<'_>, found: Fo
     let Found { own, relied_on, high_water, told_too_little, .. } = found;
     let verdict = ruled.verdict(desk, about, inputs, own.as_ref(), |decision| {
         let mut decision = decision.clone();
-        // Nothing of a sandbox is reported: the record keeps the duty, as an exercise.
-        decision.duties.retain(|duty| duty.kind != REPORT || !is_exercise(&ruled.record));
+        decision.duties.retain(|duty| is_owed(&ruled.record, &duty.kind));
         let permit = permit(desk, matter, inputs, (&decision, ruled.commitment), relied_on);
         Verdict::Permit(Signed::sign(&permit, desk.permit_key))
     });

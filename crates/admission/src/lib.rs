@@ -42,7 +42,7 @@ pub use lists::{Lists, ListsRefused, Untrusted};
 pub use marks::lists_seen;
 pub use out::{OUT_TERMS_SECONDS, OpenOut, OutRefused, decide_out, open_out_consent, prepare_out};
 pub use payee::{PayeeRefused, accept_payee, ask_payee, corridor_of_state};
-pub use sandbox::{Bounds, is_exercise};
+pub use sandbox::{Bounds, is_exercise, is_owed};
 pub use ticket::{CreditorTicket, DebtorTicket, InvoiceTicket, OutTicket, TicketError};
 pub use told::Told;
 pub use travel::{TravelRefused, Travelled};

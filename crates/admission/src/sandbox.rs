@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use minicbor::{Decode, Encode};
 use policy::Findings;
-use record::{DecisionRecord, FindingValue, ListVersion};
+use record::{DecisionRecord, FindingValue, ListVersion, REPORT};
 use seal::{Digest, Domain, digest};
 use terms::{CompanyId, Instant, Minor};
 
@@ -113,6 +113,13 @@ impl Beyond {
 /// The bound that a payment of this desk is beyond, if the desk has any.
 pub(crate) fn beyond(desk: &Desk<'_>, owner: CompanyId, findings: &Findings) -> Option<Beyond> {
     desk.sandbox?.beyond(owner, findings, desk.now)
+}
+
+/// Whether a duty of this kind is owed for a record: of a sandbox nothing is reported, and its record
+/// keeps that duty as an exercise.
+#[must_use]
+pub fn is_owed(record: &DecisionRecord, kind: &str) -> bool {
+    kind != REPORT || !is_exercise(record)
 }
 
 /// Whether a record is of a sandbox: of a sandbox corridor, or of a company that is made to reach

@@ -655,3 +655,26 @@ fn trust_list(jurisdiction: &str) -> TrustList {
         }],
     }
 }
+
+/// What the payer shows its own bank, or its bank knows, and no statement's list has.
+pub const KEPT_HOME: [&str; 11] = [
+    "mandate-7",
+    "p-4711",
+    "treasurer",
+    "5000000",
+    "NL857587973B01",
+    "bureau-3",
+    "A. Jansen",
+    "28.99",
+    "640",
+    "urn:wayleave:vc",
+    "eyJ",
+];
+
+/// Stops where one of the secrets stands among the bytes that crossed the border.
+pub fn none_stands_in(crossed: &[u8], secrets: &[&str]) {
+    for secret in secrets {
+        let found = crossed.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+        assert!(!found, "`{secret}` crossed the border");
+    }
+}

@@ -1,9 +1,7 @@
 //! What a decision makes due, on its way to the institution's book with the record.
 
-use admission::{Decided, Travelled, Verdict, is_exercise, record_commitment};
-use record::{
-    Duty, DutyClosing, DutyNotice, DutyOpened, EVIDENCE_ESCROW, REPORT, Signed, TRAVEL_RULE,
-};
+use admission::{Decided, Travelled, Verdict, is_owed, record_commitment};
+use record::{Duty, DutyClosing, DutyNotice, DutyOpened, EVIDENCE_ESCROW, Signed, TRAVEL_RULE};
 use seal::{DataKey, Digest};
 
 use super::state::Edge;
@@ -17,8 +15,7 @@ pub(super) fn notice(
     travelled: Option<&Travelled>,
 ) -> Option<DutyNotice> {
     let (mut opened, mut closed) = (Vec::new(), Vec::new());
-    // Of a sandbox nothing is reported: its record keeps that duty as an exercise.
-    let owed = |duty: &&Duty| duty.kind != REPORT || !is_exercise(&decided.record);
+    let owed = |duty: &&Duty| is_owed(&decided.record, &duty.kind);
     for duty in decided.record.duties.iter().filter(owed) {
         let one = opening(edge, decided, duty);
         let evidence = evidence(data_key, decided, travelled, &one.kind);

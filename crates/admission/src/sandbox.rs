@@ -115,8 +115,8 @@ pub(crate) fn beyond(desk: &Desk<'_>, owner: CompanyId, findings: &Findings) -> 
     desk.sandbox?.beyond(owner, findings, desk.now)
 }
 
-/// Whether a duty of this kind is owed for a record: of a sandbox nothing is reported, and its record
-/// keeps that duty as an exercise.
+/// Whether a duty of this kind is owed for a record: of a sandbox nothing is reported, and its
+/// record keeps that duty as an exercise.
 #[must_use]
 pub fn is_owed(record: &DecisionRecord, kind: &str) -> bool {
     kind != REPORT || !is_exercise(record)
